@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# make            build everything into build/ (SAN=1: with ASan and UBSan, into build/san/)
+# make demo       from nothing to the latency report of a real-time guest
+# make check      every test;  make bench: the measured goals;  make lint: style and static checks
+# Adding a source file edits nothing here.
+
+MAKEFLAGS += --no-builtin-rules
+.SUFFIXES:
+.DELETE_ON_ERROR:
+
+SAN	?=
+PREFIX	?= /usr/local
+DESTDIR	?=
+B	:= $(if $(SAN),build/san,build)
+CC	:= gcc
+VERSION	:= $(shell cat VERSION)
+
+PARTS	:= lib results vmm guests profiles hwlat cyclic tracing
+PKGS	:= libtracefs libtraceevent json-c gsl sqlite3 libseccomp libcap-ng inih zlib libzstd expat
+WARN	:= -Wall -Wextra -Werror -Wshadow -Wundef -Wmissing-prototypes -Wstrict-prototypes \
+	   -Wno-missing-field-initializers
+CFLAGS	?= -O2 -g
+ALLCF	:= -std=gnu17 $(CFLAGS) $(WARN) -D_GNU_SOURCE -DRTKVM_VERSION='"$(VERSION)"' -I. -I$(B) \
+	   -pthread $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=all \
+	   -fno-omit-frame-pointer)
+comma	:= ,
+# := would ask pkg-config before make deps has installed it
+PKG_CF	= $(shell pkg-config --cflags $(PKGS))
+LIBS	= $(shell pkg-config --libs $(PKGS)) -lnuma -lm -pthread
+
+SRCS	:= $(foreach p,$(PARTS),$(wildcard $(p)/*.c))
+OBJS	:= $(SRCS:%.c=$(B)/%.o)
+TESTS	:= $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/*.c))
+
+all: $(B)/rtkvm
+
+# A part that builds more than .o files of its own (guest programs, ACPI) says so in PART/part.mk.
+include $(wildcard $(PARTS:%=%/part.mk))
+
+$(B)/rtkvm: $(B)/main.o $(OBJS)
+	$(CC) $(ALLCF) -o $@ $^ $(LIBS)
+
+$(B)/%.o: %.c VERSION
+	@mkdir -p $(@D)
+	$(CC) $(ALLCF) $(PKG_CF) -MMD -MP -c -o $@ $<
+
+$(B)/tests/unit/%: $(B)/tests/unit/%.o $(OBJS)
+	$(CC) $(ALLCF) -o $@ $^ $(LIBS) -lcmocka
+
+unit-programs: $(TESTS)
+
+deps:
+	@tests/deps packages.txt
+
+demo: deps
+	@$(MAKE) --no-print-directory all
+	@tests/demo $(B)
+
+check: deps
+	@$(MAKE) --no-print-directory all unit-programs
+	@$(MAKE) --no-print-directory SAN=1 all unit-programs
+	@tests/check $(B)
+
+# unit tests alone, under the sanitizers: seconds
+unit:
+	@$(MAKE) --no-print-directory SAN=1 all unit-programs
+	@tests/check --unit build
+
+bench: deps
+	@$(MAKE) --no-print-directory all
+	@tests/bench/run $(B)
+
+lint:
+	@tests/lint
+
+install: all
+	@tests/install $(B) "$(DESTDIR)" "$(PREFIX)"
+
+uninstall:
+	@tests/install --remove $(B) "$(DESTDIR)" "$(PREFIX)"
+
+clean:
+	rm -rf build
+
+.PHONY: all unit-programs deps demo check unit bench lint install uninstall clean
+.SECONDARY:
+-include $(OBJS:.o=.d) $(B)/main.d $(TESTS:=.d)

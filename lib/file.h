@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * file - kernel files, whole-file reads, and writes that a crash cannot tear
+ */
+#ifndef RTKVM_LIB_FILE_H
+#define RTKVM_LIB_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "lib/err.h"
+
+/* file_read - at most size - 1 bytes of a small (kernel) file, NUL-terminated; returns the length */
+ssize_t file_read(const char *path, char *buf, size_t size, struct err *e);
+
+/* file_read_line - the first line of a kernel file without its newline; "" when it cannot be read */
+char *file_read_line(const char *path, char *buf, size_t size);
+
+/* file_load - a whole file, NUL-terminated, at most max bytes; *data is the caller's to free */
+ssize_t file_load(const char *path, size_t max, char **data, struct err *e);
+
+/* file_write - write text to an existing (kernel) file in one write(2) */
+int file_write(const char *path, const char *text, struct err *e);
+
+/* file_replace - new content under that name, whole or not at all: temporary file, fsync, rename */
+int file_replace(const char *path, const void *data, size_t len, struct err *e);
+
+/* file_write_all - write(2) until everything is out; -errno */
+int file_write_all(int fd, const void *data, size_t len);
+
+/* file_copy - copy a regular file with its mode */
+int file_copy(const char *from, const char *to, struct err *e);
+
+/* file_mkdirs - make a directory and its parents (mkdir -p) */
+int file_mkdirs(const char *path, struct err *e);
+
+/* file_remove_tree - remove a directory and all below it; symbolic links are not followed */
+int file_remove_tree(const char *path, struct err *e);
+
+bool file_exists(const char *path);
+
+/* file_path - printf into buf; returns buf, or NULL with errno ENAMETOOLONG when it does not fit */
+char *file_path(char *buf, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * opt - command lines: argp with errors as values, and the numbers users write
+ *
+ * Parsing is pure: it fills a struct, opens nothing, checks no rights and prints only --help.
+ */
+#ifndef RTKVM_LIB_OPT_H
+#define RTKVM_LIB_OPT_H
+
+#include <argp.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/err.h"
+
+/*
+ * opt_parse - run argp; an unknown option, a missing argument or a parser's own err_set becomes
+ * one sentence in e and -EINVAL. Options end at the first non-option when in_order is set, so
+ * that a command to run keeps its own options. --help prints and exits 0.
+ */
+int opt_parse(const struct argp *argp, int argc, char **argv, bool in_order, void *input,
+	      struct err *e);
+
+/* opt_u64 - a decimal (or 0x) number in [min, max]; what names the option in the error */
+int opt_u64(const char *what, const char *text, uint64_t min, uint64_t max, uint64_t *out,
+	    struct err *e);
+
+/* opt_size - bytes from "4096", "512M", "1G" (powers of 1024; K M G T) */
+int opt_size(const char *what, const char *text, uint64_t *bytes, struct err *e);
+
+/* opt_duration - nanoseconds from "90s", "10m", "24h", "2d", "500ms", "20us"; a bare number: s */
+int opt_duration(const char *what, const char *text, uint64_t *ns, struct err *e);
+
+#endif

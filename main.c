@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* rtkvm - the table of verbs, and the one place that prints an error */
+#include <argp.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/cleanup.h"
+#include "lib/err.h"
+
+struct verb {
+	const char *name;
+	int (*run)(int argc, char **argv, struct err *e); /* a verdict, or -errno with e set */
+	const char *help;
+};
+
+static const struct verb verbs[] = {
+	{ 0 },
+};
+
+static int usage(FILE *out)
+{
+	fprintf(out, "Usage: rtkvm VERB [OPTION...]\n"
+		     "Make a Linux machine a real-time KVM host, and prove it.\n\n");
+	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
+		if (verbs[i].name)
+			fprintf(out, "  %-11s %s\n", verbs[i].name, verbs[i].help);
+	fprintf(out,
+		"\nrtkvm VERB --help tells each one's options; man rtkvm the rest.\n"
+		"Exit codes: 0 pass, 1 limit exceeded or check failed, 2 usage or environment,\n"
+		"3 interrupted, 4 inconclusive.\n");
+	return out == stdout ? VERDICT_PASS : VERDICT_ERROR;
+}
+
+static const struct verb *find(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
+		if (verbs[i].name && !strcmp(verbs[i].name, name))
+			return &verbs[i];
+	return NULL;
+}
+
+int main(int argc, char **argv)
+{
+	struct err e = { 0 };
+	const struct verb *verb;
+	char name[64];
+	int ret;
+
+	if (argc < 2)
+		return usage(stderr);
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))
+		return usage(stdout);
+	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V")) {
+		printf("rtkvm %s\n", RTKVM_VERSION);
+		return VERDICT_PASS;
+	}
+	verb = find(argv[1]);
+	if (!verb) {
+		fprintf(stderr, "rtkvm: \"%s\" is not a verb; rtkvm --help lists them\n", argv[1]);
+		return VERDICT_ERROR;
+	}
+	snprintf(name, sizeof(name), "rtkvm %s", verb->name);
+	argv[1] = name;
+	argp_err_exit_status = VERDICT_ERROR;
+	ret = verb->run(argc - 1, argv + 1, &e);
+	fflush(stdout);
+	if (e.code)
+		fprintf(stderr, "%s: %s\n", name, e.text);
+	return err_verdict(ret);
+}
