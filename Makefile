@@ -21,9 +21,8 @@ WARN	:= -Wall -Wextra -Werror -Wshadow -Wundef -Wmissing-prototypes -Wstrict-pro
 	   -Wno-missing-field-initializers
 CFLAGS	?= -O2 -g
 ALLCF	:= -std=gnu17 $(CFLAGS) $(WARN) -D_GNU_SOURCE -DRTKVM_VERSION='"$(VERSION)"' -I. -I$(B) \
-	   -pthread $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=all \
-	   -fno-omit-frame-pointer)
-comma	:= ,
+	   -pthread $(if $(SAN),-fsanitize=address -fsanitize=undefined \
+	   -fno-sanitize-recover=all -fno-omit-frame-pointer)
 # := would ask pkg-config before make deps has installed it
 PKG_CF	= $(shell pkg-config --cflags $(PKGS))
 LIBS	= $(shell pkg-config --libs $(PKGS)) -lnuma -lm -pthread

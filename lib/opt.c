@@ -9,24 +9,95 @@
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 
+static const struct argp_option *by_key(const struct argp *argp, int key)
+{
+	for (const struct argp_option *o = argp->options; o && (o->name || o->key || o->doc); o++)
+		if (o->key == key)
+			return o;
+	return NULL;
+}
+
+/* As getopt_long does: an exact name, or the only one that starts so. */
+static const struct argp_option *by_name(const struct argp *argp, const char *name, size_t n)
+{
+	const struct argp_option *found = NULL;
+	int hits = 0;
+
+	for (const struct argp_option *o = argp->options; o && (o->name || o->key || o->doc); o++) {
+		if (!o->name || strncmp(o->name, name, n))
+			continue;
+		if (!o->name[n])
+			return o;
+		found = o;
+		hits++;
+	}
+	return hits == 1 ? found : NULL;
+}
+
+static bool needs_arg(const struct argp_option *o)
+{
+	return o->arg && !(o->flags & OPTION_ARG_OPTIONAL);
+}
+
+/* What is wrong with this option? NULL when nothing is; *uses_next when it takes the next word. */
+static const char *complaint(const struct argp *argp, const char *word, bool last, bool *uses_next)
+{
+	const struct argp_option *o;
+	size_t n;
+
+	*uses_next = false;
+	if (word[1] == '-') {
+		n = strcspn(word + 2, "=");
+		o = by_name(argp, word + 2, n);
+		if (!o)
+			return "is not one of its options";
+		if (word[2 + n] && !o->arg)
+			return "takes no argument";
+		*uses_next = needs_arg(o) && !word[2 + n];
+		return *uses_next && last ? "lacks its argument" : NULL;
+	}
+	for (const char *c = word + 1; *c; c++) {
+		o = by_key(argp, (unsigned char)*c);
+		if (!o)
+			return "is not one of its options";
+		if (o->arg) {
+			*uses_next = needs_arg(o) && !c[1];
+			return *uses_next && last ? "lacks its argument" : NULL;
+		}
+	}
+	return NULL;
+}
+
+/*
+ * argp keeps to itself which word it refused (it would print it, in two lines), so look for it.
+ */
+static int explain(const struct argp *argp, int argc, char **argv, int why, struct err *e)
+{
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+		const char *what;
+		bool uses_next;
+
+		if (argv[i][0] != '-' || !argv[i][1])
+			continue;
+		what = complaint(argp, argv[i], i + 1 == argc, &uses_next);
+		if (what)
+			return err_set(e, -EINVAL, "option \"%s\" %s; see %s --help", argv[i], what,
+				       argv[0]);
+		i += uses_next;
+	}
+	return err_set(e, -EINVAL, "arguments are wrong: %s; see %s --help", strerror(why),
+		       argv[0]);
+}
+
 int opt_parse(const struct argp *argp, int argc, char **argv, bool in_order, void *input,
 	      struct err *e)
 {
 	unsigned int flags = ARGP_NO_ERRS | (in_order ? ARGP_IN_ORDER : 0);
-	int index = 0;
-	int ret = argp_parse(argp, argc, argv, flags, &index, input);
+	int ret = argp_parse(argp, argc, argv, flags, NULL, input);
 
-	if (!ret)
-		return e->code;
-	if (e->code)
-		return e->code;
-	if (index > 0 && index <= argc && argv[index - 1][0] == '-')
-		return err_set(e, -EINVAL,
-			       "option \"%s\" is unknown or lacks its argument; "
-			       "see %s --help",
-			       argv[index - 1], argv[0]);
-	return err_set(e, -EINVAL, "arguments are wrong: %s; see %s --help", strerror(ret),
-		       argv[0]);
+	if (ret && !e->code)
+		return explain(argp, argc, argv, ret, e);
+	return e->code;
 }
 
 int opt_u64(const char *what, const char *text, uint64_t min, uint64_t max, uint64_t *out,

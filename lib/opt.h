@@ -15,8 +15,9 @@
 
 /*
  * opt_parse - run argp; an unknown option, a missing argument or a parser's own err_set becomes
- * one sentence in e and -EINVAL. Options end at the first non-option when in_order is set, so
- * that a command to run keeps its own options. --help prints and exits 0.
+ * one sentence in e and -EINVAL. --help prints and exits 0. A parser that refuses leftover words
+ * does so with err_set at ARGP_KEY_ARG. One that takes a command to run asks for in_order and, at
+ * the first ARGP_KEY_ARG, takes &state->argv[state->next - 1] and sets state->next = state->argc.
  */
 int opt_parse(const struct argp *argp, int argc, char **argv, bool in_order, void *input,
 	      struct err *e);

@@ -152,22 +152,23 @@ int proc_code(const struct proc *p)
 	return WIFEXITED(p->status) ? WEXITSTATUS(p->status) : 128 + WTERMSIG(p->status);
 }
 
+/* Reads to the end whatever fits: a child must not block on a pipe that nobody empties. */
 static void drain(int fd, char *out, size_t size)
 {
+	char chunk[4096];
 	size_t used = 0;
-	char rest[4096];
 
 	for (;;) {
-		bool room = used < size - 1;
-		ssize_t n =
-			read(fd, room ? out + used : rest, room ? size - 1 - used : sizeof(rest));
+		ssize_t n = read(fd, chunk, sizeof(chunk));
+		size_t take;
 
 		if (n < 0 && errno == EINTR && !stop_requested())
 			continue;
 		if (n <= 0)
 			break;
-		if (room)
-			used += n;
+		take = (size_t)n < size - 1 - used ? (size_t)n : size - 1 - used;
+		memcpy(out + used, chunk, take);
+		used += take;
 	}
 	out[used] = '\0';
 }

@@ -1,0 +1,130 @@
+# shellcheck shell=sh
+# SPDX-License-Identifier: GPL-2.0-only
+# tap.sh - TAP for the end-to-end tests: . tests/e2e/tap.sh, assertions, done_testing
+#
+# $RTKVM is the program under test, $T a directory of this test's own that goes with it.
+# A sanitizer finding of the program is a failure of the test that ran it.
+
+RTKVM=${RTKVM:-$PWD/build/rtkvm}
+T=$(mktemp -d "${TMPDIR:-/tmp}/rtkvm-test.XXXXXX")
+tap_n=0
+tap_bad=0
+tap_done=0
+
+# on_exit COMMAND - run it when the test ends, however it ends (last one first)
+tap_exit=
+on_exit() {
+	tap_exit="$*
+$tap_exit"
+}
+
+tap_cleanup() {
+	tap_code=$?
+	trap - EXIT INT TERM
+	eval "$tap_exit"
+	rm -rf "$T"
+	if [ "$tap_done" = 0 ]; then
+		echo "# the test ended early, code $tap_code"
+		exit 1
+	fi
+	[ "$tap_bad" = 0 ] || exit 1
+	exit 0
+}
+trap tap_cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# skip_all REASON - nothing here can run on this machine
+skip_all() {
+	echo "1..0 # SKIP $*"
+	tap_done=1
+	exit 0
+}
+
+# skip N REASON - N tests that cannot run
+skip() {
+	tap_k=$1
+	shift
+	while [ "$tap_k" -gt 0 ]; do
+		tap_n=$((tap_n + 1))
+		tap_k=$((tap_k - 1))
+		echo "ok $tap_n # SKIP $*"
+	done
+}
+
+# ok NAME COMMAND... - passes when the command succeeds
+ok() {
+	tap_name=$1
+	shift
+	tap_n=$((tap_n + 1))
+	if "$@"; then
+		echo "ok $tap_n - $tap_name"
+	else
+		tap_bad=$((tap_bad + 1))
+		echo "not ok $tap_n - $tap_name"
+		echo "# failed: $*"
+		return 0
+	fi
+}
+
+# is GOT WANT NAME
+is() {
+	tap_n=$((tap_n + 1))
+	if [ "$1" = "$2" ]; then
+		echo "ok $tap_n - $3"
+	else
+		tap_bad=$((tap_bad + 1))
+		echo "not ok $tap_n - $3"
+		printf '%s\n' "$1" | sed 's/^/#  got: /'
+		printf '%s\n' "$2" | sed 's/^/# want: /'
+	fi
+}
+
+# like TEXT REGEX NAME - extended regular expression
+like() {
+	tap_n=$((tap_n + 1))
+	if printf '%s\n' "$1" | grep -Eq -- "$2"; then
+		echo "ok $tap_n - $3"
+	else
+		tap_bad=$((tap_bad + 1))
+		echo "not ok $tap_n - $3"
+		printf '%s\n' "$1" | sed 's/^/#  got: /'
+		echo "# want: $2"
+	fi
+}
+
+# run COMMAND... - sets $code, $out (stdout) and $errs (stderr)
+run() {
+	"$@" >"$T/.out" 2>"$T/.err" </dev/null && code=0 || code=$?
+	out=$(cat "$T/.out")
+	errs=$(cat "$T/.err")
+	if grep -q -e 'ERROR: AddressSanitizer' -e 'runtime error:' "$T/.err"; then
+		echo "# sanitizer: $*"
+		sed 's/^/# /' "$T/.err"
+		tap_bad=$((tap_bad + 1))
+	fi
+}
+
+# fails CODE REGEX NAME COMMAND... - ends with CODE and exactly one line on stderr that matches
+fails() {
+	want_code=$1 want_text=$2 tap_name=$3
+	shift 3
+	run "$@"
+	tap_n=$((tap_n + 1))
+	if [ "$code" = "$want_code" ] && [ "$(printf '%s\n' "$errs" | wc -l)" = 1 ] &&
+		printf '%s\n' "$errs" | grep -Eq -- "$want_text"; then
+		echo "ok $tap_n - $tap_name"
+	else
+		tap_bad=$((tap_bad + 1))
+		echo "not ok $tap_n - $tap_name"
+		echo "# command: $*"
+		echo "# code $code, want $want_code; stderr, want one line like: $want_text"
+		printf '%s\n' "$errs" | sed 's/^/#   /'
+	fi
+}
+
+# done_testing - the plan; without it the test counts as ended early
+done_testing() {
+	echo "1..$tap_n"
+	tap_done=1
+}

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "lib/cleanup.h"
+#include "lib/opt.h"
+
+static void sizes(void **state)
+{
+	static const struct {
+		const char *in;
+		uint64_t out;
+	} rows[] = {
+		{ "0", 0 },	      { "4096", 4096 }, { "512M", 512ull << 20 },
+		{ "1g", 1ull << 30 }, { "2K", 2048 },	{ "3T", 3ull << 40 },
+	};
+	static const char *const bad[] = {
+		"",    "M", "-1", "1.5G", "1GB", "1 G", "99999999999999T", "99999999999999999999",
+		"0x10"
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct err e = { 0 };
+		uint64_t v;
+
+		assert_int_equal(opt_size("--memory", rows[i].in, &v, &e), 0);
+		assert_int_equal(v, rows[i].out);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct err e = { 0 };
+		uint64_t v;
+
+		assert_int_equal(opt_size("--memory", bad[i], &v, &e), -EINVAL);
+		assert_non_null(strstr(e.text, "--memory"));
+	}
+}
+
+static void durations(void **state)
+{
+	static const struct {
+		const char *in;
+		uint64_t out;
+	} rows[] = {
+		{ "90s", 90000000000 },	  { "90", 90000000000 },
+		{ "10m", 600000000000 },  { "24h", 86400000000000 },
+		{ "1d", 86400000000000 }, { "200us", 200000 },
+		{ "5ms", 5000000 },	  { "7ns", 7 },
+	};
+	static const char *const bad[] = {
+		"", "s", "-5s", "1.5h", "10 m", "10min", "9999999999999d"
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct err e = { 0 };
+		uint64_t v;
+
+		assert_int_equal(opt_duration("--duration", rows[i].in, &v, &e), 0);
+		assert_int_equal(v, rows[i].out);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct err e = { 0 };
+		uint64_t v;
+
+		assert_int_equal(opt_duration("--duration", bad[i], &v, &e), -EINVAL);
+	}
+}
+
+static void numbers(void **state)
+{
+	struct err e = { 0 };
+	uint64_t v = 0;
+
+	(void)state;
+	assert_int_equal(opt_u64("--fifo", "99", 1, 99, &v, &e), 0);
+	assert_int_equal(v, 99);
+	assert_int_equal(opt_u64("--fifo", "0x10", 1, 99, &v, &e), 0);
+	assert_int_equal(v, 16);
+	assert_int_equal(opt_u64("--fifo", "100", 1, 99, &v, &e), -EINVAL);
+	assert_non_null(strstr(e.text, "1 to 99"));
+	err_clear(&e);
+	assert_int_equal(opt_u64("--fifo", " 9", 1, 99, &v, &e), -EINVAL);
+	err_clear(&e);
+	assert_int_equal(opt_u64("--fifo", "-1", 0, UINT64_MAX, &v, &e), -EINVAL);
+}
+
+struct input {
+	const char *name;
+	bool flag;
+	bool command;
+	int rest;
+};
+
+static error_t parse(int key, char *arg, struct argp_state *st)
+{
+	struct input *in = st->input;
+
+	switch (key) {
+	case 'n':
+		in->name = arg;
+		return 0;
+	case 'f':
+		in->flag = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		in->rest++;
+		if (in->command)
+			st->next = st->argc;
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+static const struct argp_option options[] = {
+	{ "name", 'n', "NAME", 0, "a name", 0 },
+	{ "flag", 'f', NULL, 0, "a flag", 0 },
+	{ 0 },
+};
+
+static int parse_words(char **words, int n, bool in_order, struct input *in, struct err *e)
+{
+	static const struct argp argp = { options, parse, NULL, NULL, NULL, NULL, NULL };
+
+	return opt_parse(&argp, n, words, in_order, in, e);
+}
+
+static void command_lines(void **state)
+{
+	struct input in = { 0 };
+	struct err e = { 0 };
+	char *good[] = { "rtkvm x", "--name", "a", "-f", "b", NULL };
+	char *order[] = { "rtkvm x", "-f", "cmd", "--own", NULL };
+
+	(void)state;
+	assert_int_equal(parse_words(good, 5, false, &in, &e), 0);
+	assert_string_equal(in.name, "a");
+	assert_true(in.flag);
+	assert_int_equal(in.rest, 1);
+
+	in = (struct input){ .command = true };
+	assert_int_equal(parse_words(order, 4, true, &in, &e), 0);
+	assert_int_equal(in.rest, 1);
+}
+
+static void bad_command_lines_name_the_option(void **state)
+{
+	struct {
+		char *words[5];
+		int n;
+		const char *names;
+	} rows[] = {
+		{ { "rtkvm x", "--bogus", NULL }, 2, "--bogus\" is not" },
+		{ {
+			  "rtkvm x",
+			  "--name",
+			  "--flag",
+			  "-z",
+		  },
+		  4,
+		  "-z\" is not" },
+		{ { "rtkvm x", "-q", NULL }, 2, "-q" },
+		{ { "rtkvm x", "--name", NULL }, 2, "--name\" lacks" },
+		{ { "rtkvm x", "--flag=1", NULL }, 2, "--flag=1\" takes no" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct input in = { 0 };
+		struct err e = { 0 };
+
+		assert_int_equal(parse_words(rows[i].words, rows[i].n, false, &in, &e), -EINVAL);
+		if (!strstr(e.text, rows[i].names))
+			fail_msg("%s", e.text);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(sizes),
+		cmocka_unit_test(durations),
+		cmocka_unit_test(numbers),
+		cmocka_unit_test(command_lines),
+		cmocka_unit_test(bad_command_lines_name_the_option),
+	};
+
+	return cmocka_run_group_tests_name("opt", tests, NULL, NULL);
+}
