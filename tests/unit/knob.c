@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "lib/knob.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "lib/cleanup.h"
+#include "lib/file.h"
+
+struct fixture {
+	char dir[64];
+	char journal[96];
+	int root;
+};
+
+static void put(struct fixture *f, const char *name, const char *text)
+{
+	struct err e = { 0 };
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/%s", f->dir, name);
+	assert_int_equal(file_replace(path, text, strlen(text), &e), 0);
+}
+
+static void expect(struct fixture *f, const char *name, const char *text)
+{
+	struct err e = { 0 };
+	char buf[256];
+
+	assert_true(knob_read(f->root, name, buf, sizeof(buf), &e) >= 0);
+	assert_string_equal(buf, text);
+}
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	struct err e = { 0 };
+
+	strcpy(f->dir, "/tmp/rtkvm-knob.XXXXXX");
+	assert_non_null(mkdtemp(f->dir));
+	snprintf(f->journal, sizeof(f->journal), "%s/run/a.knobs", f->dir);
+	f->root = knob_root(f->dir, &e);
+	assert_true(f->root >= 0);
+	put(f, "/watchdog", "1\n");
+	put(f, "/mask", "ff\n");
+	put(f, "/thp", "always\n");
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = { 0 };
+
+	file_remove_tree(f->dir, &e);
+	close(f->root);
+	free(f);
+	return 0;
+}
+
+static void same(void **state)
+{
+	static const struct {
+		const char *a, *b;
+		bool same;
+	} t[] = {
+		{ "0", "0", true },	      { "Y", "1", true },
+		{ "N", "0", true },	      { "n", "N", true },
+		{ "0000000c", "c", true },    { "00000000,0000000c", "c", true },
+		{ "c,00000000", "c", false }, { "0,2", "2", false },
+		{ "0-3", "-3", false },	      { "10", "1", false },
+		{ "-1", "-1", true },	      { "never", "never", true },
+		{ "never", "always", false }, { "", "0", false },
+		{ "00", "0", true },	      { "0x10", "10", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(t); i++)
+		if (knob_same(t[i].a, t[i].b) != t[i].same)
+			fail_msg("\"%s\" and \"%s\"", t[i].a, t[i].b);
+}
+
+static void value(void **state)
+{
+	static const struct {
+		const char *text, *value;
+	} t[] = {
+		{ "always madvise [never]", "never" },
+		{ "[always] madvise never\n", "always" },
+		{ "1000\n", "1000" },
+		{ "[]", "[]" },
+		{ "open [", "open [" },
+		{ "", "" },
+	};
+	char buf[64];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(t); i++)
+		assert_string_equal(knob_value(t[i].text, buf, sizeof(buf)), t[i].value);
+}
+
+static void reading_has_limits(void **state)
+{
+	struct fixture *f = *state;
+	char path[96], buf[8];
+	int ret;
+
+	snprintf(path, sizeof(path), "%s/fifo", f->dir);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	snprintf(path, sizeof(path), "%s/link", f->dir);
+	assert_int_equal(symlink("/etc/passwd", path), 0);
+	put(f, "/long", "12345678");
+	put(f, "/fits", "1234567");
+	snprintf(path, sizeof(path), "%s/nul", f->dir);
+	assert_int_equal(file_replace(path, "a\0b", 3, &(struct err){ 0 }), 0);
+	static const struct {
+		const char *path;
+		int ret;
+	} t[] = {
+		{ "/fits", 7 },		 { "/long", -EFBIG },	 { "/nul", -EBADMSG },
+		{ "/fifo", -EINVAL },	 { "/absent", -ENOENT }, { "/link", -ENOENT },
+		{ "/fits/x", -ENOTDIR }, { "/", -EINVAL },	 { "/../../fits", 7 },
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
+		struct err e = { 0 };
+
+		ret = knob_read(f->root, t[i].path, buf, sizeof(buf), &e);
+		if (ret != t[i].ret)
+			fail_msg("%s: %d, expected %d (%s)", t[i].path, ret, t[i].ret, e.text);
+		assert_int_equal(e.code, ret < 0 ? ret : 0);
+	}
+}
+
+static void set_and_undo(void **state)
+{
+	struct fixture *f = *state;
+	struct knob k[] = {
+		{ .path = "/watchdog", .want = "0" },
+		{ .path = "/mask", .want = "0000000f" },
+		{ .path = "/none", .want = "1", .flags = KNOB_MAY_MISS },
+		{ .path = "/thp", .want = "always" },
+	};
+	struct err e = { 0 };
+
+	assert_int_equal(knobs_apply(f->root, f->journal, KNOB_STANDING, k, 4, &e), 2);
+	assert_int_equal(k[0].state, KNOB_SET);
+	assert_int_equal(k[2].state, KNOB_ABSENT);
+	assert_int_equal(k[3].state, KNOB_KEPT);
+	expect(f, "/watchdog", "0");
+	assert_true(file_exists(f->journal));
+	/* again: nothing to do */
+	assert_int_equal(knobs_apply(f->root, f->journal, KNOB_STANDING, k, 4, &e), 0);
+	knobs_free(k, 4);
+	/* somebody else's setting since is theirs */
+	put(f, "/mask", "3\n");
+	assert_int_equal(knobs_undo(f->root, f->journal, &e), 1);
+	expect(f, "/watchdog", "1");
+	expect(f, "/mask", "3");
+	assert_false(file_exists(f->journal));
+	assert_int_equal(knobs_undo(f->root, f->journal, &e), 0);
+}
+
+static void second_journal_keeps_the_oldest_value(void **state)
+{
+	struct fixture *f = *state;
+	struct knob k = { .path = "/watchdog", .want = "0" };
+	struct err e = { 0 };
+
+	assert_int_equal(knobs_apply(f->root, f->journal, KNOB_STANDING, &k, 1, &e), 1);
+	put(f, "/watchdog", "7\n");
+	assert_int_equal(knobs_apply(f->root, f->journal, KNOB_STANDING, &k, 1, &e), 1);
+	assert_int_equal(knobs_undo(f->root, f->journal, &e), 1);
+	expect(f, "/watchdog", "1");
+	knobs_free(&k, 1);
+}
+
+static void failure_puts_back(void **state)
+{
+	struct fixture *f = *state;
+	/* from "/": /proc/version can be read but is never written, not even by root */
+	_cleanup_close_ int root = knob_root("/", &(struct err){ 0 });
+	char watchdog[96];
+	struct knob k[] = {
+		{ .path = watchdog, .want = "0" },
+		{ .path = "/proc/version", .want = "1" },
+	};
+	struct err e = { 0 };
+
+	snprintf(watchdog, sizeof(watchdog), "%s/watchdog", f->dir);
+	assert_true(knobs_apply(root, f->journal, KNOB_STANDING, k, 2, &e) < 0);
+	assert_int_not_equal(e.code, 0);
+	assert_false(file_exists(f->journal));
+	expect(f, "/watchdog", "1");
+	knobs_free(k, 2);
+}
+
+static void refusal_may_be_allowed(void **state)
+{
+	struct fixture *f = *state;
+	struct knob k = { .path = "/proc/version", .want = "1", .flags = KNOB_MAY_REFUSE };
+	struct err e = { 0 };
+	int root = knob_root("/", &e);
+
+	assert_int_equal(knobs_apply(root, f->journal, KNOB_STANDING, &k, 1, &e), 0);
+	assert_int_equal(k.state, KNOB_REFUSED);
+	knobs_free(&k, 1);
+	close(root);
+}
+
+static void absent_knob_touches_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct knob k[] = {
+		{ .path = "/watchdog", .want = "0" },
+		{ .path = "/none", .want = "1" },
+	};
+	struct err e = { 0 };
+
+	assert_int_equal(knobs_apply(f->root, f->journal, KNOB_STANDING, k, 2, &e), -ENOENT);
+	assert_false(file_exists(f->journal));
+	expect(f, "/watchdog", "1");
+	knobs_free(k, 2);
+}
+
+static void a_dead_process_is_cleaned_up_after(void **state)
+{
+	struct fixture *f = *state;
+	struct knob k = { .path = "/watchdog", .want = "0" };
+	struct err e = { 0 };
+	char dir[80];
+	int status;
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(knobs_apply(f->root, f->journal, KNOB_PROCESS, &k, 1, &e) != 1);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	expect(f, "/watchdog", "0");
+	snprintf(dir, sizeof(dir), "%s/run", f->dir);
+	assert_int_equal(knobs_recover(f->root, dir, &e), 1);
+	expect(f, "/watchdog", "1");
+	/* a living process's journal, and a standing one, are left */
+	assert_int_equal(knobs_apply(f->root, f->journal, KNOB_PROCESS, &k, 1, &e), 1);
+	assert_int_equal(knobs_recover(f->root, dir, &e), 0);
+	expect(f, "/watchdog", "0");
+	assert_int_equal(knobs_recover(f->root, "/nonexistent/dir", &e), 0);
+	knobs_free(&k, 1);
+}
+
+static void a_journal_from_before_a_reboot_is_dropped(void **state)
+{
+	struct fixture *f = *state;
+	const char *text = "{\"schema\":1,\"boot\":\"other\",\"pid\":1,\"start\":1,\"knobs\":"
+			   "[{\"path\":\"/watchdog\",\"saved\":\"9\",\"want\":\"1\"}]}";
+	struct err e = { 0 };
+	char dir[80];
+
+	snprintf(dir, sizeof(dir), "%s/run", f->dir);
+	assert_int_equal(file_mkdirs(dir, &e), 0);
+	put(f, "/run/a.knobs", text);
+	assert_int_equal(knobs_undo(f->root, f->journal, &e), 0);
+	expect(f, "/watchdog", "1");
+	assert_false(file_exists(f->journal));
+	put(f, "/run/a.knobs", "{}");
+	assert_int_equal(knobs_undo(f->root, f->journal, &e), -EINVAL);
+	assert_true(file_exists(f->journal));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(same),
+		cmocka_unit_test(value),
+		cmocka_unit_test_setup_teardown(reading_has_limits, setup, teardown),
+		cmocka_unit_test_setup_teardown(set_and_undo, setup, teardown),
+		cmocka_unit_test_setup_teardown(second_journal_keeps_the_oldest_value, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(failure_puts_back, setup, teardown),
+		cmocka_unit_test_setup_teardown(refusal_may_be_allowed, setup, teardown),
+		cmocka_unit_test_setup_teardown(absent_knob_touches_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_dead_process_is_cleaned_up_after, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_journal_from_before_a_reboot_is_dropped, setup,
+						teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
