@@ -29,6 +29,7 @@ LIBS	= $(shell pkg-config --libs $(PKGS)) -lnuma -lm -pthread
 
 SRCS	:= $(foreach p,$(PARTS),$(wildcard $(p)/*.c))
 OBJS	:= $(SRCS:%.c=$(B)/%.o)
+FUZZ	:= $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,$(filter-out %/driver.c,$(wildcard tests/fuzz/*.c)))
 TESTS	:= $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/*.c))
 
 all: $(B)/rtkvm
@@ -46,7 +47,11 @@ $(B)/%.o: %.c VERSION
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(OBJS)
 	$(CC) $(ALLCF) -o $@ $^ $(LIBS) -lcmocka
 
+$(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/driver.o $(OBJS)
+	$(CC) $(ALLCF) -o $@ $^ $(LIBS)
+
 unit-programs: $(TESTS)
+fuzz-programs: $(FUZZ)
 
 deps:
 	@tests/deps packages.txt
@@ -57,13 +62,18 @@ demo: deps
 
 check: deps
 	@$(MAKE) --no-print-directory all unit-programs
-	@$(MAKE) --no-print-directory SAN=1 all unit-programs
+	@$(MAKE) --no-print-directory SAN=1 all unit-programs fuzz-programs
 	@tests/check $(B)
 
 # unit tests alone, under the sanitizers: seconds
 unit:
 	@$(MAKE) --no-print-directory SAN=1 all unit-programs
 	@tests/check --unit build
+
+# FUZZ_SECONDS each, guided by coverage; needs Debian's clang and libclang-rt-14-dev
+FUZZ_SECONDS ?= 60
+fuzz: all
+	@tests/fuzz/guided $(FUZZ_SECONDS) "$(ALLCF) $(PKG_CF)" "$(LIBS)" $(SRCS)
 
 bench: deps
 	@$(MAKE) --no-print-directory all
@@ -81,6 +91,6 @@ uninstall:
 clean:
 	rm -rf build
 
-.PHONY: all unit-programs deps demo check unit bench lint install uninstall clean
+.PHONY: all unit-programs fuzz-programs fuzz deps demo check unit bench lint install uninstall clean
 .SECONDARY:
--include $(OBJS:.o=.d) $(B)/main.d $(TESTS:=.d)
+-include $(OBJS:.o=.d) $(B)/main.d $(TESTS:=.d) $(FUZZ:=.d)

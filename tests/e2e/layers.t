@@ -32,12 +32,12 @@ is "$(bad_arrows)" "" "every include follows tests/layers.txt"
 
 # results/record.h is below the instruments: nothing heavy may hang on it
 record_heavy() {
-	echo '#include "results/record.h"' |
-		gcc -std=gnu17 -D_GNU_SOURCE -I. -Ibuild $(pkg-config --cflags json-c) -M -xc - |
-		tr ' \\' '\n\n' | grep -E '/(gsl|sqlite3)' || :
+	flags=$(pkg-config --cflags json-c)
+	# shellcheck disable=SC2086
+	echo '#include "results/record.h"' | gcc -std=gnu17 -D_GNU_SOURCE -I. -Ibuild $flags -M -xc - |
+		tr ' ' '\n' | grep -E '/(gsl|sqlite3)' || :
 }
 if [ -e results/record.h ]; then
-	# shellcheck disable=SC2046
 	is "$(record_heavy)" "" "results/record.h pulls in neither GSL nor SQLite"
 fi
 

@@ -1,5 +1,6 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: GPL-2.0-only
+# shellcheck disable=SC2034 # out is for the tests
 # tap.sh - TAP for the end-to-end tests: . tests/e2e/tap.sh, assertions, done_testing
 #
 # $RTKVM is the program under test, $T a directory of this test's own that goes with it.

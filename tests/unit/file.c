@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <limits.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "lib/cleanup.h"
+#include "lib/file.h"
+
+static int make_dir(void **state)
+{
+	char *dir = strdup("/tmp/rtkvm-unit.XXXXXX");
+
+	if (!dir || !mkdtemp(dir))
+		return -1;
+	*state = dir;
+	return 0;
+}
+
+static int drop_dir(void **state)
+{
+	struct err e = { 0 };
+
+	file_remove_tree(*state, &e);
+	free(*state);
+	return 0;
+}
+
+static void replace_then_load(void **state)
+{
+	char path[PATH_MAX];
+	_cleanup_free_ char *text = NULL;
+	struct err e = { 0 };
+
+	file_path(path, sizeof(path), "%s/f", (char *)*state);
+	assert_int_equal(file_replace(path, "one", 3, &e), 0);
+	assert_int_equal(file_replace(path, "four\n", 5, &e), 0);
+	assert_int_equal(file_load(path, 100, &text, &e), 5);
+	assert_string_equal(text, "four\n");
+}
+
+static void replace_leaves_no_temporary_file(void **state)
+{
+	char path[PATH_MAX], line[16];
+	struct err e = { 0 };
+
+	/* a directory is in the way: rename fails, the temporary file must go */
+	file_path(path, sizeof(path), "%s/d", (char *)*state);
+	assert_int_equal(mkdir(path, 0755), 0);
+	assert_true(file_replace(path, "x", 1, &e) < 0);
+	file_path(path, sizeof(path), "%s/d.%d.tmp", (char *)*state, getpid());
+	assert_false(file_exists(path));
+	assert_string_equal(file_read_line("/nonexistent", line, sizeof(line)), "");
+}
+
+static void load_refuses_what_is_too_large_or_no_file(void **state)
+{
+	_cleanup_free_ char *text = NULL;
+	struct err e = { 0 };
+	char path[PATH_MAX];
+
+	file_path(path, sizeof(path), "%s/f", (char *)*state);
+	assert_int_equal(file_replace(path, "123456", 6, &e), 0);
+	assert_int_equal(file_load(path, 5, &text, &e), -EFBIG);
+	err_clear(&e);
+	assert_int_equal(file_load(*state, 5, &text, &e), -EINVAL);
+	err_clear(&e);
+	assert_int_equal(file_load("/nonexistent", 5, &text, &e), -ENOENT);
+	assert_non_null(strstr(e.text, "/nonexistent"));
+}
+
+static void mkdirs_and_remove_tree(void **state)
+{
+	char path[PATH_MAX], link[PATH_MAX];
+	struct err e = { 0 };
+
+	file_path(path, sizeof(path), "%s/a/b/c", (char *)*state);
+	assert_int_equal(file_mkdirs(path, &e), 0);
+	assert_int_equal(file_mkdirs(path, &e), 0);
+	file_path(link, sizeof(link), "%s/a/out", (char *)*state);
+	assert_int_equal(symlink("/etc", link), 0);
+	file_path(path, sizeof(path), "%s/a", (char *)*state);
+	assert_int_equal(file_remove_tree(path, &e), 0);
+	assert_false(file_exists(path));
+	assert_true(file_exists("/etc/passwd"));
+	assert_int_equal(file_remove_tree(path, &e), 0);
+
+	file_path(path, sizeof(path), "%s/file", (char *)*state);
+	assert_int_equal(file_replace(path, "", 0, &e), 0);
+	assert_true(file_mkdirs(path, &e) < 0);
+}
+
+static void path_that_does_not_fit(void **state)
+{
+	char buf[8];
+
+	(void)state;
+	assert_null(file_path(buf, sizeof(buf), "%s", "12345678"));
+	assert_int_equal(errno, ENAMETOOLONG);
+	assert_non_null(file_path(buf, sizeof(buf), "%s", "1234567"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(replace_then_load, make_dir, drop_dir),
+		cmocka_unit_test_setup_teardown(replace_leaves_no_temporary_file, make_dir,
+						drop_dir),
+		cmocka_unit_test_setup_teardown(load_refuses_what_is_too_large_or_no_file, make_dir,
+						drop_dir),
+		cmocka_unit_test_setup_teardown(mkdirs_and_remove_tree, make_dir, drop_dir),
+		cmocka_unit_test(path_that_does_not_fit),
+	};
+
+	return cmocka_run_group_tests_name("file", tests, NULL, NULL);
+}
