@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * run - the run directory: where a measurement lies, and its run.json
+ *
+ * A run directory that exists has a whole run.json at every moment: it is created with the verdict
+ * "incomplete" and replaced atomically, so a crash leaves a run that says that it did not end.
+ * Keys: docs/run.schema.json. Instruments set what only they know (guest, vmm, asked, inforce,
+ * window, ...) straight in doc; `rtkvm report` fills in what the log tells.
+ */
+#ifndef RTKVM_RESULTS_RUN_H
+#define RTKVM_RESULTS_RUN_H
+
+#include <json-c/json.h>
+#include <limits.h>
+#include <stdbool.h>
+
+#include "lib/err.h"
+#include "results/hist.h"
+
+enum { RUN_SCHEMA = 1 };
+
+struct run {
+	char dir[PATH_MAX]; /* absolute, so that a change of directory does not matter */
+	json_object *doc; /* run.json; owned */
+};
+
+/*
+ * run_create - make the directory (NULL: runs/<UTC time>-<name>) and a first run.json with host
+ * facts, conditions and start time. name: letters, digits, ".", "_", "-". A directory that is
+ * there and not empty is -EEXIST: a result is never overwritten.
+ */
+int run_create(struct run *r, const char *out, const char *name, struct err *e);
+
+/* run_open - read an existing run; one of a newer schema or without the basic keys is refused */
+int run_open(struct run *r, const char *dir, struct err *e);
+
+/* run_save - write run.json, whole or not at all */
+int run_save(struct run *r, struct err *e);
+
+/* run_reason - add a sentence to reasons[]: why the verdict is what it is */
+void run_reason(struct run *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* run_finish - set ended and the verdict (error counts as incomplete) and save */
+int run_finish(struct run *r, enum verdict v, struct err *e);
+
+/* run_close - free; does not save; accepts a run that failed to open */
+void run_close(struct run *r);
+
+/* run_path - the full path of a file in the directory, in buf (PATH_MAX); returns buf */
+char *run_path(const struct run *r, const char *file, char buf[static PATH_MAX]);
+
+/* run_file - note a file of the run in files{}: what it is, by its name in the directory */
+void run_file(struct run *r, const char *key, const char *file);
+
+/* run_section - the object under a key, borrowed; made when absent */
+json_object *run_section(struct run *r, const char *key);
+
+/* What cpus[] says of one CPU under one instrument. */
+struct run_cpu {
+	int cpu;
+	int host_cpu; /* -1: unknown */
+	const char *instrument;
+	int64_t expected, missed; /* -1: unknown */
+};
+
+/* run_add_cpu - append to cpus[] the figures of a histogram; quantiles only where supported */
+void run_add_cpu(struct run *r, const struct run_cpu *c, const struct hist *h);
+
+/*
+ * run_add_limit - append to limits[] {"what":"max_ns","limit_ns":..}; what: "max_ns" or a quantile
+ * such as "p99.999_ns". run_judge fills in the rest.
+ */
+void run_add_limit(struct run *r, const char *what, uint64_t limit_ns);
+
+/*
+ * run_judge - hold cpus[] against limits[]: sets value_ns, cpu (the worst) and met of each, and
+ * adds the reasons. PASS only on hardware, or with smoke (function, not latency, is on trial);
+ * under other conditions a met limit is INCONCLUSIVE, an exceeded one FAIL only on hardware or
+ * with smoke. A limit without enough samples behind it is INCONCLUSIVE. Without limits: PASS.
+ */
+enum verdict run_judge(struct run *r, bool smoke);
+
+/* run_is_hardware - are this run's latencies results (conditions "hardware")? */
+bool run_is_hardware(const struct run *r);
+
+#endif
