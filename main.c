@@ -6,6 +6,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/err.h"
+#include "tracing/tracing.h"
 
 struct verb {
 	const char *name;
@@ -14,6 +15,7 @@ struct verb {
 };
 
 static const struct verb verbs[] = {
+	{ "trace", tracing_trace, "record host and guest, explain late wake-ups" },
 	{ 0 },
 };
 

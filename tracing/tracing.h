@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * tracing - what host and guest kernels did, on one clock, and why a wake-up was late
+ *
+ * Verb: trace, with the sub-verbs of the table in trace.c.
+ * Threads: none of its own.
+ * Writes: what --out names, a trace instance of its own while it records.
+ * Must not know: the VMM, the campaign, or how a guest was started; it reads files and tracefs.
+ */
+#ifndef RTKVM_TRACING_TRACING_H
+#define RTKVM_TRACING_TRACING_H
+
+#include "lib/err.h"
+
+/* tracing_trace - the verb: runs the sub-verb named in argv[1]; a verdict, or -errno with e set */
+int tracing_trace(int argc, char **argv, struct err *e);
+
+#endif
