@@ -8,6 +8,7 @@
 #ifndef RTKVM_LIB_CLEANUP_H
 #define RTKVM_LIB_CLEANUP_H
 
+#include <dirent.h>
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -34,9 +35,16 @@ static inline void cleanup_fclose(FILE **f)
 		fclose(*f);
 }
 
+static inline void cleanup_closedir(DIR **d)
+{
+	if (*d)
+		closedir(*d);
+}
+
 #define _cleanup_free_			__attribute__((cleanup(cleanup_free)))
 #define _cleanup_close_			__attribute__((cleanup(cleanup_close)))
 #define _cleanup_fclose_		__attribute__((cleanup(cleanup_fclose)))
+#define _cleanup_closedir_		__attribute__((cleanup(cleanup_closedir)))
 
 #define ARRAY_SIZE(a)			(sizeof(a) / sizeof((a)[0]))
 
