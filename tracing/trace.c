@@ -15,7 +15,7 @@ struct subverb {
 };
 
 static const struct subverb subverbs[] = {
-	{ 0 },
+	{ "count", tracing_count, "count VM exits by reason for each vCPU of a process" },
 };
 
 static int usage(void)

@@ -15,4 +15,7 @@
 /* tracing_trace - the verb: runs the sub-verb named in argv[1]; a verdict, or -errno with e set */
 int tracing_trace(int argc, char **argv, struct err *e);
 
+/* tracing_count - trace count: VM exits of a process by reason, over windows */
+int tracing_count(int argc, char **argv, struct err *e);
+
 #endif
