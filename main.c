@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "guests/guests.h"
 #include "lib/cleanup.h"
 #include "lib/err.h"
 #include "tracing/tracing.h"
@@ -15,6 +16,7 @@ struct verb {
 };
 
 static const struct verb verbs[] = {
+	{ "lab", guests_lab, "build and run the lab: an emulated real-time KVM host" },
 	{ "trace", tracing_trace, "record host and guest, explain late wake-ups" },
 	{ 0 },
 };

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "guests/kernel.h"
+
+#include <errno.h>
+#include <glob.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/cleanup.h"
+#include "lib/file.h"
+#include "lib/proc.h"
+
+enum { DEP_BYTES = 8 << 20 }; /* Debian's modules.dep is about 0.6 MB */
+
+static const struct {
+	const char *kind;
+	const char *metapackage;
+} kinds[] = {
+	{ "rt", "linux-image-rt-amd64" },
+	{ "generic", "linux-image-amd64" },
+};
+
+int kernel_open(struct kernel *k, const char *tree, struct err *e)
+{
+	char pattern[PATH_MAX];
+	glob_t found;
+	const char *name;
+
+	if (!file_path(k->tree, sizeof(k->tree), "%s", tree) ||
+	    !file_path(pattern, sizeof(pattern), "%s/boot/vmlinuz-*", tree))
+		return err_sys(e, "opening the kernel in %s failed", tree);
+	if (glob(pattern, 0, NULL, &found))
+		return err_set(e, -ENOENT, "there is no kernel in %s/boot", tree);
+	name = strrchr(found.gl_pathv[0], '/') + strlen("/vmlinuz-");
+	file_path(k->image, sizeof(k->image), "%s", found.gl_pathv[0]);
+	if (!file_path(k->release, sizeof(k->release), "%s", name)) {
+		globfree(&found);
+		return err_sys(e, "opening the kernel in %s failed", tree);
+	}
+	globfree(&found);
+	return 0;
+}
+
+/* A package's maintainer script would run depmod; unpacked ones lack what it makes. */
+static int make_modules_dep(const struct kernel *k, struct err *e)
+{
+	char *argv[] = { (char *)"/sbin/depmod", (char *)"-b", (char *)k->tree, (char *)k->release,
+			 NULL };
+	char path[PATH_MAX];
+	int ret;
+
+	/* depmod's last file: when it is there the others are whole */
+	if (!file_path(path, sizeof(path), "%s/lib/modules/%s/modules.devname", k->tree,
+		       k->release))
+		return err_sys(e, "indexing the modules in %s failed", k->tree);
+	if (file_exists(path))
+		return 0;
+	ret = proc_run(argv, NULL, 0, e);
+	if (ret > 0)
+		return err_set(e, -EIO, "indexing the modules in %s failed: depmod exit code %d",
+			       k->tree, ret);
+	return ret;
+}
+
+int kernel_fetch(struct kernel *k, const char *kind, const char *cache, struct err *e)
+{
+	const char *metapackage = NULL;
+	char tree[PATH_MAX];
+	int ret;
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (!strcmp(kinds[i].kind, kind))
+			metapackage = kinds[i].metapackage;
+	if (!metapackage)
+		return err_set(e, -EINVAL, "kernel \"%s\" is unknown; it is rt or generic", kind);
+	ret = apt_find_dependency(&k->package, metapackage, "linux-image-", e);
+	if (!ret)
+		ret = apt_unpack(&k->package, cache, tree, e);
+	if (!ret)
+		ret = kernel_open(k, tree, e);
+	if (!ret)
+		ret = make_modules_dep(k, e);
+	return ret;
+}
+
+/* "/a/virtio_pci.ko:" is the module virtio_pci; the kernel takes - and _ for the same. */
+static bool line_is_module(const char *line, const char *name)
+{
+	size_t n = strcspn(line, ":\n");
+	const char *base = line;
+
+	for (const char *p = line; p < line + n; p++)
+		if (*p == '/')
+			base = p + 1;
+	n -= base - line;
+	if (n != strlen(name) + 3 || strncmp(base + n - 3, ".ko", 3))
+		return false;
+	for (size_t i = 0; i < n - 3; i++)
+		if ((base[i] == '-' ? '_' : base[i]) != (name[i] == '-' ? '_' : name[i]))
+			return false;
+	return true;
+}
+
+static const char *find_module(const char *text, const char *name)
+{
+	for (const char *line = text; *line; line += strcspn(line, "\n"), line += *line == '\n')
+		if (line_is_module(line, name))
+			return line;
+	return NULL;
+}
+
+static int add_one(const struct kernel *k, const char *path, struct cpio *c,
+		   void (*order)(void *ctx, const char *path), void *ctx, struct err *e)
+{
+	char from[PATH_MAX], to[PATH_MAX];
+	int ret;
+
+	if (!file_path(from, sizeof(from), "%s/lib/modules/%s/%s", k->tree, k->release, path) ||
+	    !file_path(to, sizeof(to), "lib/modules/%s/%s", k->release, path))
+		return err_sys(e, "adding module %s failed", path);
+	if (cpio_has(c, to))
+		return 0;
+	ret = cpio_file(c, to, 0644, from, e);
+	if (!ret)
+		order(ctx, to);
+	return ret;
+}
+
+/* modules.dep names a module's needs so that the last one has to be loaded first. */
+static int add_line(const struct kernel *k, const char *line, struct cpio *c,
+		    void (*order)(void *ctx, const char *path), void *ctx, struct err *e)
+{
+	_cleanup_free_ char *copy = strndup(line, strcspn(line, "\n"));
+	char *needs, *last;
+	int ret;
+
+	if (!copy || !(needs = strchr(copy, ':')))
+		return err_set(e, -EINVAL, "modules.dep of %s is malformed", k->release);
+	*needs++ = '\0';
+	while ((last = strrchr(needs, ' '))) {
+		if (last[1]) {
+			ret = add_one(k, last + 1, c, order, ctx, e);
+			if (ret < 0)
+				return ret;
+		}
+		*last = '\0';
+	}
+	return add_one(k, copy, c, order, ctx, e);
+}
+
+int kernel_add_modules(const struct kernel *k, const char *const *names, struct cpio *c,
+		       void (*order)(void *ctx, const char *path), void *ctx, struct err *e)
+{
+	_cleanup_free_ char *dep = NULL, *builtin = NULL;
+	char path[PATH_MAX];
+	ssize_t n;
+
+	if (!file_path(path, sizeof(path), "%s/lib/modules/%s/modules.dep", k->tree, k->release))
+		return err_sys(e, "reading modules.dep failed");
+	n = file_load(path, DEP_BYTES, &dep, e);
+	if (n < 0)
+		return n;
+	file_path(path, sizeof(path), "%s/lib/modules/%s/modules.builtin", k->tree, k->release);
+	n = file_load(path, DEP_BYTES, &builtin, e);
+	if (n < 0)
+		return n;
+	for (; *names; names++) {
+		const char *line = find_module(dep, *names);
+		int ret = 0;
+
+		if (line)
+			ret = add_line(k, line, c, order, ctx, e);
+		else if (!find_module(builtin, *names))
+			ret = err_set(e, -ENOENT, "kernel %s has no module %s", k->release, *names);
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
