@@ -21,6 +21,7 @@
 #include "results/hist.h"
 #include "results/host.h"
 #include "results/log.h"
+#include "results/rttests.h"
 #include "results/run.h"
 
 #endif

@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "results/rttests.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "lib/cleanup.h"
+#include "lib/clock.h"
+#include "lib/json.h"
+
+enum {
+	FILE_VERSION = 1,
+	MAX_THREADS = 4096,
+	MAX_BINS = 1000000, /* cyclictest's own limit for -h */
+	MAX_TEXT = 256 << 20,
+};
+
+/* Inside "KEY": "VALUE" of one line, quotes and backslashes that cyclictest did not escape. */
+static size_t escape_value(char *to, const char *value, size_t len)
+{
+	char *start = to;
+
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = value[i];
+
+		if (c == '"' || c == '\\')
+			*to++ = '\\';
+		*to++ = c < ' ' ? ' ' : c;
+	}
+	return to - start;
+}
+
+/*
+ * One line made JSON; to has room for twice its length and a bit. cyclictest prints one key a line, so
+ * a string ends at the last quote of its line, whatever stands in between.
+ */
+static size_t repair_line(char *to, const char *line, size_t len)
+{
+	const char *open = memmem(line, len, "\": \"", 4), *close = memrchr(line, '"', len);
+	const char *nan = memmem(line, len, "nan", 3);
+	char *start = to;
+
+	if (open && close >= open + 4) {
+		const char *value = open + 4;
+
+		to = mempcpy(to, line, value - line);
+		to += escape_value(to, value, close - value);
+		to = mempcpy(to, close, line + len - close);
+	} else if (nan && close && close < nan) {
+		const char *number = nan > line && nan[-1] == '-' ? nan - 1 : nan;
+
+		to = mempcpy(to, line, number - line);
+		to = mempcpy(to, "null", 4);
+		to = mempcpy(to, nan + 3, line + len - (nan + 3));
+	} else {
+		to = mempcpy(to, line, len);
+	}
+	*to++ = '\n';
+	return to - start;
+}
+
+static enum json_tokener_error parse_json(const char *text, size_t len, json_object **out)
+{
+	json_tokener *tokener = json_tokener_new();
+	enum json_tokener_error why;
+
+	if (!tokener)
+		return json_tokener_error_size;
+	*out = json_tokener_parse_ex(tokener, text, len);
+	why = json_tokener_get_error(tokener);
+	json_tokener_free(tokener);
+	if (why == json_tokener_success)
+		return why;
+	json_object_put(*out);
+	*out = NULL;
+	return why;
+}
+
+/* As it stands where that is JSON (another program may have rewritten it), else repaired. */
+static int parse_text(const char *text, size_t len, json_object **out, const char *name,
+		      struct err *e)
+{
+	_cleanup_free_ char *fixed = NULL;
+	enum json_tokener_error why;
+	size_t used = 0;
+
+	if (len > MAX_TEXT)
+		return err_set(e, -EFBIG, "reading %s failed: %zu bytes are too many", name, len);
+	if (parse_json(text, len, out) == json_tokener_success)
+		return 0;
+	fixed = malloc(2 * len + 16);
+	if (!fixed)
+		return err_set(e, -ENOMEM, "reading %s failed: no memory", name);
+	while (len) {
+		const char *end = memchr(text, '\n', len);
+		size_t line = end ? (size_t)(end - text) : len;
+
+		used += repair_line(fixed + used, text, line);
+		text += line + !!end;
+		len -= line + !!end;
+	}
+	why = parse_json(fixed, used, out);
+	if (why == json_tokener_success)
+		return 0;
+	return err_set(e, -EINVAL, "reading %s failed: %s", name,
+		       why == json_tokener_continue ? "it ends too early"
+						    : json_tokener_error_desc(why));
+}
+
+static int count_of(json_object *o, uint64_t *value)
+{
+	int64_t n;
+
+	if (!json_object_is_type(o, json_type_int))
+		return -EINVAL;
+	n = json_object_get_int64(o);
+	if (n < 0 || n == INT64_MAX) /* json-c clamps what does not fit */
+		return -EINVAL;
+	*value = n;
+	return 0;
+}
+
+/* A number under key of a thread; what is absent or not a count is an error. */
+static int thread_count(json_object *t, const char *key, uint64_t *value, const char *name,
+			struct err *e)
+{
+	if (count_of(json_at(t, key), value))
+		return err_set(e, -EINVAL, "reading %s failed: \"%s\" of a thread is not a count",
+			       name, key);
+	return 0;
+}
+
+static int read_bins(struct hist *h, json_object *bins, uint64_t unit_ns, uint64_t *end,
+		     const char *name, struct err *e)
+{
+	json_object_object_foreach(bins, key, value) {
+		unsigned long bin;
+		uint64_t n, sum;
+		char *stop;
+
+		bin = strtoul(key, &stop, 10);
+		if (key[0] < '0' || key[0] > '9' || *stop || bin >= MAX_BINS ||
+		    count_of(value, &n) || __builtin_add_overflow(h->count, n, &sum))
+			return err_set(e, -EINVAL, "reading %s failed: histogram entry \"%.32s\"",
+				       name, key);
+		if (n)
+			hist_add_n(h, bin * unit_ns, n);
+		if (bin >= *end)
+			*end = bin + 1;
+	}
+	return 0;
+}
+
+/* Cycles that the histogram does not show: over its range, or printed a moment too early. */
+static int read_over(struct rttests_thread *t, uint64_t max, uint64_t from, uint64_t unit_ns,
+		     const char *name, struct err *e)
+{
+	struct hist *h = &t->hist;
+
+	if (h->count > t->cycles + 1) /* one may be counted between bin and cycle */
+		return err_set(e, -EINVAL,
+			       "reading %s failed: more samples in a histogram than cycles", name);
+	if (h->count < t->cycles && max >= from)
+		hist_add_over(h, from * unit_ns, t->cycles - h->count);
+	t->cycles = hist_total(h);
+	if (t->cycles && max * unit_ns > h->max_ns)
+		h->max_ns = max * unit_ns;
+	return 0;
+}
+
+static int read_thread(struct rttests_thread *t, json_object *o, uint64_t unit_ns,
+		       uint64_t range_us, const char *name, struct err *e)
+{
+	json_object *bins = json_at(o, "histogram");
+	uint64_t max, end = 0;
+	int ret;
+
+	hist_init(&t->hist);
+	t->hist.resolution_ns = unit_ns;
+	t->cpu = json_int(o, "cpu", -1);
+	if (!json_object_is_type(bins, json_type_object))
+		return err_set(e, -EINVAL,
+			       "reading %s failed: a thread has no histogram; run cyclictest "
+			       "with -h",
+			       name);
+	ret = thread_count(o, "cycles", &t->cycles, name, e);
+	if (!ret)
+		ret = thread_count(o, "max", &max, name, e);
+	if (!ret && max > UINT64_MAX / unit_ns)
+		ret = err_set(e, -EINVAL, "reading %s failed: a maximum out of range", name);
+	if (!ret)
+		ret = read_bins(&t->hist, bins, unit_ns, &end, name, e);
+	if (ret < 0)
+		return ret;
+	return read_over(t, max, range_us ? range_us * 1000 / unit_ns : end, unit_ns, name, e);
+}
+
+/* "Fri, 20 Nov 2026 10:12:28 +0000": written in UTC */
+static int64_t wall_ns(const char *text)
+{
+	struct tm tm = { 0 };
+	char *end = strptime(text, "%a, %d %b %Y %H:%M:%S", &tm);
+
+	if (!end)
+		return 0;
+	return (int64_t)timegm(&tm) * (int64_t)NSEC_PER_SEC;
+}
+
+static void read_head(struct rttests *r, json_object *o)
+{
+	const char *release = json_str(o, "sysinfo.release", "");
+
+	/* the colon belongs to the key; a later rt-tests may have lost it */
+	snprintf(r->version, sizeof(r->version), "%s",
+		 json_str(o, "rt_test_version:", json_str(o, "rt_test_version", "")));
+	snprintf(r->cmdline, sizeof(r->cmdline), "%s",
+		 json_str(o, "cmdline:", json_str(o, "cmdline", "")));
+	snprintf(r->kernel, sizeof(r->kernel), "%s", release);
+	r->start_wall_ns = wall_ns(json_str(o, "start_time", ""));
+	r->end_wall_ns = wall_ns(json_str(o, "end_time", ""));
+}
+
+static int read_threads(struct rttests *r, json_object *o, uint64_t range_us, const char *name,
+			struct err *e)
+{
+	uint64_t unit_ns = json_int(o, "resolution_in_ns", 0) ? 1 : 1000;
+	int64_t n = json_int(o, "num_threads", -1);
+	char path[32];
+
+	if (n < 1 || n > MAX_THREADS)
+		return err_set(e, -EINVAL, "reading %s failed: \"num_threads\" is %jd", name,
+			       (intmax_t)n);
+	r->threads = calloc(n, sizeof(*r->threads));
+	if (!r->threads)
+		return err_set(e, -ENOMEM, "reading %s failed: no memory", name);
+	for (r->n = 0; r->n < (size_t)n; r->n++) {
+		json_object *t;
+		int ret;
+
+		snprintf(path, sizeof(path), "thread.%zu", r->n);
+		t = json_at(o, path);
+		if (!t)
+			return err_set(e, -EINVAL, "reading %s failed: thread %zu of %jd is absent",
+				       name, r->n, (intmax_t)n);
+		ret = read_thread(&r->threads[r->n], t, unit_ns, range_us, name, e);
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
+int rttests_parse(struct rttests *r, const char *text, size_t len, uint64_t range_us,
+		  const char *name, struct err *e)
+{
+	_cleanup_json_ json_object *o = NULL;
+	int ret = parse_text(text, len, &o, name, e);
+
+	*r = (struct rttests){ 0 };
+	if (ret < 0)
+		return ret;
+	if (json_int(o, "file_version", -1) != FILE_VERSION)
+		return err_set(e, -EPROTONOSUPPORT,
+			       "reading %s failed: not cyclictest's JSON of file_version %d", name,
+			       FILE_VERSION);
+	read_head(r, o);
+	ret = read_threads(r, o, range_us, name, e);
+	if (ret < 0)
+		rttests_free(r);
+	return ret;
+}
+
+void rttests_free(struct rttests *r)
+{
+	free(r->threads);
+	*r = (struct rttests){ 0 };
+}
