@@ -3,6 +3,7 @@
  * record - what an instrument needs to leave a result behind
  *
  * hist: the histogram, a value. log: latency.log, its slices. run: the run directory and run.json.
+ * rttests: a cyclictest file as histograms.
  * Needs lib, json-c and zlib; nothing that reads or draws results stands behind it.
  *
  *	struct run run;
