@@ -16,6 +16,7 @@ struct verb {
 };
 
 static const struct verb verbs[] = {
+	{ "guest", guests_guest, "build and list guest images" },
 	{ "lab", guests_lab, "build and run the lab: an emulated real-time KVM host" },
 	{ "trace", tracing_trace, "record host and guest, explain late wake-ups" },
 	{ 0 },

@@ -10,81 +10,91 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "guests/args.h"
 #include "lib/cleanup.h"
 #include "lib/file.h"
 #include "lib/proc.h"
 
-enum { SHOW_BYTES = 64 << 10 }; /* a kernel's stanza is about 2 KiB */
+enum { SHOW_BYTES = 256 << 10 }; /* a package's record is 1 to 3 KiB */
 
-char *apt_parse_stanza(const char *text, const char *field, char *buf, size_t size)
+/* The value of a field in one record, which ends at an empty line; "" when it has none. */
+static void field(const char *record, const char *name, char *buf, size_t size)
 {
-	size_t len = strlen(field);
+	size_t len = strlen(name);
 
-	for (const char *line = text; *line && *line != '\n';) {
+	buf[0] = '\0';
+	for (const char *line = record; *line && *line != '\n';) {
 		size_t n = strcspn(line, "\n");
 
-		if (n > len && !strncmp(line, field, len) && line[len] == ':') {
+		if (n > len && !strncmp(line, name, len) && line[len] == ':') {
 			const char *value = line + len + 1;
 
 			value += strspn(value, " ");
 			snprintf(buf, size, "%.*s", (int)(line + n - value), value);
-			return buf;
+			return;
 		}
 		line += n + (line[n] == '\n');
 	}
-	return NULL;
 }
 
-static int show(const char *name, char *text, struct err *e)
+int apt_parse(struct apt_package *p, const char *text, const char *name, struct err *e)
 {
-	char *argv[] = { (char *)"apt-cache", (char *)"show", (char *)"--no-all-versions",
-			 (char *)"--quiet=2", (char *)name,   NULL };
-	int ret = proc_run(argv, text, SHOW_BYTES, e);
-
-	if (ret < 0)
-		return ret;
-	if (ret || !*text)
-		return err_set(e, -ENOENT,
-			       "apt knows no package %s; run apt-get update, and see "
-			       "that Debian's main section is among its sources",
-			       name);
-	return 0;
+	while (text) {
+		field(text, "Package", p->name, sizeof(p->name));
+		if (!strcmp(p->name, name)) {
+			field(text, "Version", p->version, sizeof(p->version));
+			field(text, "Depends", p->depends, sizeof(p->depends));
+			if (*p->version && !strchr(p->version, '/'))
+				return 0;
+			return err_set(e, -EINVAL, "apt's record of package %s has no version",
+				       name);
+		}
+		text = strstr(text, "\n\n");
+		text = text ? text + 2 : NULL;
+	}
+	return err_set(e, -ENOENT,
+		       "apt knows no package %s; run apt-get update, and see that Debian's main "
+		       "section is among its sources",
+		       name);
 }
 
-int apt_find(struct apt_package *p, const char *name, struct err *e)
+int apt_find(struct apt_package *p, const char *const *names, size_t n, struct err *e)
 {
 	_cleanup_free_ char *text = malloc(SHOW_BYTES);
+	_cleanup_args_ struct args a = { 0 };
+	static const char *const show[] = { "apt-cache", "--quiet=2", "--no-all-versions", "show",
+					    NULL };
 	int ret;
 
 	if (!text)
-		return err_set(e, -ENOMEM, "asking apt for %s failed: no memory", name);
-	ret = show(name, text, e);
-	if (ret < 0)
-		return ret;
-	if (!file_path(p->name, sizeof(p->name), "%s", name) ||
-	    !apt_parse_stanza(text, "Version", p->version, sizeof(p->version)))
-		return err_set(e, -EINVAL, "apt's record of package %s has no usable version",
-			       name);
-	return 0;
+		return err_set(e, -ENOMEM, "asking apt failed: no memory");
+	args_add_all(&a, show);
+	for (size_t i = 0; i < n; i++)
+		args_add(&a, "%s", names[i]);
+	ret = args_check(&a, e);
+	if (!ret)
+		ret = proc_run(a.v, text, SHOW_BYTES, e);
+	/* its exit code and its own words say less than the name that is missing below */
+	for (size_t i = 0; i < n && ret >= 0; i++)
+		ret = apt_parse(&p[i], text, names[i], e);
+	return ret < 0 ? ret : 0;
 }
 
-int apt_find_dependency(struct apt_package *p, const char *name, const char *prefix, struct err *e)
+int apt_dependency(struct apt_package *out, const struct apt_package *p, const char *prefix,
+		   struct err *e)
 {
-	_cleanup_free_ char *text = malloc(SHOW_BYTES);
-	char depends[4096], *at = NULL;
-	int ret;
+	const char *at = p->depends;
 
-	if (!text)
-		return err_set(e, -ENOMEM, "asking apt for %s failed: no memory", name);
-	ret = show(name, text, e);
-	if (ret < 0)
-		return ret;
-	if (apt_parse_stanza(text, "Depends", depends, sizeof(depends)))
-		at = strstr(depends, prefix);
-	if (!at)
-		return err_set(e, -ENOENT, "package %s does not depend on any %s*", name, prefix);
-	at[strcspn(at, " ,|(:")] = '\0';
-	return apt_find(p, at, e);
+	*out = (struct apt_package){ 0 };
+	while (at) {
+		at += strspn(at, " ");
+		if (!strncmp(at, prefix, strlen(prefix)) &&
+		    sscanf(at, "%95[a-z0-9.+-] (= %95[^) ])", out->name, out->version) == 2)
+			return 0;
+		at = strchr(at, ',');
+		at = at ? at + 1 : NULL;
+	}
+	return err_set(e, -ENOENT, "package %s does not name any %s*", p->name, prefix);
 }
 
 /* apt-get names the file itself; in a directory of its own there is only that one. */

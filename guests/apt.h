@@ -15,24 +15,29 @@
 
 #include "lib/err.h"
 
-enum { APT_NAME_BYTES = 96 };
+enum { APT_NAME_BYTES = 96, APT_DEPENDS_BYTES = 512 };
 
 struct apt_package {
 	char name[APT_NAME_BYTES];
 	char version[APT_NAME_BYTES];
+	char depends[APT_DEPENDS_BYTES]; /* the field as it stands, cut to size */
 };
 
-/* apt_find - the version of a package that apt would install; -ENOENT when apt does not know it */
-int apt_find(struct apt_package *p, const char *name, struct err *e);
+/*
+ * apt_find - what apt would install for each of n names, asked in one go (asking takes apt half a
+ * second); -ENOENT names the first that apt does not know
+ */
+int apt_find(struct apt_package *p, const char *const *names, size_t n, struct err *e);
 
-/* apt_find_dependency - the first package that name depends on and that starts with prefix */
-int apt_find_dependency(struct apt_package *p, const char *name, const char *prefix, struct err *e);
+/* apt_parse - the record of one package in apt-cache show's output; -ENOENT, -EINVAL */
+int apt_parse(struct apt_package *p, const char *text, const char *name, struct err *e);
 
 /*
- * apt_parse_stanza - the value of a field ("Version") in apt-cache show's output, cut to size;
- * only the first stanza is read; NULL when there is no such field
+ * apt_dependency - the first exact dependency ("NAME (= VERSION)") of p whose name begins with
+ * prefix: how a metapackage names the real one
  */
-char *apt_parse_stanza(const char *text, const char *field, char *buf, size_t size);
+int apt_dependency(struct apt_package *out, const struct apt_package *p, const char *prefix,
+		   struct err *e);
 
 /*
  * apt_unpack - make sure the package lies unpacked below cache; tree (PATH_MAX bytes) is its

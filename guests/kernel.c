@@ -63,18 +63,19 @@ static int make_modules_dep(const struct kernel *k, struct err *e)
 	return ret;
 }
 
-int kernel_fetch(struct kernel *k, const char *kind, const char *cache, struct err *e)
+const char *kernel_metapackage(const char *kind)
 {
-	const char *metapackage = NULL;
-	char tree[PATH_MAX];
-	int ret;
-
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
 		if (!strcmp(kinds[i].kind, kind))
-			metapackage = kinds[i].metapackage;
-	if (!metapackage)
-		return err_set(e, -EINVAL, "kernel \"%s\" is unknown; it is rt or generic", kind);
-	ret = apt_find_dependency(&k->package, metapackage, "linux-image-", e);
+			return kinds[i].metapackage;
+	return NULL;
+}
+
+int kernel_fetch(struct kernel *k, const struct apt_package *meta, const char *cache, struct err *e)
+{
+	char tree[PATH_MAX];
+	int ret = apt_dependency(&k->package, meta, "linux-image-", e);
+
 	if (!ret)
 		ret = apt_unpack(&k->package, cache, tree, e);
 	if (!ret)

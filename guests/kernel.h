@@ -18,11 +18,15 @@ struct kernel {
 	char image[PATH_MAX]; /* boot/vmlinuz-RELEASE */
 };
 
+/* kernel_metapackage - the package that stands for kind ("rt", "generic"); NULL for another kind */
+const char *kernel_metapackage(const char *kind);
+
 /*
- * kernel_fetch - the kernel apt would install for kind ("rt" or "generic"), unpacked below cache
- * and ready for modprobe. -EINVAL for another kind.
+ * kernel_fetch - the kernel package that meta (as apt_find filled it) names, unpacked below cache
+ * and ready for modprobe
  */
-int kernel_fetch(struct kernel *k, const char *kind, const char *cache, struct err *e);
+int kernel_fetch(struct kernel *k, const struct apt_package *meta, const char *cache,
+		 struct err *e);
 
 /* kernel_open - a kernel that kernel_fetch unpacked before, by its tree */
 int kernel_open(struct kernel *k, const char *tree, struct err *e);

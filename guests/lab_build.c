@@ -64,6 +64,8 @@ static int build_kernel(const char *kind, struct err *e)
 {
 	_cleanup_close_ int lock = -1;
 	char cache[PATH_MAX], path[PATH_MAX];
+	const char *meta_name = kernel_metapackage(kind);
+	struct apt_package meta;
 	struct kernel k = { 0 };
 	int ret = home_path(cache, "cache", e);
 
@@ -74,7 +76,9 @@ static int build_kernel(const char *kind, struct err *e)
 	lock = home_lock(path, e);
 	if (lock < 0)
 		return lock;
-	ret = kernel_fetch(&k, kind, cache, e);
+	ret = apt_find(&meta, &meta_name, 1, e);
+	if (!ret)
+		ret = kernel_fetch(&k, &meta, cache, e);
 	if (!ret)
 		ret = set_kernel(&k, kind, e);
 	if (!ret)
