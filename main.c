@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "guests/guests.h"
+#include "cyclic/cyclic.h"
 #include "lib/cleanup.h"
 #include "lib/err.h"
 #include "tracing/tracing.h"
@@ -19,6 +20,7 @@ static const struct verb verbs[] = {
 	{ "guest", guests_guest, "build and list guest images" },
 	{ "lab", guests_lab, "build and run the lab: an emulated real-time KVM host" },
 	{ "trace", tracing_trace, "record host and guest, explain late wake-ups" },
+	{ "sample", cyclic_sample, "measure timer latency of this machine's CPUs" },
 	{ 0 },
 };
 

@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "cyclic/sample.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cyclic/cyclic.h"
+#include "cyclic/simulate.h"
+#include "lib/cleanup.h"
+#include "lib/clock.h"
+#include "lib/file.h"
+#include "lib/json.h"
+#include "lib/opt.h"
+#include "lib/stop.h"
+
+enum {
+	MIN_PERIOD_NS = 5000,
+	MAX_PRIORITY = 98, /* 99 is the kernel's own watchdog's and migration threads' */
+	DEFAULT_PRIORITY = 95,
+};
+
+#define MAX_DURATION_NS (366 * 86400 * NSEC_PER_SEC)
+
+enum {
+	KEY_SLICE = 0x100,
+	KEY_FIFO,
+	KEY_SPIKE,
+	KEY_ON_SPIKE,
+	KEY_FREEZE,
+	KEY_LIMIT,
+	KEY_OUT,
+	KEY_NAME,
+	KEY_JSON,
+	KEY_SMOKE,
+	KEY_SIMULATE,
+};
+
+static const struct argp_option options[] = {
+	{ "cpus", 'c', "LIST", 0, "CPUs to measure, one thread on each (required)", 1 },
+	{ "interval", 'i', "DURATION", 0, "time between wake-ups (default 1ms)", 1 },
+	{ "duration", 'D', "DURATION", 0, "how long (default 60s)", 1 },
+	{ "fifo", KEY_FIFO, "PRIO", 0, "SCHED_FIFO priority (default 95; 0: SCHED_OTHER)", 1 },
+	{ "slice", KEY_SLICE, "DURATION", 0, "a histogram to latency.log every (default 10s)", 1 },
+	{ "limit", KEY_LIMIT, "[WHAT=]DURATION", 0,
+	  "largest acceptable latency; WHAT: max (default), p50, p90, p99 ... p99.9999; may be "
+	  "repeated",
+	  2 },
+	{ "spike", KEY_SPIKE, "DURATION", 0,
+	  "list wake-ups as late as this in spikes.jsonl (default: the limit for max)", 2 },
+	{ "on-spike", KEY_ON_SPIKE, "ACTION", 0, "record (default) or stop", 2 },
+	{ "freeze", KEY_FREEZE, "FILE", 0,
+	  "write 0 to FILE (a trace's tracing_on) at each CPU's first spike", 2 },
+	{ "smoke", KEY_SMOKE, NULL, 0, "judge limits also where latencies are no result", 2 },
+	{ "out", KEY_OUT, "DIR", 0, "run directory (default runs/TIME-NAME)", 3 },
+	{ "name", KEY_NAME, "NAME", 0, "name of the run (default sample)", 3 },
+	{ "json", KEY_JSON, NULL, 0, "print run.json instead of a table", 3 },
+	{ "simulate", KEY_SIMULATE, "SEED", 0,
+	  "draw the latencies from SEED instead of measuring; nothing is proved then", 3 },
+	{ 0 },
+};
+
+int sample_limit_parse(struct sample_limit *l, const char *text, struct err *e)
+{
+	const char *value = strchr(text, '=');
+	int n = value ? (int)(value - text) : 3;
+	const char *what = value ? text : "max";
+	bool known = n == 3 && !strncmp(what, "max", 3);
+
+	value = value ? value + 1 : text;
+	for (int i = 0; i < HIST_LEVELS && !known; i++)
+		known = (int)strlen(hist_levels[i].label) == n &&
+			!strncmp(what, hist_levels[i].label, n);
+	if (!known)
+		return err_set(e, -EINVAL,
+			       "limit \"%s\": \"%.*s\" is neither max nor one of p50 p90 p99 p99.9 "
+			       "p99.99 p99.999 p99.9999",
+			       text, n, what);
+	snprintf(l->what, sizeof(l->what), "%.*s_ns", n, what);
+	if (opt_duration("limit", value, &l->ns, e) < 0)
+		return e->code;
+	if (!l->ns)
+		return err_set(e, -EINVAL, "limit \"%s\": a limit of 0 cannot be met", text);
+	return 0;
+}
+
+static int duration_in(const char *what, const char *text, uint64_t min, uint64_t max, uint64_t *ns,
+		       struct err *e)
+{
+	int ret = opt_duration(what, text, ns, e);
+
+	if (!ret && (*ns < min || *ns > max))
+		return err_set(e, -EINVAL,
+			       "%s: \"%s\" is out of range (%" PRIu64 "us to %" PRIu64 "s)", what,
+			       text, min / 1000, (uint64_t)(max / NSEC_PER_SEC));
+	return ret;
+}
+
+static int on_spike(struct sample_options *o, const char *text, struct err *e)
+{
+	if (strcmp(text, "record") != 0 && strcmp(text, "stop") != 0)
+		return err_set(e, -EINVAL, "--on-spike: \"%s\" is neither record nor stop", text);
+	o->config.stop_at_spike = !strcmp(text, "stop");
+	return 0;
+}
+
+static int add_limit(struct sample_options *o, const char *text, struct err *e)
+{
+	if (o->n_limits == SAMPLE_LIMITS)
+		return err_set(e, -EINVAL, "--limit: at most %d are taken", SAMPLE_LIMITS);
+	return sample_limit_parse(&o->limits[o->n_limits++], text, e);
+}
+
+struct parse {
+	struct sample_options *o;
+	struct err *e;
+};
+
+static error_t parse_one(int key, char *arg, struct argp_state *state)
+{
+	struct parse *p = state->input;
+	struct sample_options *o = p->o;
+	struct sampler_config *c = &o->config;
+	uint64_t n;
+
+	switch (key) {
+	case 'c':
+		return -cpulist_parse(&c->cpus, arg, p->e);
+	case 'i':
+		return -duration_in("--interval", arg, MIN_PERIOD_NS, 10 * NSEC_PER_SEC,
+				    &c->period_ns, p->e);
+	case 'D':
+		return -duration_in("--duration", arg, MIN_PERIOD_NS, MAX_DURATION_NS,
+				    &c->duration_ns, p->e);
+	case KEY_SLICE:
+		return -duration_in("--slice", arg, NSEC_PER_SEC / 10, 3600 * NSEC_PER_SEC,
+				    &c->slice_ns, p->e);
+	case KEY_SPIKE:
+		return -duration_in("--spike", arg, 1, 3600 * NSEC_PER_SEC, &c->spike_ns, p->e);
+	case KEY_FIFO:
+		if (opt_u64("--fifo", arg, 0, MAX_PRIORITY, &n, p->e) < 0)
+			return EINVAL;
+		c->priority = n;
+		return 0;
+	case KEY_ON_SPIKE:
+		return -on_spike(o, arg, p->e);
+	case KEY_LIMIT:
+		return -add_limit(o, arg, p->e);
+	case KEY_SIMULATE:
+		o->simulate = true;
+		return -opt_u64("--simulate", arg, 0, UINT64_MAX, &o->seed, p->e);
+	case KEY_FREEZE:
+		c->freeze = arg;
+		return 0;
+	case KEY_OUT:
+		o->out = arg;
+		return 0;
+	case KEY_NAME:
+		o->name = arg;
+		return 0;
+	case KEY_JSON:
+		o->json = true;
+		return 0;
+	case KEY_SMOKE:
+		o->smoke = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		return -err_set(p->e, -EINVAL, "argument \"%s\" is not understood; see --help",
+				arg);
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static int check(struct sample_options *o, struct err *e)
+{
+	struct sampler_config *c = &o->config;
+
+	if (cpulist_empty(&c->cpus))
+		return err_set(e, -EINVAL, "--cpus is missing: say which CPUs to measure");
+	if (c->duration_ns < c->period_ns)
+		return err_set(e, -EINVAL, "--duration is shorter than --interval");
+	if (c->slice_ns < c->period_ns)
+		return err_set(e, -EINVAL, "--slice is shorter than --interval");
+	for (size_t i = 0; i < o->n_limits && c->spike_ns == UINT64_MAX; i++)
+		if (!strcmp(o->limits[i].what, "max_ns"))
+			c->spike_ns = o->limits[i].ns + 1; /* at the limit is within it */
+	if (c->spike_ns == UINT64_MAX && (c->freeze || c->stop_at_spike))
+		return err_set(e, -EINVAL,
+			       "--freeze and --on-spike stop need --spike or --limit max");
+	return 0;
+}
+
+int sample_parse(struct sample_options *o, int argc, char **argv, struct err *e)
+{
+	static const struct argp argp = {
+		.options = options,
+		.parser = parse_one,
+		.doc = "Measure timer latency: one thread on each CPU sleeps to the points of an "
+		       "absolute grid and notes how late it wakes.",
+	};
+	struct parse p = { o, e };
+	int ret;
+
+	*o = (struct sample_options){
+		.name = "sample",
+		.config = { .period_ns = NSEC_PER_SEC / 1000,
+			    .duration_ns = 60 * NSEC_PER_SEC,
+			    .slice_ns = 10 * NSEC_PER_SEC,
+			    .spike_ns = UINT64_MAX,
+			    .priority = DEFAULT_PRIORITY },
+	};
+	ret = opt_parse(&argp, argc, argv, false, &p, e);
+	return ret < 0 ? ret : check(o, e);
+}
+
+static void describe(struct run *run, const struct sample_options *o)
+{
+	const struct sampler_config *c = &o->config;
+	json_object *asked = run_section(run, "asked");
+	char cpus[256];
+
+	json_set_str(asked, "instrument", "sample");
+	json_set_str(asked, "cpus", cpulist_format(&c->cpus, cpus, sizeof(cpus)));
+	json_set_int(asked, "period_ns", c->period_ns);
+	json_set_int(asked, "duration_ns", c->duration_ns);
+	json_set_int(asked, "slice_ns", c->slice_ns);
+	json_set_str(asked, "policy", c->priority ? "fifo" : "other");
+	json_set_int(asked, "priority", c->priority);
+	if (c->spike_ns != UINT64_MAX)
+		json_set_int(asked, "spike_ns", c->spike_ns);
+	for (size_t i = 0; i < o->n_limits; i++)
+		run_add_limit(run, o->limits[i].what, o->limits[i].ns);
+	if (!o->simulate)
+		return;
+	json_set_int(asked, "simulate_seed", o->seed);
+	json_set_str(run->doc, "conditions", conditions_name(CONDITIONS_EMULATED));
+	json_set_str(run->doc, "conditions_why", "the latencies were drawn from a seed");
+}
+
+/* What was measured is judged however the run ended; a broken limit stays broken. */
+static enum verdict judge(struct run *run, const struct sample_options *o, int how)
+{
+	enum verdict v = run_judge(run, o->smoke);
+
+	if (how == SAMPLER_INTERRUPTED) {
+		run_reason(run, "interrupted before its time was over");
+		return v == VERDICT_FAIL ? v : VERDICT_INCOMPLETE;
+	}
+	if (how == SAMPLER_SPIKE)
+		run_reason(run, "stopped at the first spike, as asked");
+	if (o->simulate && !o->smoke && v == VERDICT_PASS) {
+		run_reason(run, "no machine was measured: the latencies were drawn from a seed");
+		return VERDICT_INCONCLUSIVE;
+	}
+	return v;
+}
+
+static void print_cpu(json_object *cpu)
+{
+	json_object *p;
+
+	printf("%4jd %12jd %12jd %8jd %9.1f %9.1f", (intmax_t)json_int(cpu, "cpu", -1),
+	       (intmax_t)json_int(cpu, "samples", 0), (intmax_t)json_int(cpu, "expected", 0),
+	       (intmax_t)json_int(cpu, "missed", 0), json_int(cpu, "min_ns", 0) / 1e3,
+	       json_double(cpu, "mean_ns", 0) / 1e3);
+	if (json_object_object_get_ex(json_at(cpu, "quantiles_ns"), "0.999", &p))
+		printf(" %9.1f", json_object_get_int64(p) / 1e3);
+	else
+		printf(" %9s", "-");
+	printf(" %9.1f\n", json_int(cpu, "max_ns", 0) / 1e3);
+}
+
+static void print_run(const struct run *run)
+{
+	json_object *cpus = json_at(run->doc, "cpus"), *reasons = json_at(run->doc, "reasons");
+
+	printf("conditions: %s (%s)\n", json_str(run->doc, "conditions", "unknown"),
+	       json_str(run->doc, "conditions_why", ""));
+	printf("%4s %12s %12s %8s %9s %9s %9s %9s\n", "CPU", "samples", "expected", "missed",
+	       "min/us", "mean/us", "p99.9/us", "max/us");
+	for (size_t i = 0; i < json_object_array_length(cpus); i++)
+		print_cpu(json_object_array_get_idx(cpus, i));
+	printf("spikes: %jd\n", (intmax_t)json_int(run->doc, "spikes", 0));
+	for (size_t i = 0; i < json_object_array_length(reasons); i++)
+		printf("note: %s\n", json_object_get_string(json_object_array_get_idx(reasons, i)));
+	printf("verdict: %s\nrun directory: %s\n", json_str(run->doc, "verdict", ""), run->dir);
+}
+
+static int measure(struct run *run, const struct sample_options *o, struct err *e)
+{
+	struct collect c;
+	int how = collect_open(&c, run, "sample", &o->config.cpus, o->config.period_ns, e), ret;
+	enum verdict v;
+
+	if (!how)
+		how = o->simulate ? simulate_run(&o->config, o->seed, &c, e)
+				  : sampler_run(&o->config, &c, run_section(run, "inforce"),
+						run_section(run, "window"), e);
+	ret = how < 0 ? how : collect_close(&c, e);
+	if (ret < 0 && !collect_samples(&c))
+		file_remove_tree(run->dir, e); /* it never began: leave nothing behind */
+	collect_free(&c);
+	if (ret < 0)
+		return ret;
+	v = judge(run, o, how);
+	ret = run_finish(run, v, e);
+	return ret < 0 ? ret : (int)v;
+}
+
+int cyclic_sample(int argc, char **argv, struct err *e)
+{
+	struct sample_options o;
+	struct run run;
+	int ret = sample_parse(&o, argc, argv, e);
+
+	if (ret < 0)
+		return ret;
+	stop_install();
+	ret = run_create(&run, o.out, o.name, e);
+	if (ret < 0)
+		return ret;
+	describe(&run, &o);
+	ret = measure(&run, &o, e);
+	if (ret >= 0 && o.json)
+		printf("%s\n", json_object_to_json_string_ext(run.doc, JSON_C_TO_STRING_PRETTY));
+	else if (ret >= 0)
+		print_run(&run);
+	run_close(&run);
+	return ret;
+}

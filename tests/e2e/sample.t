@@ -1,0 +1,89 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# rtkvm sample: what it may call, what it leaves behind, and a stall that it has to see
+# shellcheck source=tests/e2e/tap.sh
+. tests/e2e/tap.sh
+
+loop=$(dirname "$RTKVM")/cyclic/loop.o
+if [ -e "$loop" ]; then
+	is "$(nm -u "$loop" | awk '{ print $2 }' | sort | tr '\n' ' ')" \
+		"clock_gettime clock_nanosleep write " "the real-time loop calls three functions"
+else
+	skip 1 "no object file beside $RTKVM"
+fi
+
+fails 2 'cpus is missing' "no CPUs" "$RTKVM" sample
+fails 2 'offline or not in' "a CPU that is not there" \
+	"$RTKVM" sample -c 4000 -D 1s --fifo 0 --out "$T/none"
+ok "and nothing is left behind" [ ! -e "$T/none" ]
+mkdir "$T/full" && touch "$T/full/x"
+fails 2 'not empty' "a directory in use" "$RTKVM" sample -c 0 -D 1s --out "$T/full"
+fails 2 '.' "a freeze file that is not there" \
+	"$RTKVM" sample -c 0 -D 1s --spike 1ms --fifo 0 --freeze "$T/no/such" --out "$T/none"
+ok "and nothing is left behind either" [ ! -e "$T/none" ]
+
+# The seeded generator: the same files as a measurement, in a moment
+run "$RTKVM" sample -c 0-3 -D 1h -i 200us --simulate 1 --limit 40us --smoke --out "$T/sim"
+is "$code" 1 "a broken limit is exit 1"
+is "$(jq -c '[.cpus[] | .samples + .missed == .expected] | unique' "$T/sim/run.json")" "[true]" \
+	"samples and missed make up what was expected"
+is "$(jq -c '[.cpus[].expected] | unique' "$T/sim/run.json")" "[18000000]" "one hour at 200 us"
+is "$(jq .spikes "$T/sim/run.json")" "$(wc -l <"$T/sim/spikes.jsonl")" "each spike has its line"
+like "$(jq -r '.reasons[]' "$T/sim/run.json")" 'max_ns is .* above its limit of 40.000 us' \
+	"the reason is a sentence"
+run "$RTKVM" sample -c 0 -D 1m --simulate 1 --out "$T/sim4"
+is "$code" 4 "a simulation is no proof"
+run "$RTKVM" sample -c 0-1 -D 1000h -i 1ms --simulate 1 --spike 50us --on-spike stop --out "$T/stop"
+like "$(jq -r '.reasons[]' "$T/stop/run.json")" 'stopped at the first spike' "stops at a spike"
+
+# A real measurement
+if ! chrt -f 95 true 2>/dev/null; then
+	skip 10 "no right to SCHED_FIFO"
+	done_testing
+	exit
+fi
+cpu=$(awk '/^Cpus_allowed_list/ { n = split($2, a, /[-,]/); print a[n] }' /proc/self/status)
+run "$RTKVM" sample -c "$cpu" -D 1s -i 1ms --slice 200ms --json --out "$T/real"
+is "$code" 0 "a measurement without limits"
+is "$(printf '%s' "$out" | jq -c '.inforce.threads[0] | [.policy, .priority, .affinity]')" \
+	"[\"fifo\",95,\"$cpu\"]" "policy, priority and CPU as the kernel tells them"
+is "$(jq -c '.cpus[0] | [.samples + .missed == .expected, .expected >= 1000]' "$T/real/run.json")" \
+	"[true,true]" "every period is accounted for"
+is "$(jq .window.page_faults "$T/real/run.json")" 0 "no page fault in the loop"
+
+# 10 ms in which nothing else runs on that CPU: one spike, the rest of the periods missed
+stall() {
+	perl -e '
+		use Time::HiRes qw(clock_gettime CLOCK_MONOTONIC);
+		my ($cpu, $s) = @ARGV;
+		system("taskset -cp $cpu $$ >/dev/null; chrt -f -p 97 $$") == 0 or exit 1;
+		my $t = clock_gettime(CLOCK_MONOTONIC);
+		1 while clock_gettime(CLOCK_MONOTONIC) < $t + $s' "$1" "$2"
+}
+"$RTKVM" sample -c "$cpu" -D 4s -i 1ms --slice 1s --spike 9ms --out "$T/stall" >/dev/null &
+sampler=$!
+sleep 2
+stall "$cpu" 0.0101
+wait "$sampler"
+long=$(jq -s 'map(select(.latency_ns >= 9000000))' "$T/stall/spikes.jsonl")
+ok "the stall is seen" [ "$(printf '%s' "$long" | jq length)" -ge 1 ]
+is "$(printf '%s' "$long" | jq -c 'map(.missed == (.latency_ns / 1000000 | floor)) | unique')" \
+	"[true]" "with the periods that it cost"
+
+# Interrupted: what was measured is kept
+"$RTKVM" sample -c "$cpu" -D 1h -i 1ms --slice 200ms --out "$T/int" >/dev/null &
+sampler=$!
+sleep 1
+kill -INT "$sampler"
+wait "$sampler" && code=0 || code=$?
+is "$code" 3 "interrupted is exit 3"
+is "$(jq -r .verdict "$T/int/run.json")" incomplete "and the run says so"
+ok "with its samples" [ "$(jq '.cpus[0].samples' "$T/int/run.json")" -gt 100 ]
+"$RTKVM" sample -c "$cpu" -D 1h -i 1ms --slice 200ms --out "$T/killed" >/dev/null &
+sampler=$!
+sleep 1
+kill -KILL "$sampler"
+wait "$sampler" 2>/dev/null
+is "$(jq -r .verdict "$T/killed/run.json")" incomplete "killed: the run says that it did not end"
+ok "and its slices are on disk" [ "$(stat -c %s "$T/killed/latency.log")" -gt 500 ]
+done_testing
