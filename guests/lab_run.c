@@ -422,6 +422,12 @@ static int start(struct session *s, struct err *e)
 	ret = write_initrd(s, initrd, e);
 	if (ret < 0)
 		return ret;
+	if (s->o->flavour == LAB_FULL) {
+		ret = lab_disk(s->disk, e);
+		if (ret < 0)
+			return ret;
+		c.disk = s->disk;
+	}
 	c.shares = s->shares;
 	c.n_shares = s->n_shares;
 	return machine_start(&s->m, &c, e);
