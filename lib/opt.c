@@ -89,11 +89,33 @@ static int explain(const struct argp *argp, int argc, char **argv, int why, stru
 		       argv[0]);
 }
 
+/* argp's own --help prints nothing under ARGP_NO_ERRS, so this one stands in for it. */
+static error_t parse_help(int key, char *arg, struct argp_state *state)
+{
+	(void)arg;
+	if (key != '?')
+		return ARGP_ERR_UNKNOWN;
+	argp_help(state->root_argp, stdout, ARGP_HELP_STD_HELP, state->name); /* exits with 0 */
+	return 0;
+}
+
+static const struct argp_option help_options[] = {
+	{ "help", '?', NULL, 0, "Give this help list", -1 },
+	{ 0 },
+};
+
+static const struct argp help_argp = { .options = help_options, .parser = parse_help };
+
 int opt_parse(const struct argp *argp, int argc, char **argv, bool in_order, void *input,
 	      struct err *e)
 {
-	unsigned int flags = ARGP_NO_ERRS | (in_order ? ARGP_IN_ORDER : 0);
-	int ret = argp_parse(argp, argc, argv, flags, NULL, input);
+	unsigned int flags = ARGP_NO_ERRS | ARGP_NO_HELP | (in_order ? ARGP_IN_ORDER : 0);
+	const struct argp_child children[] = { { .argp = &help_argp }, { 0 } };
+	struct argp with_help = *argp;
+	int ret;
+
+	with_help.children = children;
+	ret = argp_parse(&with_help, argc, argv, flags, NULL, input);
 
 	if (ret && !e->code)
 		return explain(argp, argc, argv, ret, e);
