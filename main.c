@@ -21,6 +21,7 @@ static const struct verb verbs[] = {
 	{ "lab", guests_lab, "build and run the lab: an emulated real-time KVM host" },
 	{ "trace", tracing_trace, "record host and guest, explain late wake-ups" },
 	{ "sample", cyclic_sample, "measure timer latency of this machine's CPUs" },
+	{ "noise", cyclic_noise, "load CPUs beside a measurement, with proof" },
 	{ 0 },
 };
 

@@ -17,4 +17,7 @@
 /* cyclic_sample - rtkvm sample: timer latency of CPUs; a verdict, or -errno with e set */
 int cyclic_sample(int argc, char **argv, struct err *e);
 
+/* cyclic_noise - rtkvm noise: load CPUs, with proof; a verdict, or -errno with e set */
+int cyclic_noise(int argc, char **argv, struct err *e);
+
 #endif
