@@ -9,6 +9,7 @@
 #include "lib/cleanup.h"
 #include "lib/err.h"
 #include "tracing/tracing.h"
+#include "vmm/vmm.h"
 
 struct verb {
 	const char *name;
@@ -17,6 +18,7 @@ struct verb {
 };
 
 static const struct verb verbs[] = {
+	{ "run", vmm_run, "boot a guest on isolated CPUs" },
 	{ "guest", guests_guest, "build and list guest images" },
 	{ "lab", guests_lab, "build and run the lab: an emulated real-time KVM host" },
 	{ "trace", tracing_trace, "record host and guest, explain late wake-ups" },

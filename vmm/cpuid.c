@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "vmm/cpuid.h"
+
+#include <asm/kvm_para.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "lib/cleanup.h"
+#include "vmm/vm.h"
+
+enum { CPUID_ENTRIES = 256 };
+
+#define BIT(n)		(1u << (n))
+#define KVM_LEAF_TIMING 0x40000010u /* EAX: TSC kHz, EBX: APIC bus kHz */
+#define APIC_BUS_KHZ	1000000u /* KVM's emulated APIC counts nanoseconds */
+
+enum reg { EAX, EBX, ECX, EDX };
+
+/* Feature bits set or cleared whatever the host has; why is the point of each row. */
+static const struct mask {
+	uint32_t leaf, index;
+	enum reg reg;
+	uint32_t set, clear;
+} masks[] = {
+	/* x2APIC (MSR, no MMIO decoding), TSC-deadline timer, hypervisor; no PDCM: no PMU */
+	{ 1, 0, ECX, BIT(21) | BIT(24) | BIT(31), BIT(15) },
+	/* architectural PMU: counters cost loads and stores of MSRs at every entry */
+	{ 0xa, 0, EAX, 0, ~0u },
+	{ 0xa, 0, EBX, 0, ~0u },
+	{ 0xa, 0, ECX, 0, ~0u },
+	{ 0xa, 0, EDX, 0, ~0u },
+	/* AMD: PERFCTR_CORE, PERFCTR_NB and PERFCTR_LLC for the same reason */
+	{ 0x80000001, 0, ECX, 0, BIT(23) | BIT(24) | BIT(28) },
+	/* async page faults and steal time write to guest memory at entry; memory is locked */
+	{ KVM_CPUID_FEATURES, 0, EAX, 0,
+	  BIT(KVM_FEATURE_ASYNC_PF) | BIT(KVM_FEATURE_ASYNC_PF_VMEXIT) |
+		  BIT(KVM_FEATURE_ASYNC_PF_INT) | BIT(KVM_FEATURE_STEAL_TIME) |
+		  BIT(KVM_FEATURE_PV_TLB_FLUSH) | BIT(KVM_FEATURE_PV_UNHALT) |
+		  BIT(KVM_FEATURE_PV_SCHED_YIELD) },
+	/* vCPUs are never preempted for long: spin, do not yield to the host */
+	{ KVM_CPUID_FEATURES, 0, EDX, BIT(KVM_HINTS_REALTIME), 0 },
+};
+
+static uint32_t *reg_of(struct kvm_cpuid_entry2 *c, enum reg r)
+{
+	switch (r) {
+	case EAX:
+		return &c->eax;
+	case EBX:
+		return &c->ebx;
+	case ECX:
+		return &c->ecx;
+	default:
+		return &c->edx;
+	}
+}
+
+static uint32_t bits_for(uint32_t n)
+{
+	return n > 1 ? 32 - __builtin_clz(n - 1) : 0;
+}
+
+/* Topology leaves: a core per vCPU, no threads, one package. */
+static void topology(struct kvm_cpuid_entry2 *c, const struct cpuid_facts *f)
+{
+	uint32_t ids = 1u << bits_for(f->n_vcpus);
+
+	switch (c->function) {
+	case 1:
+		c->ebx = (c->ebx & 0xff00u) | ids << 16 | f->apic_id << 24;
+		c->edx = f->n_vcpus > 1 ? c->edx | BIT(28) : c->edx & ~BIT(28);
+		break;
+	case 4: /* no cache shared by less than the package; the L1/L2 split is not guessed */
+		if (c->eax & 0x1f)
+			c->eax = (c->eax & 0x3fffu) | (ids - 1) << 26 |
+				 (((c->eax >> 5) & 7) >= 3 ? (ids - 1) << 14 : 0);
+		break;
+	case 0xb:
+	case 0x1f:
+		c->edx = f->apic_id;
+		c->eax = c->index == 1 ? bits_for(f->n_vcpus) : 0;
+		c->ebx = c->index == 0 ? 1 : c->index == 1 ? f->n_vcpus : 0;
+		c->ecx = c->index | (c->index == 0 ? 1u << 8 : c->index == 1 ? 2u << 8 : 0);
+		break;
+	case 0x80000008:
+		c->ecx = bits_for(f->n_vcpus) << 12 | (f->n_vcpus - 1);
+		break;
+	case 0x8000001e:
+		c->eax = f->apic_id;
+		c->ebx = f->apic_id & 0xff;
+		c->ecx = 0;
+		break;
+	}
+}
+
+void cpuid_adjust(struct kvm_cpuid_entry2 *c, const struct cpuid_facts *f)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(masks); i++) {
+		const struct mask *m = &masks[i];
+		uint32_t *r = reg_of(c, m->reg);
+
+		if (m->leaf == c->function && m->index == c->index)
+			*r = (*r & ~m->clear) | m->set;
+	}
+	topology(c, f);
+	if (c->function == 1)
+		c->ecx = f->mwait ? c->ecx | BIT(3) : c->ecx & ~BIT(3);
+	if (c->function == KVM_CPUID_SIGNATURE)
+		c->eax = KVM_LEAF_TIMING;
+}
+
+/* KVM may describe one topology subleaf only; Linux walks them until type 0. */
+static int complete_leaf_b(struct kvm_cpuid2 *list, const struct cpuid_facts *f)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < list->nent; i++)
+		if (list->entries[i].function != 0xb && list->entries[i].function != 0x1f)
+			list->entries[n++] = list->entries[i];
+	if (n + 4 > CPUID_ENTRIES)
+		return -E2BIG;
+	for (uint32_t index = 0; index < 3; index++) {
+		struct kvm_cpuid_entry2 *c = &list->entries[n++];
+
+		*c = (struct kvm_cpuid_entry2){ .function = 0xb,
+						.index = index,
+						.flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX };
+		topology(c, f);
+	}
+	list->entries[n++] = (struct kvm_cpuid_entry2){ .function = KVM_LEAF_TIMING,
+							.eax = f->tsc_khz,
+							.ebx = APIC_BUS_KHZ };
+	list->nent = n;
+	return 0;
+}
+
+int cpuid_set(struct vcpu *v, struct err *e)
+{
+	struct cpuid_facts f = {
+		.apic_id = v->index,
+		.n_vcpus = v->vm->n_vcpus,
+		.tsc_khz = v->vm->tsc_khz,
+	};
+	_cleanup_free_ struct kvm_cpuid2 *list = NULL;
+
+	list = calloc(1, sizeof(*list) + CPUID_ENTRIES * sizeof(list->entries[0]));
+	if (!list)
+		return err_set(e, -ENOMEM, "no memory for CPUID leaves");
+	list->nent = CPUID_ENTRIES;
+	if (ioctl(v->vm->kvm, KVM_GET_SUPPORTED_CPUID, list))
+		return err_sys(e, "reading the CPUID leaves that KVM supports failed");
+	for (uint32_t i = 0; i < list->nent; i++)
+		cpuid_adjust(&list->entries[i], &f);
+	if (complete_leaf_b(list, &f))
+		return err_set(e, -E2BIG, "KVM supports more CPUID leaves than fit");
+	if (ioctl(v->fd, KVM_SET_CPUID2, list))
+		return err_sys(e, "setting vCPU %d's CPUID failed", v->index);
+	return 0;
+}

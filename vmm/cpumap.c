@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "vmm/cpumap.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <string.h>
+
+static int from_list(struct cpumap *m, const char *text, struct err *e)
+{
+	struct cpulist l;
+	int ret = cpulist_parse(&l, text, e);
+
+	if (ret < 0)
+		return ret;
+	cpulist_for_each(cpu, &l) {
+		if (m->n == CPUMAP_VCPUS)
+			return err_set(e, -EINVAL, "CPU list \"%s\": at most %d vCPUs", text,
+				       CPUMAP_VCPUS);
+		m->host[m->n++] = cpu;
+	}
+	return 0;
+}
+
+/* strtoul would take signs, blanks and hex */
+static int number(const char **p, int limit)
+{
+	int n = 0;
+
+	if (!isdigit((unsigned char)**p))
+		return -1;
+	for (; isdigit((unsigned char)**p); (*p)++) {
+		n = n * 10 + (**p - '0');
+		if (n >= limit)
+			return -1;
+	}
+	return n;
+}
+
+static int pair(struct cpumap *m, bool *seen, const char **p, const char *text, struct err *e)
+{
+	int vcpu = number(p, CPUMAP_VCPUS), cpu;
+
+	if (vcpu < 0 || *(*p)++ != ':')
+		return err_set(e, -EINVAL,
+			       "CPU map \"%s\": expected vCPU:CPU pairs such as 0:2,1:6 "
+			       "(at most %d vCPUs)",
+			       text, CPUMAP_VCPUS);
+	cpu = number(p, CPULIST_CPUS);
+	if (cpu < 0)
+		return err_set(e, -EINVAL, "CPU map \"%s\": vCPU %d has no valid host CPU", text,
+			       vcpu);
+	if (seen[vcpu])
+		return err_set(e, -EINVAL, "CPU map \"%s\": vCPU %d is given twice", text, vcpu);
+	for (int i = 0; i < CPUMAP_VCPUS; i++)
+		if (seen[i] && m->host[i] == cpu)
+			return err_set(e, -EINVAL, "CPU map \"%s\": CPU %d carries two vCPUs", text,
+				       cpu);
+	seen[vcpu] = true;
+	m->host[vcpu] = cpu;
+	m->n++;
+	return 0;
+}
+
+static int from_pairs(struct cpumap *m, const char *text, struct err *e)
+{
+	bool seen[CPUMAP_VCPUS] = { 0 };
+	const char *p = text;
+
+	for (;;) {
+		int ret = pair(m, seen, &p, text, e);
+
+		if (ret < 0)
+			return ret;
+		if (!*p)
+			break;
+		if (*p++ != ',')
+			return err_set(e, -EINVAL, "CPU map \"%s\": unexpected \"%s\"", text,
+				       p - 1);
+	}
+	for (int i = 0; i < m->n; i++)
+		if (!seen[i])
+			return err_set(e, -EINVAL, "CPU map \"%s\": vCPU %d is missing", text, i);
+	return 0;
+}
+
+/* A stride "0-31:1/4" has a colon too, but after a '-': a map has none. */
+int cpumap_parse(struct cpumap *m, const char *text, struct err *e)
+{
+	memset(m, 0, sizeof(*m));
+	if (strchr(text, ':') && !strchr(text, '-'))
+		return from_pairs(m, text, e);
+	return from_list(m, text, e);
+}
+
+struct cpulist cpumap_cpus(const struct cpumap *m)
+{
+	struct cpulist l = { 0 };
+
+	for (int i = 0; i < m->n; i++)
+		cpulist_add(&l, m->host[i]);
+	return l;
+}

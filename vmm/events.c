@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "vmm/events.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sched.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/cleanup.h"
+#include "lib/clock.h"
+#include "lib/file.h"
+#include "lib/json.h"
+
+enum { STALLED_MS = 5000 }; /* a pipe that its reader has not emptied for so long */
+
+static int send(struct events *ev, json_object *o, struct err *e)
+{
+	struct pollfd p = { .fd = ev->fd, .events = POLLOUT };
+	const char *text;
+	size_t len;
+	int ret;
+
+	if (ev->fd < 0)
+		return 0;
+	if (poll(&p, 1, STALLED_MS) <= 0)
+		return err_set(e, -ETIMEDOUT, "--events: its reader takes nothing");
+	text = json_object_to_json_string_length(o, JSON_C_TO_STRING_PLAIN, &len);
+	ret = file_write_all(ev->fd, text, len);
+	if (!ret)
+		ret = file_write_all(ev->fd, "\n", 1);
+	return ret < 0 ? err_set(e, ret, "writing --events failed: %s", strerror(-ret)) : 0;
+}
+
+static json_object *event(const char *name, uint64_t ns)
+{
+	json_object *o = json_object_new_object();
+
+	json_set_str(o, "event", name);
+	json_set_int(o, "ns", ns);
+	return o;
+}
+
+static json_object *placed_json(const struct vcpu *v)
+{
+	json_object *o = json_object_new_object();
+
+	json_set_int(o, "index", v->index);
+	json_set_int(o, "tid", v->tid);
+	json_set_int(o, "cpu", v->placed.cpu);
+	json_set_str(o, "policy", v->placed.policy == SCHED_FIFO ? "fifo" : "other");
+	json_set_int(o, "priority", v->placed.priority);
+	return o;
+}
+
+int events_started(struct events *ev, const struct vm *vm, struct err *e)
+{
+	_cleanup_json_ json_object *o = event("started", clock_now_ns());
+	json_object *vcpus = json_object_new_array();
+
+	json_set_int(o, "pid", getpid());
+	for (int i = 0; i < vm->n_vcpus; i++)
+		json_object_array_add(vcpus, placed_json(&vm->vcpus[i]));
+	json_object_object_add(o, "vcpus", vcpus);
+	return send(ev, o, e);
+}
+
+int events_mark(struct events *ev, const struct mark *m, struct err *e)
+{
+	static const char *const names[] = {
+		[ABI_MARK_INIT] = "init",
+		[ABI_MARK_JOB_START] = "job_start",
+		[ABI_MARK_JOB_END] = "job_end",
+		[ABI_MARK_BOOTED] = "booted",
+	};
+	_cleanup_json_ json_object *o = event("mark", m->ns);
+
+	if (m->id == ABI_MARK_INIT && !ev->init_ns)
+		ev->init_ns = m->ns;
+	json_set_int(o, "id", m->id);
+	json_set_str(o, "name", m->id < ARRAY_SIZE(names) ? names[m->id] : NULL);
+	return send(ev, o, e);
+}
+
+static json_object *memory_json(const struct memory *m)
+{
+	json_object *o = json_object_new_object();
+
+	json_set_int(o, "bytes", m->bytes);
+	json_set_int(o, "page_bytes", m->page_bytes);
+	json_set_int(o, "locked_bytes", m->locked_bytes);
+	json_set_int(o, "resident_bytes", m->resident_bytes);
+	return o;
+}
+
+int events_ended(struct events *ev, struct vm *vm, const struct window *w, uint64_t overhead_bytes,
+		 uint64_t start_ns, struct err *e)
+{
+	_cleanup_json_ json_object *o = event("ended", clock_now_ns());
+	enum outcome outcome = atomic_load(&vm->outcome);
+	json_object *vcpus = json_object_new_array();
+
+	json_set_str(o, "outcome", outcome_name(outcome));
+	if (outcome == OUTCOME_EXIT)
+		json_set_int(o, "status", vm->status);
+	else
+		json_object_object_add(o, "status", NULL);
+	if (ev->init_ns)
+		json_set_int(o, "start_to_init_ns", ev->init_ns - start_ns);
+	else
+		json_object_object_add(o, "start_to_init_ns", NULL);
+	json_set_int(o, "overhead_bytes", overhead_bytes);
+	json_set_int(o, "tsc_khz", vm->tsc_khz);
+	json_object_object_add(o, "memory", memory_json(&vm->mem));
+	json_set_int(o, "unclaimed_accesses", atomic_load(&vm->unclaimed));
+	json_set_int(o, "marks_lost", atomic_load(&vm->marks_lost));
+	for (int i = 0; i < vm->n_vcpus; i++)
+		json_object_array_add(vcpus, stats_vcpu_json(vm, &vm->vcpus[i], w));
+	json_object_object_add(o, "vcpus", vcpus);
+	return send(ev, o, e);
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * events - one JSON object a line for who watches the run: started, mark, ended
+ *
+ * Field names are a contract with the harness (docs/rtkvm-run.1, EVENTS).
+ */
+#ifndef RTKVM_VMM_EVENTS_H
+#define RTKVM_VMM_EVENTS_H
+
+#include <stdint.h>
+
+#include "lib/err.h"
+#include "vmm/stats.h"
+#include "vmm/vm.h"
+
+struct events {
+	int fd; /* -1: nobody watches, nothing is written */
+	uint64_t init_ns; /* first INIT mark, 0 before */
+};
+
+/* events_started - the vCPUs are placed and about to run */
+int events_started(struct events *ev, const struct vm *vm, struct err *e);
+
+/* events_mark - the guest reached a mark */
+int events_mark(struct events *ev, const struct mark *m, struct err *e);
+
+/* events_ended - the last line; overhead_bytes as mem_overhead measured it */
+int events_ended(struct events *ev, struct vm *vm, const struct window *w, uint64_t overhead_bytes,
+		 uint64_t start_ns, struct err *e);
+
+#endif

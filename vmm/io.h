@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * io - the main thread while the guest runs: console, data, marks, terminal, signals, time limit
+ *
+ * The only thread that writes files. It sleeps until a vCPU wakes it; while bytes flow it looks
+ * every few milliseconds instead, so that a chatty guest costs no wake-up a byte.
+ */
+#ifndef RTKVM_VMM_IO_H
+#define RTKVM_VMM_IO_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/err.h"
+#include "vmm/events.h"
+#include "vmm/panic.h"
+#include "vmm/stats.h"
+#include "vmm/term.h"
+#include "vmm/vm.h"
+
+#define IO_DATA_MAX_BYTES (256ull << 20)
+
+struct sink {
+	int fd; /* -1: bytes are dropped */
+	const char *what; /* "--console", "--data" */
+	uint64_t written, max; /* max 0: no limit */
+};
+
+struct io {
+	struct vm *vm;
+	struct sink console, data;
+	struct events events;
+	struct window window;
+	struct panic_watch panic;
+	struct term term;
+	uint64_t deadline_ns; /* CLOCK_MONOTONIC, 0: none */
+};
+
+/* io_run - until the machine has ended (vm->outcome) or a file fails; signals end it too */
+int io_run(struct io *io, struct err *e);
+
+/* io_finish - after the vCPUs have stopped: what is left in the rings */
+int io_finish(struct io *io, struct err *e);
+
+#endif

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "vmm/opts.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "lib/cleanup.h"
+#include "lib/opt.h"
+
+enum {
+	OPT_KERNEL = 0x100,
+	OPT_INITRD,
+	OPT_APPEND,
+	OPT_MEMORY,
+	OPT_HUGEPAGES,
+	OPT_PREFAULT,
+	OPT_CPUS,
+	OPT_HOUSEKEEPING,
+	OPT_FIFO,
+	OPT_ALLOW_SHARED,
+	OPT_CONSOLE,
+	OPT_DATA,
+	OPT_EVENTS,
+	OPT_FREEZE,
+	OPT_TIMEOUT,
+};
+
+#define FIFO_MAX 98 /* 99 is the kernel's own migration and watchdog threads */
+
+static const struct argp_option options[] = {
+	{ 0, 0, 0, 0, "Guest:", 1 },
+	{ "kernel", OPT_KERNEL, "FILE", 0, "bzImage, or ELF with a PVH entry", 1 },
+	{ "initrd", OPT_INITRD, "FILE", 0, "initial RAM disk", 1 },
+	{ "append", OPT_APPEND, "TEXT", 0, "kernel command line", 1 },
+	{ "memory", OPT_MEMORY, "SIZE", 0, "guest memory (default 256M)", 1 },
+	{ "timeout", OPT_TIMEOUT, "DURATION", 0,
+	  "a guest that has not ended by then hangs: it is stopped, exit code 2", 1 },
+	{ 0, 0, 0, 0, "Placement:", 2 },
+	{ "cpus", OPT_CPUS, "LIST|MAP", 0,
+	  "host CPUs of the vCPUs, one each: 2-3, or 0:2,1:6 as vCPU:CPU", 2 },
+	{ "housekeeping", OPT_HOUSEKEEPING, "LIST", 0,
+	  "CPUs of all other threads (default: online and not isolated)", 2 },
+	{ "fifo", OPT_FIFO, "PRIO", 0,
+	  "SCHED_FIFO priority of the vCPU threads (default 1; 0: SCHED_OTHER)", 2 },
+	{ "allow-shared", OPT_ALLOW_SHARED, 0, 0,
+	  "accept CPUs that are not isolated or not nohz_full: no latency is promised", 2 },
+	{ "hugepages", OPT_HUGEPAGES, "1G|2M|off|auto", 0,
+	  "pages behind guest memory (default auto: the largest that are free)", 2 },
+	{ "prefault", OPT_PREFAULT, "on|off", 0,
+	  "fault in all guest memory before the start (default on)", 2 },
+	{ 0, 0, 0, 0, "Channels:", 3 },
+	{ "console", OPT_CONSOLE, "FILE", 0, "serial output (default -: stdout)", 3 },
+	{ "data", OPT_DATA, "FILE", 0, "bytes from the guest's data port", 3 },
+	{ "events", OPT_EVENTS, "FILE", 0, "started, mark and ended as JSON lines", 3 },
+	{ "freeze", OPT_FREEZE, "FILE", 0,
+	  "gets a 0 when the guest writes to its freeze port: a trace instance's tracing_on", 3 },
+	{ 0 },
+};
+
+static const char doc[] =
+	"Boot a guest on isolated CPUs and end with its job's exit code.\v"
+	"Every property asked for is achieved and read back from the kernel, or the command ends with "
+	"one sentence. Exit codes: the guest job's own; 0 power-off; 2 an error, panic, triple fault, "
+	"reset or hang; 3 interrupted. See rtkvm-run(1).";
+
+static const char *option_name(int key)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
+		if (options[i].key == key)
+			return options[i].name;
+	return "?";
+}
+
+static int choice(const char *what, const char *text, const char *const *names, size_t n,
+		  struct err *e)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(text, names[i]))
+			return i;
+	return err_set(e, -EINVAL, "%s: \"%s\" is not one of the choices; see --help", what, text);
+}
+
+static int set_hugepages(struct run_opts *o, const char *text, struct err *e)
+{
+	static const char *const names[] = { "auto", "off", "2M", "1G" };
+	static const enum mem_pages pages[] = { MEM_PAGES_AUTO, MEM_PAGES_4K, MEM_PAGES_2M,
+						MEM_PAGES_1G };
+	int i = choice("--hugepages", text, names, ARRAY_SIZE(names), e);
+
+	if (i < 0)
+		return i;
+	o->mem.pages = pages[i];
+	return 0;
+}
+
+static int set_prefault(struct run_opts *o, const char *text, struct err *e)
+{
+	static const char *const names[] = { "off", "on" };
+	int i = choice("--prefault", text, names, ARRAY_SIZE(names), e);
+
+	o->mem.populate = i;
+	return i < 0 ? i : 0;
+}
+
+static int set_fifo(struct run_opts *o, const char *text, struct err *e)
+{
+	uint64_t prio;
+	int ret = opt_u64("--fifo", text, 0, FIFO_MAX, &prio, e);
+
+	o->fifo = prio;
+	return ret;
+}
+
+static int set_timeout(struct run_opts *o, const char *text, struct err *e)
+{
+	int ret = opt_duration("--timeout", text, &o->timeout_ns, e);
+
+	if (!ret && !o->timeout_ns)
+		ret = err_set(e, -EINVAL, "--timeout: 0 leaves the guest no time");
+	return ret;
+}
+
+static int set(struct run_opts *o, int key, char *arg, struct err *e)
+{
+	switch (key) {
+	case OPT_KERNEL:
+		o->boot.kernel = arg;
+		return 0;
+	case OPT_INITRD:
+		o->boot.initrd = arg;
+		return 0;
+	case OPT_APPEND:
+		o->boot.append = arg;
+		return 0;
+	case OPT_MEMORY:
+		return opt_size("--memory", arg, &o->mem.bytes, e);
+	case OPT_HUGEPAGES:
+		return set_hugepages(o, arg, e);
+	case OPT_PREFAULT:
+		return set_prefault(o, arg, e);
+	case OPT_CPUS:
+		return cpumap_parse(&o->map, arg, e);
+	case OPT_HOUSEKEEPING:
+		o->housekeeping_given = true;
+		return cpulist_parse(&o->housekeeping, arg, e);
+	case OPT_FIFO:
+		return set_fifo(o, arg, e);
+	case OPT_ALLOW_SHARED:
+		o->allow_shared = true;
+		return 0;
+	case OPT_CONSOLE:
+		o->console = arg;
+		return 0;
+	case OPT_DATA:
+		o->data = arg;
+		return 0;
+	case OPT_EVENTS:
+		o->events = arg;
+		return 0;
+	case OPT_FREEZE:
+		o->freeze = arg;
+		return 0;
+	default:
+		return set_timeout(o, arg, e);
+	}
+}
+
+struct parse {
+	struct run_opts *o;
+	struct err *e;
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct parse *p = state->input;
+	uint64_t bit;
+
+	if (key == ARGP_KEY_ARG) {
+		err_set(p->e, -EINVAL, "\"%s\" is not an option; see --help", arg);
+		return EINVAL;
+	}
+	if (key < OPT_KERNEL || key > OPT_TIMEOUT)
+		return ARGP_ERR_UNKNOWN;
+	bit = 1ull << (key - OPT_KERNEL);
+	if (p->o->given & bit) {
+		err_set(p->e, -EINVAL, "--%s is given twice", option_name(key));
+		return EINVAL;
+	}
+	p->o->given |= bit;
+	return set(p->o, key, arg, p->e) < 0 ? EINVAL : 0;
+}
+
+int run_opts_parse(struct run_opts *o, int argc, char **argv, struct err *e)
+{
+	static const struct argp argp = { options, parse, NULL, doc };
+	struct parse p = { o, e };
+	int ret;
+
+	*o = (struct run_opts){
+		.mem = { .bytes = 256ull << 20, .pages = MEM_PAGES_AUTO, .populate = true },
+		.fifo = 1,
+		.console = "-",
+	};
+	ret = opt_parse(&argp, argc, argv, false, &p, e);
+	if (ret < 0)
+		return ret;
+	if (!o->boot.kernel)
+		return err_set(e, -EINVAL, "--kernel is missing: name a bzImage or an ELF image");
+	if (!o->map.n)
+		return err_set(e, -EINVAL, "--cpus is missing: name a host CPU for each vCPU");
+	return 0;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * opts - the command line of rtkvm run as a struct; parsing opens nothing and checks no rights
+ */
+#ifndef RTKVM_VMM_OPTS_H
+#define RTKVM_VMM_OPTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/cpulist.h"
+#include "lib/err.h"
+#include "vmm/boot.h"
+#include "vmm/cpumap.h"
+#include "vmm/memory.h"
+
+struct run_opts {
+	struct boot_opts boot;
+	struct mem_opts mem;
+	struct cpumap map;
+	struct cpulist housekeeping;
+	bool housekeeping_given;
+	bool allow_shared;
+	int fifo;
+	const char *console; /* file name, "-" for stdout */
+	const char *data, *events, *freeze; /* file names or NULL */
+	uint64_t timeout_ns; /* 0: none */
+	uint64_t given; /* options seen so far, a bit each: none may come twice */
+};
+
+/* run_opts_parse - argv[0] is the verb; -EINVAL with one sentence; --help prints and exits */
+int run_opts_parse(struct run_opts *o, int argc, char **argv, struct err *e);
+
+#endif

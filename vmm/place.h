@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * place - which CPUs may carry vCPUs, which everything else, and proof that it is so
+ */
+#ifndef RTKVM_VMM_PLACE_H
+#define RTKVM_VMM_PLACE_H
+
+#include <stdbool.h>
+
+#include "lib/cpulist.h"
+#include "lib/err.h"
+#include "vmm/cpumap.h"
+#include "vmm/vm.h"
+
+struct host_cpus {
+	struct cpulist present, online;
+	struct cpulist isolated; /* isolcpus= or an isolated cpuset partition */
+	struct cpulist nohz_full;
+	struct cpulist allowed; /* this process's affinity when it started */
+};
+
+struct place_opts {
+	const struct cpumap *map;
+	const struct cpulist *housekeeping; /* NULL: chosen */
+	bool allow_shared; /* take CPUs that are not isolated or not nohz_full */
+};
+
+/* place_read - the host's CPU sets from ROOT/devices/system/cpu and ROOT/fs/cgroup ("/sys") */
+int place_read(struct host_cpus *h, const char *root, struct err *e);
+
+/*
+ * place_check - may these CPUs carry vCPUs? One sentence for CPUs that do not exist, are offline,
+ * not isolated or not nohz_full; *housekeeping gets the CPUs of all other threads
+ */
+int place_check(const struct host_cpus *h, const struct place_opts *o, struct cpulist *housekeeping,
+		struct err *e);
+
+/* place_vcpu - calling thread: one CPU, SCHED_FIFO prio (0: SCHED_OTHER); read back, or an error */
+int place_vcpu(int cpu, int prio, struct vcpu_placed *placed, struct err *e);
+
+#endif

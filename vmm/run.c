@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* run - the verb: check everything, build the machine, run it, say how it ended */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "lib/cleanup.h"
+#include "lib/clock.h"
+#include "lib/stop.h"
+#include "vmm/boot.h"
+#include "vmm/io.h"
+#include "vmm/opts.h"
+#include "vmm/place.h"
+#include "vmm/vcpu.h"
+#include "vmm/vmm.h"
+
+struct run {
+	struct run_opts opts;
+	struct cpulist housekeeping;
+	struct vm vm;
+	struct io io;
+	uint64_t start_ns, overhead_bytes;
+	int freeze_fd;
+};
+
+/* Everything that can be known before the machine is built: cheap, and nothing to undo. */
+static int check(struct run *r, struct err *e)
+{
+	struct place_opts p = {
+		.map = &r->opts.map,
+		.housekeeping = r->opts.housekeeping_given ? &r->opts.housekeeping : NULL,
+		.allow_shared = r->opts.allow_shared,
+	};
+	struct host_cpus host;
+	int ret = mem_check(&r->opts.mem, e);
+
+	if (!ret)
+		ret = boot_check(&r->opts.boot, r->opts.mem.bytes, e);
+	if (!ret)
+		ret = place_read(&host, "/sys", e);
+	if (!ret)
+		ret = place_check(&host, &p, &r->housekeeping, e);
+	return ret;
+}
+
+static int open_output(const char *option, const char *path, int *fd, struct err *e)
+{
+	*fd = -1;
+	if (!path)
+		return 0;
+	*fd = !strcmp(path, "-") ? fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3)
+				 : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	return *fd < 0 ? err_sys(e, "opening %s %s failed", option, path) : 0;
+}
+
+static int open_files(struct run *r, struct err *e)
+{
+	struct io *io = &r->io;
+	int ret = open_output("--console", r->opts.console, &io->console.fd, e);
+
+	io->console.what = "--console";
+	io->data.what = "--data";
+	io->data.max = IO_DATA_MAX_BYTES;
+	if (!ret)
+		ret = open_output("--data", r->opts.data, &io->data.fd, e);
+	if (!ret)
+		ret = open_output("--events", r->opts.events, &io->events.fd, e);
+	if (!ret && r->opts.freeze) {
+		r->freeze_fd = open(r->opts.freeze, O_WRONLY | O_CLOEXEC);
+		if (r->freeze_fd < 0)
+			ret = err_sys(e, "opening --freeze %s failed", r->opts.freeze);
+	}
+	return ret;
+}
+
+static int close_output(struct sink *s, int ret, struct err *e)
+{
+	int fd = s->fd;
+
+	s->fd = -1;
+	if (fd >= 0 && close(fd) && ret >= 0)
+		return err_sys(e, "closing %s failed", s->what); /* NFS and quotas tell only now */
+	return ret;
+}
+
+/* The main thread and all that it starts: ordinary scheduling, away from the vCPUs' CPUs. */
+static int settle_main_thread(struct run *r, struct err *e)
+{
+	sigset_t all;
+
+	/* signals reach us in ppoll only, and no vCPU thread at all (the kick is unblocked there) */
+	sigfillset(&all);
+	sigdelset(&all, SIGSEGV);
+	sigdelset(&all, SIGBUS);
+	sigdelset(&all, SIGILL);
+	sigdelset(&all, SIGFPE);
+	sigdelset(&all, SIGABRT);
+	pthread_sigmask(SIG_BLOCK, &all, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	stop_install();
+	prctl(PR_SET_TIMERSLACK, 1);
+	/* one heap that is never given back: what is locked stays locked, no arena per thread */
+	mallopt(M_ARENA_MAX, 1);
+	mallopt(M_TRIM_THRESHOLD, -1);
+	return cpulist_pin(&r->housekeeping, 0, e);
+}
+
+static int build(struct run *r, struct err *e)
+{
+	struct vm_opts o = {
+		.mem = r->opts.mem,
+		.map = r->opts.map,
+		.fifo = r->opts.fifo,
+		.freeze_fd = r->freeze_fd,
+	};
+	struct vcpu_entry entry;
+	int ret = vm_create(&r->vm, &o, e);
+
+	if (!ret)
+		ret = boot_load(&r->vm, &r->opts.boot, &entry, e);
+	for (int i = 0; !ret && i < r->vm.n_vcpus; i++)
+		ret = vcpu_init(&r->vm.vcpus[i], &entry, e);
+	if (!ret)
+		ret = vcpus_start(&r->vm, e);
+	if (!ret)
+		ret = mem_lock_self(&r->vm.mem, e);
+	return ret;
+}
+
+/* From the first instruction to the last byte of output. */
+static int run_guest(struct run *r, struct err *e)
+{
+	struct err first = { 0 };
+	int ret = events_started(&r->io.events, &r->vm, e);
+
+	if (ret < 0)
+		return ret;
+	if (r->opts.timeout_ns)
+		r->io.deadline_ns = clock_now_ns() + r->opts.timeout_ns;
+	if (!strcmp(r->opts.console, "-"))
+		term_open(&r->io.term);
+	vcpus_go(&r->vm);
+	ret = io_run(&r->io, &first);
+	if (ret < 0)
+		vm_fail(&r->vm, ret, "%s", first.text);
+	vcpus_stop(&r->vm);
+	if (ret >= 0 && io_finish(&r->io, &first) < 0 &&
+	    atomic_load(&r->vm.outcome) != OUTCOME_ERROR) {
+		atomic_store(&r->vm.outcome, OUTCOME_ERROR);
+		r->vm.err = first;
+	}
+	return mem_overhead(&r->vm.mem, &r->overhead_bytes, e);
+}
+
+/* A reset or triple fault that follows a panic message is the panic's, whatever reboot= says. */
+static void judge(struct run *r)
+{
+	enum outcome o = atomic_load(&r->vm.outcome);
+
+	if ((o == OUTCOME_RESET || o == OUTCOME_TRIPLE_FAULT) && r->io.panic.seen)
+		atomic_store(&r->vm.outcome, OUTCOME_PANIC);
+}
+
+static int verdict(struct run *r, struct err *e)
+{
+	const char *why = r->io.panic.reason;
+
+	switch ((enum outcome)atomic_load(&r->vm.outcome)) {
+	case OUTCOME_EXIT:
+		return r->vm.status;
+	case OUTCOME_POWEROFF:
+		return VERDICT_PASS;
+	case OUTCOME_RESET:
+		return err_set(e, -ECONNRESET,
+			       "the guest reset itself without an exit code; look at its console");
+	case OUTCOME_PANIC:
+		return err_set(e, -ECONNRESET,
+			       "the guest's kernel panicked%s%s; look at its console",
+			       why[0] ? ": " : "", why);
+	case OUTCOME_TRIPLE_FAULT:
+		return err_set(
+			e, -ECONNRESET,
+			"the guest ended in a triple fault: no kernel code handles its faults; "
+			"look at its console and the kernel image");
+	case OUTCOME_TIMEOUT:
+		return err_set(e, -ETIMEDOUT,
+			       "the guest had not ended after %" PRIu64
+			       " ms (--timeout) and was stopped; "
+			       "look at its console, or allow more",
+			       r->opts.timeout_ns / 1000000);
+	case OUTCOME_INTERRUPTED:
+		return err_set(e, -EINTR, "interrupted; the guest was stopped");
+	default:
+		return err_set(e, r->vm.err.code ? r->vm.err.code : -EIO, "%s", r->vm.err.text);
+	}
+}
+
+static int run(struct run *r, struct err *e)
+{
+	int ret = settle_main_thread(r, e);
+
+	if (!ret)
+		ret = build(r, e);
+	if (!ret)
+		ret = run_guest(r, e);
+	vcpus_stop(&r->vm);
+	term_close(&r->io.term);
+	if (ret < 0)
+		return ret;
+	judge(r);
+	ret = events_ended(&r->io.events, &r->vm, &r->io.window, r->overhead_bytes, r->start_ns, e);
+	return ret < 0 ? ret : verdict(r, e);
+}
+
+static int run_and_close(struct run *r, struct err *e)
+{
+	int ret = stats_process_start_ns(&r->start_ns, e);
+
+	if (!ret)
+		ret = check(r, e);
+	if (!ret)
+		ret = open_files(r, e);
+	if (!ret)
+		ret = run(r, e);
+	vm_destroy(&r->vm);
+	ret = close_output(&r->io.console, ret, e);
+	ret = close_output(&r->io.data, ret, e);
+	if (r->io.events.fd >= 0)
+		close(r->io.events.fd);
+	if (r->freeze_fd >= 0)
+		close(r->freeze_fd);
+	return ret;
+}
+
+int vmm_run(int argc, char **argv, struct err *e)
+{
+	struct run *r = aligned_alloc(64, (sizeof(*r) + 63) / 64 * 64);
+	int ret;
+
+	if (!r)
+		return err_set(e, -ENOMEM, "no memory");
+	memset(r, 0, sizeof(*r));
+	r->vm.kvm = r->vm.fd = r->vm.io_wake = -1;
+	r->io.vm = &r->vm;
+	r->io.console.fd = r->io.data.fd = r->io.events.fd = r->io.term.fd = r->freeze_fd = -1;
+	ret = run_opts_parse(&r->opts, argc, argv, e);
+	if (!ret)
+		ret = run_and_close(r, e);
+	free(r);
+	return ret;
+}

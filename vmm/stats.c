@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "vmm/stats.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/clock.h"
+#include "lib/file.h"
+#include "lib/json.h"
+#include "vmm/vcpu.h"
+
+/*
+ * Field n (from 1, as proc(5) counts) of a stat line; the command name in field 2 may hold blanks
+ * and parentheses, so counting starts behind the last ')'.
+ */
+static const char *stat_field(const char *stat, int n)
+{
+	const char *at = strrchr(stat, ')');
+
+	for (int field = 2; at && field < n; field++) {
+		at = strchr(at, ' ');
+		if (at)
+			at++;
+	}
+	return at;
+}
+
+int stats_parse_faults(const char *stat, uint64_t *faults)
+{
+	enum { MINFLT = 10, MAJFLT = 12 };
+	const char *minor = stat_field(stat, MINFLT), *major = stat_field(stat, MAJFLT);
+
+	if (!minor || !major)
+		return -EINVAL;
+	*faults = strtoull(minor, NULL, 10) + strtoull(major, NULL, 10);
+	return 0;
+}
+
+int stats_parse_switches(const char *status, uint64_t *switches)
+{
+	static const char name[] = "nonvoluntary_ctxt_switches:";
+	const char *at = strstr(status, name);
+
+	if (!at)
+		return -EINVAL;
+	*switches = strtoull(at + sizeof(name) - 1, NULL, 10);
+	return 0;
+}
+
+int stats_thread(pid_t tid, struct thread_stats *s, struct err *e)
+{
+	char path[64], text[4096];
+	int ret;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+	ret = file_read(path, text, sizeof(text), e);
+	if (ret < 0)
+		return ret;
+	if (stats_parse_faults(text, &s->page_faults))
+		return err_set(e, -EINVAL, "%s has no page fault counts", path);
+	snprintf(path, sizeof(path), "/proc/self/task/%d/status", tid);
+	ret = file_read(path, text, sizeof(text), e);
+	if (ret < 0)
+		return ret;
+	if (stats_parse_switches(text, &s->involuntary_switches))
+		return err_set(e, -EINVAL, "%s has no context switch counts", path);
+	return 0;
+}
+
+int stats_mark(struct window *w, struct vm *vm, enum abi_mark mark, uint64_t ns, struct err *e)
+{
+	enum window_edge edge = mark == ABI_MARK_JOB_START ? WINDOW_START : WINDOW_END;
+	int ret = 0;
+
+	if (mark != ABI_MARK_JOB_START && mark != ABI_MARK_JOB_END)
+		return 0;
+	w->ns[edge] = ns;
+	for (int i = 0; !ret && i < vm->n_vcpus; i++)
+		ret = stats_thread(vm->vcpus[i].tid, &w->threads[edge][i], e);
+	return ret;
+}
+
+static uint64_t window_exits(struct vm *vm, const struct vcpu *v, int reason)
+{
+	size_t at = v->index * VCPU_EXIT_REASONS + reason;
+
+	return atomic_load(&vm->window[WINDOW_END][at]) -
+	       atomic_load(&vm->window[WINDOW_START][at]);
+}
+
+static json_object *window_json(struct vm *vm, const struct vcpu *v, const struct window *w)
+{
+	const struct thread_stats *from = &w->threads[WINDOW_START][v->index];
+	const struct thread_stats *to = &w->threads[WINDOW_END][v->index];
+	uint64_t exits = 0;
+	json_object *o;
+
+	if (!w->ns[WINDOW_START] || w->ns[WINDOW_END] < w->ns[WINDOW_START])
+		return NULL;
+	for (int r = 0; r < VCPU_EXIT_REASONS; r++)
+		exits += window_exits(vm, v, r);
+	o = json_object_new_object();
+	json_set_int(o, "userspace_exits", exits);
+	json_set_int(o, "page_faults", to->page_faults - from->page_faults);
+	json_set_int(o, "involuntary_switches",
+		     to->involuntary_switches - from->involuntary_switches);
+	json_set_int(o, "duration_ns", w->ns[WINDOW_END] - w->ns[WINDOW_START]);
+	return o;
+}
+
+static json_object *exits_json(const struct vcpu *v)
+{
+	json_object *o = json_object_new_object();
+
+	for (int r = 0; r < VCPU_EXIT_REASONS; r++) {
+		uint64_t n = atomic_load_explicit(&v->stats.exits[r], memory_order_relaxed);
+		char number[16];
+
+		if (!n)
+			continue;
+		snprintf(number, sizeof(number), "exit_%d", r);
+		json_set_int(o, vcpu_exit_name(r) ? vcpu_exit_name(r) : number, n);
+	}
+	return o;
+}
+
+/* Upper bounds (powers of two, in ns) and counts of the non-empty bins. */
+static json_object *hist_json(const struct vcpu *v)
+{
+	json_object *o = json_object_new_object();
+
+	for (int i = 0; i < VCPU_HIST_BINS; i++) {
+		uint64_t n = atomic_load_explicit(&v->stats.user_hist[i], memory_order_relaxed);
+		char bound[24];
+
+		if (!n)
+			continue;
+		snprintf(bound, sizeof(bound), "%llu", 1ull << i);
+		json_set_int(o, bound, n);
+	}
+	return o;
+}
+
+json_object *stats_vcpu_json(struct vm *vm, const struct vcpu *v, const struct window *w)
+{
+	json_object *o = json_object_new_object();
+
+	json_set_int(o, "index", v->index);
+	json_set_int(o, "tid", v->tid);
+	json_set_int(o, "cpu", v->placed.cpu);
+	json_object_object_add(o, "exits", exits_json(v));
+	json_set_int(o, "user_ns", atomic_load_explicit(&v->stats.user_ns, memory_order_relaxed));
+	json_object_object_add(o, "user_ns_below", hist_json(v));
+	json_object_object_add(o, "window", window_json(vm, v, w));
+	return o;
+}
+
+int stats_process_start_ns(uint64_t *ns, struct err *e)
+{
+	enum { STARTTIME = 22 };
+	struct timespec boot, mono;
+	const char *field;
+	char text[4096];
+	int64_t skew_ns;
+	int ret = file_read("/proc/self/stat", text, sizeof(text), e);
+
+	if (ret < 0)
+		return ret;
+	field = stat_field(text, STARTTIME);
+	if (!field)
+		return err_set(e, -EINVAL, "/proc/self/stat has no start time");
+	clock_gettime(CLOCK_BOOTTIME, &boot); /* what starttime counts */
+	clock_gettime(CLOCK_MONOTONIC, &mono);
+	skew_ns = (boot.tv_sec - mono.tv_sec) * (int64_t)NSEC_PER_SEC + boot.tv_nsec - mono.tv_nsec;
+	*ns = strtoull(field, NULL, 10) * (NSEC_PER_SEC / sysconf(_SC_CLK_TCK)) - skew_ns;
+	return 0;
+}

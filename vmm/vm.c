@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "vmm/vm.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "lib/cleanup.h"
+#include "vmm/cpuid.h"
+
+enum {
+	CONSOLE_RING_BYTES = 16384,
+	DATA_RING_BYTES = 65536,
+	MARK_RING_BYTES = 4096,
+	IOAPIC_PINS = 24,
+};
+
+/* Three pages that Intel needs somewhere without RAM; above them the local APICs' window. */
+#define TSS_ADDR      0xfffbd000ull
+#define IDENTITY_ADDR 0xfeffc000ull
+
+static const struct {
+	int cap;
+	const char *name;
+} required[] = {
+	{ KVM_CAP_USER_MEMORY, "KVM_CAP_USER_MEMORY" },
+	{ KVM_CAP_SET_TSS_ADDR, "KVM_CAP_SET_TSS_ADDR" },
+	{ KVM_CAP_SET_IDENTITY_MAP_ADDR, "KVM_CAP_SET_IDENTITY_MAP_ADDR" },
+	{ KVM_CAP_EXT_CPUID, "KVM_CAP_EXT_CPUID" },
+	{ KVM_CAP_MP_STATE, "KVM_CAP_MP_STATE" },
+	{ KVM_CAP_SIGNAL_MSI, "KVM_CAP_SIGNAL_MSI" },
+	{ KVM_CAP_SPLIT_IRQCHIP, "KVM_CAP_SPLIT_IRQCHIP" }, /* local APICs in the kernel, no PIT */
+	{ KVM_CAP_TSC_DEADLINE_TIMER, "KVM_CAP_TSC_DEADLINE_TIMER" },
+	{ KVM_CAP_GET_TSC_KHZ, "KVM_CAP_GET_TSC_KHZ" },
+	{ KVM_CAP_IMMEDIATE_EXIT, "KVM_CAP_IMMEDIATE_EXIT" }, /* kicks without a lost-wakeup race */
+};
+
+static int open_kvm(struct vm *vm, struct err *e)
+{
+	int version;
+
+	vm->kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	if (vm->kvm < 0)
+		return err_set(
+			e, -errno,
+			"opening /dev/kvm failed: %s; load kvm_intel or kvm_amd and check its "
+			"permissions, or use rtkvm lab",
+			strerror(errno));
+	version = ioctl(vm->kvm, KVM_GET_API_VERSION, 0);
+	if (version != KVM_API_VERSION)
+		return err_set(e, -ENOTSUP, "/dev/kvm speaks API version %d, not %d", version,
+			       KVM_API_VERSION);
+	for (size_t i = 0; i < ARRAY_SIZE(required); i++)
+		if (ioctl(vm->kvm, KVM_CHECK_EXTENSION, required[i].cap) <= 0)
+			return err_set(e, -ENOTSUP,
+				       "this kernel's KVM lacks %s; run a kernel of 5.14 or later",
+				       required[i].name);
+	return 0;
+}
+
+static int enable(struct vm *vm, int cap, uint64_t arg, const char *name, struct err *e)
+{
+	struct kvm_enable_cap c = { .cap = cap, .args = { arg } };
+
+	if (ioctl(vm->fd, KVM_ENABLE_CAP, &c))
+		return err_sys(e, "enabling %s failed", name);
+	return 0;
+}
+
+static int create_vm(struct vm *vm, struct err *e)
+{
+	uint64_t identity = IDENTITY_ADDR;
+	int ret, size;
+
+	do
+		vm->fd = ioctl(vm->kvm, KVM_CREATE_VM, 0);
+	while (vm->fd < 0 && errno == EINTR);
+	if (vm->fd < 0)
+		return err_sys(e, "creating a virtual machine failed");
+	size = ioctl(vm->kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
+	if (size < (int)sizeof(struct kvm_run))
+		return err_set(e, -EIO, "KVM_GET_VCPU_MMAP_SIZE gave %d", size);
+	vm->run_bytes = size;
+	if (ioctl(vm->fd, KVM_SET_TSS_ADDR, TSS_ADDR) ||
+	    ioctl(vm->fd, KVM_SET_IDENTITY_MAP_ADDR, &identity))
+		return err_sys(e, "placing KVM's own pages failed");
+	ret = enable(vm, KVM_CAP_SPLIT_IRQCHIP, IOAPIC_PINS, "the split irqchip", e);
+	if (!ret)
+		ret = enable(vm, KVM_CAP_X2APIC_API,
+			     KVM_X2APIC_API_USE_32BIT_IDS | KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK,
+			     "x2APIC ids", e);
+	/* with the PMU off KVM saves and restores no counters on the way in and out of the guest */
+	if (!ret && ioctl(vm->kvm, KVM_CHECK_EXTENSION, KVM_CAP_PMU_CAPABILITY) > 0)
+		ret = enable(vm, KVM_CAP_PMU_CAPABILITY, KVM_PMU_CAP_DISABLE, "PMU off", e);
+	return ret;
+}
+
+static int slot(struct vm *vm, uint32_t number, uint64_t gpa, void *host, uint64_t bytes,
+		struct err *e)
+{
+	struct kvm_userspace_memory_region r = {
+		.slot = number,
+		.guest_phys_addr = gpa,
+		.memory_size = bytes,
+		.userspace_addr = (uintptr_t)host,
+	};
+
+	if (bytes && ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &r))
+		return err_sys(e, "giving the guest its memory failed");
+	return 0;
+}
+
+static int create_memory(struct vm *vm, struct err *e)
+{
+	struct memory *m = &vm->mem;
+	int ret = mem_map(m, &vm->opts.mem, e);
+
+	if (!ret)
+		ret = slot(vm, 0, 0, m->host, m->low_bytes, e);
+	if (!ret)
+		ret = slot(vm, 1, MEM_HIGH_START, m->host + m->low_bytes, m->bytes - m->low_bytes,
+			   e);
+	return ret;
+}
+
+static int create_vcpu(struct vm *vm, struct vcpu *v, struct err *e)
+{
+	v->fd = ioctl(vm->fd, KVM_CREATE_VCPU, (unsigned long)v->index);
+	if (v->fd < 0)
+		return err_sys(e, "creating vCPU %d failed", v->index);
+	v->run = mmap(NULL, vm->run_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, v->fd, 0);
+	if (v->run == MAP_FAILED) {
+		v->run = NULL;
+		return err_sys(e, "mapping vCPU %d's run block failed", v->index);
+	}
+	return 0;
+}
+
+static int create_vcpus(struct vm *vm, struct err *e)
+{
+	int max = ioctl(vm->kvm, KVM_CHECK_EXTENSION, KVM_CAP_MAX_VCPUS), ret, khz;
+
+	if (vm->opts.map.n > max)
+		return err_set(e, -EINVAL, "--cpus: %d vCPUs asked, KVM gives at most %d",
+			       vm->opts.map.n, max);
+	vm->vcpus = aligned_alloc(64, vm->opts.map.n * sizeof(*vm->vcpus));
+	if (!vm->vcpus)
+		return err_set(e, -ENOMEM, "no memory for vCPUs");
+	memset(vm->vcpus, 0, vm->opts.map.n * sizeof(*vm->vcpus));
+	for (int i = 0; i < vm->opts.map.n; i++) {
+		struct vcpu *v = &vm->vcpus[i];
+
+		v->vm = vm;
+		v->index = i;
+		v->fd = -1;
+		v->host_cpu = vm->opts.map.host[i];
+		vm->n_vcpus++;
+		ret = create_vcpu(vm, v, e);
+		if (ret < 0)
+			return ret;
+	}
+	khz = ioctl(vm->vcpus[0].fd, KVM_GET_TSC_KHZ, 0);
+	if (khz <= 0)
+		return err_set(e, -EIO, "KVM does not know the TSC frequency: it is not stable");
+	vm->tsc_khz = khz;
+	return 0;
+}
+
+static int create_channels(struct vm *vm, struct err *e)
+{
+	int ret = ring_init(&vm->console, CONSOLE_RING_BYTES, e);
+
+	if (!ret)
+		ret = ring_init(&vm->data, DATA_RING_BYTES, e);
+	if (!ret)
+		ret = ring_init(&vm->marks, MARK_RING_BYTES, e);
+	if (ret < 0)
+		return ret;
+	vm->io_wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (vm->io_wake < 0)
+		return err_sys(e, "creating an event descriptor failed");
+	for (int i = 0; i < WINDOW_EDGES; i++) {
+		vm->window[i] = calloc(vm->opts.map.n, sizeof(vm->vcpus->stats.exits));
+		if (!vm->window[i])
+			return err_set(e, -ENOMEM, "no memory for statistics");
+	}
+	return 0;
+}
+
+int vm_create(struct vm *vm, const struct vm_opts *o, struct err *e)
+{
+	int ret;
+
+	memset(vm, 0, sizeof(*vm));
+	vm->opts = *o;
+	vm->kvm = vm->fd = vm->io_wake = -1;
+	sem_init(&vm->ready, 0, 0);
+	sem_init(&vm->go, 0, 0);
+	ret = open_kvm(vm, e);
+	if (!ret)
+		ret = create_channels(vm, e);
+	if (!ret)
+		ret = create_vm(vm, e);
+	if (!ret)
+		ret = create_memory(vm, e);
+	if (!ret)
+		ret = create_vcpus(vm, e);
+	for (int i = 0; !ret && i < vm->n_vcpus; i++)
+		ret = cpuid_set(&vm->vcpus[i], e);
+	if (!ret)
+		ret = vm_devices_init(vm, e);
+	if (ret < 0)
+		vm_destroy(vm);
+	return ret;
+}
+
+void vm_destroy(struct vm *vm)
+{
+	for (int i = 0; i < vm->n_vcpus; i++) {
+		if (vm->vcpus[i].run)
+			munmap(vm->vcpus[i].run, vm->run_bytes);
+		if (vm->vcpus[i].fd >= 0)
+			close(vm->vcpus[i].fd);
+	}
+	for (size_t i = 0; i < vm->n_devs; i++)
+		free(vm->devs[i]);
+	free(vm->devs);
+	free(vm->vcpus);
+	for (int i = 0; i < WINDOW_EDGES; i++)
+		free((void *)vm->window[i]);
+	ring_free(&vm->console);
+	ring_free(&vm->data);
+	ring_free(&vm->marks);
+	mem_unmap(&vm->mem);
+	if (vm->io_wake >= 0)
+		close(vm->io_wake);
+	if (vm->fd >= 0)
+		close(vm->fd);
+	if (vm->kvm >= 0)
+		close(vm->kvm);
+	sem_destroy(&vm->ready);
+	sem_destroy(&vm->go);
+	memset(vm, 0, sizeof(*vm));
+	vm->kvm = vm->fd = vm->io_wake = -1;
+}
+
+void vm_wake_io(struct vm *vm)
+{
+	uint64_t one = 1;
+	ssize_t n = write(vm->io_wake, &one, sizeof(one));
+
+	(void)n; /* EAGAIN: a wake-up is pending already */
+}
+
+void vm_nudge_io(struct vm *vm)
+{
+	atomic_thread_fence(memory_order_seq_cst); /* pairs with the one before io.c sleeps */
+	if (atomic_load_explicit(&vm->io_sleeping, memory_order_relaxed) &&
+	    atomic_exchange(&vm->io_sleeping, false))
+		vm_wake_io(vm);
+}
+
+enum vcpu_next vm_end(struct vm *vm, enum outcome outcome, int status)
+{
+	int none = OUTCOME_NONE;
+
+	if (atomic_compare_exchange_strong(&vm->outcome, &none, (int)outcome))
+		vm->status = status;
+	vm_wake_io(vm);
+	return VCPU_STOP;
+}
+
+enum vcpu_next vm_fail(struct vm *vm, int code, const char *fmt, ...)
+{
+	int none = OUTCOME_NONE;
+	char text[sizeof(vm->err.text)];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	if (atomic_compare_exchange_strong(&vm->outcome, &none, OUTCOME_ERROR))
+		err_set(&vm->err, code, "%s", text);
+	vm_wake_io(vm);
+	return VCPU_STOP;
+}
+
+const char *outcome_name(enum outcome o)
+{
+	static const char *const names[] = {
+		[OUTCOME_NONE] = "none",	 [OUTCOME_EXIT] = "exit",
+		[OUTCOME_POWEROFF] = "poweroff", [OUTCOME_RESET] = "reset",
+		[OUTCOME_PANIC] = "panic",	 [OUTCOME_TRIPLE_FAULT] = "triple-fault",
+		[OUTCOME_TIMEOUT] = "timeout",	 [OUTCOME_INTERRUPTED] = "interrupted",
+		[OUTCOME_ERROR] = "error",
+	};
+
+	return names[o];
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * vm - one virtual machine: KVM's descriptors, memory, vCPUs, devices, and how it ended
+ */
+#ifndef RTKVM_VMM_VM_H
+#define RTKVM_VMM_VM_H
+
+#include <linux/kvm.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "lib/err.h"
+#include "vmm/bus.h"
+#include "vmm/cpumap.h"
+#include "vmm/memory.h"
+#include "vmm/ring.h"
+#include "vmm/vdev.h"
+
+enum outcome {
+	OUTCOME_NONE, /* still running */
+	OUTCOME_EXIT, /* a byte on the exit port: status */
+	OUTCOME_POWEROFF,
+	OUTCOME_RESET,
+	OUTCOME_PANIC,
+	OUTCOME_TRIPLE_FAULT,
+	OUTCOME_TIMEOUT,
+	OUTCOME_INTERRUPTED,
+	OUTCOME_ERROR, /* vm.err tells */
+};
+
+enum { VCPU_EXIT_REASONS = 64, VCPU_HIST_BINS = 40 };
+
+/* Written by the vCPU thread alone, read by others: relaxed atomics, own cache lines. */
+struct vcpu_stats {
+	_Alignas(64) _Atomic uint64_t exits[VCPU_EXIT_REASONS]; /* by KVM_EXIT_* */
+	_Atomic uint64_t user_ns; /* spent in user space between two KVM_RUNs */
+	_Atomic uint64_t user_hist[VCPU_HIST_BINS]; /* bin i: below 2^i ns */
+};
+
+/* What the kernel says about the thread, read back after it was set. */
+struct vcpu_placed {
+	int cpu;
+	int policy; /* SCHED_* */
+	int priority;
+};
+
+struct vcpu {
+	struct vm *vm;
+	int index;
+	int fd;
+	struct kvm_run *run;
+	pthread_t thread;
+	bool started; /* thread exists and must be joined */
+	pid_t tid;
+	int host_cpu;
+	struct vcpu_placed placed;
+	struct err err; /* set by the thread while it prepares */
+	struct vcpu_stats stats;
+};
+
+/* What ring_push of the mark ring carries. */
+struct mark {
+	uint64_t ns; /* CLOCK_MONOTONIC */
+	uint8_t id; /* enum abi_mark, or anything the guest wrote */
+};
+
+enum window_edge { WINDOW_START, WINDOW_END, WINDOW_EDGES };
+
+struct vm_opts {
+	struct mem_opts mem;
+	struct cpumap map;
+	int fifo; /* SCHED_FIFO priority of the vCPU threads; 0: SCHED_OTHER */
+	int freeze_fd; /* gets "0" when the guest writes to the freeze port; -1: none */
+};
+
+struct vm {
+	struct vm_opts opts;
+	int kvm, fd;
+	size_t run_bytes;
+	uint32_t tsc_khz;
+	struct memory mem;
+	struct vcpu *vcpus;
+	int n_vcpus;
+
+	struct vdev **devs;
+	size_t n_devs;
+	struct bus ports, mmio;
+	struct vdev *serial, *ioapic;
+
+	/* to the I/O thread */
+	struct ring console, data, marks;
+	_Atomic uint64_t marks_lost;
+	_Atomic bool io_sleeping;
+	int io_wake; /* eventfd */
+	_Atomic uint64_t *window[WINDOW_EDGES]; /* [vCPU][KVM_EXIT_*] at the two job marks */
+	_Atomic uint64_t unclaimed; /* port and MMIO accesses that no device has */
+
+	sem_t ready, go;
+	_Atomic bool stopping;
+	_Atomic int outcome; /* enum outcome; the first one wins */
+	int status; /* exit port's byte; valid with OUTCOME_EXIT */
+	_Atomic bool panicked; /* pvpanic said so */
+	struct err err; /* why OUTCOME_ERROR; written by the winner only */
+};
+
+/* vm_create - everything up to registers and threads; vm_destroy accepts what vm_create left half */
+int vm_create(struct vm *vm, const struct vm_opts *o, struct err *e);
+void vm_destroy(struct vm *vm);
+
+/* vm_end - the first caller decides how the machine ended; wakes the I/O thread; always VCPU_STOP */
+enum vcpu_next vm_end(struct vm *vm, enum outcome outcome, int status);
+
+/* vm_fail - vm_end(OUTCOME_ERROR) with a sentence */
+enum vcpu_next vm_fail(struct vm *vm, int code, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* vm_wake_io - have the I/O thread look at its rings now; vm_nudge_io: only if it sleeps */
+void vm_wake_io(struct vm *vm);
+void vm_nudge_io(struct vm *vm);
+
+/* vm_devices_init - create what devices.c lists and put it on the buses */
+int vm_devices_init(struct vm *vm, struct err *e);
+
+/* vm_irq - an edge on an IOAPIC input, from any thread */
+void vm_irq(struct vm *vm, unsigned int gsi);
+
+/* outcome_name - the word used in events and reports */
+const char *outcome_name(enum outcome o);
+
+#endif

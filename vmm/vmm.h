@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * vmm - a virtual machine monitor for real-time guests, on /dev/kvm
+ *
+ * Verbs: run (boot one guest, end with its job's exit code).
+ * Threads: main (the I/O thread: console, data, events, time limit; housekeeping CPUs) and one
+ * vcpuN per vCPU (one host CPU each, SCHED_FIFO). Nothing else runs.
+ * Files written: what --console, --data and --events name, nothing beside them.
+ * Must not know: guest images, the lab, reports, other parts' structs.
+ *
+ * Inside: run.c sets up and tears down; vm.[ch] is the machine, vcpu.c its threads and the one
+ * exit switch; devices implement struct vdev_ops (vdev.h) and stand in devices.c; io.[ch] is the
+ * main thread's loop; everything guest-written is checked where it is read.
+ */
+#ifndef RTKVM_VMM_VMM_H
+#define RTKVM_VMM_VMM_H
+
+#include "lib/err.h"
+
+/* vmm_run - `rtkvm run`: boot a guest on isolated CPUs; returns the guest job's exit code */
+int vmm_run(int argc, char **argv, struct err *e);
+
+#endif
