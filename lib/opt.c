@@ -95,8 +95,8 @@ static error_t parse_help(int key, char *arg, struct argp_state *state)
 	(void)arg;
 	if (key != '?')
 		return ARGP_ERR_UNKNOWN;
-	argp_help(state->root_argp, stdout, ARGP_HELP_STD_HELP, state->name); /* exits with 0 */
-	return 0;
+	argp_help(state->root_argp, stdout, ARGP_HELP_STD_HELP, state->name);
+	exit(0); /* argp_help, unlike argp_state_help, returns */
 }
 
 static const struct argp_option help_options[] = {
