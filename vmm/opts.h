@@ -11,7 +11,7 @@
 #include "lib/cpulist.h"
 #include "lib/err.h"
 #include "vmm/boot.h"
-#include "vmm/cpumap.h"
+#include "lib/cpumap.h"
 #include "vmm/memory.h"
 
 struct run_opts {

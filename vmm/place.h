@@ -9,7 +9,7 @@
 
 #include "lib/cpulist.h"
 #include "lib/err.h"
-#include "vmm/cpumap.h"
+#include "lib/cpumap.h"
 #include "vmm/vm.h"
 
 struct host_cpus {

@@ -14,7 +14,7 @@
 
 #include "lib/err.h"
 #include "vmm/bus.h"
-#include "vmm/cpumap.h"
+#include "lib/cpumap.h"
 #include "vmm/memory.h"
 #include "vmm/ring.h"
 #include "vmm/vdev.h"

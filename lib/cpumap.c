@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "vmm/cpumap.h"
+#include "lib/cpumap.h"
 
 #include <ctype.h>
 #include <errno.h>

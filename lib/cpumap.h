@@ -2,8 +2,8 @@
 /*
  * cpumap - which host CPU carries which vCPU
  */
-#ifndef RTKVM_VMM_CPUMAP_H
-#define RTKVM_VMM_CPUMAP_H
+#ifndef RTKVM_LIB_CPUMAP_H
+#define RTKVM_LIB_CPUMAP_H
 
 #include "lib/cpulist.h"
 #include "lib/err.h"
