@@ -22,6 +22,7 @@ static const struct verb verbs[] = {
 	{ "guest", guests_guest, "build and list guest images" },
 	{ "lab", guests_lab, "build and run the lab: an emulated real-time KVM host" },
 	{ "trace", tracing_trace, "record host and guest, explain late wake-ups" },
+	{ "cyclictest", cyclic_cyclictest, "boot a real-time guest and run cyclictest in it" },
 	{ "sample", cyclic_sample, "measure timer latency of this machine's CPUs" },
 	{ "noise", cyclic_noise, "load CPUs beside a measurement, with proof" },
 	{ 0 },

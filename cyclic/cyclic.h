@@ -4,7 +4,7 @@
  *
  * What: measures timer latency with a sampler of its own, makes load with proof of it, and runs
  *	campaigns of many phases, each phase a process.
- * Verbs: rtkvm sample, noise, campaign.
+ * Verbs: rtkvm cyclictest, sample, noise, campaign.
  * Threads: sampler.h and noise.h tell theirs; a campaign has one and waits.
  * Files written: run directories (results/record.h); a campaign's own are in campaign.h.
  * Must not know: how a VMM, a doctor or a report works: it starts them and reads what they leave.
@@ -19,5 +19,8 @@ int cyclic_sample(int argc, char **argv, struct err *e);
 
 /* cyclic_noise - rtkvm noise: load CPUs, with proof; a verdict, or -errno with e set */
 int cyclic_noise(int argc, char **argv, struct err *e);
+
+/* cyclic_cyclictest - rtkvm cyclictest: boot a guest, run cyclictest in it; a verdict, or -errno */
+int cyclic_cyclictest(int argc, char **argv, struct err *e);
 
 #endif

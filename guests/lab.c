@@ -86,6 +86,7 @@ static int parse_kernel(struct lab_options *o, const char *text, struct err *e)
 	return 0;
 }
 
+/* The machine sees the path as it is here, so it has to be absolute and not one of its own. */
 static int parse_share(struct lab_options *o, const char *text, struct err *e)
 {
 	if (o->n_shares == LAB_SHARES)

@@ -1,0 +1,372 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "cyclic/outcome.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sched.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cyclic/frames.h"
+#include "cyclic/threads.h"
+#include "lib/cleanup.h"
+#include "lib/clock.h"
+#include "lib/file.h"
+#include "lib/json.h"
+
+#define INSTRUMENT "cyclictest"
+
+static uint64_t expected(const struct ctopts *o)
+{
+	return o->duration_s * 1000000 / o->interval_us;
+}
+
+void outcome_asked(struct run *run, const struct gathered *g)
+{
+	json_object *asked = run_section(run, "asked"), *guest = run_section(run, "guest");
+	json_object *kernel = json_at(g->manifest, "kernel");
+	const struct ctopts *o = g->o;
+
+	json_set_str(asked, "instrument", INSTRUMENT);
+	json_set_str(asked, "cpus", o->cpus);
+	json_set_int(asked, "vcpus", g->cpus->n);
+	json_set_int(asked, "memory_bytes", o->memory_bytes);
+	json_set_int(asked, "interval_us", o->interval_us);
+	json_set_int(asked, "duration_s", o->duration_s);
+	json_set_int(asked, "histogram_us", o->histogram_us);
+	json_set_str(asked, "policy", "fifo");
+	json_set_int(asked, "priority", o->priority);
+	json_set_bool(asked, "smoke", o->smoke);
+	json_set_bool(asked, "trace", !o->no_trace);
+	json_set_str(guest, "image", json_str(g->manifest, "name", NULL));
+	json_set_str(guest, "asked_cmdline", g->append);
+	if (kernel)
+		json_object_object_add(guest, "kernel", json_object_get(kernel));
+	json_object_object_add(guest, "packages",
+			       json_object_get(json_at(g->manifest, "packages")));
+	json_set_str(run_section(run, "vmm"), "kind", o->vmm == VMM_QEMU ? "qemu" : "rtkvm");
+	json_set_str(run_section(run, "vmm"), "version", g->version);
+	if (o->limit_ns)
+		run_add_limit(run, "max_ns", o->limit_ns);
+}
+
+/* A key of an event that may be absent or null. */
+static void copy_key(json_object *to, const char *key, json_object *from, const char *path)
+{
+	json_object *v = json_at(from, path);
+
+	if (v)
+		json_object_object_add(to, key, json_object_get(v));
+}
+
+/* Sum of one window counter over the measured vCPUs; -1 when one did not tell. */
+static int64_t window_sum(const struct gathered *g, const char *path)
+{
+	json_object *vcpus = json_at(g->ended, "vcpus");
+	size_t n = json_object_is_type(vcpus, json_type_array) ? json_object_array_length(vcpus)
+							       : 0;
+	int64_t sum = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		json_object *vcpu = json_object_array_get_idx(vcpus, i);
+		int64_t value = json_int(vcpu, path, -1);
+
+		if (json_int(vcpu, "index", 0) < 1)
+			continue;
+		if (value < 0)
+			return -1;
+		sum += value;
+	}
+	return n > 1 ? sum : -1;
+}
+
+/* The counts of one vCPU's thread in the trace's answer, NULL when it never left its guest. */
+static json_object *counted_thread(const struct gathered *g, int vcpu)
+{
+	json_object *threads = json_at(g->counted, "threads"),
+		    *vcpus = json_at(g->started, "vcpus");
+
+	for (size_t i = 0; vcpus && i < json_object_array_length(vcpus); i++) {
+		json_object *v = json_object_array_get_idx(vcpus, i);
+
+		if (json_int(v, "index", -1) != vcpu)
+			continue;
+		for (size_t k = 0; threads && k < json_object_array_length(threads); k++) {
+			json_object *t = json_object_array_get_idx(threads, k);
+
+			if (json_int(t, "tid", -1) == json_int(v, "tid", -2))
+				return t;
+		}
+	}
+	return NULL;
+}
+
+static int64_t sum_group(json_object *group)
+{
+	int64_t sum = 0;
+
+	if (!group)
+		return 0;
+	json_object_object_foreach(group, reason, count) {
+		(void)reason;
+		sum += json_object_get_int64(count);
+	}
+	return sum;
+}
+
+static void merge_group(json_object *into, json_object *group)
+{
+	if (!group)
+		return;
+	json_object_object_foreach(group, reason, count) {
+		json_set_int(into, reason,
+			     json_int(into, reason, 0) + json_object_get_int64(count));
+	}
+}
+
+/* Exits of the measured vCPUs by reason, as the host's kernel counted them. */
+static void set_exits(json_object *window, const struct gathered *g)
+{
+	json_object *exits = json_object_new_object(), *userspace = json_object_new_object();
+
+	for (int i = 1; i < g->cpus->n; i++) {
+		json_object *t = counted_thread(g, i);
+
+		merge_group(exits, json_at(t, "exits"));
+		merge_group(userspace, json_at(t, "userspace"));
+	}
+	json_object_object_add(window, "exits", exits);
+	json_object_object_add(window, "traced_userspace_exits", userspace);
+	json_set_int(window, "exits_lost", json_int(g->counted, "lost", 0));
+	copy_key(window, "exits_method", g->counted, "method");
+	copy_key(window, "exits_seconds", g->counted, "seconds");
+}
+
+static void set_known(json_object *o, const char *key, int64_t value)
+{
+	json_object_object_add(o, key, value < 0 ? NULL : json_object_new_int64(value));
+}
+
+static void set_window(struct run *run, const struct gathered *g)
+{
+	uint64_t begin = g->mark_ns[ABI_MARK_JOB_START], end = g->mark_ns[ABI_MARK_JOB_END];
+	json_object *window = run_section(run, "window");
+	int64_t exits = window_sum(g, "window.userspace_exits");
+
+	if (begin && end)
+		json_set_double(window, "seconds", (double)(end - begin) / NSEC_PER_SEC);
+	if (g->counted)
+		set_exits(window, g);
+	if (exits < 0 && g->counted) /* a VMM that does not count them itself */
+		exits = sum_group(json_at(window, "traced_userspace_exits"));
+	set_known(window, "userspace_exits", exits);
+	set_known(window, "page_faults", window_sum(g, "window.page_faults"));
+	set_known(window, "involuntary_switches", window_sum(g, "window.involuntary_switches"));
+}
+
+void outcome_machine(struct run *run, const struct gathered *g)
+{
+	json_object *vmm = run_section(run, "vmm"), *inforce = run_section(run, "inforce");
+
+	copy_key(vmm, "overhead_bytes", g->ended, "overhead_bytes");
+	copy_key(vmm, "start_to_init_ns", g->ended, "start_to_init_ns");
+	copy_key(vmm, "outcome", g->ended, "outcome");
+	copy_key(vmm, "status", g->ended, "status");
+	copy_key(inforce, "vcpus", g->started, "vcpus");
+	copy_key(inforce, "memory", g->ended, "memory");
+	set_window(run, g);
+}
+
+/* "PATH:TEXT" lines of the guest, what grep -H printed. */
+static void read_facts(struct run *run, const struct frame_file *f)
+{
+	static const struct {
+		const char *path, *key;
+	} facts[] = {
+		{ "/proc/version", "version" },
+		{ "/proc/cmdline", "cmdline" },
+		{ "/sys/devices/system/cpu/isolated", "isolated" },
+		{ "/sys/devices/system/cpu/nohz_full", "nohz_full" },
+		{ "/sys/kernel/realtime", "realtime" },
+		{ "/sys/devices/system/clocksource/clocksource0/current_clocksource",
+		  "clocksource" },
+	};
+	_cleanup_free_ char *text = f ? strndup((const char *)f->data, f->len) : NULL;
+	json_object *guest = run_section(run, "guest");
+	char *save = NULL;
+
+	if (!text)
+		return;
+	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		for (size_t i = 0; i < ARRAY_SIZE(facts); i++) {
+			size_t n = strlen(facts[i].path);
+
+			if (!strncmp(line, facts[i].path, n) && line[n] == ':')
+				json_set_str(guest, facts[i].key, line + n + 1);
+		}
+	}
+}
+
+/* The measuring threads as the guest's kernel had them: one for each vCPU, at our priority? */
+static int check_threads(struct run *run, const struct gathered *g, const struct frame_file *f,
+			 struct err *e)
+{
+	_cleanup_free_ char *text = f ? strndup((const char *)f->data, f->len) : NULL;
+	json_object *list = json_object_new_array();
+	int want = g->cpus->n - 1, good = 0;
+	char *save = NULL;
+
+	json_object_object_add(run_section(run, "inforce"), "threads", list);
+	for (char *line = text ? strtok_r(text, "\n", &save) : NULL; line;
+	     line = strtok_r(NULL, "\n", &save)) {
+		struct thread_stat s;
+		json_object *o;
+
+		if (thread_stat_parse(line, &s) || s.policy == SCHED_OTHER)
+			continue; /* cyclictest's main thread measures nothing */
+		o = json_object_new_object();
+		json_set_int(o, "cpu", s.cpu);
+		json_set_str(o, "policy", s.policy == SCHED_FIFO ? "fifo" : "other");
+		json_set_int(o, "priority", s.priority);
+		json_object_array_add(list, o);
+		good += s.policy == SCHED_FIFO && (uint64_t)s.priority == g->o->priority;
+	}
+	if (good != want)
+		return err_set(e, -EPROTO,
+			       "cyclictest ran %d threads at SCHED_FIFO priority %ju in the guest, "
+			       "asked were %d; run.json lists them",
+			       good, (uintmax_t)g->o->priority, want);
+	return 0;
+}
+
+static int keep_file(struct run *run, const struct frames *f, const char *name, const char *key,
+		     struct err *e)
+{
+	const struct frame_file *file = frames_find(f, name);
+	char path[PATH_MAX];
+	int ret;
+
+	if (!file)
+		return err_set(e, -EPROTO,
+			       "the guest sent no %s (%zu other files); %s/console.log "
+			       "has what it printed",
+			       name, f->n, run->dir);
+	ret = file_replace(run_path(run, name, path), file->data, file->len, e);
+	if (!ret)
+		run_file(run, key, name);
+	return ret;
+}
+
+static int add_cpu(struct run *run, struct log_writer *log, const struct gathered *g,
+		   const struct rttests_thread *t, struct err *e)
+{
+	int64_t want = expected(g->o), missed = want - (int64_t)t->cycles;
+	json_object *exits = json_at(counted_thread(g, t->cpu), "exits");
+	struct run_cpu cpu = {
+		.cpu = t->cpu,
+		.host_cpu = g->cpus->host[t->cpu],
+		.instrument = INSTRUMENT,
+		.expected = want,
+		.missed = missed > 0 ? missed : 0,
+	};
+	struct log_slice slice = {
+		.instrument = INSTRUMENT,
+		.cpu = t->cpu,
+		.host_cpu = cpu.host_cpu,
+		.start_wall_ns = g->job_wall_ns,
+		.duration_ns = g->o->duration_s * NSEC_PER_SEC,
+		.period_ns = g->o->interval_us * 1000,
+	};
+
+	log_count(&slice, LOG_EXPECTED, cpu.expected);
+	log_count(&slice, LOG_MISSED, cpu.missed);
+	if (exits)
+		log_count(&slice, LOG_EXITS, sum_group(exits));
+	run_add_cpu(run, &cpu, &t->hist);
+	return log_write(log, &slice, &t->hist, e);
+}
+
+static int add_cpus(struct run *run, const struct gathered *g, const struct rttests *r,
+		    struct err *e)
+{
+	struct log_writer log;
+	char path[PATH_MAX];
+	int ret, closed;
+
+	if (r->n != (size_t)g->cpus->n - 1)
+		return err_set(e, -EPROTO, "cyclictest ran %zu threads in the guest, asked were %d",
+			       r->n, g->cpus->n - 1);
+	for (size_t i = 0; i < r->n; i++)
+		if (r->threads[i].cpu != (int)i + 1)
+			return err_set(e, -EPROTO,
+				       "cyclictest's thread %zu ran on vCPU %d in the guest, asked "
+				       "was vCPU %zu",
+				       i, r->threads[i].cpu, i + 1);
+	ret = log_create(&log, run_path(run, "latency.log", path), 0, e);
+	if (ret < 0)
+		return ret;
+	for (size_t i = 0; !ret && i < r->n; i++)
+		ret = add_cpu(run, &log, g, &r->threads[i], e);
+	closed = log_close(&log, e);
+	run_file(run, "log", "latency.log");
+	return ret < 0 ? ret : closed;
+}
+
+static int read_samples(struct run *run, const struct gathered *g, const struct frames *f,
+			struct err *e)
+{
+	const struct frame_file *json = frames_find(f, "cyclictest.json");
+	struct rttests r;
+	int ret;
+
+	read_facts(run, frames_find(f, "guest-facts"));
+	ret = keep_file(run, f, "cyclictest.json", "cyclictest", e);
+	if (!ret)
+		ret = keep_file(run, f, "cyclictest.txt", "cyclictest_text", e);
+	if (!ret)
+		ret = rttests_parse(&r, (const char *)json->data, json->len, g->o->histogram_us,
+				    "the guest's cyclictest.json", e);
+	if (ret < 0)
+		return ret;
+	json_set_str(run_section(run, "guest"), "rt_tests", r.version);
+	ret = add_cpus(run, g, &r, e);
+	if (!ret)
+		ret = check_threads(run, g, frames_find(f, "guest-threads"), e);
+	rttests_free(&r);
+	return ret;
+}
+
+int outcome_samples(struct run *run, const struct gathered *g, const void *stream, size_t len,
+		    struct err *e)
+{
+	struct frames f;
+	int ret = frames_parse(&f, stream, len, e);
+
+	if (ret < 0)
+		return ret;
+	ret = read_samples(run, g, &f, e);
+	frames_free(&f);
+	return ret;
+}
+
+enum verdict outcome_judge(struct run *run, const struct gathered *g)
+{
+	json_object *cpus = json_at(run->doc, "cpus");
+	enum verdict v = run_judge(run, g->o->smoke);
+
+	for (size_t i = 0; i < json_object_array_length(cpus); i++) {
+		json_object *c = json_object_array_get_idx(cpus, i);
+		int64_t n = json_int(c, "samples", 0), want = json_int(c, "expected", 0);
+
+		if (n > 0 && (g->o->smoke || n >= want - want / 10))
+			continue;
+		run_reason(run,
+			   "vCPU %" PRId64 " has %" PRId64 " of %" PRId64
+			   " expected samples: wake-ups were missed, so the tail is not known",
+			   json_int(c, "cpu", -1), n, want);
+		if (v == VERDICT_PASS)
+			v = VERDICT_INCONCLUSIVE;
+	}
+	return v;
+}

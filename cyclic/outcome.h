@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * outcome - from what a VMM and its guest left to run.json, latency.log and a verdict
+ */
+#ifndef RTKVM_CYCLIC_OUTCOME_H
+#define RTKVM_CYCLIC_OUTCOME_H
+
+#include <stdint.h>
+
+#include "cyclic/ctopts.h"
+#include "lib/abi.h"
+#include "results/record.h"
+
+enum { OUTCOME_MARKS = ABI_MARK_BOOTED + 1 };
+
+/* Everything a run has gathered; objects are NULL for what did not come. */
+struct gathered {
+	const struct ctopts *o;
+	const struct cpumap *cpus;
+	const char *append; /* the guest's command line */
+	const char *version; /* the VMM's */
+	json_object *manifest; /* of the guest image */
+	json_object *started, *ended; /* the VMM's events */
+	json_object *counted; /* VM exits between the job's marks, from rtkvm trace count */
+	uint64_t mark_ns[OUTCOME_MARKS]; /* CLOCK_MONOTONIC by enum abi_mark, 0: never */
+	uint64_t start_ns; /* the VMM's start */
+	uint64_t job_wall_ns; /* CLOCK_REALTIME of JOB_START */
+};
+
+/* outcome_asked - what was asked, and which guest and VMM were given it, before anything runs */
+void outcome_asked(struct run *run, const struct gathered *g);
+
+/* outcome_machine - vmm{}, inforce{} and window{}: all that is known without the guest's files */
+void outcome_machine(struct run *run, const struct gathered *g);
+
+/*
+ * outcome_samples - the guest's files (its data stream) into the run directory, latency.log and
+ * cpus[]. A stream that is not whole, a cyclictest that ran other than asked: an error.
+ */
+int outcome_samples(struct run *run, const struct gathered *g, const void *stream, size_t len,
+		    struct err *e);
+
+/* outcome_judge - limits, samples and conditions; reasons are added to the run */
+enum verdict outcome_judge(struct run *run, const struct gathered *g);
+
+#endif

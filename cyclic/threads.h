@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * threads - what /proc tells about another process's threads
+ */
+#ifndef RTKVM_CYCLIC_THREADS_H
+#define RTKVM_CYCLIC_THREADS_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+struct thread_counts {
+	uint64_t page_faults; /* minor and major */
+	uint64_t involuntary_switches;
+};
+
+/* thread_find - id of the process's thread of that name, 0 when there is none */
+pid_t thread_find(pid_t pid, const char *name);
+
+/* thread_counts - the kernel's counters of a thread; -ESRCH when it is gone */
+int thread_counts(pid_t pid, pid_t tid, struct thread_counts *c);
+
+/* A line of /proc/PID/task/TID/stat: proc_pid_stat(5), fields 2, 10, 12, 39 to 41. */
+struct thread_stat {
+	char name[32];
+	uint64_t minor_faults, major_faults;
+	int cpu, priority, policy; /* the CPU it last ran on, real-time priority, SCHED_... */
+};
+
+/* thread_stat_parse - one stat line; -EINVAL when it is none */
+int thread_stat_parse(const char *line, struct thread_stat *s);
+
+#endif

@@ -1,0 +1,179 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# rtkvm cyclictest against a VMM that misbehaves on demand (tests/e2e/fake/vmm), and bad input
+# shellcheck source=tests/e2e/tap.sh
+. tests/e2e/tap.sh
+
+[ "$(id -u)" = 0 ] || skip_all "pinning and tracing need root"
+[ -w /dev/kvm ] || skip_all "no usable /dev/kvm"
+
+image=$T/image
+mkdir "$image"
+: >"$image/vmlinuz"
+: >"$image/initrd"
+echo '{"schema":1,"name":"debian-rt","kernel":{"release":"6.1"},"packages":[]}' >"$image/manifest.json"
+base=("$RTKVM" cyclictest --guest "$image" --cpus "0:0,1:1" --vmm "$PWD/tests/e2e/fake/vmm"
+	--duration 2s --no-report)
+notrace=--no-trace
+[ -d /sys/kernel/tracing/events/kvm ] && notrace=
+
+processes() { # what a run would leave: VMMs and counters of this test
+	pgrep -f "$T/[i]mage|[-]-control --pid" | wc -l
+}
+
+verdict() {
+	jq -r '.verdict + ": " + (.reasons | join("; "))' "$1/run.json"
+}
+
+# --- the good case ---
+run env FAKE=good "${base[@]}" $notrace --smoke --out "$T/good"
+is "$code" 0 "a good run passes"
+is "$(cd "$T/good" && echo *)" \
+	"console.log cyclictest.json cyclictest.txt events.jsonl latency.log run.json" "its files"
+is "$(jq -c '[.verdict, .cpus[0].samples, .cpus[0].missed, .vmm.version, .inforce.threads[0].priority]' \
+	"$T/good/run.json")" '["pass",10000,0,"fake 1.0",95]' "its run.json"
+run env FAKE=good "${base[@]}" --no-trace --smoke --json --out "$T/json"
+is "$(printf '%s' "$out" | jq -r .verdict)" pass "--json prints run.json"
+is "$(printf '%s' "$out" | jq -c .window.exits)" null "--no-trace: exits are unknown, not 0"
+run env FAKE=missed "${base[@]}" --no-trace --smoke --out "$T/missed"
+is "$(jq -c '.cpus[0] | [.expected, .samples, .missed]' "$T/missed/run.json")" '[10000,5000,5000]' \
+	"missed periods are counted"
+
+# --- what a VMM or a guest may do wrong: exit 2, one sentence, run.json says it too ---
+while IFS='|' read -r fake want; do
+	fails 2 "$want" "$fake" env FAKE="$fake" "${base[@]}" --no-trace --out "$T/$fake"
+	like "$(verdict "$T/$fake")" "^incomplete: .*($want)" "$fake: run.json"
+done <<'EOF'
+panic|the guest panicked while the guest's init ran
+reset|the guest reset itself
+poweroff|the guest powered off
+triple-fault|triple fault
+timeout|did not end within 182 s: stopped while cyclictest ran
+killed|the VMM was killed by signal 9 while cyclictest ran
+dies|the VMM failed while cyclictest ran: KVM_RUN failed on vCPU 1: Input/output error
+garbage-event|event "hello" is not understood
+endless-event|event is longer than
+127|the guest has no cyclictest
+125|the guest's init failed
+1|cyclictest ended with code 1
+cut|the guest's data stream is incomplete
+flip|the guest's data stream is damaged
+no-data|the guest sent no data
+no-json|the guest sent no cyclictest.json
+flood|the guest sent more than 256 MiB
+wrong-cpu|thread 0 ran on vCPU 0
+wrong-priority|0 threads at SCHED_FIFO priority 95
+EOF
+fails 2 'before the guest was started: CPU 7 is not isolated' "a VMM that does not start" \
+	env FAKE=refuse "${base[@]}" --no-trace --out "$T/refuse"
+ok "leaves no run directory" [ ! -e "$T/refuse" ]
+
+# --- interruption, in each phase ---
+while IFS='|' read -r fake want kept; do
+	env FAKE="$fake" "${base[@]}" $notrace --out "$T/int-$fake" 2>"$T/err" >/dev/null &
+	pid=$!
+	for _ in $(seq 100); do
+		case $fake in
+		hang-before-start) [ "$(processes)" -gt 1 ] ;;
+		hang-in-boot) grep -qs started "$T/int-$fake/events.jsonl" ;;
+		hang-in-job) grep -qs job_start "$T/int-$fake/events.jsonl" ;;
+		esac && break
+		sleep 0.1
+	done
+	sleep 0.3
+	kill -INT $pid
+	wait $pid
+	is "$?" 3 "$fake, Ctrl-C: exit 3"
+	like "$(cat "$T/err")" "^rtkvm cyclictest: interrupted $want" "$fake, Ctrl-C: says where"
+	is "$(verdict "$T/int-$fake" 2>/dev/null | cut -d: -f1)" "$kept" "$fake, Ctrl-C: run.json"
+done <<'EOF'
+hang-before-start|before the guest was started|
+hang-in-boot|while the guest's kernel booted|incomplete
+hang-in-job|while cyclictest ran|incomplete
+EOF
+
+# --- kill -9 of the harness: its children die, its run says incomplete ---
+env FAKE=hang-in-job "${base[@]}" $notrace --out "$T/killed-harness" >/dev/null 2>&1 &
+pid=$!
+for _ in $(seq 100); do
+	grep -qs job_start "$T/killed-harness/events.jsonl" && break
+	sleep 0.1
+done
+kill -KILL $pid
+wait $pid 2>/dev/null
+for _ in $(seq 50); do
+	[ "$(processes)" = 0 ] && break
+	sleep 0.1
+done
+is "$(processes)" 0 "kill -9 of the harness leaves no process"
+is "$(jq -r .verdict "$T/killed-harness/run.json")" incomplete "and an incomplete run"
+[ -z "$notrace" ] &&
+	is "$(find /sys/kernel/tracing/instances -name "rtkvm-*-count" | wc -l)" 0 "and no trace instance"
+
+# --- the run directory ---
+mkdir "$T/full"
+if mount -t tmpfs -o size=64k none "$T/full"; then
+	on_exit "umount '$T/full'"
+	head -c 60000 /dev/zero >"$T/full/filler"
+	fails 2 'No space left on device' "disk full at the start" \
+		env FAKE=good "${base[@]}" --no-trace --out "$T/full/run"
+	rm -f "$T/full/filler"
+	head -c 40000 /dev/zero >"$T/full/filler"
+	fails 2 'No space left on device' "disk full while it runs" \
+		env FAKE=good "${base[@]}" --no-trace --out "$T/full/run"
+else
+	skip 2 "tmpfs cannot be mounted"
+fi
+fails 2 'is not empty' "a run directory that holds something" \
+	env FAKE=good "${base[@]}" --out "$T/good"
+fails 2 'a file is in the way|Not a directory|not a directory' "a run directory that is a file" \
+	env FAKE=good "${base[@]}" --out "$image/vmlinuz"
+fails 2 'run name "a/b" is not usable' "a name that is a path" \
+	env FAKE=good "${base[@]}" --name a/b
+
+# --- the machine ---
+fails 2 'vmlinuz: No such file or directory; rtkvm guest build' "no guest image" \
+	"${base[@]}" --guest "$T/none"
+mkdir "$T/bad"
+cp "$image/vmlinuz" "$image/initrd" "$T/bad"
+echo '{' >"$T/bad/manifest.json"
+fails 2 'manifest.json failed: .*ends too early' "a manifest cut short" "${base[@]}" --guest "$T/bad"
+fails 2 'not there or not executable; --vmm names a build' "no such VMM" "${base[@]}" --vmm "$T/none"
+fails 2 'qemu-system-x86_64 is not there' "no QEMU" \
+	env PATH=/nonexistent "${base[@]}" --vmm qemu
+run unshare -m sh -c 'mount -t tmpfs none /dev && exec "$@"' sh "${base[@]}"
+is "$code" 2 "no /dev/kvm: exit 2"
+like "$errs" 'opening /dev/kvm failed: .*; load kvm_intel or kvm_amd, or use rtkvm lab' "no /dev/kvm"
+if [ "$(cat /sys/devices/system/cpu/isolated)" = "" ]; then
+	fails 2 'choosing CPUs failed: 0 isolated on this host' "auto without isolated CPUs" \
+		"${base[@]}" --cpus auto
+fi
+
+# --- options ---
+while IFS='|' read -r option want; do
+	# shellcheck disable=SC2086 # an option and its argument
+	fails 2 "$want" "option $option" "${base[@]}" $option
+done <<'EOF'
+--cpus 1|two are needed
+--cpus x|CPU list "x"
+--cpus 0:0,0:1|given twice
+--duration 1s|is not whole seconds between 2
+--duration 2500ms|is not whole seconds
+--duration soon|is not a duration
+--interval 5us|is not whole microseconds between 10
+--interval 1500ns|is not whole microseconds
+--histogram 2s|is not whole microseconds
+--priority 0|out of range
+--priority 100|out of range
+--memory 0|not a whole number of MiB
+--memory 1000|not a whole number of MiB
+--memory many|is not a size
+--limit 0|cannot be met
+--limit fast|is not a duration
+--vmm xen|is not rtkvm, qemu or the path
+--timeout 0|is not whole seconds
+--nonsense|not one of its options
+stray|one argument too many
+EOF
+is "$(processes)" 0 "no process is left"
+done_testing

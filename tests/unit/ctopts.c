@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "cyclic/ctopts.h"
+#include "lib/cleanup.h"
+
+static int parse(struct ctopts *o, const char *const *args, struct err *e)
+{
+	char *argv[16] = { (char *)"rtkvm cyclictest" };
+	int argc = 1;
+
+	for (; args[argc - 1]; argc++)
+		argv[argc] = (char *)args[argc - 1];
+	return ctopts_parse(o, argc, argv, e);
+}
+
+static void defaults(void **state)
+{
+	const char *const none[] = { NULL };
+	struct err e = { 0 };
+	struct ctopts o;
+
+	(void)state;
+	assert_int_equal(parse(&o, none, &e), 0);
+	assert_string_equal(o.cpus, "auto");
+	assert_int_equal(o.memory_bytes, 512 << 20);
+	assert_int_equal(o.interval_us, 200);
+	assert_int_equal(o.duration_s, 30);
+	assert_int_equal(o.priority, 95);
+	assert_int_equal(o.limit_ns, 40000);
+	assert_int_equal(o.timeout_s, 210);
+	assert_int_equal(o.vmm, VMM_RTKVM);
+	assert_null(o.vmm_program);
+}
+
+static void given(void **state)
+{
+	const char *const args[] = { "-i",    "1ms",  "-D",	  "2h", "--limit", "25us",
+				     "--vmm", "qemu", "--memory", "1G", "--smoke", NULL };
+	const char *const smoke[] = { "--smoke", "--vmm", "./other/rtkvm", NULL };
+	struct err e = { 0 };
+	struct ctopts o;
+
+	(void)state;
+	assert_int_equal(parse(&o, args, &e), 0);
+	assert_int_equal(o.interval_us, 1000);
+	assert_int_equal(o.duration_s, 7200);
+	assert_int_equal(o.limit_ns, 25000);
+	assert_int_equal(o.memory_bytes, 1 << 30);
+	assert_int_equal(o.vmm, VMM_QEMU);
+	assert_int_equal(o.timeout_s, 7380);
+	assert_int_equal(parse(&o, smoke, &e), 0);
+	assert_int_equal(o.limit_ns, 0); /* function is on trial: no limit nobody asked for */
+	assert_string_equal(o.vmm_program, "./other/rtkvm");
+}
+
+static void cpus(void **state)
+{
+	static const struct {
+		const char *cpus, *isolated;
+		int n, host[4];
+	} rows[] = {
+		{ "2-3", "", 2, { 2, 3 } },	{ "0:1,1:2,2:3", "2-3", 3, { 1, 2, 3 } },
+		{ "auto", "2-3", 2, { 2, 3 } }, { "auto", "4,6,8", 3, { 4, 6, 8 } },
+		{ "auto", "", -1, { 0 } },	{ "auto", "3", -1, { 0 } },
+		{ "3", "3", -1, { 0 } },	{ "", "2-3", -1, { 0 } },
+		{ "1:2", "2-3", -1, { 0 } },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct ctopts o = { .cpus = rows[i].cpus };
+		struct cpulist isolated = { 0 };
+		struct err e = { 0 };
+		struct cpumap m;
+		int ret;
+
+		if (rows[i].isolated[0])
+			assert_int_equal(cpulist_parse(&isolated, rows[i].isolated, &e), 0);
+		ret = ctopts_cpus(&o, &isolated, &m, &e);
+		if (rows[i].n < 0) {
+			assert_int_equal(ret, -EINVAL);
+			continue;
+		}
+		assert_int_equal(ret, 0);
+		assert_int_equal(m.n, rows[i].n);
+		for (int k = 0; k < m.n; k++)
+			assert_int_equal(m.host[k], rows[i].host[k]);
+	}
+}
+
+static void append(void **state)
+{
+	struct ctopts o = {
+		.interval_us = 200, .duration_s = 45, .histogram_us = 1000, .priority = 95
+	};
+	char text[CTOPTS_APPEND_BYTES], tiny[64];
+	struct err e = { 0 };
+	const char *exec;
+
+	(void)state;
+	assert_int_equal(ctopts_append(&o, 3, text, sizeof(text), &e), 0);
+	assert_non_null(
+		strstr(text, "isolcpus=managed_irq,domain,1-2 nohz_full=1-2 rcu_nocbs=1-2"));
+	assert_non_null(strstr(text, "cyclictest -m -q -p95 --policy=fifo -a 1-2 -t 2 -i 200 "
+				     "-h 1000 -D 45 --json=/out/cyclictest.json"));
+	/* the job is the last parameter, in one pair of quotes: nothing can escape one there */
+	exec = strstr(text, "rtkvm.exec=\"");
+	assert_non_null(exec);
+	exec += strlen("rtkvm.exec=\"");
+	assert_ptr_equal(strchr(exec, '"'), text + strlen(text) - 1);
+	assert_int_equal(ctopts_append(&o, 2, text, sizeof(text), &e), 0);
+	assert_non_null(strstr(text, "isolcpus=managed_irq,domain,1 nohz_full=1 "));
+	assert_int_equal(ctopts_append(&o, 3, tiny, sizeof(tiny), &e), -E2BIG);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(defaults),
+		cmocka_unit_test(given),
+		cmocka_unit_test(cpus),
+		cmocka_unit_test(append),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "cyclic/qemu.h"
+#include "cyclic/threads.h"
+#include "cyclic/vmproc.h"
+#include "lib/cleanup.h"
+
+static const struct cpumap map = { .n = 2, .host = { 2, 5 } };
+
+static bool has(const struct vmproc_argv *a, const char *option, const char *value)
+{
+	for (int i = 0; i + 1 < a->n; i++)
+		if (!strcmp(a->argv[i], option) && !strcmp(a->argv[i + 1], value))
+			return true;
+	return false;
+}
+
+static void command_lines(void **state)
+{
+	struct vmproc_opts o = {
+		.kernel = "/i/vmlinuz",
+		.initrd = "/i/initrd",
+		.append = "quiet rtkvm.exec=\"a b\"",
+		.cpus = &map,
+		.memory_bytes = 512 << 20,
+		.timeout_ns = 90000000000,
+		.console = "/r/console.log",
+	};
+	struct vmproc_argv a;
+	struct err e = { 0 };
+
+	(void)state;
+	assert_int_equal(vmproc_argv(&a, &o, "/bin/rtkvm", 7, 9, &e), 0);
+	assert_string_equal(a.argv[0], "/bin/rtkvm");
+	assert_string_equal(a.argv[1], "run");
+	assert_null(a.argv[a.n]);
+	assert_true(has(&a, "--cpus", "0:2,1:5"));
+	assert_true(has(&a, "--memory", "536870912"));
+	assert_true(has(&a, "--events", "/dev/fd/7"));
+	assert_true(has(&a, "--data", "/dev/fd/9"));
+	assert_true(has(&a, "--timeout", "90s"));
+	assert_true(has(&a, "--append", o.append));
+	assert_string_not_equal(a.argv[a.n - 1], "--allow-shared");
+
+	o.kind = VMM_QEMU;
+	assert_int_equal(vmproc_argv(&a, &o, "/bin/rtkvm", 7, 9, &e), 0);
+	assert_string_equal(a.argv[0], "qemu-system-x86_64");
+	assert_true(has(&a, "-smp", "2"));
+	assert_true(has(&a, "-m", "512M"));
+	assert_true(has(&a, "-chardev", "file,id=data,path=/dev/fd/9"));
+	assert_true(has(&a, "-device", "isa-debugcon,iobase=0x5e0,chardev=data"));
+	assert_true(has(&a, "-device", "isa-debugcon,iobase=0x5e4,chardev=mark"));
+	assert_true(has(&a, "-device", "isa-debug-exit,iobase=0xf4,iosize=1"));
+}
+
+static void too_long(void **state)
+{
+	static char text[VMPROC_ARG_BYTES + 1];
+	struct vmproc_opts o = { .cpus = &map, .kernel = "k", .initrd = "i", .console = "c" };
+	struct vmproc_argv a;
+	struct err e = { 0 };
+
+	(void)state;
+	memset(text, 'x', sizeof(text) - 1);
+	o.append = text;
+	assert_int_equal(vmproc_argv(&a, &o, "rtkvm", 1, 2, &e), -E2BIG);
+}
+
+static void qemu_codes(void **state)
+{
+	(void)state;
+	assert_int_equal(qemu_exit(1), 0);
+	assert_int_equal(qemu_exit(3), 1);
+	assert_int_equal(qemu_exit(255), 127);
+	assert_int_equal(qemu_exit(0), -1);
+	assert_int_equal(qemu_exit(2), -1);
+}
+
+static void overhead(void **state)
+{
+	static const char smaps[] =
+		"55d0-55d1 r--p 00000000 08:01 1 /usr/bin/qemu\n"
+		"Size:               1000 kB\nKernelPageSize:        4 kB\nRss:                 400 kB\n"
+		"7f00-7f20 rw-p 00000000 00:00 0 \n"
+		"Size:             524288 kB\nRss:              524288 kB\n"
+		"7fff-8000 rw-p 00000000 00:00 0 [stack]\n"
+		"Size:                132 kB\nRss:                  20 kB\n";
+
+	(void)state;
+	assert_int_equal(qemu_overhead(smaps, 512 << 20), 420 << 10);
+	assert_int_equal(qemu_overhead("", 512 << 20), 0);
+}
+
+static void stat_lines(void **state)
+{
+	/* proc_pid_stat(5); a name may hold blanks and parentheses */
+	static const char line[] =
+		"103 (a ) (b) S 1 103 103 0 -1 4194304 17 0 3 0 5 6 0 0 -96 0 4 0 1000 2 3 4 5 6 7 8 9 "
+		"0 0 0 0 0 0 0 -1 2 95 1 0 0 0\n";
+	static const char *const bad[] = {
+		"", "103", "103 (a", "103 (a)", "103 a) b (c S 1", "103 (a) S 1 2 3"
+	};
+	struct thread_stat s;
+
+	(void)state;
+	assert_int_equal(thread_stat_parse(line, &s), 0);
+	assert_string_equal(s.name, "a ) (b");
+	assert_int_equal(s.minor_faults, 17);
+	assert_int_equal(s.major_faults, 3);
+	assert_int_equal(s.cpu, 2);
+	assert_int_equal(s.priority, 95);
+	assert_int_equal(s.policy, SCHED_FIFO);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_int_equal(thread_stat_parse(bad[i], &s), -EINVAL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(command_lines), cmocka_unit_test(too_long),
+		cmocka_unit_test(qemu_codes),	 cmocka_unit_test(overhead),
+		cmocka_unit_test(stat_lines),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
