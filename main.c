@@ -8,6 +8,7 @@
 #include "cyclic/cyclic.h"
 #include "lib/cleanup.h"
 #include "lib/err.h"
+#include "profiles/profiles.h"
 #include "tracing/tracing.h"
 #include "vmm/vmm.h"
 
@@ -25,6 +26,7 @@ static const struct verb verbs[] = {
 	{ "cyclictest", cyclic_cyclictest, "boot a real-time guest and run cyclictest in it" },
 	{ "sample", cyclic_sample, "measure timer latency of this machine's CPUs" },
 	{ "noise", cyclic_noise, "load CPUs beside a measurement, with proof" },
+	{ "doctor", profiles_doctor, "check a real-time host or guest: what is wrong and why" },
 	{ 0 },
 };
 

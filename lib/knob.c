@@ -28,7 +28,7 @@ int knob_root(const char *path, struct err *e)
 	return fd < 0 ? err_sys(e, "opening the tree %s failed", path) : fd;
 }
 
-static int open_below(int root, const char *path, int flags)
+int knob_open(int root, const char *path, int flags)
 {
 	struct open_how how = { .flags = flags | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT };
 	int fd = syscall(SYS_openat2, root, path, &how, sizeof(how));
@@ -78,7 +78,7 @@ static const char *read_why(int ret)
 ssize_t knob_read(int root, const char *path, char *buf, size_t size, struct err *e)
 {
 	/* O_NONBLOCK: opening a FIFO must not wait for a writer */
-	_cleanup_close_ int fd = open_below(root, path, O_RDONLY | O_NONBLOCK);
+	_cleanup_close_ int fd = knob_open(root, path, O_RDONLY | O_NONBLOCK);
 	struct stat st;
 	ssize_t ret;
 
@@ -98,7 +98,7 @@ ssize_t knob_read(int root, const char *path, char *buf, size_t size, struct err
 
 int knob_write(int root, const char *path, const char *text, struct err *e)
 {
-	_cleanup_close_ int fd = open_below(root, path, O_WRONLY);
+	_cleanup_close_ int fd = knob_open(root, path, O_WRONLY);
 	size_t len = strlen(text);
 	ssize_t n;
 
@@ -235,13 +235,13 @@ static int journal_save(const char *path, enum knob_owner owner, const struct kn
 			struct err *e)
 {
 	_cleanup_json_ json_object *j = NULL;
-	_cleanup_free_ char *copy = strdup(path);
+	char dir[PATH_MAX];
 	int ret = journal_load(path, &j, e);
 
 	if (ret < 0)
 		return ret;
-	if (!copy)
-		return err_set(e, -ENOMEM, "writing %s failed: no memory", path);
+	if (!file_path(dir, sizeof(dir), "%s", path))
+		return err_sys(e, "writing %s failed", path);
 	if (j && !journal_is_of_this_boot(j)) {
 		json_object_put(j);
 		j = NULL;
@@ -262,7 +262,7 @@ static int journal_save(const char *path, enum knob_owner owner, const struct kn
 		}
 		json_set_str(entry, "want", knobs[i].want);
 	}
-	ret = file_mkdirs(dirname(copy), e);
+	ret = file_mkdirs(dirname(dir), e);
 	return ret < 0 ? ret : json_save(path, j, e);
 }
 

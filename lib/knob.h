@@ -18,6 +18,9 @@
 /* knob_root - open a root directory; the descriptor is the caller's to close */
 int knob_root(const char *path, struct err *e);
 
+/* knob_open - openat(2) below root with O_CLOEXEC; a descriptor, or -errno (no sentence) */
+int knob_open(int root, const char *path, int flags);
+
 /*
  * knob_read - a whole text file below root, NUL-terminated, without its last newline; returns the
  * length. -ENOENT absent, -EFBIG longer than size - 1, -EBADMSG holds a NUL byte, -EINVAL no

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Checks of KVM's parameters (Documentation/virt/kvm, arch/x86/kvm in the kernel). */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/cleanup.h"
+#include "lib/knob.h"
+#include "profiles/judge.h"
+
+/* Up to 6.9 nanoseconds (-1: adaptive), since then a switch. */
+static void judge_timer_advance(const struct machine *m, const struct check *c, struct finding *f)
+{
+	static const char old[] = "/sys/module/kvm/parameters/lapic_timer_advance_ns";
+	struct err e = { 0 };
+	char text[64], *end;
+	long ns;
+
+	if (knob_read(m->root, old, text, sizeof(text), &e) == -ENOENT) {
+		judge_word(m, c, f);
+		return;
+	}
+	ns = strtol(text, &end, 10);
+	if (e.code || end == text || *end)
+		found_unread(c, f, e.code ? e.text : "lapic_timer_advance_ns holds no number");
+	else if (!ns)
+		found_bad(c, f, "off");
+	else if (ns < 0)
+		found_pass(f, "adaptive");
+	else
+		found_pass(f, "fixed, %ld ns", ns);
+}
+
+/* One group of its own whose CPUs hold the isolated ones. */
+static void judge_resctrl(const struct machine *m, const struct check *c, struct finding *f)
+{
+	struct err e = { 0 };
+	struct paths groups;
+	char text[64];
+	size_t i = 0;
+
+	if (!machine_flag(m, "cat_l3") && !machine_flag(m, "mba")) {
+		found_na(f, "the CPU cannot divide cache or memory bandwidth");
+		return;
+	}
+	if (!look(m, c, "/sys/fs/resctrl/cpus_list", text, sizeof(text), f))
+		return;
+	if (machine_glob(m, c->path, &groups, &e) < 0) {
+		found_unread(c, f, e.text);
+		return;
+	}
+	for (; i < groups.n; i++) {
+		struct cpulist have;
+
+		err_clear(&e);
+		if (machine_cpus(m, groups.v[i], &have, &e) < 0)
+			continue;
+		have = cpulist_and(&have, &m->isolated);
+		if (cpulist_equal(&have, &m->isolated))
+			break;
+	}
+	if (i < groups.n)
+		found_pass(f, "%.*s", (int)(strrchr(groups.v[i], '/') - groups.v[i]), groups.v[i]);
+	else
+		found_bad(c, f, "the isolated CPUs are in the group of all others");
+	paths_free(&groups);
+}
+
+static const struct check rows[] = {
+	{
+		.id = "kvm.nx-huge-pages",
+		.scope = HOST,
+		.severity = SEV_MEDIUM,
+		.what = "KVM does not split huge pages",
+		.path = "/sys/module/kvm/parameters/nx_huge_pages",
+		.want = "N|never",
+		.why = "The workaround for iTLB multihit maps executable memory in 4 KiB pages "
+		       "and a thread takes them back again and again.",
+		.remedy = "echo N to that file (the profile does), if guests are trusted",
+		.judge = judge_word,
+	},
+	{
+		.id = "kvm.kvmclock-sync",
+		.scope = HOST,
+		.severity = SEV_MEDIUM,
+		.until = KVER(6, 19),
+		.what = "KVM does not resynchronize the guests' clocks",
+		.path = "/sys/module/kvm/parameters/kvmclock_periodic_sync",
+		.want = "N",
+		.why = "Every five minutes it kicks all vCPUs out of their guests.",
+		.remedy = "options kvm kvmclock_periodic_sync=0 in /etc/modprobe.d (the profile "
+			  "writes it), then reload kvm or boot",
+		.judge = judge_word,
+	},
+	{
+		.id = "kvm.ple-gap",
+		.scope = HOST,
+		.severity = SEV_MEDIUM,
+		.vendor = VENDOR_INTEL,
+		.what = "spinning guests are not interrupted (Intel)",
+		.path = "/sys/module/kvm_intel/parameters/ple_gap",
+		.want = "0",
+		.why = "A vCPU with a CPU of its own has nobody to yield to: the exit is lost time.",
+		.remedy = "options kvm_intel ple_gap=0 in /etc/modprobe.d (the profile writes it)",
+		.judge = judge_word,
+	},
+	{
+		.id = "kvm.pause-filter",
+		.scope = HOST,
+		.severity = SEV_MEDIUM,
+		.vendor = VENDOR_AMD,
+		.what = "spinning guests are not interrupted (AMD)",
+		.path = "/sys/module/kvm_amd/parameters/pause_filter_count",
+		.want = "0",
+		.why = "A vCPU with a CPU of its own has nobody to yield to: the exit is lost time.",
+		.remedy = "options kvm_amd pause_filter_count=0 in /etc/modprobe.d (the profile "
+			  "writes it)",
+		.judge = judge_word,
+	},
+	{
+		.id = "kvm.preemption-timer",
+		.scope = HOST,
+		.severity = SEV_HIGH,
+		.vendor = VENDOR_INTEL,
+		.what = "guest timers use the VMX preemption timer",
+		.path = "/sys/module/kvm_intel/parameters/preemption_timer",
+		.want = "Y",
+		.why = "It fires on the vCPU's own CPU without any host timer or interrupt.",
+		.remedy = "remove preemption_timer=0 from /etc/modprobe.d",
+		.judge = judge_word,
+	},
+	{
+		.id = "kvm.apicv",
+		.scope = HOST,
+		.severity = SEV_HIGH,
+		.vendor = VENDOR_INTEL,
+		.what = "interrupts reach guests without an exit (Intel)",
+		.path = "/sys/module/kvm_intel/parameters/enable_apicv",
+		.want = "Y",
+		.why = "Without APICv each interrupt and each end-of-interrupt is an exit.",
+		.remedy = "remove enable_apicv=0 from /etc/modprobe.d; old CPUs have none",
+		.judge = judge_word,
+	},
+	{
+		.id = "kvm.avic",
+		.scope = HOST,
+		.severity = SEV_MEDIUM,
+		.vendor = VENDOR_AMD,
+		.what = "interrupts reach guests without an exit (AMD)",
+		.path = "/sys/module/kvm_amd/parameters/avic",
+		.want = "Y",
+		.why = "Without AVIC each interrupt and each end-of-interrupt is an exit.",
+		.remedy =
+			"options kvm_amd avic=1 in /etc/modprobe.d, and measure: it excludes some "
+			"other features",
+		.judge = judge_word,
+	},
+	{
+		.id = "kvm.timer-advance",
+		.scope = HOST,
+		.severity = SEV_MEDIUM,
+		.what = "KVM fires guest timers early by what the way takes",
+		.path = "/sys/module/kvm/parameters/lapic_timer_advance",
+		.want = "Y",
+		.expected = "Y; before 6.10 lapic_timer_advance_ns -1 or a fixed value",
+		.why = "It hides the microseconds between the host's timer and the guest's "
+		       "interrupt.",
+		.remedy = "remove lapic_timer_advance=0 or lapic_timer_advance_ns=0 from "
+			  "/etc/modprobe.d",
+		.judge = judge_timer_advance,
+	},
+	{
+		.id = "kvm.halt-poll",
+		.scope = HOST,
+		.severity = SEV_INFO,
+		.what = "KVM polls for a bounded time when a vCPU halts",
+		.path = "/sys/module/kvm/parameters/halt_poll_ns",
+		.want = "200000",
+		.expected = "at most 200000 (ns)",
+		.why = "Longer polling holds the CPU against tasks of lower priority.",
+		.remedy = "echo 200000 to that file; a guest that does not exit on HLT never polls",
+		.judge = judge_most,
+	},
+	{
+		.id = "kvm.min-timer-period",
+		.scope = HOST,
+		.severity = SEV_INFO,
+		.what = "periodic guest timers may be as fast as the default allows",
+		.path = "/sys/module/kvm/parameters/min_timer_period_us",
+		.want = "200",
+		.expected = "at most 200 (us)",
+		.why = "Guests without a TSC-deadline timer cannot go below it.",
+		.remedy = "give the guest the TSC-deadline timer, or lower the value",
+		.judge = judge_most,
+	},
+	{
+		.id = "kvm.pi-inject-timer",
+		.scope = HOST,
+		.severity = SEV_INFO,
+		.what = "guest timers fire on the vCPU's own CPU",
+		.path = "/sys/module/kvm/parameters/pi_inject_timer",
+		.want = "N",
+		.why = "Where it is on (the default with nohz_full), the timers of guests that do "
+		       "not exit on HLT fire on a housekeeping CPU and are posted from there.",
+		.remedy = "options kvm pi_inject_timer=0 in /etc/modprobe.d, and measure both",
+		.judge = judge_word,
+	},
+	{
+		.id = "kvm.l1d-flush",
+		.scope = HOST,
+		.severity = SEV_MEDIUM,
+		.vendor = VENDOR_INTEL,
+		.what = "the L1 data cache is not flushed at every guest entry",
+		.path = "/sys/module/kvm_intel/parameters/vmentry_l1d_flush",
+		.want = "never|cond|not required",
+		.why = "A flush costs microseconds at each entry and leaves the cache cold.",
+		.remedy = "remove vmentry_l1d_flush=always or l1tf=full from the command line",
+		.judge = judge_word,
+	},
+	{
+		.id = "cache.resctrl",
+		.scope = HOST,
+		.severity = SEV_INFO,
+		.flags = NEEDS_CPUS,
+		.what = "the isolated CPUs have a part of cache and bandwidth for themselves",
+		.path = "/sys/fs/resctrl/*/cpus_list",
+		.expected = "a resctrl group with the isolated CPUs",
+		.why = "Isolated CPUs still share L3 and memory with everybody.",
+		.remedy = "mount -t resctrl resctrl /sys/fs/resctrl, and set resctrl=Y in the "
+			  "profile's variables file",
+		.judge = judge_resctrl,
+	},
+};
+
+const struct check_table kvm_checks = { rows, ARRAY_SIZE(rows) };

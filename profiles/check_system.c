@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Checks of tuned, the boot loader and the services around them. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/cleanup.h"
+#include "lib/knob.h"
+#include "profiles/judge.h"
+
+static void judge_active_profile(const struct machine *m, const struct check *c, struct finding *f,
+				 const char *profile)
+{
+	char text[256];
+
+	if (!look(m, c, c->path, text, sizeof(text), f))
+		return;
+	if (strstr(text, profile))
+		found_pass(f, "%.64s", text);
+	else
+		found_bad(c, f, "%.64s", *text ? text : "none");
+}
+
+static void judge_host_profile(const struct machine *m, const struct check *c, struct finding *f)
+{
+	judge_active_profile(m, c, f, "realtime-virtual-host");
+}
+
+static void judge_guest_profile(const struct machine *m, const struct check *c, struct finding *f)
+{
+	judge_active_profile(m, c, f, "realtime-virtual-guest");
+}
+
+static void judge_tuned_runs(const struct machine *m, const struct check *c, struct finding *f)
+{
+	char text[256];
+
+	if (!look(m, c, "/etc/tuned/active_profile", text, sizeof(text), f))
+		return;
+	if (m->tasks_err.code)
+		found_unread(c, f, m->tasks_err.text);
+	else if (machine_running(m, "tuned"))
+		found_pass(f, "it runs");
+	else
+		found_bad(c, f, "it does not run");
+}
+
+/* TUNED_BOOT_CMDLINE="a b c" of /etc/tuned/bootcmdline */
+static char *boot_line(const char *text)
+{
+	const char *name = "TUNED_BOOT_CMDLINE=", *last = NULL;
+
+	for (const char *p = text; (p = strstr(p, name)); p++)
+		if (p == text || p[-1] == '\n')
+			last = p + strlen(name);
+	if (!last)
+		return strdup("");
+	last += *last == '"';
+	return strndup(last, strcspn(last, "\"\n"));
+}
+
+static bool has_word(const char *line, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (const char *p = line; *p; p += strcspn(p, " \n")) {
+		p += strspn(p, " \n");
+		if (!strncmp(p, word, len) && strchr(" \n", p[len]))
+			return true;
+	}
+	return false;
+}
+
+static void judge_boot_pending(const struct machine *m, const struct check *c, struct finding *f)
+{
+	_cleanup_free_ char *line = NULL;
+	char text[MACHINE_WORD], *rest = NULL;
+
+	if (!look(m, c, c->path, text, sizeof(text), f))
+		return;
+	line = boot_line(text);
+	for (char *word = line ? strtok_r(line, " ", &rest) : NULL; word;
+	     word = strtok_r(NULL, " ", &rest))
+		if (!has_word(m->cmdline, word)) {
+			found_bad(c, f, "%.64s is not on the command line", word);
+			return;
+		}
+	found_pass(f, "all on the command line");
+}
+
+/* The drop-ins come after /etc/default/grub: one that assigns anew drops what tuned added there. */
+static void judge_grub_dropin(const struct machine *m, const struct check *c, struct finding *f)
+{
+	static const char name[] = "GRUB_CMDLINE_LINUX_DEFAULT=";
+	char text[MACHINE_WORD];
+	struct err e = { 0 };
+	struct paths paths;
+
+	if (!look(m, c, "/etc/default/grub", text, sizeof(text), f))
+		return;
+	if (machine_glob(m, c->path, &paths, &e) < 0) {
+		found_unread(c, f, e.text);
+		return;
+	}
+	for (size_t i = 0; i < paths.n; i++) {
+		const char *p;
+
+		if (!look(m, c, paths.v[i], text, sizeof(text), f))
+			goto out;
+		for (p = strstr(text, name); p; p = strstr(p + 1, name)) {
+			size_t len = strcspn(p, "\n");
+			const char *own = memmem(p + sizeof(name) - 1, len - (sizeof(name) - 1),
+						 "GRUB_CMDLINE_LINUX_DEFAULT", sizeof(name) - 2);
+
+			if ((p != text && p[-1] != '\n') || own)
+				continue;
+			found_bad(c, f, "%s assigns it anew", paths.v[i]);
+			goto out;
+		}
+	}
+	found_pass(f, "none assigns it anew");
+out:
+	paths_free(&paths);
+}
+
+/* GRUB hands only exported variables down to an entry in a submenu. */
+static void judge_grub_submenu(const struct machine *m, const struct check *c, struct finding *f)
+{
+	_cleanup_free_ char *text = NULL;
+	struct err e = { 0 };
+	ssize_t n = machine_load(m, c->path, &text, &e);
+
+	if (n < 0)
+		settle_read_error(c, c->path, n, e.text, f);
+	else if (!strstr(text, "set tuned_params="))
+		found_na(f, "it does not use tuned's variable");
+	else if (!strstr(text, "submenu "))
+		found_pass(f, "there is no submenu");
+	else if (strstr(text, "export tuned_params"))
+		found_pass(f, "exported");
+	else
+		found_bad(c, f, "entries in submenus boot without tuned's parameters");
+}
+
+/* What may decide the boot: at most one of them should be in use. */
+static void judge_one_grub(const struct machine *m, const struct check *c, struct finding *f)
+{
+	static const char *const configs[] = { "/boot/grub/grub.cfg", "/boot/grub2/grub.cfg" };
+	int n = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(configs); i++) {
+		_cleanup_close_ int fd = knob_open(m->root, configs[i], O_PATH);
+
+		n += fd >= 0;
+	}
+	if (!n)
+		found_na(f, "there is no GRUB configuration");
+	else if (n == 1)
+		found_pass(f, "one");
+	else
+		found_bad(c, f, "both %s and %s", configs[0], configs[1]);
+}
+
+/* Files that sysctl applies after or beside the profile. */
+static void judge_sysctl(const struct machine *m, const struct check *c, struct finding *f)
+{
+	static const char *const patterns[] = { "/etc/sysctl.conf", "/etc/sysctl.d/*.conf",
+						"/run/sysctl.d/*.conf" };
+	static const struct {
+		const char *key, *want;
+	} ours[] = {
+		{ "kernel.sched_rt_runtime_us", "-1" },
+		{ "kernel.timer_migration", "0" },
+		{ "kernel.nmi_watchdog", "0" },
+		{ "kernel.soft_watchdog", "0" },
+		{ "kernel.watchdog", "0" },
+		{ "kernel.numa_balancing", "0" },
+		{ "vm.compaction_proactiveness", "0" },
+	};
+
+	for (size_t p = 0; p < ARRAY_SIZE(patterns); p++) {
+		struct err e = { 0 };
+		struct paths paths;
+
+		if (machine_glob(m, patterns[p], &paths, &e) < 0) {
+			found_unread(c, f, e.text);
+			return;
+		}
+		for (size_t i = 0; i < paths.n; i++) {
+			char text[MACHINE_WORD], key[96], value[32];
+
+			err_clear(&e);
+			if (knob_read(m->root, paths.v[i], text, sizeof(text), &e) < 0) {
+				found_unread(c, f, e.text);
+				paths_free(&paths);
+				return;
+			}
+			for (char *line = text; *line;
+			     line += strcspn(line, "\n"), line += *line == '\n') {
+				if (sscanf(line, " %95[^#;=\n ] = %31[^\n ]", key, value) != 2)
+					continue;
+				for (char *s = key; *s; s++) /* both spellings are allowed */
+					if (*s == '/')
+						*s = '.';
+				for (size_t k = 0; k < ARRAY_SIZE(ours); k++) {
+					if (strcmp(key, ours[k].key) ||
+					    knob_same(value, ours[k].want))
+						continue;
+					found_bad(c, f, "%s=%s in %s", key, value, paths.v[i]);
+					paths_free(&paths);
+					return;
+				}
+			}
+		}
+		paths_free(&paths);
+	}
+	found_pass(f, "none");
+}
+
+static const struct check rows[] = {
+	{
+		.id = "tuned.profile",
+		.scope = HOST,
+		.severity = SEV_MEDIUM,
+		.flags = ABSENT_FAILS,
+		.what = "the profile is active",
+		.path = "/etc/tuned/active_profile",
+		.want = "realtime-virtual-host",
+		.why = "What is set by hand is gone after the next boot.",
+		.remedy = "tuned-adm profile realtime-virtual-host",
+		.judge = judge_host_profile,
+	},
+	{
+		.id = "tuned.guest-profile",
+		.scope = GUEST,
+		.severity = SEV_MEDIUM,
+		.flags = ABSENT_FAILS,
+		.what = "the profile is active",
+		.path = "/etc/tuned/active_profile",
+		.want = "realtime-virtual-guest",
+		.why = "What is set by hand is gone after the next boot.",
+		.remedy = "tuned-adm profile realtime-virtual-guest",
+		.judge = judge_guest_profile,
+	},
+	{
+		.id = "tuned.daemon",
+		.scope = BOTH,
+		.severity = SEV_MEDIUM,
+		.what = "tuned runs",
+		.path = "/proc/*/stat",
+		.expected = "a process tuned",
+		.why = "Settings that hang on an open file end with the daemon.",
+		.remedy = "systemctl enable --now tuned",
+		.judge = judge_tuned_runs,
+	},
+	{
+		.id = "boot.pending",
+		.scope = BOTH,
+		.severity = SEV_HIGH,
+		.what = "the machine has booted with what the profile wants",
+		.path = "/etc/tuned/bootcmdline",
+		.expected = "each parameter in /proc/cmdline",
+		.why = "Half of the isolation exists only from the boot on.",
+		.remedy = "boot; if it was done, the boot loader did not take the parameters: see "
+			  "boot.grub-submenu and boot.grub-drop-in",
+		.judge = judge_boot_pending,
+	},
+	{
+		.id = "boot.grub-submenu",
+		.scope = BOTH,
+		.severity = SEV_HIGH,
+		.what = "GRUB entries in submenus get the parameters too",
+		.path = "/boot/grub/grub.cfg",
+		.expected = "export tuned_params",
+		.why = "\"Advanced options\", the usual way to a real-time kernel, is a submenu; "
+		       "variables that are not exported are empty there.",
+		.remedy = "activate the profile again (it exports them)",
+		.judge = judge_grub_submenu,
+	},
+	{
+		.id = "boot.grub-drop-in",
+		.scope = BOTH,
+		.severity = SEV_HIGH,
+		.what = "no drop-in overrides GRUB's command line",
+		.path = "/etc/default/grub.d/*.cfg",
+		.expected = "GRUB_CMDLINE_LINUX_DEFAULT extended, not assigned anew",
+		.why = "The next update-grub would drop tuned's parameters.",
+		.remedy = "write GRUB_CMDLINE_LINUX_DEFAULT=\"$GRUB_CMDLINE_LINUX_DEFAULT ...\" "
+			  "there",
+		.judge = judge_grub_dropin,
+	},
+	{
+		.id = "boot.one-grub",
+		.scope = BOTH,
+		.severity = SEV_MEDIUM,
+		.what = "there is one GRUB configuration",
+		.path = "/boot/grub/grub.cfg, /boot/grub2/grub.cfg",
+		.expected = "one of them",
+		.why = "tuned patches both, the firmware boots one.",
+		.remedy = "remove the one that is not used",
+		.judge = judge_one_grub,
+	},
+	{
+		.id = "services.conflicts",
+		.scope = BOTH,
+		.severity = SEV_MEDIUM,
+		.what = "no other daemon turns the same knobs",
+		.path = "/proc/*/stat",
+		.want = "power-profiles-daemon|tlp|auto-cpufreq|cpufreqd|numad|ksmtuned",
+		.expected = "no power-profiles-daemon, tlp, auto-cpufreq, cpufreqd, numad, "
+			    "ksmtuned",
+		.why = "Whoever writes last wins, at a time of its own.",
+		.remedy = "systemctl disable --now the one that runs",
+		.judge = judge_not_running,
+	},
+	{
+		.id = "services.sysctl",
+		.scope = BOTH,
+		.severity = SEV_MEDIUM,
+		.what = "no sysctl file contradicts the profile",
+		.path = "/etc/sysctl.conf, /etc/sysctl.d/*.conf, /run/sysctl.d/*.conf",
+		.expected = "none of the profile's settings with another value",
+		.why = "tuned itself applies these files once more after its own settings.",
+		.remedy = "remove that line",
+		.judge = judge_sysctl,
+	},
+};
+
+const struct check_table system_checks = { rows, ARRAY_SIZE(rows) };

@@ -1,0 +1,129 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# doctor.t - rtkvm doctor on saved trees: golden output, every check both ways, collect, bad input
+#
+# RTKVM_GOLDEN=write makes the expected files anew; look at the difference before you keep it.
+. tests/e2e/tap.sh
+
+trees=tests/fixtures/doctor
+statuses=$T/statuses
+
+# The report, what went to stderr, and the exit code; the tree's place on this disk left out.
+report() { # ROOT ARGS...
+	local root=$1
+	shift
+	run "$RTKVM" doctor --root "$root" "$@"
+	printf '%s\n' "$out"
+	[ -z "$errs" ] || printf 'stderr: %s\n' "$errs"
+	echo "exit $code"
+}
+
+for tree in "$trees"/*.tree; do
+	name=$(basename "$tree" .tree)
+	root=$T/$name
+	read -ra args < <(sed -n 's/^#args: //p' "$tree")
+	"$trees/unpack" "$tree" "$root"
+	report "$root" "${args[@]}" >"$T/$name.out"
+	[ "${RTKVM_GOLDEN:-}" != write ] || cp "$T/$name.out" "$trees/$name.out"
+	ok "$name: report as expected" diff -u "$trees/$name.out" "$T/$name.out"
+
+	run "$RTKVM" doctor --root "$root" "${args[@]}" --json
+	[ "$name" != arm64-6.1 ] || continue
+	printf '%s\n' "$out" | jq -r '.checks[] | .status + " " + .id' >>"$statuses"
+	is "$(printf '%s' "$out" | jq -r .verdict)" "$([ "$code" = 0 ] && echo pass || echo fail)" \
+		"$name: JSON says what the exit code says"
+	failed=$(printf '%s' "$out" | jq -r '[.checks[] | select(.status == "fail")][0].id // "ok"')
+	is "$("$RTKVM" doctor --root "$root" "${args[@]}" --gate)" "$failed" \
+		"$name: the gate's word is the first failed check"
+
+	# What was collected is enough to judge the machine again; spoilt files are not collected.
+	[ "$name" != garbage ] || continue
+	"$RTKVM" doctor --root "$root" --collect "$T/$name.tgz" >/dev/null
+	mkdir "$T/again"
+	tar -C "$T/again" -xzf "$T/$name.tgz"
+	if [ "$name" = container-6.1 ]; then
+		sed '/^FAIL  timer.migration/,/do:/d; /fail, /d' "$T/$name.out" >"$T/want"
+		report "$T/again" "${args[@]}" | sed '/^n.a   timer.migration/d; /fail, /d' >"$T/got"
+	else
+		sed 's/first pps-report/first task/' "$T/$name.out" >"$T/want"
+		report "$T/again" "${args[@]}" >"$T/got"
+	fi
+	ok "$name: collected and judged again, the same" diff -u "$T/want" "$T/got"
+	rm -rf "$T/again"
+done
+
+# No check that cannot pass, none that cannot fail. (The measured ones: tests/unit/measure.c.)
+"$RTKVM" doctor --list >"$T/list"
+missing=$(cut -f1 "$T/list" | grep -v ^measured | while read -r id; do
+	grep -qx "pass $id" "$statuses" || echo "no tree where $id passes"
+	grep -qxE "(fail|warn) $id" "$statuses" || echo "no tree where $id fails"
+done)
+is "$missing" "" "every check has a tree in which it passes and one in which it fails"
+
+# The man page lists the checks, in their order, with their words.
+sed -n 's/^\.It Cm \([a-z][a-z0-9]*\.[a-z0-9-]*\) Pq \([a-z]*\), \([a-z]*\)$/\1 \2 \3/p' \
+	docs/rtkvm-doctor.1 >"$T/man"
+ok "rtkvm-doctor(1) lists every check" diff -u <(cut -f1-3 "$T/list" | tr '\t' ' ') "$T/man"
+run "$RTKVM" doctor --explain sched.fair-server
+like "$out" "from 6.12" "explain tells the kernels"
+like "$out" "do:" "explain tells the remedy"
+
+# Collected: nothing private.
+"$trees/unpack" "$trees/intel-6.1-rt.tree" "$T/private"
+printf 'x root=UUID=5ec2e7 hostname=alice ip=10.0.0.1 isolcpus=2-7 quiet\n' >"$T/private/proc/cmdline"
+printf 'GRUB_CMDLINE_LINUX_DEFAULT="ip=10.0.0.1 secret"\n# alice\n' >"$T/private/etc/default/grub"
+mkdir -p "$T/private/proc/300/task/300"
+sed 's/^1 (systemd)/300 (alice-app)/; s/ 0 0 0 0$/ 5 0 0 0/' "$T/private/proc/1/task/1/stat" \
+	>"$T/private/proc/300/task/300/stat"
+cp "$T/private/proc/1/task/1/status" "$T/private/proc/300/task/300/"
+printf 'kernel.hostname = alice\nvm.swappiness=1\n' >"$T/private/etc/sysctl.d/a.conf"
+ok "collect" "$RTKVM" doctor --root "$T/private" --collect "$T/private.tar" >"$T/log"
+mkdir "$T/p"
+tar -C "$T/p" -xf "$T/private.tar"
+ok "no private word is in it" sh -c "! grep -raE '5ec2e7|10\\.0\\.0\\.1|secret|alice-app' '$T/p'"
+like "$(cat "$T/p/proc/cmdline")" 'isolcpus=2-7' "what matters is in it"
+ok "a tar of GNU tar's liking" tar -tf "$T/private.tar" >/dev/null
+
+# Bad input: one line, exit 2.
+good=$T/intel-6.1-rt
+fails 2 'opening the tree .*No such file' "no such tree" "$RTKVM" doctor --root "$T/none"
+fails 2 'cpuinfo failed' "an empty tree" "$RTKVM" doctor --root "$T/p/dev"
+fails 2 'backwards' "a list that runs backwards" "$RTKVM" doctor --root "$good" --cpus 5-2
+fails 2 'is empty' "an empty list" "$RTKVM" doctor --root "$good" --cpus ''
+fails 2 'no check "nonsense"' "an unknown check" "$RTKVM" doctor --explain nonsense
+fails 2 'exclude each other' "two outputs" "$RTKVM" doctor --json --gate
+fails 2 'needs the machine itself' "a saved tree cannot be measured" \
+	"$RTKVM" doctor --root "$good" --measure 2s
+fails 2 'from 2s to 1h' "a measurement too short" "$RTKVM" doctor --measure 1s
+fails 2 'unexpected "extra"' "a word too many" "$RTKVM" doctor extra
+fails 2 'writing .*failed' "no place for the archive" \
+	"$RTKVM" doctor --root "$good" --collect "$T/none/x.tar"
+ok "nothing is left of it" sh -c "! ls '$T'/*.tmp 2>/dev/null"
+for bad in proc/cpuinfo proc/cmdline proc/sys/kernel/osrelease sys/devices/system/cpu/online \
+	sys/devices/system/cpu/isolated; do
+	rm -rf "$T/bad"
+	cp -a "$good" "$T/bad"
+	rm "$T/bad/$bad"
+	mkfifo "$T/bad/$bad"
+	fails 2 "$bad" "a pipe for /$bad" timeout 10 "$RTKVM" doctor --root "$T/bad"
+	rm "$T/bad/$bad"
+	head -c 20000000 /dev/zero | tr '\0' 5 >"$T/bad/$bad"
+	fails 2 "$bad|not an x86-64" "no end of /$bad" "$RTKVM" doctor --root "$T/bad"
+done
+rm -rf "$T/bad"
+cp -a "$good" "$T/bad"
+echo garbage >"$T/bad/sys/devices/system/cpu/isolated"
+fails 2 'isolated holds no CPU list' "garbage in isolated" "$RTKVM" doctor --root "$T/bad"
+ln -sf /etc/passwd "$T/bad/proc/sys/vm/stat_interval"
+echo 2-7 >"$T/bad/sys/devices/system/cpu/isolated"
+run "$RTKVM" doctor --root "$T/bad"
+like "$out" 'n/a   vm.stat-interval .*there is no' "a link out of the tree leads nowhere"
+
+# On the machine that runs this: an answer, whatever it is.
+run "$RTKVM" doctor
+ok "this machine gets an answer" test "$code" -le 1
+run "$RTKVM" doctor --cpus "$(($(nproc) - 1))" --measure 2s
+ok "and can be watched" test "$code" -le 1
+like "$out" '(pass|FAIL)  measured.tick' "the tick is judged"
+
+done_testing
