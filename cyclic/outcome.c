@@ -39,7 +39,7 @@ void outcome_asked(struct run *run, const struct gathered *g)
 	json_set_int(asked, "priority", o->priority);
 	json_set_bool(asked, "smoke", o->smoke);
 	json_set_bool(asked, "trace", !o->no_trace);
-	json_set_str(guest, "image", json_str(g->manifest, "name", NULL));
+	json_set_str(guest, "image", json_str(g->manifest, "name", o->guest));
 	json_set_str(guest, "asked_cmdline", g->append);
 	if (kernel)
 		json_object_object_add(guest, "kernel", json_object_get(kernel));

@@ -15,7 +15,7 @@
 #include "lib/cpulist.h"
 #include "lib/file.h"
 
-enum { VCPU_PRIORITY = 1, SMAPS_MAX_BYTES = 8 << 20 };
+enum { VCPU_PRIORITY = 1 };
 
 /*
  * What RT guides turn off is off: no RTC, PIT or PIC whose timers would wake QEMU's threads, HLT
@@ -68,17 +68,15 @@ int qemu_exit(int code)
 	return code > 0 && code % 2 ? code / 2 : -1;
 }
 
-uint64_t qemu_overhead(const char *smaps, uint64_t memory_bytes)
+uint64_t qemu_overhead(const char *statm, uint64_t memory_bytes)
 {
-	uint64_t size_kib = 0, rss_kib, sum_kib = 0;
+	uintmax_t size, resident;
+	uint64_t bytes;
 
-	for (const char *line = smaps; *line; line += strcspn(line, "\n"), line += *line == '\n') {
-		if (sscanf(line, "Size: %ju kB", &size_kib) == 1)
-			continue;
-		if (sscanf(line, "Rss: %ju kB", &rss_kib) == 1 && size_kib << 10 != memory_bytes)
-			sum_kib += rss_kib;
-	}
-	return sum_kib << 10;
+	if (sscanf(statm, "%ju %ju", &size, &resident) != 2)
+		return 0;
+	bytes = resident * sysconf(_SC_PAGESIZE);
+	return bytes > memory_bytes ? bytes - memory_bytes : 0;
 }
 
 /* Pin vCPU threads as rtkvm run does; a thread that QEMU has not made yet: 0, try again. */
@@ -140,13 +138,11 @@ static int next_started(struct vmproc *v, json_object **out, struct err *e)
 
 static void measure_overhead(struct vmproc *v)
 {
-	_cleanup_free_ char *smaps = malloc(SMAPS_MAX_BYTES);
-	struct err ignored = { 0 };
-	char path[64];
+	char path[64], statm[128];
 
-	snprintf(path, sizeof(path), "/proc/%d/smaps", v->proc.pid);
-	if (smaps && file_read(path, smaps, SMAPS_MAX_BYTES, &ignored) > 0)
-		v->overhead_bytes = qemu_overhead(smaps, v->o->memory_bytes);
+	snprintf(path, sizeof(path), "/proc/%d/statm", v->proc.pid);
+	v->overhead_bytes =
+		qemu_overhead(file_read_line(path, statm, sizeof(statm)), v->o->memory_bytes);
 }
 
 /* At both ends of the job: what the kernel counted for each vCPU thread. */
@@ -185,15 +181,15 @@ static int next_mark(struct vmproc *v, json_object **out)
 		return 0;
 	id = v->line[0];
 	memmove(v->line, v->line + 1, --v->used);
+	*out = event("mark"); /* first of all: it is stamped with the time */
 	if (id == ABI_MARK_INIT && !v->init_ns)
-		v->init_ns = clock_now_ns();
+		v->init_ns = json_int(*out, "ns", 0);
 	if (id == ABI_MARK_JOB_START) {
 		measure_overhead(v);
 		count_threads(v, true);
 	} else if (id == ABI_MARK_JOB_END) {
 		count_threads(v, false);
 	}
-	*out = event("mark");
 	json_set_int(*out, "id", id);
 	json_set_str(*out, "name", id < ARRAY_SIZE(names) ? names[id] : NULL);
 	return 1;

@@ -24,10 +24,10 @@ int qemu_next(struct vmproc *v, json_object **event, struct err *e);
 json_object *qemu_ended(struct vmproc *v);
 
 /*
- * qemu_overhead - resident bytes of /proc/PID/smaps' text outside the guest's RAM, which is the
- * mapping of exactly memory_bytes
+ * qemu_overhead - resident bytes beside the guest's RAM, from /proc/PID/statm's text: all of RAM
+ * is resident, because QEMU is told to lock it; 0 when it is not
  */
-uint64_t qemu_overhead(const char *smaps, uint64_t memory_bytes);
+uint64_t qemu_overhead(const char *statm, uint64_t memory_bytes);
 
 /* qemu_exit - the job's code in QEMU's exit code (value * 2 + 1); -1: the exit port was not used */
 int qemu_exit(int code);

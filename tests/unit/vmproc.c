@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "cyclic/qemu.h"
@@ -86,17 +87,14 @@ static void qemu_codes(void **state)
 
 static void overhead(void **state)
 {
-	static const char smaps[] =
-		"55d0-55d1 r--p 00000000 08:01 1 /usr/bin/qemu\n"
-		"Size:               1000 kB\nKernelPageSize:        4 kB\nRss:                 400 kB\n"
-		"7f00-7f20 rw-p 00000000 00:00 0 \n"
-		"Size:             524288 kB\nRss:              524288 kB\n"
-		"7fff-8000 rw-p 00000000 00:00 0 [stack]\n"
-		"Size:                132 kB\nRss:                  20 kB\n";
+	const uint64_t ram = 512 << 20, page = sysconf(_SC_PAGESIZE);
+	char statm[64];
 
 	(void)state;
-	assert_int_equal(qemu_overhead(smaps, 512 << 20), 420 << 10);
-	assert_int_equal(qemu_overhead("", 512 << 20), 0);
+	snprintf(statm, sizeof(statm), "999999 %ju 10 1 0 5 0\n", (uintmax_t)(ram / page + 100));
+	assert_int_equal(qemu_overhead(statm, ram), 100 * page);
+	assert_int_equal(qemu_overhead("999999 17 10 1 0 5 0", ram), 0); /* RAM is not locked */
+	assert_int_equal(qemu_overhead("", ram), 0);
 }
 
 static void stat_lines(void **state)
