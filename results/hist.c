@@ -138,9 +138,13 @@ uint64_t hist_above(const struct hist *h, uint64_t limit_ns, uint64_t *unknown)
 
 unsigned int hist_next(const struct hist *h, unsigned int from)
 {
-	while (from < HIST_BINS && !h->bins[from])
+	unsigned int first = hist_index(h->min_ns), last = hist_index(h->max_ns);
+
+	if (from < first)
+		from = first;
+	while (from <= last && !h->bins[from])
 		from++;
-	return from;
+	return from <= last ? from : HIST_BINS;
 }
 
 uint64_t hist_us(const struct hist *h, unsigned int index)

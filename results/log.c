@@ -325,6 +325,7 @@ int log_open(struct log_reader *r, const char *path, struct err *e)
 	struct stat st;
 
 	memset(r, 0, sizeof(*r));
+	r->dirty_from = HIST_BINS;
 	r->path = path;
 	r->fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (r->fd < 0)
@@ -374,8 +375,18 @@ static int fill(struct log_reader *r, size_t want, struct err *e)
 	return 0;
 }
 
-static bool parse_bins(struct cursor *c, struct hist *h, uint32_t bins)
+/* Clearing 30 KB a slice would cost more than all the rest of reading: only what was set. */
+static void clear_hist(struct log_reader *r)
 {
+	for (unsigned int i = r->dirty_from; i <= r->dirty_to; i++)
+		r->hist.bins[i] = 0;
+	r->dirty_from = HIST_BINS;
+	r->dirty_to = 0;
+}
+
+static bool parse_bins(struct log_reader *r, struct cursor *c, uint32_t bins)
+{
+	struct hist *h = &r->hist;
 	uint64_t index = 0, count = 0;
 	unsigned int first = HIST_BINS;
 
@@ -388,7 +399,8 @@ static bool parse_bins(struct cursor *c, struct hist *h, uint32_t bins)
 		if (index >= HIST_BINS || __builtin_add_overflow(count, n, &count))
 			return false;
 		if (first == HIST_BINS)
-			first = index;
+			first = r->dirty_from = index;
+		r->dirty_to = index;
 		h->bins[index] = n;
 	}
 	if (count != h->count || c->p != c->end)
@@ -406,7 +418,7 @@ static bool parse_slice(struct log_reader *r, struct cursor *c)
 	struct hist *h = &r->hist;
 	uint32_t bins, known;
 
-	hist_init(h);
+	clear_hist(r);
 	memset(s, 0, sizeof(*s));
 	get(c, s->instrument, sizeof(s->instrument));
 	s->cpu = get32(c);
@@ -435,7 +447,7 @@ static bool parse_slice(struct log_reader *r, struct cursor *c)
 	s->known = known & ((1u << LOG_COUNTERS) - 1);
 	return !c->bad && !s->instrument[LOG_INSTRUMENT_BYTES - 1] && s->cpu >= -1 &&
 	       s->host_cpu >= -1 && h->resolution_ns && h->resolution_ns <= 1000000000 &&
-	       parse_bins(c, h, bins);
+	       parse_bins(r, c, bins);
 }
 
 static bool parse_mark(struct log_reader *r, struct cursor *c)

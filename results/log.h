@@ -113,6 +113,7 @@ struct log_reader {
 	bool damage_tail; /* reaches to the end of the file: a slice still being written? */
 	/* private */
 	const char *path; /* the caller's */
+	unsigned int dirty_from, dirty_to; /* bins of hist that are not 0 */
 	unsigned char *buf;
 	size_t have, pos;
 	uint64_t offset;

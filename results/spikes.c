@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "results/spikes.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/cleanup.h"
+#include "lib/file.h"
+#include "lib/json.h"
+
+/* Okabe and Ito's colours: told apart with any colour vision, and in grey by the point type. */
+static const struct cause causes[] = {
+	{ "hardware", "hardware, firmware, outer hypervisor", "#000000", 7 },
+	{ "smi", "system-management interrupt", "#000000", 9 },
+	{ "nmi", "non-maskable interrupt", "#000000", 13 },
+	{ "host-irq", "host interrupt", "#0072b2", 7 },
+	{ "host-softirq", "host softirq", "#0072b2", 9 },
+	{ "host-thread", "host thread", "#d55e00", 7 },
+	{ "host-idle", "host idle state", "#d55e00", 9 },
+	{ "vmexit", "VM exit handling", "#009e73", 7 },
+	{ "vmm", "VMM user space", "#009e73", 9 },
+	{ "injection", "late injection", "#009e73", 13 },
+	{ "guest-irq", "guest interrupt", "#56b4e9", 7 },
+	{ "guest-softirq", "guest softirq", "#56b4e9", 9 },
+	{ "guest-thread", "guest thread", "#e69f00", 7 },
+	{ "guest-off", "guest interrupts or preemption off", "#e69f00", 9 },
+	{ "wakeup", "wake-up path", "#cc79a7", 7 },
+	{ "armed-late", "timer armed late", "#cc79a7", 9 },
+	{ "unexplained", "unexplained", "#999999", 7 },
+};
+
+const struct cause *cause_find(const char *name)
+{
+	for (size_t i = 0; name && i < ARRAY_SIZE(causes); i++)
+		if (!strcmp(causes[i].name, name))
+			return &causes[i];
+	return &causes[ARRAY_SIZE(causes) - 1];
+}
+
+int spikes_add(struct spikes *s, const struct spike *spike, struct err *e)
+{
+	if (s->n == SPIKES_MAX) {
+		s->dropped++;
+		return 0;
+	}
+	if (!(s->n & (s->n - 1))) { /* grows at powers of two */
+		struct spike *more = realloc(s->v, (s->n ? 2 * s->n : 1) * sizeof(*more));
+
+		if (!more)
+			return err_set(e, -ENOMEM, "reading spikes failed: no memory");
+		s->v = more;
+	}
+	s->v[s->n++] = *spike;
+	return 0;
+}
+
+static int by_time(const void *a, const void *b)
+{
+	const struct spike *x = a, *y = b;
+
+	if (x->wall_ns != y->wall_ns)
+		return x->wall_ns < y->wall_ns ? -1 : 1;
+	if (x->cpu != y->cpu)
+		return x->cpu < y->cpu ? -1 : 1;
+	return (x->cycle > y->cycle) - (x->cycle < y->cycle);
+}
+
+static int count_cpus(const struct spikes *s, const struct event *ev)
+{
+	int n = 0;
+
+	for (size_t i = ev->first; i < ev->first + ev->n; i++) {
+		size_t k = ev->first;
+
+		while (s->v[k].cpu != s->v[i].cpu || strcmp(s->v[k].instrument, s->v[i].instrument))
+			k++;
+		n += k == i;
+	}
+	return n;
+}
+
+/* Spikes of unknown time are events of their own: nothing shows that they belong together. */
+static bool belongs(const struct event *ev, const struct spike *k)
+{
+	return ev->wall_ns && k->wall_ns && k->wall_ns - ev->wall_ns <= EVENT_NS;
+}
+
+int spikes_group(struct spikes *s, struct err *e)
+{
+	struct event *ev = NULL;
+
+	if (!s->n)
+		return 0;
+	qsort(s->v, s->n, sizeof(*s->v), by_time);
+	free(s->events);
+	s->events = calloc(s->n, sizeof(*s->events));
+	if (!s->events)
+		return err_set(e, -ENOMEM, "grouping spikes failed: no memory");
+	s->n_events = s->platform = 0;
+	for (size_t i = 0; i < s->n; i++) {
+		struct spike *k = &s->v[i];
+
+		if (!ev || !belongs(ev, k)) {
+			ev = &s->events[s->n_events++];
+			*ev = (struct event){ .wall_ns = k->wall_ns, .first = i };
+		}
+		ev->n++;
+		if (k->latency_ns > ev->latency_ns)
+			ev->latency_ns = k->latency_ns;
+		k->event = ev - s->events;
+	}
+	for (size_t i = 0; i < s->n_events; i++) {
+		s->events[i].cpus = count_cpus(s, &s->events[i]);
+		s->platform += s->events[i].cpus > 1;
+	}
+	return 0;
+}
+
+/* Text of others that goes into reports: printable, and cut to size. */
+static void copy_text(char *to, size_t size, const char *from)
+{
+	size_t n = 0;
+
+	for (; *from && n + 1 < size; from++)
+		if ((unsigned char)*from >= ' ' && (unsigned char)*from < 0x7f)
+			to[n++] = *from;
+	to[n] = '\0';
+}
+
+static bool parse(json_object *o, struct spike *k)
+{
+	int64_t wall = json_int(o, "wall_ns", -1), latency = json_int(o, "latency_ns", -1);
+	int64_t cpu = json_int(o, "cpu", -2), host_cpu = json_int(o, "host_cpu", -1);
+
+	if (wall < 0 || latency < 0 || cpu < -1 || cpu > 65535 || host_cpu < -1 || host_cpu > 65535)
+		return false;
+	*k = (struct spike){
+		.wall_ns = wall,
+		.latency_ns = latency,
+		.cpu = cpu,
+		.host_cpu = host_cpu,
+		.cycle = json_int(o, "cycle", -1),
+		.cause = cause_find(json_str(o, "cause", NULL)),
+	};
+	copy_text(k->instrument, sizeof(k->instrument), json_str(o, "instrument", ""));
+	copy_text(k->detail, sizeof(k->detail), json_str(o, "detail", ""));
+	return true;
+}
+
+static int load_line(struct spikes *s, const char *line, struct err *e)
+{
+	_cleanup_json_ json_object *o = json_tokener_parse(line);
+	struct spike k;
+
+	if (o && parse(o, &k))
+		return spikes_add(s, &k, e);
+	s->bad_lines += line[strspn(line, " \t\r\n")] != '\0';
+	return 0;
+}
+
+int spikes_load(struct spikes *s, const char *path, struct err *e)
+{
+	_cleanup_fclose_ FILE *f = NULL;
+	_cleanup_free_ char *line = NULL;
+	size_t size = 0;
+	int ret = 0;
+
+	memset(s, 0, sizeof(*s));
+	f = fopen(path, "re");
+	if (!f)
+		return errno == ENOENT ? 0 : err_sys(e, "opening %s failed", path);
+	while (!ret && getline(&line, &size, f) >= 0)
+		ret = load_line(s, line, e);
+	if (!ret && ferror(f))
+		ret = err_sys(e, "reading %s failed", path);
+	if (!ret)
+		ret = spikes_group(s, e);
+	if (ret)
+		spikes_free(s);
+	return ret;
+}
+
+int spikes_save(const struct spikes *s, const char *path, struct err *e)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	if (!f)
+		return err_set(e, -ENOMEM, "writing %s failed: no memory", path);
+	for (size_t i = 0; i < s->n; i++) {
+		const struct spike *k = &s->v[i];
+		_cleanup_json_ json_object *o = json_object_new_object();
+
+		json_set_int(o, "wall_ns", k->wall_ns);
+		json_set_int(o, "cpu", k->cpu);
+		json_set_int(o, "latency_ns", k->latency_ns);
+		if (k->instrument[0])
+			json_set_str(o, "instrument", k->instrument);
+		if (k->host_cpu >= 0)
+			json_set_int(o, "host_cpu", k->host_cpu);
+		if (k->cycle >= 0)
+			json_set_int(o, "cycle", k->cycle);
+		json_set_str(o, "cause", k->cause->name);
+		if (k->detail[0])
+			json_set_str(o, "detail", k->detail);
+		fprintf(f, "%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
+	}
+	if (fclose(f))
+		return err_set(e, -ENOMEM, "writing %s failed: no memory", path);
+	return file_replace(path, text, len, e);
+}
+
+void spikes_free(struct spikes *s)
+{
+	free(s->v);
+	free(s->events);
+	memset(s, 0, sizeof(*s));
+}
