@@ -9,6 +9,7 @@
 #include "lib/cleanup.h"
 #include "lib/err.h"
 #include "profiles/profiles.h"
+#include "results/results.h"
 #include "tracing/tracing.h"
 #include "vmm/vmm.h"
 
@@ -27,6 +28,7 @@ static const struct verb verbs[] = {
 	{ "sample", cyclic_sample, "measure timer latency of this machine's CPUs" },
 	{ "noise", cyclic_noise, "load CPUs beside a measurement, with proof" },
 	{ "doctor", profiles_doctor, "check a real-time host or guest: what is wrong and why" },
+	{ "report", results_report, "statistics, plots and reports of one run" },
 	{ 0 },
 };
 

@@ -307,6 +307,7 @@ static enum verdict judge_limit(struct run *r, json_object *limit)
 	int64_t bound = json_int(limit, "limit_ns", 0), most = -1;
 	size_t n = json_object_array_length(cpus);
 	bool all = n > 0;
+	int name = strcspn(what, "_"); /* "max" of "max_ns" */
 
 	for (size_t i = 0; i < n; i++) {
 		json_object *cpu = json_object_array_get_idx(cpus, i);
@@ -325,12 +326,13 @@ static enum verdict judge_limit(struct run *r, json_object *limit)
 	}
 	if (worst && most > bound) {
 		json_set_bool(limit, "met", false);
-		run_reason(r, "%s is %.3f us on CPU %jd, above its limit of %.3f us", what,
+		run_reason(r, "%.*s is %.2f us on CPU %jd, above its limit of %.2f us", name, what,
 			   most / 1e3, (intmax_t)json_int(worst, "cpu", -1), bound / 1e3);
 		return VERDICT_FAIL;
 	}
 	if (!all) {
-		run_reason(r, "%s cannot be held against its limit: too few samples", what);
+		run_reason(r, "%.*s cannot be held against its limit: %s", name, what,
+			   n ? "too few samples" : "nothing was measured");
 		return VERDICT_INCONCLUSIVE;
 	}
 	json_set_bool(limit, "met", true);

@@ -1,0 +1,139 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# report: what rtkvm report makes of a run directory, seen from outside
+. tests/e2e/tap.sh
+
+make=${RTKVM%/rtkvm}/tests/tools/makerun
+run_dir=$T/run
+
+ok "a run is made" "$make" "$run_dir" slices=40 samples=5000 smi=4 limit=40
+run "$RTKVM" report "$run_dir"
+is "$code" 1 "a broken limit ends with 1"
+is "$errs" "" "nothing on stderr"
+like "$out" "^made-up: fail \(max is 63.00 us on CPU 3, above its limit of 40.00 us\)" "the verdict comes first"
+like "$out" "platform-wide" "events on several CPUs are told"
+for f in report.html summary.md junit.xml report.ktap metrics.prom run.json; do
+	ok "$f is there" test -s "$run_dir/$f"
+done
+for p in histogram exceedance density maxima spikes; do
+	ok "plots/$p.svg is XML" xmllint --noout "$run_dir/plots/$p.svg"
+	is "$(head -c 8 "$run_dir/plots/$p.png" | od -An -tx1 | tr -d ' \n')" 89504e470d0a1a0a "plots/$p.png is PNG"
+done
+ok "junit.xml is XML" xmllint --noout "$run_dir/junit.xml"
+is "$(xmllint --xpath 'string(//testsuite[@name="cyclictest"]/@failures)' "$run_dir/junit.xml")" 4 \
+	"four CPUs failed in junit.xml"
+like "$(xmllint --xpath 'string(//testcase[contains(@name,"CPU 2")]/failure/@message)' "$run_dir/junit.xml")" \
+	"max 62.0 us is above the limit of 40.0 us; [0-9]+ samples above it; at 2026-.* UTC; cause: system-management interrupt" \
+	"a failure tells value, limit, when and cause"
+is "$(head -n 1 "$run_dir/report.ktap")" "KTAP version 1" "KTAP begins with its version"
+like "$(cat "$run_dir/report.ktap")" "^  not ok 3 cyclictest CPU 2 max at most 40.0 us$" "KTAP tells the CPU"
+is "$(tail -n 1 "$run_dir/metrics.prom")" "# EOF" "OpenMetrics ends as it must"
+
+# the same figures everywhere
+is "$(jq -r '.cpus[] | "\(.cpu) \(.samples) \(.max_ns)"' "$run_dir/run.json")" \
+	"$(sed -n 's/^<tr data-cpu="\([0-9]*\)".*data-samples="\([0-9]*\)".*data-max="\([0-9]*\)".*/\1 \2 \3/p' \
+		<(tr -d '\n' <"$run_dir/report.html" | sed 's/<tr /\n<tr /g'))" \
+	"report.html shows run.json's figures"
+is "$(jq -c '[.cpus[] | {cpu, samples, max_ns}]' "$run_dir/run.json")" \
+	"$(jq -c '[.statistics.groups[0].cpus[] | {cpu, samples, max_ns}]' "$run_dir/run.json")" \
+	"what the instrument wrote and what the log says agree"
+"$RTKVM" report --json --no-plots "$run_dir" >"$T/json"
+is "$(jq -S . "$T/json")" "$(jq -S . "$run_dir/run.json")" "--json prints run.json"
+cp "$run_dir/run.json" "$T/before"
+"$RTKVM" report "$run_dir" >"$T/again"
+ok "a second report changes nothing" cmp "$T/before" "$run_dir/run.json"
+
+# limits given later
+run "$RTKVM" report --no-plots --limit 100us "$run_dir"
+is "$code" 0 "a wider limit passes"
+is "$(jq -c '.limits[0]' "$run_dir/run.json")" \
+	'{"what":"max_ns","limit_ns":100000,"cpu":3,"value_ns":63000,"met":true}' "and is in run.json"
+like "$out" "above 100 us: 0 in [0-9,]+: less than one per [0-9.]+ (s|min|h) at 95 %" "the bound of a clean run"
+
+# emulated: no verdict on latency
+"$make" "$T/emulated" slices=30 samples=2000 limit=1000 conditions=emulated
+run "$RTKVM" report "$T/emulated"
+is "$code" 4 "emulated: a limit gives no verdict"
+like "$(printf '%s\n' "$out" | head -n 1)" "^EMULATED MACHINE" "emulated: said in the first line"
+like "$(head -n 1 "$T/emulated/summary.md")" "EMULATED MACHINE" "emulated: said first in summary.md"
+like "$(sed -n '/<body>/,$p' "$T/emulated/report.html" | sed -n 2p)" 'class="caution".*EMULATED' \
+	"emulated: said first in report.html"
+is "$(xmllint --xpath 'string(//testsuite[@name="cyclictest"]/@skipped)' "$T/emulated/junit.xml")" 4 \
+	"emulated: limits are skipped in junit.xml"
+run "$RTKVM" report --no-plots --smoke --limit 1ms "$T/emulated"
+is "$code" 0 "emulated: --smoke judges function"
+
+# host and guest together
+"$make" "$T/pair" slices=30 samples=2000 host=1
+run "$RTKVM" report "$T/pair"
+is "$code" 0 "two instruments: no limit, no failure"
+ok "two instruments: host against guest is drawn" test -s "$T/pair/plots/host-guest.svg"
+
+# names from elsewhere are data, not commands and not markup
+mkdir "$T/evil"
+cp "$run_dir/latency.log" "$T/evil/"
+# shellcheck disable=SC2016
+jq --arg evil '`touch '"$T"'/owned`'"'"'; system("touch '"$T"'/owned") <script>alert(1)</script>' \
+	'.name = $evil | .guest.kernel = $evil | .host.kernel = $evil' "$run_dir/run.json" >"$T/evil/run.json"
+run "$RTKVM" report "$T/evil"
+is "$code" 0 "hostile names: reported"
+ok "hostile names: no command ran" test ! -e "$T/owned"
+ok "hostile names: no markup" sh -c "! grep -q '<script' '$T/evil/report.html' '$T/evil/junit.xml'"
+ok "hostile names: junit.xml is XML" xmllint --noout "$T/evil/junit.xml"
+
+# faults
+fails 2 "opening run directory .*nothere failed: No such file" "no directory" "$RTKVM" report "$T/nothere"
+fails 2 "give its directory" "no argument" "$RTKVM" report
+fails 2 "one run directory at a time" "two arguments" "$RTKVM" report a b
+fails 2 'no format' "unknown format" "$RTKVM" report --print pdf "$run_dir"
+fails 2 "is not a duration" "bad limit" "$RTKVM" report --limit fast "$run_dir"
+fails 2 "not one of its options" "unknown option" "$RTKVM" report --colour "$run_dir"
+mkdir "$T/empty"
+fails 2 "run.json" "a directory without a run" "$RTKVM" report "$T/empty"
+cp -r "$run_dir" "$T/newer"
+sed -i 's/"schema":1/"schema":7/; s/"schema": *1/"schema":7/' "$T/newer/run.json"
+fails 2 "schema 7 is newer" "a run of a newer rtkvm" "$RTKVM" report "$T/newer"
+cp -r "$run_dir" "$T/nolog"
+: >"$T/nolog/latency.log"
+fails 2 "latency.log failed: no whole slice" "an empty log" "$RTKVM" report "$T/nolog"
+run env PATH="$T/nowhere" "$RTKVM" report "$run_dir"
+is "$code" 2 "no gnuplot: an error"
+like "$errs" "gnuplot failed: .*is its package installed" "no gnuplot: said in one line"
+
+# a log with a hole, cut off at the end
+cp -r "$run_dir" "$T/torn"
+size=$(stat -c %s "$T/torn/latency.log")
+truncate -s $((size - 100)) "$T/torn/latency.log"
+printf 'XXXX' | dd of="$T/torn/latency.log" bs=1 seek=5000 conv=notrunc 2>/dev/null
+run "$RTKVM" report --no-plots "$T/torn"
+is "$code" 0 "a damaged log still gives a report"
+like "$out" "bytes at [0-9]+ are no whole slice; the rest was read" "the hole is told"
+like "$out" "cut off at the end" "the torn tail is told"
+is "$(jq '.statistics.slices' "$T/torn/run.json")" "$(($(jq '.statistics.slices' "$run_dir/run.json") - 2))" \
+	"two slices are lost, no more"
+
+# in a browser
+if ! command -v chromium >/dev/null; then
+	skip 7 "no chromium"
+	done_testing
+	exit
+fi
+browse() { # FILE: the page as the browser has it, what it complained about, what it asked for
+	timeout 120 chromium --headless --no-sandbox --disable-gpu --user-data-dir="$T/profile" \
+		--host-resolver-rules="MAP * ~NOTFOUND" --no-first-run --enable-logging=stderr --v=0 \
+		--log-net-log="$T/net.json" --virtual-time-budget=5000 --dump-dom "file://$1" \
+		>"$T/dom" 2>"$T/browser"
+}
+requests() { # URLs of the page; the browser's own go to its maker
+	grep -oE '"url":"(https?|wss?|ftp)://[^"]*"' "$T/net.json" |
+		grep -vcE '://([a-z0-9-]+\.)*(google|googleapis|gstatic|gvt1)\.com/'
+}
+printf '<img src="http://rtkvm.invalid/x.png"><script>console.log("hello")</script>' >"$T/control.html"
+ok "the browser opens a control page" browse "$T/control.html"
+is "$([ "$(requests)" -gt 0 ] && grep -c CONSOLE "$T/browser")" 1 "requests and console messages are seen"
+ok "the browser opens the report" browse "$run_dir/report.html"
+is "$(grep -c CONSOLE "$T/browser")" 0 "no console message"
+is "$(requests)" 0 "no network request"
+like "$(cat "$T/dom")" 'role="status" data-verdict="pass"><strong>pass</strong>' "the verdict is on the page"
+is "$(grep -c '<img width' "$T/dom")" "$(find "$run_dir/plots" -name '*.svg' | wc -l)" "every plot is on the page"
+done_testing
