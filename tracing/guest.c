@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* guest - the milestones of a measured thread's wake-up, from the guest's timers and scheduler */
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/cleanup.h"
+#include "tracing/model.h"
+
+bool model_measured(const struct model *m, const struct thread *t)
+{
+	static const char *const usual[] = { "cyclictest" };
+	const char *const *names = m->opts.n_threads ? m->opts.threads : usual;
+	size_t n = m->opts.n_threads ? m->opts.n_threads : ARRAY_SIZE(usual);
+	char number[16];
+
+	snprintf(number, sizeof(number), "%u", t->tid);
+	for (size_t i = 0; i < n; i++)
+		if (!strncmp(names[i], t->comm, COMM_BYTES - 1) || !strcmp(names[i], number))
+			return true;
+	return false;
+}
+
+/* Timers lie at 64-byte steps or on stacks; neighbours must not share a slot. */
+static size_t timer_slot(uint64_t hrtimer)
+{
+	return hrtimer * 0x9e3779b97f4a7c15ull >> 54;
+}
+
+enum { TIMER_PROBES = 8 };
+
+static struct timer *find_timer(struct model *m, uint64_t hrtimer)
+{
+	for (size_t i = 0; i < TIMER_PROBES; i++) {
+		struct timer *t = &m->timers[(timer_slot(hrtimer) + i) % TIMERS];
+
+		if (t->hrtimer == hrtimer)
+			return t;
+	}
+	return NULL;
+}
+
+/* The slot for a timer: its own, a free one, or that of the one not started for longest. */
+static struct timer *place_timer(struct model *m, uint64_t hrtimer)
+{
+	struct timer *oldest = &m->timers[timer_slot(hrtimer)], *t = find_timer(m, hrtimer);
+
+	for (size_t i = 0; !t && i < TIMER_PROBES; i++) {
+		struct timer *at = &m->timers[(timer_slot(hrtimer) + i) % TIMERS];
+
+		if (at->armed < oldest->armed)
+			oldest = at;
+	}
+	return t ? t : oldest;
+}
+
+static void hrtimer_start(struct model *m, struct side *s, struct cpu *c, const struct said *v)
+{
+	struct timer *t = place_timer(m, v->f[0]);
+
+	(void)s;
+	(void)c;
+	/* what the thread asked for is the soft expiry; the hard one adds its timer slack */
+	*t = (struct timer){ .hrtimer = v->f[0],
+			     .armed = v->ts,
+			     .due = v->b->field[2].bytes ? v->f[2] : v->f[1] };
+}
+
+static void hrtimer_expire(struct model *m, struct side *s, struct cpu *c, const struct said *v)
+{
+	(void)m;
+	(void)s;
+	/* one reading of the clock serves all timers that are due: the first event is nearest */
+	if (c->clock_now != v->f[1]) {
+		c->clock_now = v->f[1];
+		c->clock_now_ts = v->ts;
+	}
+	c->hrtimer = v->f[0];
+	c->expiring = true;
+}
+
+static void hrtimer_done(struct model *m, struct side *s, struct cpu *c, const struct said *v)
+{
+	(void)m;
+	(void)s;
+	(void)v;
+	c->expiring = false;
+}
+
+/* A wake-up of a measured thread: by its timer? Then all but the last milestone are known. */
+void model_woken(struct model *m, struct cpu *c, const struct said *v, struct thread *thread)
+{
+	struct sampler *s = &m->samplers[thread->sampler];
+	struct timer *t = c->expiring ? find_timer(m, c->hrtimer) : NULL;
+	int64_t late_ns;
+	uint64_t late;
+
+	if (!t || s->pending)
+		return;
+	late_ns = (int64_t)c->clock_now - t->due;
+	late = late_ns > 0 ? clock_ticks(m->opts.rate, late_ns) : 0;
+	s->due = late < c->clock_now_ts ? c->clock_now_ts - late : 0;
+	s->armed = t->armed;
+	s->expired = c->clock_now_ts;
+	/* the interrupt that runs the timer; it may have begun for another one, before this was due */
+	s->taken = c->now.irqs ? c->timer_irq : s->expired;
+	if (!s->taken || s->taken > s->expired)
+		s->taken = s->expired;
+	s->woken = v->ts;
+	s->timer_cpu = v->cpu;
+	s->pending = true;
+}
+
+static int fill_spike(struct model *m, struct sampler *s, struct spike *spike, uint64_t ran,
+		      uint64_t latency_ns, unsigned int cpu)
+{
+	*spike = (struct spike){ .due = s->due,
+				 .ran = ran,
+				 .latency_ns = latency_ns,
+				 .tid = s->thread->tid,
+				 .prio = s->thread->prio,
+				 .guest_cpu = cpu,
+				 .host_cpu = UINT32_MAX };
+	memcpy(spike->comm, s->thread->comm, sizeof(spike->comm));
+	paint(m, s, spike);
+	budget_sort(&spike->budget);
+	return m->opts.on_spike(m->opts.arg, spike, m->e);
+}
+
+void model_ran(struct model *m, struct sampler *s, unsigned int cpu, uint64_t ts)
+{
+	uint64_t ns = clock_ns(m->opts.rate, ts) - clock_ns(m->opts.rate, s->due);
+	struct spike spike;
+	int ret;
+
+	if (!s->pending)
+		return;
+	s->pending = false;
+	s->samples++;
+	s->sum_ns += ns;
+	s->min_ns = ns < s->min_ns ? ns : s->min_ns;
+	s->max_ns = ns > s->max_ns ? ns : s->max_ns;
+	if (ns <= m->opts.threshold_ns)
+		return;
+	s->late++;
+	if (m->merge && m->host_end == UINT64_MAX && m->side[HOST].present &&
+	    !merge_has(m->merge, HOST))
+		m->host_end = m->side[HOST].last_ts;
+	ret = fill_spike(m, s, &spike, ts, ns, cpu);
+	if (ret < 0)
+		m->failed = ret;
+}
+
+const struct event_row guest_rows[] = {
+	{ "timer",
+	  "hrtimer_start",
+	  1 << GUEST,
+	  hrtimer_start,
+	  { "hrtimer", "expires", "?softexpires" } },
+	{ "timer", "hrtimer_expire_entry", 1 << GUEST, hrtimer_expire, { "hrtimer", "now" } },
+	{ "timer", "hrtimer_expire_exit", 1 << GUEST, hrtimer_done, { "hrtimer" } },
+};
+const size_t n_guest_rows = ARRAY_SIZE(guest_rows);

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* kvm - following vCPU threads through the host's events */
+#include <errno.h>
+
+#include "lib/cleanup.h"
+#include "tracing/model.h"
+
+enum {
+	MSR_TSC_DEADLINE = 0x6e0,
+	ISA_VMX = 1,
+	ISA_SVM = 2,
+	VMX_INTERRUPT_WINDOW = 7,
+	VMX_PREEMPTION_TIMER = 52,
+	SVM_VINTR = 0x64,
+};
+
+void model_marks_add(struct marks *k, uint64_t ts, uint32_t cpu)
+{
+	k->ring[k->n++ % MARKS] = (struct mark){ ts, cpu };
+}
+
+const struct mark *model_marks_from(const struct marks *k, uint64_t ts)
+{
+	for (uint64_t i = k->n > MARKS ? k->n - MARKS : 0; i < k->n; i++)
+		if (k->ring[i % MARKS].ts >= ts)
+			return &k->ring[i % MARKS];
+	return NULL;
+}
+
+void model_fired(struct vcpu *v, uint64_t ts, uint32_t cpu)
+{
+	model_marks_add(&v->fired, ts, cpu);
+}
+
+int model_set_vcpu(struct model *m, unsigned int vcpu, uint32_t tid, struct err *e)
+{
+	struct thread *t = threads_get(&m->side[HOST].threads, tid);
+	struct vcpu *v;
+
+	if (vcpu >= m->n_vcpus)
+		return 0; /* a vCPU without an event in the guest's trace */
+	v = &m->vcpus[vcpu];
+	if (!t)
+		return err_set(e, -ENOMEM, "no memory for vCPU %u", vcpu);
+	if (v->tid && v->tid != tid)
+		return err_set(
+			e, -EINVAL,
+			"the host trace holds two guests: threads %u and %u both run a vCPU %u; choose with --vcpus TID,TID,...",
+			v->tid, tid, vcpu);
+	v->tid = tid;
+	t->vcpu = vcpu;
+	return 0;
+}
+
+/* The vCPU that this thread runs, NULL for other threads. */
+struct vcpu *model_vcpu_of(struct model *m, struct side *s, struct cpu *c, uint32_t tid)
+{
+	struct thread *t = c->thread;
+
+	if (!t || t->tid != tid)
+		t = threads_find(&s->threads, tid);
+	return t && t->vcpu != NO_INDEX ? &m->vcpus[t->vcpu] : NULL;
+}
+
+/* kvm_entry and kvm_exit name the vCPU: whose thread that is need not be told. */
+static struct vcpu *named_vcpu(struct model *m, struct side *s, struct cpu *c, const struct said *v,
+			       uint32_t vcpu)
+{
+	struct vcpu *known = model_vcpu_of(m, s, c, v->pid);
+
+	if (known || m->opts.vcpus_given)
+		return known;
+	if (vcpu >= m->n_vcpus)
+		return NULL;
+	if (model_set_vcpu(m, vcpu, v->pid, m->e)) {
+		m->failed = m->e->code;
+		return NULL;
+	}
+	return &m->vcpus[vcpu];
+}
+
+static void on_cpu(struct vcpu *vcpu, const struct said *v, enum vcpu_mode mode)
+{
+	vcpu->now.known = 1;
+	vcpu->now.sched = VCPU_ON;
+	vcpu->now.cpu = v->cpu;
+	vcpu->now.mode = mode;
+	model_push_vcpu(vcpu, v->ts);
+}
+
+static void kvm_entry(struct model *m, struct side *s, struct cpu *c, const struct said *v)
+{
+	struct vcpu *vcpu = named_vcpu(m, s, c, v, v->f[0]);
+
+	if (!vcpu)
+		return;
+	clock_bound_entry(&vcpu->bound, v->ts);
+	on_cpu(vcpu, v, VCPU_GUEST);
+}
+
+static void kvm_exit(struct model *m, struct side *s, struct cpu *c, const struct said *v)
+{
+	/* kernels before 5.11 do not name the vCPU here: kvm_entry has */
+	struct vcpu *vcpu = named_vcpu(m, s, c, v, v->b->field[2].bytes ? v->f[2] : UINT32_MAX);
+	uint32_t reason = v->f[0];
+
+	if (!vcpu)
+		return;
+	if (v->f[1] == ISA_VMX)
+		reason &= 0xffff;
+	clock_bound_exit(&vcpu->bound, v->ts);
+	vcpu->now.reason = reason;
+	vcpu->now.isa = v->f[1];
+	vcpu->armed_now = 0;
+	on_cpu(vcpu, v, VCPU_EXIT);
+	if (v->f[1] == ISA_VMX && reason == VMX_PREEMPTION_TIMER)
+		model_fired(vcpu, v->ts, v->cpu);
+	if ((v->f[1] == ISA_VMX && reason == VMX_INTERRUPT_WINDOW) ||
+	    (v->f[1] == ISA_SVM && reason == SVM_VINTR))
+		model_marks_add(&vcpu->window, v->ts, v->cpu);
+}
+
+static void kvm_userspace_exit(struct model *m, struct side *s, struct cpu *c, const struct said *v)
+{
+	struct vcpu *vcpu = model_vcpu_of(m, s, c, v->pid);
+
+	/* without kvm_entry nothing would tell when user space is left again */
+	if (vcpu && m->windows)
+		on_cpu(vcpu, v, VCPU_USER);
+}
+
+static void kvm_msr(struct model *m, struct side *s, struct cpu *c, const struct said *v)
+{
+	struct vcpu *vcpu = model_vcpu_of(m, s, c, v->pid);
+
+	if (!vcpu || !v->f[0] || v->f[1] != MSR_TSC_DEADLINE)
+		return;
+	model_marks_add(&vcpu->programmed, v->ts, v->cpu);
+	if (vcpu->armed_now)
+		vcpu->hrtimer = vcpu->armed_now;
+}
+
+static void kvm_apic_accept_irq(struct model *m, struct side *s, struct cpu *c,
+				const struct said *v)
+{
+	(void)s;
+	(void)c;
+	if (v->f[0] < m->n_vcpus && v->f[1] == m->opts.timer_vector)
+		model_marks_add(&m->vcpus[v->f[0]].accepted, v->ts, v->cpu);
+}
+
+static void kvm_apicv_accept_irq(struct model *m, struct side *s, struct cpu *c,
+				 const struct said *v)
+{
+	(void)s;
+	(void)c;
+	if (v->f[0] < m->n_vcpus && v->f[1] == m->opts.timer_vector)
+		model_marks_add(&m->vcpus[v->f[0]].injected, v->ts, v->cpu);
+}
+
+static void kvm_inj_virq(struct model *m, struct side *s, struct cpu *c, const struct said *v)
+{
+	struct vcpu *vcpu = model_vcpu_of(m, s, c, v->pid);
+	uint64_t vector = v->b->field[0].bytes ? v->f[0] : v->f[1];
+
+	if (vcpu && vector == m->opts.timer_vector)
+		model_marks_add(&vcpu->injected, v->ts, v->cpu);
+}
+
+static void host_hrtimer_start(struct model *m, struct side *s, struct cpu *c, const struct said *v)
+{
+	struct vcpu *vcpu = model_vcpu_of(m, s, c, v->pid);
+
+	if (vcpu)
+		vcpu->armed_now = v->f[0];
+}
+
+static void host_hrtimer_expire(struct model *m, struct side *s, struct cpu *c,
+				const struct said *v)
+{
+	(void)s;
+	(void)c;
+	for (size_t i = 0; i < m->n_vcpus; i++)
+		if (m->vcpus[i].hrtimer && m->vcpus[i].hrtimer == v->f[0])
+			model_fired(&m->vcpus[i], v->ts, v->cpu);
+}
+
+static void sched_migrate(struct model *m, struct side *s, struct cpu *c, const struct said *v)
+{
+	struct vcpu *vcpu = model_vcpu_of(m, s, c, v->f[0]);
+
+	if (!vcpu || vcpu->now.sched == VCPU_ON)
+		return;
+	vcpu->now.cpu = v->f[1];
+	model_push_vcpu(vcpu, v->ts);
+}
+
+/* prev_state: 0 is running; bits above the lowest 8 say "preempted" */
+void model_vcpu_switch(struct model *m, struct side *s, struct cpu *c, const struct said *v,
+		       struct thread *prev, struct thread *next)
+{
+	(void)s;
+	(void)c;
+	if (prev && prev->vcpu != NO_INDEX) {
+		struct vcpu *vcpu = &m->vcpus[prev->vcpu];
+
+		vcpu->now.known = 1;
+		vcpu->now.cpu = v->cpu;
+		vcpu->now.sched = v->f[1] & 0xff ? VCPU_SLEEPING : VCPU_RUNNABLE;
+		model_push_vcpu(vcpu, v->ts);
+	}
+	if (next && next->vcpu != NO_INDEX) {
+		struct vcpu *vcpu = &m->vcpus[next->vcpu];
+
+		on_cpu(vcpu, v, vcpu->now.mode);
+	}
+}
+
+const struct event_row kvm_rows[] = {
+	{ "kvm", "kvm_entry", 1 << HOST, kvm_entry, { "vcpu_id" } },
+	{ "kvm", "kvm_exit", 1 << HOST, kvm_exit, { "exit_reason", "isa", "?vcpu_id" } },
+	{ "kvm", "kvm_userspace_exit", 1 << HOST, kvm_userspace_exit, { "reason" } },
+	{ "kvm", "kvm_msr", 1 << HOST, kvm_msr, { "write", "ecx" } },
+	{ "kvm", "kvm_apic_accept_irq", 1 << HOST, kvm_apic_accept_irq, { "apicid", "vec" } },
+	{ "kvm", "kvm_apicv_accept_irq", 1 << HOST, kvm_apicv_accept_irq, { "apicid", "vec" } },
+	/* "irq" until Linux 5.18, "vector" since */
+	{ "kvm", "kvm_inj_virq", 1 << HOST, kvm_inj_virq, { "?vector", "?irq" } },
+	{ "timer", "hrtimer_start", 1 << HOST, host_hrtimer_start, { "hrtimer" } },
+	{ "timer", "hrtimer_expire_entry", 1 << HOST, host_hrtimer_expire, { "hrtimer" } },
+	{ "sched", "sched_migrate_task", 1 << HOST, sched_migrate, { "pid", "dest_cpu" } },
+};
+const size_t n_kvm_rows = ARRAY_SIZE(kvm_rows);

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * model - what host and guest were doing, followed event by event
+ *
+ * Events come merged by time. Each CPU of both kernels and each vCPU thread has a lane of states;
+ * each measured thread of the guest has the milestones of its wake-up: timer armed, due, fired on
+ * the host, injected, taken by the guest, thread woken, thread running. When it runs and was late,
+ * paint.c divides the time between due and running by looking at the lanes.
+ * Memory is fixed once the CPUs are known; nothing grows with the trace.
+ */
+#ifndef RTKVM_TRACING_MODEL_H
+#define RTKVM_TRACING_MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tracing/cause.h"
+#include "tracing/clocks.h"
+#include "tracing/feed.h"
+#include "tracing/lane.h"
+#include "tracing/people.h"
+
+enum { HOST, GUEST, SIDES };
+enum { MODEL_FIELDS = 5, IRQ_DEPTH = 8, MARKS = 64, TIMERS = 1024, GAPS = 256 };
+
+/* An event of interest as it lies in one file's records. */
+struct binding {
+	const struct event_row *row;
+	struct field field[MODEL_FIELDS];
+	uint32_t min_bytes; /* a shorter record is corrupt */
+	uint16_t name; /* of an interrupt vector's event */
+};
+
+struct cpu {
+	struct cpu_state now;
+	uint16_t irq_stack[IRQ_DEPTH];
+	struct lane lane;
+	uint64_t last_ts;
+	struct thread *thread; /* on it, when known */
+	/* guest: the timer interrupt being handled, the timer expiring in it */
+	uint64_t timer_irq;
+	uint64_t hrtimer, clock_now, clock_now_ts;
+	bool expiring;
+};
+
+struct mark {
+	uint64_t ts;
+	uint32_t cpu; /* of the host */
+};
+
+/* The last marks of a kind, a ring. */
+struct marks {
+	struct mark ring[MARKS];
+	uint64_t n;
+};
+
+struct vcpu {
+	uint32_t tid; /* 0: not known yet */
+	struct vcpu_state now;
+	struct lane lane;
+	uint64_t hrtimer, armed_now; /* KVM's timer for it; started since the last exit */
+	struct marks programmed; /* the guest's deadline has reached KVM */
+	struct marks fired; /* its timer went off on the host */
+	struct marks accepted; /* its virtual APIC has the timer's interrupt pending */
+	struct marks injected; /* its timer's interrupt was given to the guest */
+	struct marks window; /* exits because the guest had let interrupts in at last */
+	struct clock_bound bound;
+};
+
+struct timer {
+	uint64_t hrtimer, armed;
+	int64_t due; /* guest clock, ns */
+};
+
+/* A guest thread whose wake-ups are measured, and the milestones of the one under way. */
+struct sampler {
+	struct thread *thread;
+	bool pending;
+	uint64_t due, armed, taken, expired, woken; /* host axis */
+	uint32_t timer_cpu; /* of the guest */
+	uint64_t samples, late; /* all, above the threshold */
+	uint64_t min_ns, max_ns, sum_ns;
+};
+
+struct side {
+	bool present;
+	struct field pid, flags, preempt;
+	uint32_t common_bytes;
+	struct binding *bindings; /* by event.kind; 0 is unused */
+	size_t n_bindings;
+	struct cpu *cpus;
+	size_t n_cpus;
+	struct threads threads;
+	struct names names;
+	uint64_t lost_gaps; /* places where events are missing */
+	uint64_t last_ts;
+};
+
+struct gap {
+	uint64_t from, to;
+};
+
+/* One late wake-up and its budget. */
+struct spike {
+	uint64_t due, ran; /* host axis */
+	uint64_t latency_ns;
+	uint32_t tid, guest_cpu, host_cpu;
+	char comm[COMM_BYTES + 1];
+	int prio;
+	struct budget budget;
+};
+
+struct model_opts {
+	const char *const *threads; /* names or numbers of the measured threads; NULL: cyclictest */
+	size_t n_threads;
+	uint64_t threshold_ns;
+	bool vcpus_given; /* no other thread runs a vCPU than those of model_set_vcpu */
+	uint8_t timer_vector; /* of the guest's local APIC timer; 0xec in Linux */
+	struct clock_rate rate; /* of the axis */
+	/* called for each spike; a negative value stops */
+	int (*on_spike)(void *arg, struct spike *s, struct err *e);
+	void *arg;
+};
+
+struct model {
+	struct model_opts opts;
+	struct side side[SIDES];
+	struct vcpu *vcpus; /* by number; as many as the guest has CPUs */
+	size_t n_vcpus;
+	struct sampler *samplers;
+	size_t n_samplers;
+	struct timer timers[TIMERS];
+	struct gap gaps[GAPS]; /* when no traced host CPU had an event */
+	uint64_t n_gaps;
+	uint64_t gap_ticks; /* the shortest of them */
+	bool windows; /* kvm_entry and kvm_exit are there */
+	bool fires; /* KVM's timers can be told from others, and their expiry is traced */
+	uint64_t now; /* time of the last event taken in */
+	uint64_t host_end; /* of the host's last event once there is none left, else UINT64_MAX */
+	const struct merge *merge; /* asked whether the host's trace goes on; NULL: it does */
+	int failed; /* what on_spike returned */
+	struct err *e;
+};
+
+/* What an event says, fields in the order of its row. */
+struct said {
+	uint64_t ts;
+	uint64_t f[MODEL_FIELDS];
+	const uint8_t *rec;
+	uint32_t len;
+	uint32_t pid;
+	uint8_t flags, preempt;
+	uint16_t cpu, name;
+	const struct binding *b;
+};
+
+struct event_row {
+	const char *system, *name;
+	uint8_t sides; /* 1 << HOST | 1 << GUEST */
+	void (*take)(struct model *m, struct side *s, struct cpu *c, const struct said *v);
+	const char *fields[MODEL_FIELDS]; /* one that begins with '?' may be absent */
+};
+
+/*
+ * model_init - files[HOST] (NULL: none) and files[GUEST] say which events there are; it marks in
+ * them which are wanted. Missing events that nothing can replace are an error that names them.
+ */
+int model_init(struct model *m, const struct model_opts *o, struct feed_file *host,
+	       struct feed_file *guest, struct err *e);
+void model_free(struct model *m);
+
+/* model_event - take in the next event; file is HOST or GUEST */
+int model_event(struct model *m, const struct event *ev, unsigned int side, struct err *e);
+
+/* model_set_vcpu - a vCPU's thread, known beforehand */
+int model_set_vcpu(struct model *m, unsigned int vcpu, uint32_t tid, struct err *e);
+
+/* The rows of both kernels' CPUs, of the host's KVM and of the guest's timers. */
+extern const struct event_row cpu_rows[], kvm_rows[], guest_rows[];
+extern const size_t n_cpu_rows, n_kvm_rows, n_guest_rows;
+
+/* What the parts of the model share; for cpu.c, kvm.c, guest.c and paint.c. */
+void model_push_cpu(struct cpu *c, uint64_t ts);
+void model_push_vcpu(struct vcpu *v, uint64_t ts);
+struct vcpu *model_vcpu_of(struct model *m, struct side *s, struct cpu *c, uint32_t tid);
+void model_note(struct model *m, struct side *s, struct thread *t, const uint8_t *comm);
+void model_fired(struct vcpu *v, uint64_t ts, uint32_t cpu);
+void model_marks_add(struct marks *k, uint64_t ts, uint32_t cpu);
+const struct mark *model_marks_from(const struct marks *k, uint64_t ts);
+void model_vcpu_switch(struct model *m, struct side *s, struct cpu *c, const struct said *v,
+		       struct thread *prev, struct thread *next);
+void model_woken(struct model *m, struct cpu *c, const struct said *v, struct thread *t);
+void model_ran(struct model *m, struct sampler *s, unsigned int cpu, uint64_t ts);
+bool model_measured(const struct model *m, const struct thread *t);
+
+/* names_id of the names that each side has from the start */
+enum { NAME_LOCAL_TIMER = 1, NAME_NMI = 2 };
+
+/* paint - divide [due, ran] of a sample into the budget of the spike; the parts add up exactly */
+void paint(const struct model *m, const struct sampler *s, struct spike *spike);
+
+#endif

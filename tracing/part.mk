@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The generator of synthetic traces: for unit tests, and as a program for e2e tests and the bench.
+GEN	:= $(B)/tests/gen/ring.o $(B)/tests/gen/sim.o
+
+$(patsubst %,$(B)/tests/unit/%,dat feed paint): $(GEN)
+
+$(B)/tests/gen/tracegen: $(B)/tests/gen/tracegen.o $(GEN) $(OBJS)
+	$(CC) $(ALLCF) -o $@ $^ $(LIBS)
+
+unit-programs bench: $(B)/tests/gen/tracegen
+
+-include $(GEN:.o=.d) $(B)/tests/gen/tracegen.d
