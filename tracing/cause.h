@@ -36,7 +36,7 @@ enum cause {
 	CAUSE_COUNT,
 };
 
-/* What the detail of a part is. */
+/* What the detail of a part is. DETAIL_EXIT: a reason of kvm_exit, its isa in the top two bits. */
 enum detail_kind {
 	DETAIL_NONE,
 	DETAIL_NAME,
@@ -51,7 +51,7 @@ enum detail_kind {
 enum why { WHY_OTHER, WHY_LOST, WHY_HISTORY, WHY_COUNT };
 
 struct cause_info {
-	const char *key; /* in JSON and run.json */
+	const char *key; /* in spikes.jsonl and run.json, where results/ knows it */
 	const char *title;
 	enum detail_kind detail; /* names and threads of causes guest_* are the guest's */
 	char letter; /* in the timeline picture */
@@ -89,9 +89,6 @@ uint64_t budget_sum(const struct budget *b);
 
 /* budget_verdict - the cause (details together) that took most */
 enum cause budget_verdict(const struct budget *b);
-
-/* cause_exit_name - "HLT", "MSR_WRITE" of kvm_exit's isa (1 VMX, 2 SVM) and reason; "17" if unknown */
-const char *cause_exit_name(unsigned int isa, uint32_t reason, char *buf, size_t size);
 
 /* cause_softirq_name - "TIMER", "NET_RX" (include/linux/interrupt.h) */
 const char *cause_softirq_name(uint32_t vec);

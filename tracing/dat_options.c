@@ -83,7 +83,8 @@ static void read_shift(struct src *s, struct dat *d)
 
 		src_skip(s, 8ull * n);
 		for (uint32_t k = 0; k < n && !s->bad; k++) {
-			int64_t offset = src_u64(s);
+			/* what is stored is to be added to the guest's stamps */
+			int64_t offset = -src_u64(s);
 
 			d->shift_moved |= k && offset != d->shifts[i].offset;
 			d->shifts[i].offset = offset;

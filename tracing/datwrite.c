@@ -120,7 +120,7 @@ static void put_shift(struct buf *b, const struct datw_head *h)
 	for (uint32_t i = 0; i < n; i++) {
 		put32(b, 1);
 		put64(b, 0);
-		put64(b, h->offset);
+		put64(b, -(uint64_t)h->offset);
 		put64(b, ratio);
 	}
 	for (uint32_t i = 0; i < n; i++)

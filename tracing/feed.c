@@ -27,6 +27,7 @@ struct feed {
 	struct page_walk walk;
 	uint64_t page_no;
 	struct event ev;
+	struct clock_map clock;
 	uint8_t number; /* of the file */
 };
 
@@ -219,7 +220,7 @@ static int advance(struct merge *m, struct feed *f, struct err *e)
 	}
 	m->events += walked;
 	f->ev.raw_ts = f->walk.ts;
-	f->ev.ts = clock_to_host(&f->file->clock, f->walk.ts);
+	f->ev.ts = clock_to_host(&f->clock, f->walk.ts);
 	return ret;
 }
 
@@ -257,6 +258,7 @@ static int add_feed(struct merge *m, const struct feed_file *file, size_t number
 	*f = (struct feed){ .file = file, .cpu = &file->dat->cpus[cpu], .number = number };
 	f->ev.cpu = f->cpu->cpu;
 	f->ev.file = number;
+	f->clock = f->cpu->cpu < file->n_maps ? file->maps[f->cpu->cpu] : file->clock;
 	if (!file->dat->packed_data)
 		ret = room_for(&f->window, &f->room, room, e);
 	if (!ret)

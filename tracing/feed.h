@@ -35,7 +35,9 @@ struct feed_file {
 	const struct dat *dat;
 	uint8_t *want; /* kind by event id, 0: passed over; FEED_IDS entries */
 	struct field type; /* common_type */
-	struct clock_map clock;
+	struct clock_map clock; /* of every CPU, unless maps tells */
+	const struct clock_map *maps; /* by CPU, n_maps of them; borrowed */
+	size_t n_maps;
 };
 
 /* feed_file_init - nothing is wanted yet; feed_file_free frees */

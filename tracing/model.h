@@ -22,7 +22,7 @@
 #include "tracing/people.h"
 
 enum { HOST, GUEST, SIDES };
-enum { MODEL_FIELDS = 5, IRQ_DEPTH = 8, MARKS = 64, TIMERS = 1024, GAPS = 256 };
+enum { MODEL_FIELDS = 5, IRQ_DEPTH = 8, MARKS = 64, TIMERS = 1024, GAPS = 256, PICTURE_CELLS = 60 };
 
 /* An event of interest as it lies in one file's records. */
 struct binding {
@@ -109,6 +109,7 @@ struct spike {
 	char comm[COMM_BYTES + 1];
 	int prio;
 	struct budget budget;
+	uint8_t picture[PICTURE_CELLS]; /* the cause at the middle of each cell of [due, ran] */
 };
 
 struct model_opts {

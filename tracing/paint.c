@@ -324,6 +324,19 @@ static void find_marks(struct story *st)
 	st->window = mark_in(&v->window, from, taken) != NULL;
 }
 
+/* The cells whose middle lies in [from, to). */
+static void draw(struct spike *s, uint64_t from, uint64_t to, enum cause cause)
+{
+	unsigned __int128 span = s->ran - s->due;
+
+	for (unsigned int i = 0; i < PICTURE_CELLS; i++) {
+		uint64_t middle = s->due + (uint64_t)(span * (2 * i + 1) / (2 * PICTURE_CELLS));
+
+		if (middle >= from && middle < to)
+			s->picture[i] = cause;
+	}
+}
+
 void paint(const struct model *m, const struct sampler *s, struct spike *spike)
 {
 	struct story st = { .m = m, .s = s, .ran_cpu = spike->guest_cpu, .ran = spike->ran };
@@ -339,6 +352,7 @@ void paint(const struct model *m, const struct sampler *s, struct spike *spike)
 		/* differences of rounded stamps, not rounded differences: they add up exactly */
 		budget_add(&spike->budget, v.cause, v.detail,
 			   clock_ns(rate, p.end) - clock_ns(rate, t));
+		draw(spike, t, p.end, v.cause);
 		t = p.end;
 	}
 }

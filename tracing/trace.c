@@ -15,6 +15,7 @@ struct subverb {
 };
 
 static const struct subverb subverbs[] = {
+	{ "explain", tracing_explain, "tell where the time of late wake-ups went" },
 	{ "count", tracing_count, "count VM exits by reason for each vCPU of a process" },
 };
 

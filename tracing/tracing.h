@@ -18,4 +18,7 @@ int tracing_trace(int argc, char **argv, struct err *e);
 /* tracing_count - trace count: VM exits of a process by reason, over windows */
 int tracing_count(int argc, char **argv, struct err *e);
 
+/* tracing_explain - rtkvm trace explain: where the time of late wake-ups went */
+int tracing_explain(int argc, char **argv, struct err *e);
+
 #endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * explain - what the explanation of a trace consists of, and its two forms
+ */
+#ifndef RTKVM_TRACING_EXPLAIN_H
+#define RTKVM_TRACING_EXPLAIN_H
+
+#include <json-c/json.h>
+#include <stdio.h>
+
+#include "tracing/session.h"
+
+enum { EXPLAIN_THREADS = 16, EXPLAIN_VCPUS = 256, EXPLAIN_LIST_MAX = 4096 };
+
+struct explain_opts {
+	struct session_opts session;
+	const char *run_dir; /* NULL: none */
+	const char *threads[EXPLAIN_THREADS];
+	size_t n_threads;
+	uint32_t vcpus[EXPLAIN_VCPUS];
+	size_t n_vcpus;
+	uint64_t threshold_ns, clock_error_ns;
+	uint64_t list; /* spikes shown, the worst ones */
+	bool json, timeline;
+};
+
+/* What one cause took over all spikes. */
+struct cause_total {
+	uint64_t spikes; /* in how many it took most */
+	uint64_t ns, worst_ns;
+};
+
+struct explanation {
+	const struct explain_opts *opts;
+	struct session session;
+	struct model model;
+	struct spike *worst; /* a heap, the least late one first, until explain_sort() */
+	size_t n_worst;
+	uint64_t spikes, ns; /* all above the threshold, and the time in them */
+	struct cause_total causes[CAUSE_COUNT];
+	uint64_t events, lost, lost_places;
+	uint64_t first_ts, last_ts;
+	struct clock_bound bound; /* of all vCPUs together */
+	FILE *lines; /* a line of JSON for each spike; NULL: not wanted */
+	bool wall_known; /* the recorder has noted what the wall clock showed at wall_ts */
+	uint64_t wall_ts, wall_ns;
+};
+
+/* explain_text, explain_json - the same data, for people and for machines */
+void explain_text(FILE *f, const struct explanation *x);
+json_object *explain_json(const struct explanation *x);
+
+/* explain_spike_json - one spike, a line of spikes.jsonl */
+json_object *explain_spike_json(const struct explanation *x, const struct spike *s);
+
+#endif

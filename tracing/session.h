@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * session - a host's and a guest's trace opened together, on one clock
+ */
+#ifndef RTKVM_TRACING_SESSION_H
+#define RTKVM_TRACING_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "tracing/feed.h"
+#include "tracing/model.h"
+
+struct session_opts {
+	const char *path[SIDES]; /* NULL: not there */
+	bool offset_given;
+	int64_t offset; /* guest = host + offset, in ticks */
+	double tsc_hz; /* 0: as the files say */
+};
+
+struct session {
+	struct dat dat[SIDES];
+	struct feed_file file[SIDES]; /* only those that are there are initialised */
+	bool has[SIDES];
+	struct clock_map *maps; /* of the guest's CPUs, when its file tells them */
+	struct clock_rate rate;
+	const char *rate_from, *offset_from; /* where they are known from */
+	bool same_offset; /* of all guest CPUs */
+};
+
+/* session_open - open what is there and find out the clocks; session_close also after a failure */
+int session_open(struct session *s, const struct session_opts *o, struct err *e);
+void session_close(struct session *s);
+
+/* session_hz - ticks a second of the axis */
+double session_hz(const struct session *s);
+
+/* session_merge - begin reading the files that are there; ev.file counts only those */
+int session_merge(struct session *s, struct merge *m, struct err *e);
+
+/* session_side - HOST or GUEST of an event of that merge */
+static inline unsigned int session_side(const struct session *s, const struct event *ev)
+{
+	return s->has[HOST] ? ev->file : GUEST;
+}
+
+#endif
