@@ -248,7 +248,7 @@ static int setup_model(struct explanation *x, struct err *e)
 static int walk(struct explanation *x, struct err *e)
 {
 	struct merge m;
-	struct event ev;
+	const struct event *ev;
 	uint64_t n = 0;
 	int ret = session_merge(&x->session, &m, e);
 
@@ -257,9 +257,9 @@ static int walk(struct explanation *x, struct err *e)
 	x->model.merge = &m;
 	while ((ret = merge_next(&m, &ev, e)) > 0) {
 		if (!n++)
-			x->first_ts = ev.ts;
-		x->last_ts = ev.ts;
-		ret = model_event(&x->model, &ev, session_side(&x->session, &ev), e);
+			x->first_ts = ev->ts;
+		x->last_ts = ev->ts;
+		ret = model_event(&x->model, ev, session_side(&x->session, ev), e);
 		if (ret < 0)
 			break;
 		if (!(n & 0xffff) && stop_requested()) {

@@ -225,28 +225,28 @@ static int advance(struct merge *m, struct feed *f, struct err *e)
 }
 
 /* Of two events at the same instant, that of the first file and lower CPU comes first. */
-static bool earlier(const struct feed *a, const struct feed *b)
+static bool earlier(const struct merge_slot *a, const struct merge_slot *b)
 {
-	return a->ev.ts < b->ev.ts || (a->ev.ts == b->ev.ts && a < b);
+	return a->ts < b->ts || (a->ts == b->ts && a->feed < b->feed);
 }
 
 static void sift_down(struct merge *m, size_t i)
 {
-	struct feed *f = m->heap[i];
+	struct merge_slot s = m->heap[i];
 
 	for (;;) {
 		size_t child = 2 * i + 1;
 
 		if (child >= m->n)
 			break;
-		if (child + 1 < m->n && earlier(m->heap[child + 1], m->heap[child]))
+		if (child + 1 < m->n && earlier(&m->heap[child + 1], &m->heap[child]))
 			child++;
-		if (earlier(f, m->heap[child]))
+		if (earlier(&s, &m->heap[child]))
 			break;
 		m->heap[i] = m->heap[child];
 		i = child;
 	}
-	m->heap[i] = f;
+	m->heap[i] = s;
 }
 
 static int add_feed(struct merge *m, const struct feed_file *file, size_t number, size_t cpu,
@@ -264,7 +264,7 @@ static int add_feed(struct merge *m, const struct feed_file *file, size_t number
 	if (!ret)
 		ret = advance(m, f, e);
 	if (ret > 0)
-		m->heap[m->n++] = f;
+		m->heap[m->n++] = (struct merge_slot){ f->ev.ts, f };
 	return ret < 0 ? ret : 0;
 }
 
@@ -299,34 +299,36 @@ int merge_open(struct merge *m, const struct feed_file *files, size_t n, size_t 
 	return 0;
 }
 
-int merge_next(struct merge *m, struct event *ev, struct err *e)
+int merge_next(struct merge *m, const struct event **ev, struct err *e)
 {
-	struct feed *f = m->last;
+	struct merge_slot *first = m->heap;
 
-	if (f) {
+	if (m->out) {
 		int ret;
 
-		f->ev.lost = 0;
-		ret = advance(m, f, e);
+		m->out = false;
+		first->feed->ev.lost = 0;
+		ret = advance(m, first->feed, e);
 		if (ret < 0)
 			return ret;
-		if (!ret)
-			m->heap[0] = m->heap[--m->n];
-		if (m->n)
+		if (ret)
+			first->ts = first->feed->ev.ts;
+		else
+			*first = m->heap[--m->n];
+		if (m->n > 1)
 			sift_down(m, 0);
-		m->last = NULL;
 	}
 	if (!m->n)
 		return 0;
-	m->last = m->heap[0];
-	*ev = m->last->ev;
+	m->out = true;
+	*ev = &first->feed->ev;
 	return 1;
 }
 
 bool merge_has(const struct merge *m, unsigned int file)
 {
 	for (size_t i = 0; i < m->n; i++)
-		if (m->heap[i]->number == file)
+		if (m->heap[i].feed->number == file)
 			return true;
 	return false;
 }

@@ -19,7 +19,7 @@
 struct event {
 	uint64_t ts; /* on the axis of the merge */
 	uint64_t raw_ts; /* as in the file */
-	const uint8_t *rec; /* common fields first; valid until the next call */
+	const uint8_t *rec; /* common fields first */
 	uint32_t len;
 	uint16_t id; /* of the event in its file */
 	uint16_t kind; /* what feed_want() was told */
@@ -46,12 +46,18 @@ void feed_file_free(struct feed_file *f);
 
 struct feed;
 
+/* The next event's time stands in the heap itself: comparing follows no pointer. */
+struct merge_slot {
+	uint64_t ts;
+	struct feed *feed;
+};
+
 struct merge {
 	struct feed *feeds; /* all */
 	size_t n_feeds;
-	struct feed **heap; /* those with an event left, the earliest first */
+	struct merge_slot *heap; /* those with an event left, the earliest first */
 	size_t n;
-	struct feed *last; /* handed out its event; advanced by the next call */
+	bool out; /* the first one's event is handed out: the next call moves it on */
 	uint64_t events; /* walked, wanted or not */
 	uint64_t pages;
 	uint64_t lost; /* events the pages say are missing */
@@ -62,8 +68,11 @@ struct merge {
 int merge_open(struct merge *m, const struct feed_file *files, size_t n, size_t window_bytes,
 	       struct err *e);
 
-/* merge_next - the earliest event left: 1, 0 at the end, -errno (a corrupt page is named) */
-int merge_next(struct merge *m, struct event *ev, struct err *e);
+/*
+ * merge_next - the earliest event left, borrowed until the next call: 1, 0 at the end, -errno (a
+ * corrupt page is named)
+ */
+int merge_next(struct merge *m, const struct event **ev, struct err *e);
 
 /* merge_has - does this file have an event left? */
 bool merge_has(const struct merge *m, unsigned int file);

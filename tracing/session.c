@@ -117,7 +117,7 @@ static int rate_from_timers(struct session *s, struct err *e)
 	struct line l = { 0 };
 	struct field now;
 	struct merge m;
-	struct event ev;
+	const struct event *ev;
 	double slope;
 	int ret;
 
@@ -128,8 +128,8 @@ static int rate_from_timers(struct session *s, struct err *e)
 	file->want[f->id] = 1;
 	ret = merge_open(&m, file, 1, WINDOWS_BYTES, e);
 	while (!ret && (ret = merge_next(&m, &ev, e)) > 0) {
-		if (ev.len >= (uint32_t)now.offset + now.bytes)
-			line_add(&l, (int64_t)field_get(ev.rec, now), ev.ts);
+		if (ev->len >= (uint32_t)now.offset + now.bytes)
+			line_add(&l, (int64_t)field_get(ev->rec, now), ev->ts);
 		ret = 0;
 	}
 	merge_close(&m);

@@ -61,7 +61,7 @@ static void explain(struct bench *b, bool with_host, struct clock_map map)
 	struct dat dats[2];
 	struct feed_file files[2];
 	struct merge merge;
-	struct event ev;
+	const struct event *ev;
 	struct model_opts o = { .timer_vector = 0xec, .on_spike = keep_spike, .arg = b };
 	int ret, first = with_host ? HOST : GUEST;
 
@@ -82,7 +82,7 @@ static void explain(struct bench *b, bool with_host, struct clock_map map)
 	if (with_host)
 		b->model.merge = &merge;
 	while ((ret = merge_next(&merge, &ev, &e)) > 0)
-		assert_int_equal(model_event(&b->model, &ev, ev.file + first, &e), 0);
+		assert_int_equal(model_event(&b->model, ev, ev->file + first, &e), 0);
 	assert_int_equal(ret, 0);
 	assert_int_equal(merge.events,
 			 gen_events(&b->sim.guest) + (with_host ? gen_events(&b->sim.host) : 0));
