@@ -56,7 +56,10 @@ void dat_set_clock(struct dat *d, const char *text);
 /* dat_add_cpu - true: d has it (its descriptor too) */
 bool dat_add_cpu(struct src *s, struct dat *d, struct dat_cpu cpu);
 
-/* dat_unpack_section - the content of a compressed section of bytes bytes; the caller frees */
+/*
+ * dat_unpack_section - the content of a compressed section of bytes bytes; the caller frees.
+ * *out_bytes is written last, so that it may be part of *s.
+ */
 char *dat_unpack_section(struct src *s, const struct dat *d, uint64_t bytes, uint64_t max,
 			 uint64_t *out_bytes);
 

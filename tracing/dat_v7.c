@@ -20,7 +20,6 @@ char *dat_unpack_section(struct src *s, const struct dat *d, uint64_t bytes, uin
 	_cleanup_free_ char *in = NULL;
 	char *out;
 
-	*out_bytes = 0;
 	if (!s->bad && (bytes < 8 || packed > bytes - 8 || full > max))
 		src_fail(s, "a compressed section of %u bytes in %ju", full, (uintmax_t)bytes);
 	in = src_load(s, packed, max, "a compressed section");

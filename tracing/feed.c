@@ -106,8 +106,17 @@ static int start_chunks(struct feed *f, struct err *e)
 	return ret < 0 ? ret : f->chunks > CHUNKS_MAX ? bad_chunk(f, e) : 0;
 }
 
+/* Where the CPU's compressed data ends: some writers leave the count of chunks out of its size. */
+static uint64_t packed_end(const struct feed *f)
+{
+	uint64_t in_file = f->file->dat->file_bytes - f->cpu->offset;
+
+	return f->cpu->bytes + 4 < in_file ? f->cpu->bytes + 4 : in_file;
+}
+
 static int fill_chunk(struct feed *f, struct err *e)
 {
+	uint64_t end = packed_end(f);
 	uint32_t head[2]; /* compressed bytes, bytes */
 	int ret;
 
@@ -119,13 +128,13 @@ static int fill_chunk(struct feed *f, struct err *e)
 	if (!f->chunks)
 		return 0;
 	f->chunks--;
-	if (f->cpu->bytes - f->pos < sizeof(head))
+	if (end - f->pos < sizeof(head))
 		return bad_chunk(f, e);
 	ret = read_at(f, head, sizeof(head), e);
 	if (ret < 0)
 		return ret;
 	f->pos += sizeof(head);
-	if (head[0] > f->cpu->bytes - f->pos || head[0] > CHUNK_MAX || !head[1] ||
+	if (head[0] > end - f->pos || head[0] > CHUNK_MAX || !head[1] ||
 	    head[1] > CHUNK_MAX)
 		return bad_chunk(f, e);
 	ret = room_for(&f->packed, &f->packed_room, head[0], e);
