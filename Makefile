@@ -47,6 +47,9 @@ $(B)/%.o: %.c VERSION
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(OBJS)
 	$(CC) $(ALLCF) -o $@ $^ $(LIBS) -lcmocka
 
+# libFuzzer declares its entry point nowhere
+$(B)/tests/fuzz/%.o: ALLCF += -Wno-missing-prototypes
+
 $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/driver.o $(OBJS)
 	$(CC) $(ALLCF) -o $@ $^ $(LIBS)
 

@@ -18,6 +18,7 @@ static const struct cause causes[] = {
 	{ "host-irq", "host interrupt", "#0072b2", 7 },
 	{ "host-softirq", "host softirq", "#0072b2", 9 },
 	{ "host-thread", "host thread", "#d55e00", 7 },
+	{ "host-off", "host interrupts off", "#0072b2", 13 },
 	{ "host-idle", "host idle state", "#d55e00", 9 },
 	{ "vmexit", "VM exit handling", "#009e73", 7 },
 	{ "vmm", "VMM user space", "#009e73", 9 },

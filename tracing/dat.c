@@ -164,7 +164,8 @@ static int finish(struct src *s, struct dat *d)
 		src_fail(s, "its pages hold more than %u bytes", d->page_bytes);
 	if (s->bad)
 		return s->e->code;
-	qsort(d->cpus, d->n_cpus, sizeof(*d->cpus), by_cpu);
+	if (d->n_cpus)
+		qsort(d->cpus, d->n_cpus, sizeof(*d->cpus), by_cpu);
 	return 0;
 }
 

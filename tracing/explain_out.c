@@ -73,9 +73,9 @@ static void print_clock(FILE *f, const struct explanation *x)
 	if (!b->inside || b->low == INT64_MIN || b->high == INT64_MAX)
 		fprintf(f, ", not checked: no kvm_entry and kvm_exit in the host's trace\n");
 	else
-		fprintf(f, ", off by -%ju to +%ju ns at most (%ju guest events)\n",
-			(uintmax_t)clock_ns(s->rate, -b->low),
-			(uintmax_t)clock_ns(s->rate, b->high), (uintmax_t)b->inside);
+		fprintf(f, ", off by %jd to %+jd ns at most (%ju guest events)\n",
+			-(intmax_t)clock_ns(s->rate, -b->low), (intmax_t)clock_ns(s->rate, b->high),
+			(uintmax_t)b->inside);
 }
 
 static void print_head(FILE *f, const struct explanation *x)
@@ -176,7 +176,7 @@ void explain_text(FILE *f, const struct explanation *x)
 		if (x->opts->timeline)
 			print_legend(f, x);
 		if (x->n_worst < x->spikes)
-			fprintf(f, "the %zu latest of %ju are shown; --list N shows more\n",
+			fprintf(f, "the %zu longest of %ju are shown; --list N shows more\n",
 				x->n_worst, (uintmax_t)x->spikes);
 	}
 	print_causes(f, x);
