@@ -180,7 +180,8 @@ static int put_entry(FILE *f, const struct cpio_entry *entry, unsigned int ino, 
 	if (entry->from)
 		return put_from(f, entry, ino, mtime, e);
 	if (put_header(f, ino, entry, entry->len, mtime) ||
-	    fwrite(entry->data, 1, entry->len, f) != entry->len || pad(f, entry->len))
+	    (entry->len && fwrite(entry->data, 1, entry->len, f) != entry->len) ||
+	    pad(f, entry->len))
 		return err_sys(e, "writing the archive failed");
 	return 0;
 }
@@ -198,7 +199,8 @@ int cpio_write(struct cpio *c, int fd, struct err *e)
 			close(copy);
 		return err_sys(e, "writing the archive failed");
 	}
-	qsort(c->entries, c->n, sizeof(*c->entries), by_name);
+	if (c->n)
+		qsort(c->entries, c->n, sizeof(*c->entries), by_name);
 	for (size_t i = 0; i < c->n && !ret; i++) {
 		if (i && !strcmp(c->entries[i].name, c->entries[i - 1].name))
 			return err_set(e, -EEXIST, "%s is in the archive twice",

@@ -124,18 +124,14 @@ static int segments(const struct image *im, struct args *needed, struct err *e)
 	return args_check(needed, e) < 0 ? e->code : 1;
 }
 
-int elf_needed(const char *path, struct args *needed, struct err *e)
+int elf_scan(const char *path, const void *data, size_t len, struct args *needed, struct err *e)
 {
-	_cleanup_free_ char *data = NULL;
-	ssize_t n = file_load(path, ELF_BYTES, &data, e);
-	struct image im = { .path = path, .data = data, .size = n };
+	struct image im = { .path = path, .data = data, .size = len };
 	Elf64_Ehdr eh;
 
-	if (n < 0)
-		return n;
-	if (n < SELFMAG || memcmp(data, ELFMAG, SELFMAG))
+	if (len < SELFMAG || memcmp(data, ELFMAG, SELFMAG))
 		return 0;
-	if ((size_t)n < sizeof(eh))
+	if (len < sizeof(eh))
 		return damaged(&im, e);
 	memcpy(&eh, data, sizeof(eh));
 	if (eh.e_ident[EI_CLASS] != ELFCLASS64 || eh.e_ident[EI_DATA] != ELFDATA2LSB ||
@@ -145,4 +141,12 @@ int elf_needed(const char *path, struct args *needed, struct err *e)
 	im.phoff = eh.e_phoff;
 	im.phnum = eh.e_phnum;
 	return segments(&im, needed, e);
+}
+
+int elf_needed(const char *path, struct args *needed, struct err *e)
+{
+	_cleanup_free_ char *data = NULL;
+	ssize_t n = file_load(path, ELF_BYTES, &data, e);
+
+	return n < 0 ? n : elf_scan(path, data, n, needed, e);
 }

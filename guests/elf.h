@@ -8,6 +8,8 @@
 #ifndef RTKVM_GUESTS_ELF_H
 #define RTKVM_GUESTS_ELF_H
 
+#include <stddef.h>
+
 #include "guests/args.h"
 #include "lib/err.h"
 
@@ -17,5 +19,8 @@
  * file (a script); -EINVAL when it is a damaged or foreign one.
  */
 int elf_needed(const char *path, struct args *needed, struct err *e);
+
+/* elf_scan - elf_needed on len bytes in memory; path is for the error alone */
+int elf_scan(const char *path, const void *data, size_t len, struct args *needed, struct err *e);
 
 #endif

@@ -68,33 +68,43 @@ int home_lock(const char *path, struct err *e)
 	return fd;
 }
 
-/* A run's lock file lies beside its directory, so that it can outlive it for a moment. */
+/*
+ * A run's lock file lies beside its directory. One without a lock file, or whose lock is free, has
+ * no owner: owners make both under the lock of the whole lab, which the caller holds.
+ */
+static void remove_if_dead(const char *dir)
+{
+	struct err ignored = { 0 };
+	_cleanup_close_ int fd = -1;
+	char lock[PATH_MAX];
+
+	if (!file_path(lock, sizeof(lock), "%s.lock", dir))
+		return;
+	fd = open(lock, O_RDWR | O_CLOEXEC);
+	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB))
+		return;
+	file_remove_tree(dir, &ignored);
+	unlink(lock);
+}
+
 static void remove_dead(const char *lab)
 {
 	char pattern[PATH_MAX];
-	struct err ignored = { 0 };
 	glob_t found;
 
-	if (!file_path(pattern, sizeof(pattern), "%s/run.*.lock", lab) ||
-	    glob(pattern, 0, NULL, &found))
+	if (!file_path(pattern, sizeof(pattern), "%s/run.*", lab) || glob(pattern, 0, NULL, &found))
 		return;
 	for (size_t i = 0; i < found.gl_pathc; i++) {
-		char *lock = found.gl_pathv[i];
-		_cleanup_close_ int fd = open(lock, O_RDWR | O_CLOEXEC);
+		char *path = found.gl_pathv[i];
+		size_t len = strlen(path);
 
-		if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB))
-			continue;
-		unlink(lock);
-		lock[strlen(lock) - strlen(".lock")] = '\0';
-		file_remove_tree(lock, &ignored);
+		if (len > 5 && !strcmp(path + len - 5, ".lock"))
+			path[len - 5] = '\0';
+		remove_if_dead(path);
 	}
 	globfree(&found);
 }
 
-/*
- * Between the making of the lock file and the taking of the lock another start could think its
- * owner dead: both steps happen under the lock of the lab directory.
- */
 int rundir_create(struct rundir *r, struct err *e)
 {
 	_cleanup_close_ int all = -1;

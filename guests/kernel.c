@@ -2,10 +2,13 @@
 #include "guests/kernel.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <glob.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/cleanup.h"
 #include "lib/file.h"
@@ -34,7 +37,8 @@ int kernel_open(struct kernel *k, const char *tree, struct err *e)
 		return err_set(e, -ENOENT, "there is no kernel in %s/boot", tree);
 	name = strrchr(found.gl_pathv[0], '/') + strlen("/vmlinuz-");
 	file_path(k->image, sizeof(k->image), "%s", found.gl_pathv[0]);
-	if (!file_path(k->release, sizeof(k->release), "%s", name)) {
+	if (!file_path(k->release, sizeof(k->release), "%s", name) ||
+	    !file_path(k->elf, sizeof(k->elf), "%s/boot/vmlinux-%s", tree, name)) {
 		globfree(&found);
 		return err_sys(e, "opening the kernel in %s failed", tree);
 	}
@@ -63,6 +67,68 @@ static int make_modules_dep(const struct kernel *k, struct err *e)
 	return ret;
 }
 
+/*
+ * Where a bzImage holds the packed ELF file: fields of the setup header, from protocol 2.08 on
+ * (Documentation/x86/boot.rst: setup_sects, payload_offset); the payload is a whole xz stream, and
+ * behind it its unpacked size.
+ */
+static int payload_offset(const char *image, off_t *offset, struct err *e)
+{
+	_cleanup_close_ int fd = open(image, O_RDONLY | O_CLOEXEC);
+	unsigned char head[0x250];
+	uint32_t payload;
+	unsigned int sectors;
+
+	if (fd < 0)
+		return err_sys(e, "opening %s failed", image);
+	if (pread(fd, head, sizeof(head), 0) != sizeof(head) || memcmp(head + 0x202, "HdrS", 4))
+		return err_set(e, -EINVAL, "%s is not a bzImage", image);
+	sectors = head[0x1f1] ? head[0x1f1] : 4;
+	memcpy(&payload, head + 0x248, sizeof(payload));
+	*offset = (sectors + 1) * 512 + (off_t)payload;
+	return 0;
+}
+
+static int unpack_elf(const struct kernel *k, struct err *e)
+{
+	char *argv[] = { (char *)"xz", (char *)"--decompress", (char *)"--stdout",
+			 (char *)"--single-stream", NULL };
+	_cleanup_close_ int in = -1, out = -1;
+	struct proc_opts o = PROC_OPTS_INIT;
+	char tmp[PATH_MAX];
+	struct proc p;
+	off_t offset = 0;
+	int ret;
+
+	if (file_exists(k->elf))
+		return 0;
+	ret = payload_offset(k->image, &offset, e);
+	if (ret < 0)
+		return ret;
+	if (!file_path(tmp, sizeof(tmp), "%s.tmp", k->elf))
+		return err_sys(e, "unpacking %s failed", k->image);
+	in = open(k->image, O_RDONLY | O_CLOEXEC);
+	out = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	if (in < 0 || out < 0 || lseek(in, offset, SEEK_SET) < 0)
+		return err_sys(e, "unpacking %s failed", k->image);
+	o.argv = argv;
+	o.in = in;
+	o.out = out;
+	ret = proc_start(&p, &o, e);
+	if (!ret && proc_wait(&p, 0) < 0) {
+		proc_stop(&p, 1000);
+		ret = err_set(e, -EINTR, "unpacking %s was interrupted", k->image);
+	}
+	if (!ret && (proc_code(&p) || rename(tmp, k->elf)))
+		ret = err_set(e, -EIO,
+			      "unpacking %s failed: no kernel packed with xz is in it, "
+			      "or the disk is full",
+			      k->image);
+	if (ret < 0)
+		unlink(tmp);
+	return ret;
+}
+
 const char *kernel_metapackage(const char *kind)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
@@ -82,6 +148,8 @@ int kernel_fetch(struct kernel *k, const struct apt_package *meta, const char *c
 		ret = kernel_open(k, tree, e);
 	if (!ret)
 		ret = make_modules_dep(k, e);
+	if (!ret)
+		ret = unpack_elf(k, e);
 	return ret;
 }
 

@@ -16,6 +16,7 @@ struct kernel {
 	char release[APT_NAME_BYTES]; /* "6.1.0-56-rt-amd64", as uname -r says in it */
 	char tree[PATH_MAX - 256]; /* holds boot/ and lib/modules/RELEASE/ with modules.dep */
 	char image[PATH_MAX]; /* boot/vmlinuz-RELEASE */
+	char elf[PATH_MAX]; /* what is packed in it: an emulator takes seconds to unpack xz */
 };
 
 /* kernel_metapackage - the package that stands for kind ("rt", "generic"); NULL for another kind */

@@ -86,7 +86,6 @@ static int parse_kernel(struct lab_options *o, const char *text, struct err *e)
 	return 0;
 }
 
-/* The machine sees the path as it is here, so it has to be absolute and not one of its own. */
 static int parse_share(struct lab_options *o, const char *text, struct err *e)
 {
 	if (o->n_shares == LAB_SHARES)
@@ -102,6 +101,13 @@ static int parse_memory(struct lab_options *o, const char *text, struct err *e)
 	if (!ret && (o->mem_bytes < 512ull << 20 || o->mem_bytes > 1ull << 40))
 		return err_set(e, -EINVAL, "--memory: \"%s\" is out of range (512M to 1T)", text);
 	return ret;
+}
+
+static int parse_limit(const char *option, const char *text, uint64_t *ns, struct err *e)
+{
+	int ret = opt_duration(option, text, ns, e);
+
+	return ret || *ns ? ret : err_set(e, -EINVAL, "%s: it has to be longer than 0", option);
 }
 
 static int parse_action(struct lab_options *o, const char *text, struct err *e)
@@ -186,10 +192,10 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 		o->pid_file = arg;
 		break;
 	case KEY_TIMEOUT:
-		ret = opt_duration("--timeout", arg, &o->timeout_ns, p->e);
+		ret = parse_limit("--timeout", arg, &o->timeout_ns, p->e);
 		break;
 	case KEY_BOOT_TIMEOUT:
-		ret = opt_duration("--boot-timeout", arg, &o->boot_timeout_ns, p->e);
+		ret = parse_limit("--boot-timeout", arg, &o->boot_timeout_ns, p->e);
 		break;
 	case KEY_KEEP:
 		o->keep = true;

@@ -46,9 +46,6 @@ int lab_kernel(struct kernel *k, const char *kind, struct err *e);
 /* lab_list - print what is built */
 int lab_list(struct err *e);
 
-/* lab_disk - the disk image that lab_build made; path holds PATH_MAX bytes */
-int lab_disk(char *path, struct err *e);
-
 /* lab_run - run a command (or a shell) in the machine; its exit code, 2, or -errno */
 int lab_run(const struct lab_options *o, struct err *e);
 

@@ -1,267 +1,43 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* lab_run - start the machine, pass on what its command prints, end with its exit code */
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <stdarg.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
 
+#include "guests/disk.h"
 #include "guests/home.h"
-#include "guests/lab.h"
-#include "guests/machine.h"
+#include "guests/lab_setup.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "lib/file.h"
-#include "lib/paths.h"
 
-enum { MAX_MACHINE_SHARES = LAB_SHARES + 8, TAIL_BYTES = 3000 };
+enum { TAIL_BYTES = 3000, LOG_BYTES = 64 << 20, OFF_SECONDS = 120 };
+
+/* Always there: a console to look at, and an end instead of a hang after a panic. */
+#define BASE_CMDLINE "console=ttyS0 panic=-1"
 
 struct session {
 	const struct lab_options *o;
 	struct rundir dir;
-	struct kernel kernel;
+	struct lab_setup setup;
 	struct machine m;
-	struct machine_share shares[MAX_MACHINE_SHARES];
-	size_t n_shares;
-	char support[PATH_MAX], results[PATH_MAX], modules[PATH_MAX], disk[PATH_MAX];
-	char share_paths[LAB_SHARES][PATH_MAX];
-	char console[PATH_MAX];
-	FILE *order; /* records for the agent (lab/proto.h) while they are collected */
-	char *order_text;
-	size_t order_len;
+	char console[PATH_MAX], log[PATH_MAX], disk[PATH_MAX];
+	struct termios terminal; /* as it was */
+	bool raw; /* it is not, now */
+	struct lab_size size; /* as the machine knows it */
 };
 
-static void record(struct session *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-
-static void record(struct session *s, const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	vfprintf(s->order, fmt, args);
-	va_end(args);
-	fputc('\0', s->order);
-}
-
-/* One 9p share: QEMU's side and the agent's. */
-static void share(struct session *s, const char *tag, const char *path, const char *at,
-		  bool writable)
-{
-	s->shares[s->n_shares++] =
-		(struct machine_share){ .tag = tag, .path = path, .writable = writable };
-	record(s, "share %s %s %s", tag, writable ? "rw" : "ro", at);
-}
-
-static int check_dir(const char *path, struct err *e)
-{
-	struct stat st;
-
-	if (stat(path, &st))
-		return err_sys(e, "sharing %s with the lab failed", path);
-	if (!S_ISDIR(st.st_mode))
-		return err_set(e, -ENOTDIR, "sharing %s with the lab failed: not a directory",
-			       path);
-	return 0;
-}
-
-static int user_shares(struct session *s, struct err *e)
-{
-	static const char *const tags[LAB_SHARES] = { "share0", "share1", "share2", "share3",
-						      "share4", "share5", "share6", "share7" };
-
-	for (size_t i = 0; i < s->o->n_shares; i++) {
-		int ret;
-
-		if (!realpath(s->o->shares[i], s->share_paths[i]))
-			return err_sys(e, "sharing %s with the lab failed", s->o->shares[i]);
-		ret = check_dir(s->share_paths[i], e);
-		if (ret < 0)
-			return ret;
-		share(s, tags[i], s->share_paths[i], s->share_paths[i], false);
-	}
-	return 0;
-}
-
-/* Without --results there is a directory all the same: the command need not know the difference. */
-static int results_share(struct session *s, struct err *e)
-{
-	int ret = 0;
-
-	if (s->o->results) {
-		ret = file_mkdirs(s->o->results, e);
-		if (!ret && !realpath(s->o->results, s->results))
-			ret = err_sys(e, "finding %s failed", s->o->results);
-	} else if (file_path(s->results, sizeof(s->results), "%s/results", s->dir.path)) {
-		ret = file_mkdirs(s->results, e);
-	}
-	if (ret < 0)
-		return ret;
-	share(s, "results", s->results, LAB_RESULTS, true);
-	record(s, "env RTKVM_RESULTS=%s", LAB_RESULTS);
-	return 0;
-}
-
-/* The directory paths_support() searches: what it finds here it finds in the machine too. */
-static int support_share(struct session *s, struct err *e)
-{
-	int ret = paths_support(s->support, sizeof(s->support), "guests/lab-agent", e);
-
-	if (ret < 0)
-		return ret;
-	s->support[strlen(s->support) - strlen("/guests/lab-agent")] = '\0';
-	share(s, "support", s->support, LAB_SUPPORT, false);
-	return 0;
-}
-
-static int modules_share(struct session *s, struct err *e)
-{
-	if (!file_path(s->modules, sizeof(s->modules), "%s/lib/modules", s->kernel.tree))
-		return err_sys(e, "sharing the modules failed");
-	share(s, "modules", s->modules, "/lib/modules", false);
-	return 0;
-}
-
-/*
- * The fast flavour's root: /usr is this machine's; /lib is a directory of links into it, because
- * the kernel's modules have to appear below it; /etc is what the C library and dash ask for.
- */
-static int fast_root(struct session *s, struct cpio *c, struct err *e)
-{
-	static const struct {
-		const char *name, *target;
-	} links[] = {
-		{ "bin", "usr/bin" },
-		{ "sbin", "usr/sbin" },
-		{ "lib64", "usr/lib64" },
-		{ "etc/mtab", "/proc/self/mounts" },
-	};
-	static const char passwd[] = "root:x:0:0:root:/root:/bin/bash\n"
-				     "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n";
-	static const char group[] = "root:x:0:\ntty:x:5:\nkvm:x:104:\nnogroup:x:65534:\n";
-	struct dirent *d;
-	DIR *dir;
-	int ret = 0;
-
-	for (size_t i = 0; i < ARRAY_SIZE(links) && !ret; i++)
-		ret = cpio_link(c, links[i].name, links[i].target, e);
-	if (!ret)
-		ret = cpio_data(c, "etc/passwd", 0644, passwd, strlen(passwd), e);
-	if (!ret)
-		ret = cpio_data(c, "etc/group", 0644, group, strlen(group), e);
-	if (!ret)
-		ret = cpio_file(c, "etc/ld.so.cache", 0644, "/etc/ld.so.cache", e);
-	if (ret < 0)
-		return ret;
-	dir = opendir("/usr/lib");
-	if (!dir)
-		return err_sys(e, "reading /usr/lib failed");
-	while (!ret && (d = readdir(dir))) {
-		char name[300], target[300];
-
-		if (d->d_name[0] == '.' || !strcmp(d->d_name, "modules"))
-			continue;
-		snprintf(name, sizeof(name), "lib/%s", d->d_name);
-		snprintf(target, sizeof(target), "/usr/lib/%s", d->d_name);
-		ret = cpio_link(c, name, target, e);
-	}
-	closedir(dir);
-	share(s, "usr", "/usr", "/usr", false);
-	share(s, "alternatives", "/etc/alternatives", "/etc/alternatives", false);
-	return ret;
-}
-
-static void module_order(void *ctx, const char *path)
-{
-	record(ctx, "module /%s", path);
-}
-
-static void command_records(struct session *s)
-{
-	const struct lab_options *o = s->o;
-	const char *term = getenv("TERM");
-
-	record(s, "flavour %s", o->flavour == LAB_FAST ? "fast" : "full");
-	record(s, "env PATH=" LAB_BIN ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:"
-		  "/bin");
-	record(s, "env HOME=/root");
-	record(s, "env LANG=C.UTF-8");
-	record(s, "env TERM=%s", term ? term : "dumb");
-	record(s, "env RTKVM_LAB=%s", o->flavour == LAB_FAST ? "fast" : "full");
-	if (o->n_shares)
-		record(s, "env RTKVM_SHARE=%s", s->share_paths[0]);
-	if (o->disk)
-		record(s, "off yes");
-	if (o->action == LAB_SHELL) {
-		record(s, "tty yes");
-		record(s, "arg /bin/bash");
-		record(s, "arg -l");
-	}
-	for (char **arg = o->argv; o->action != LAB_SHELL && *arg; arg++)
-		record(s, "arg %s", *arg);
-}
-
-static int collect_initrd(struct session *s, struct cpio *c, struct err *e)
-{
-	static const char *const base[] = { "virtio_pci", "virtio_console", "9pnet_virtio",
-					    "9p",	  "kvm_amd",	    NULL };
-	static const char *const disk[] = { "virtio_blk", "crc32c_generic", "ext4", NULL };
-	char path[PATH_MAX];
-	int ret = kernel_add_modules(&s->kernel, base, c, module_order, s, e);
-
-	if (!ret && s->o->flavour == LAB_FULL)
-		ret = kernel_add_modules(&s->kernel, disk, c, module_order, s, e);
-	if (!ret)
-		ret = paths_support(path, sizeof(path), "guests/lab-agent", e);
-	if (!ret)
-		ret = cpio_file(c, "init", 0755, path, e);
-	if (!ret)
-		ret = paths_self(path, sizeof(path), e);
-	if (!ret)
-		ret = cpio_file(c, "rtkvm/rtkvm", 0755, path, e);
-	if (!ret && s->o->flavour == LAB_FAST)
-		ret = fast_root(s, c, e);
-	if (!ret)
-		ret = modules_share(s, e);
-	if (!ret)
-		ret = support_share(s, e);
-	if (!ret)
-		ret = results_share(s, e);
-	if (!ret)
-		ret = user_shares(s, e);
-	return ret;
-}
-
-static int write_initrd(struct session *s, const char *path, struct err *e)
-{
-	_cleanup_cpio_ struct cpio c = { 0 };
-	_cleanup_close_ int fd = -1;
-	int ret;
-
-	s->order = open_memstream(&s->order_text, &s->order_len);
-	if (!s->order)
-		return err_sys(e, "writing the lab's order failed");
-	ret = collect_initrd(s, &c, e);
-	if (!ret)
-		command_records(s);
-	if (fclose(s->order) && !ret)
-		ret = err_sys(e, "writing the lab's order failed");
-	if (!ret)
-		ret = cpio_data(&c, LAB_ORDER + 1, 0644, s->order_text, s->order_len, e);
-	if (!ret)
-		ret = cpio_dir(&c, "dev", 0755, e);
-	if (ret < 0)
-		return ret;
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return err_sys(e, "writing %s failed", path);
-	return cpio_write(&c, fd, e);
-}
+struct progress {
+	bool ready, interactive;
+	int input; /* terminal input is read from here; -1 none */
+	uint64_t deadline_ns;
+	int code; /* the command's, once it has ended; -1 */
+};
 
 char *lab_default_cmdline(unsigned int cpus, char *buf, size_t size)
 {
@@ -274,123 +50,222 @@ char *lab_default_cmdline(unsigned int cpus, char *buf, size_t size)
 	return buf;
 }
 
-static void show_tail(const struct session *s, const char *file, const char *what)
+static int kernel_cmdline(const struct session *s, char *buf, size_t size, struct err *e)
+{
+	char image[2048] = "", isolation[256];
+	const char *text = s->o->cmdline ? s->o->cmdline : "";
+
+	if (s->o->cmdline_from_image) {
+		int ret = disk_cmdline(s->disk, image, sizeof(image), e);
+
+		if (ret < 0)
+			return ret;
+	} else if (!s->o->cmdline) {
+		text = lab_default_cmdline(s->o->cpus, isolation, sizeof(isolation));
+	}
+	if (!file_path(buf, size, "%s %s %s", BASE_CMDLINE, image, text))
+		return err_set(e, -E2BIG, "the lab's kernel command line is too long");
+	return 0;
+}
+
+static void show_tail(const char *file)
 {
 	_cleanup_free_ char *text = NULL;
 	struct err ignored = { 0 };
-	ssize_t n = file_load(file, 64 << 20, &text, &ignored);
+	ssize_t n = file_load(file, LOG_BYTES, &text, &ignored);
 	const char *at;
 
-	(void)s;
 	if (n <= 0)
 		return;
 	at = n > TAIL_BYTES ? strchr(text + n - TAIL_BYTES, '\n') : text;
-	fprintf(stderr, "--- the end of %s:\n%s%s---\n", what, at ? at : text,
+	fprintf(stderr, "--- the end of the lab's console:\n%s%s---\n", at ? at : text,
 		text[n - 1] == '\n' ? "" : "\n");
 }
 
-/* What the console says about an end that the agent could not announce. */
+/* What the console says about an end that the agent could not announce; NULL: nothing at all. */
 static const char *cause(const struct session *s)
 {
 	_cleanup_free_ char *text = NULL;
 	struct err ignored = { 0 };
 
-	if (file_load(s->console, 64 << 20, &text, &ignored) <= 0)
-		return "it printed nothing on its console";
+	if (file_load(s->console, LOG_BYTES, &text, &ignored) <= 0)
+		return NULL;
 	if (strstr(text, "Kernel panic - not syncing"))
 		return "kernel panic";
 	if (strstr(text, "rtkvm lab agent:"))
-		return "the agent in it gave up";
-	return "it went off or restarted";
+		return "its agent gave up";
+	return "it was switched off, restarted or killed";
 }
 
-struct progress {
-	bool ready;
-	uint64_t deadline_ns;
-};
+/* QEMU's last words, without its name; its warnings about CPU features come before them. */
+static char *last_line(const char *file, char *buf, size_t size)
+{
+	_cleanup_free_ char *text = NULL;
+	struct err ignored = { 0 };
+	char *at, *colon;
+
+	buf[0] = '\0';
+	if (file_load(file, LOG_BYTES, &text, &ignored) <= 0)
+		return buf;
+	text[strlen(text) - (text[strlen(text) - 1] == '\n')] = '\0';
+	at = strrchr(text, '\n');
+	at = at ? at + 1 : text;
+	colon = strstr(at, ": ");
+	snprintf(buf, size, "%s", colon ? colon + 2 : at);
+	return buf;
+}
 
 static int machine_ended(struct session *s, struct err *e)
 {
-	char log[PATH_MAX], text[300] = "";
+	const char *why = cause(s);
+	char text[300];
 
 	proc_wait(&s->m.qemu, clock_now_ns() + 5 * NSEC_PER_SEC);
-	if (file_path(log, sizeof(log), "%s/qemu.log", s->dir.path))
-		file_read_line(log, text, sizeof(text));
-	if (proc_code(&s->m.qemu) && *text && access(s->console, F_OK))
-		return err_set(e, -EIO, "starting the lab failed: %s", text);
-	show_tail(s, s->console, "the lab's console");
-	return err_set(e, -EIO, "the lab's machine ended before the command did: %s", cause(s));
+	if (!why)
+		return err_set(e, -EIO, "starting the lab's machine failed: QEMU: %s",
+			       last_line(s->log, text, sizeof(text)));
+	show_tail(s->console);
+	return err_set(e, -EIO, "the lab's machine ended before the command did: %s", why);
 }
 
 static int timed_out(struct session *s, const struct progress *p, struct err *e)
 {
-	uint64_t limit_ns = p->ready ? s->o->timeout_ns : s->o->boot_timeout_ns;
-
-	show_tail(s, s->console, "the lab's console");
+	show_tail(s->console);
+	if (p->ready)
+		return err_set(e, -ETIMEDOUT,
+			       "the command in the lab did not end within %.6g s (--timeout)",
+			       (double)s->o->timeout_ns / NSEC_PER_SEC);
 	return err_set(e, -ETIMEDOUT,
-		       p->ready ? "the command in the lab did not end within %.6g s (--timeout)"
-				: "the lab did not start the command within %.6g s; is its command "
-				  "line right? (--boot-timeout)",
-		       (double)limit_ns / NSEC_PER_SEC);
+		       "the lab did not start the command within %.6g s (--boot-timeout); "
+		       "is its kernel command line right?",
+		       (double)s->o->boot_timeout_ns / NSEC_PER_SEC);
 }
 
-static int handle_frame(struct session *s, struct progress *p, const struct lab_frame *h,
-			const void *data, struct err *e)
+/* Ctrl-C and the rest go to the machine's shell, which has a terminal of its own. */
+static void enter_terminal(struct session *s, struct progress *p)
+{
+	struct termios raw;
+
+	p->interactive = true;
+	p->input = STDIN_FILENO;
+	if (s->raw || tcgetattr(STDIN_FILENO, &s->terminal))
+		return;
+	raw = s->terminal;
+	cfmakeraw(&raw);
+	s->raw = !tcsetattr(STDIN_FILENO, TCSANOW, &raw);
+}
+
+static void leave_terminal(struct session *s)
+{
+	if (s->raw)
+		tcsetattr(STDIN_FILENO, TCSANOW, &s->terminal);
+	s->raw = false;
+}
+
+static int send_size(struct session *s, struct err *e)
+{
+	struct winsize w;
+
+	if (!s->raw || ioctl(STDIN_FILENO, TIOCGWINSZ, &w) ||
+	    (w.ws_row == s->size.rows && w.ws_col == s->size.columns))
+		return 0;
+	s->size = (struct lab_size){ .rows = w.ws_row, .columns = w.ws_col };
+	return machine_send(&s->m, LAB_SIZE, &s->size, sizeof(s->size), e);
+}
+
+/* The end of a file or pipe is what Ctrl-D is on a terminal. */
+static int forward_input(struct session *s, struct progress *p, struct err *e)
+{
+	char buf[4096];
+	ssize_t n = read(p->input, buf, sizeof(buf));
+
+	if (n < 0 && errno == EINTR)
+		return 0;
+	if (n <= 0) {
+		p->input = -1;
+		buf[0] = 4;
+		n = 1;
+	}
+	return send_size(s, e) < 0 ? e->code : machine_send(&s->m, LAB_INPUT, buf, n, e);
+}
+
+static int on_ready(struct session *s, struct progress *p, struct err *e)
+{
+	p->ready = true;
+	p->deadline_ns = s->o->timeout_ns ? clock_now_ns() + s->o->timeout_ns : UINT64_MAX;
+	if (s->o->action != LAB_SHELL)
+		return 0;
+	enter_terminal(s, p);
+	return send_size(s, e);
+}
+
+/* With --keep the agent opens a shell after the command, and tells that one's end as well. */
+static int on_exit_code(struct session *s, struct progress *p, const void *data, uint32_t len,
+			struct err *e)
 {
 	uint32_t code;
 
+	if (len != sizeof(code))
+		return err_set(e, -EPROTO, "the lab's agent sent an exit code of %u bytes", len);
+	memcpy(&code, data, sizeof(code));
+	if (p->code >= 0)
+		return p->code;
+	p->code = code & 0xff;
+	if (!s->o->keep || p->interactive)
+		return p->code;
+	fprintf(stderr, "rtkvm lab: exit code %d; the machine is kept, this is a shell in it\n",
+		p->code);
+	p->deadline_ns = UINT64_MAX;
+	enter_terminal(s, p);
+	return send_size(s, e) < 0 ? e->code : -EAGAIN;
+}
+
+/* -EAGAIN: go on; else the command's exit code or an error */
+static int handle_frame(struct session *s, struct progress *p, const struct lab_frame *h,
+			const void *data, struct err *e)
+{
+	int out = h->type == LAB_ERR ? STDERR_FILENO : STDOUT_FILENO;
+
 	switch (h->type) {
 	case LAB_READY:
-		p->ready = true;
-		p->deadline_ns = s->o->timeout_ns ? clock_now_ns() + s->o->timeout_ns : UINT64_MAX;
-		return -EAGAIN;
+		return on_ready(s, p, e) < 0 ? e->code : -EAGAIN;
 	case LAB_OUT:
-		fflush(stdout);
-		file_write_all(STDOUT_FILENO, data, h->len);
-		return -EAGAIN;
 	case LAB_ERR:
-		file_write_all(STDERR_FILENO, data, h->len);
+		if (file_write_all(out, data, h->len) < 0)
+			return err_sys(e, "passing on the command's output failed");
 		return -EAGAIN;
 	case LAB_EXIT:
-		if (h->len != sizeof(code))
-			break;
-		memcpy(&code, data, sizeof(code));
-		return code & 0xff;
+		return on_exit_code(s, p, data, h->len, e);
 	case LAB_FAIL:
+		show_tail(s->console);
 		return err_set(e, -EIO, "the lab's agent could not run the command: %.*s",
 			       (int)h->len, (const char *)data);
 	}
 	return err_set(e, -EPROTO, "the lab's agent sent a frame of unknown type %u", h->type);
 }
 
-static int forward_input(struct session *s, struct err *e)
-{
-	char buf[4096];
-	ssize_t n = read(STDIN_FILENO, buf, sizeof(buf));
-
-	return n > 0 ? machine_send(&s->m, LAB_INPUT, buf, n, e) : 0;
-}
-
 static int serve(struct session *s, struct err *e)
 {
 	_cleanup_free_ char *data = malloc(LAB_FRAME_MAX);
-	struct progress p = { .deadline_ns = clock_now_ns() + s->o->boot_timeout_ns };
+	struct progress p = { .deadline_ns = clock_now_ns() + s->o->boot_timeout_ns,
+			      .input = -1,
+			      .code = -1 };
 	int ret = -EAGAIN;
 
 	if (!data)
 		return err_set(e, -ENOMEM, "running the lab failed: no memory");
 	while (ret == -EAGAIN) {
-		int input = p.ready && s->o->action == LAB_SHELL ? STDIN_FILENO : -1;
 		struct lab_frame h;
 
-		ret = machine_receive(&s->m, p.deadline_ns, input, &h, data, e);
+		ret = machine_receive(&s->m, p.deadline_ns, p.input, &h, data, e);
 		if (ret == -EAGAIN)
-			ret = forward_input(s, e) < 0 ? e->code : -EAGAIN;
+			ret = forward_input(s, &p, e) < 0 ? e->code : -EAGAIN;
 		else if (!ret)
 			ret = handle_frame(s, &p, &h, data, e);
 	}
+	leave_terminal(s);
 	if (ret == -EPIPE)
-		return machine_ended(s, e);
+		return p.code >= 0 ? p.code : machine_ended(s, e);
 	if (ret == -ETIMEDOUT)
 		return timed_out(s, &p, e);
 	if (ret == -EINTR)
@@ -398,56 +273,116 @@ static int serve(struct session *s, struct err *e)
 	return ret;
 }
 
-static int start(struct session *s, struct err *e)
+/* A kept disk has to be unmounted: the agent has told systemd to switch off. */
+static int wait_off(struct session *s, struct err *e)
 {
-	char initrd[PATH_MAX], log[PATH_MAX], isolation[256], cmdline[2048];
-	struct machine_config c = { .kernel = s->kernel.image,
-				    .initrd = initrd,
-				    .cmdline = cmdline,
-				    .cpus = s->o->cpus,
-				    .mem_bytes = s->o->mem_bytes,
-				    .console = s->console,
-				    .log = log,
-				    .monitor = s->o->monitor };
+	int ret = proc_wait(&s->m.qemu, clock_now_ns() + OFF_SECONDS * NSEC_PER_SEC);
+
+	if (ret == -EINTR)
+		return err_set(e, ret,
+			       "interrupted while the lab was being switched off; its "
+			       "disk may need a check");
+	if (ret < 0) {
+		show_tail(s->console);
+		return err_set(e, -ETIMEDOUT,
+			       "the lab did not switch off within %d s; its disk may need a check",
+			       OFF_SECONDS);
+	}
+	return 0;
+}
+
+static int find_disk(struct session *s, struct err *e)
+{
 	int ret;
 
-	if (!file_path(initrd, sizeof(initrd), "%s/initrd", s->dir.path) ||
-	    !file_path(log, sizeof(log), "%s/qemu.log", s->dir.path) ||
-	    !file_path(s->console, sizeof(s->console), "%s/console.log", s->dir.path) ||
-	    !file_path(cmdline, sizeof(cmdline), "console=ttyS0 panic=-1 %s",
-		       s->o->cmdline
-			       ? s->o->cmdline
-			       : lab_default_cmdline(s->o->cpus, isolation, sizeof(isolation))))
-		return err_set(e, -E2BIG, "the lab's kernel command line is too long");
-	ret = write_initrd(s, initrd, e);
+	if (s->o->flavour != LAB_FULL)
+		return 0;
+	if (!s->o->disk)
+		return disk_find(s->disk, e);
+	ret = file_exists(s->o->disk) ? 0 : disk_copy(s->o->disk, e);
+	if (!ret && !file_path(s->disk, sizeof(s->disk), "%s", s->o->disk))
+		ret = err_sys(e, "opening %s failed", s->o->disk);
+	return ret;
+}
+
+static int write_pid_file(const struct session *s, struct err *e)
+{
+	char text[16];
+
+	if (!s->o->pid_file)
+		return 0;
+	snprintf(text, sizeof(text), "%d\n", s->m.qemu.pid);
+	return file_replace(s->o->pid_file, text, strlen(text), e);
+}
+
+static int start(struct session *s, struct err *e)
+{
+	char initrd[PATH_MAX], cmdline[4096];
+	struct machine_config c = {
+		.kernel = s->setup.kernel.elf,
+		.initrd = initrd,
+		.cmdline = cmdline,
+		.cpus = s->o->cpus,
+		.mem_bytes = s->o->mem_bytes,
+		.disk = s->o->flavour == LAB_FULL ? s->disk : NULL,
+		.keep_disk = s->o->disk,
+		.shares = s->setup.shares,
+		.console = s->console,
+		.log = s->log,
+		.monitor = s->o->monitor,
+	};
+	int ret = find_disk(s, e);
+
+	if (!ret)
+		ret = kernel_cmdline(s, cmdline, sizeof(cmdline), e);
 	if (ret < 0)
 		return ret;
-	if (s->o->flavour == LAB_FULL) {
-		ret = lab_disk(s->disk, e);
-		if (ret < 0)
-			return ret;
-		c.disk = s->disk;
-	}
-	c.shares = s->shares;
-	c.n_shares = s->n_shares;
-	return machine_start(&s->m, &c, e);
+	if (!file_path(initrd, sizeof(initrd), "%s/initrd", s->dir.path) ||
+	    !file_path(s->log, sizeof(s->log), "%s/qemu.log", s->dir.path) ||
+	    !file_path(s->console, sizeof(s->console), s->o->console ? "%s" : "%s/console.log",
+		       s->o->console ? s->o->console : s->dir.path))
+		return err_sys(e, "starting the lab failed");
+	ret = lab_setup_initrd(&s->setup, initrd, e);
+	if (ret < 0)
+		return ret;
+	c.n_shares = s->setup.n_shares;
+	ret = machine_start(&s->m, &c, e);
+	return ret < 0 ? ret : write_pid_file(s, e);
+}
+
+static void stop(struct session *s)
+{
+	bool ran = s->m.qemu.pid || s->log[0];
+
+	machine_stop(&s->m);
+	if (ran && s->o->pid_file)
+		unlink(s->o->pid_file);
+	if (ran && s->o->monitor)
+		unlink(s->o->monitor);
+	lab_setup_free(&s->setup);
+	rundir_remove(&s->dir);
 }
 
 int lab_run(const struct lab_options *o, struct err *e)
 {
-	struct session s = { .o = o, .m = { .channel = -1 } };
-	int ret = lab_kernel(&s.kernel, o->kernel, e);
+	_cleanup_free_ struct session *s = calloc(1, sizeof(*s));
+	int ret;
 
-	if (ret < 0)
-		return ret;
-	ret = rundir_create(&s.dir, e);
-	if (ret < 0)
-		return ret;
-	ret = start(&s, e);
+	if (!s)
+		return err_set(e, -ENOMEM, "running the lab failed: no memory");
+	s->o = s->setup.o = o;
+	s->m.channel = -1;
+	ret = lab_kernel(&s->setup.kernel, o->kernel, e);
 	if (!ret)
-		ret = serve(&s, e);
-	machine_stop(&s.m);
-	rundir_remove(&s.dir);
-	free(s.order_text);
+		ret = rundir_create(&s->dir, e);
+	if (ret < 0)
+		return ret;
+	s->setup.dir = s->dir.path;
+	ret = start(s, e);
+	if (!ret)
+		ret = serve(s, e);
+	if (ret >= 0 && o->disk && wait_off(s, e) < 0)
+		ret = e->code;
+	stop(s);
 	return ret;
 }

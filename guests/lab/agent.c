@@ -37,7 +37,7 @@ enum { MAX_ARGS = 4096 };
 struct order {
 	char *text; /* the file; everything below points into it */
 	size_t len;
-	bool full, tty, off;
+	bool full, tty, off, keep;
 	const char *cwd;
 	char *argv[MAX_ARGS];
 	size_t argc;
@@ -173,10 +173,11 @@ static void parse_order(struct agent *a)
 	o->full = flavour && !strcmp(flavour, "full");
 	o->tty = value(o, "tty");
 	o->off = value(o, "off");
+	o->keep = value(o, "keep");
 	o->cwd = value(o, "cwd");
 	while ((arg = next_value(o, &at, "arg")) && o->argc < MAX_ARGS - 1)
 		o->argv[o->argc++] = arg;
-	if (!o->argc || arg)
+	if (arg || (!o->argc && !o->tty))
 		die(a, "the order has no command, or too long a one");
 	for (at = 0; (arg = next_value(o, &at, "env"));)
 		putenv(arg);
@@ -257,23 +258,20 @@ static void open_channel(struct agent *a)
 	die(a, "the port %s does not appear", LAB_PORT);
 }
 
-static const char *shell_of(const struct order *o)
-{
-	return o->argc == 1 ? "/bin/sh" : o->argv[0];
-}
-
-/* One word is a line for the shell, several are a command and its arguments. */
+/* No word asks for a login shell, one is a line for the shell, several are a command. */
 static void exec_command(const struct order *o)
 {
-	char *line[] = { (char *)"sh", (char *)"-c", o->argv[0], NULL };
+	char *login[] = { (char *)"/bin/bash", (char *)"-l", NULL };
+	char *line[] = { (char *)"/bin/sh", (char *)"-c", o->argv[0], NULL };
+	char *const *argv = o->argc == 0 ? login : o->argc == 1 ? line : o->argv;
 	sigset_t none;
 
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (chdir(o->cwd ? o->cwd : "/root"))
 		dprintf(2, "rtkvm lab: changing to %s failed: %s\n", o->cwd, strerror(errno));
-	execvp(shell_of(o), o->argc == 1 ? line : o->argv);
-	dprintf(2, "rtkvm lab: running %s failed: %s\n", shell_of(o), strerror(errno));
+	execvp(argv[0], argv);
+	dprintf(2, "rtkvm lab: running %s failed: %s\n", argv[0], strerror(errno));
 	_exit(127);
 }
 
@@ -417,20 +415,23 @@ static void serve(struct agent *a, struct job *j)
 	}
 }
 
-static void unmount_results(void)
+static void run_one(struct agent *a)
 {
-	sync();
-	umount2(LAB_RESULTS, MNT_DETACH);
-	sync();
+	uint32_t code;
+	struct job j;
+
+	start_job(a, &j);
+	serve(a, &j);
+	sync(); /* what it left in the results has to be there when the host hears of its end */
+	code = WIFEXITED(j.status) ? WEXITSTATUS(j.status) : 128 + WTERMSIG(j.status);
+	send_frame(a, LAB_EXIT, &code, sizeof(code));
 }
 
 static void run_job(struct agent *a)
 {
 	struct sigaction sa = { .sa_handler = on_child };
 	struct utsname un;
-	struct job j;
 	sigset_t block;
-	uint32_t code;
 
 	sigaction(SIGCHLD, &sa, NULL);
 	sigemptyset(&block);
@@ -439,11 +440,12 @@ static void run_job(struct agent *a)
 	open_channel(a);
 	uname(&un);
 	send_frame(a, LAB_READY, un.release, strlen(un.release));
-	start_job(a, &j);
-	serve(a, &j);
-	unmount_results();
-	code = WIFEXITED(j.status) ? WEXITSTATUS(j.status) : 128 + WTERMSIG(j.status);
-	send_frame(a, LAB_EXIT, &code, sizeof(code));
+	run_one(a);
+	if (a->order.keep) {
+		a->order.tty = true;
+		a->order.argc = 0;
+		run_one(a);
+	}
 }
 
 static void basic_mounts(struct agent *a, const char *root)
@@ -555,11 +557,11 @@ static void first_stage(struct agent *a)
 	load_modules(a);
 	if (a->order.full)
 		switch_to_disk(a);
+	more_mounts(a);
 	mount_shares(a, "");
 	make_dirs(LAB_BIN);
 	copy_file(a, "/rtkvm/rtkvm", LAB_BIN "/rtkvm");
 	unlink("/rtkvm/rtkvm");
-	more_mounts(a);
 	run_job(a);
 	power_off();
 }

@@ -9,7 +9,8 @@
  *	env NAME=VALUE		for the command
  *	cwd PATH		where it starts
  *	tty yes			on a terminal, with input; else without
- *	arg TEXT		the command's argv, one each
+ *	arg TEXT		the command's argv, one each; none: a login shell
+ *	keep yes		a login shell on a terminal after the command
  *	off yes			shut the system down in order afterwards (its disk is kept)
  * The channel: a virtio-serial port that carries frames both ways.
  */
