@@ -98,17 +98,21 @@ ssize_t knob_read(int root, const char *path, char *buf, size_t size, struct err
 
 int knob_write(int root, const char *path, const char *text, struct err *e)
 {
-	_cleanup_close_ int fd = knob_open(root, path, O_WRONLY);
-	size_t len = strlen(text);
+	/* as "echo TEXT > PATH" does: kernel files do not care, a tree's files stay text files */
+	_cleanup_close_ int fd = knob_open(root, path, O_WRONLY | O_TRUNC);
+	char line[VALUE_BYTES];
+	int len = snprintf(line, sizeof(line), "%s\n", text);
 	ssize_t n;
 
 	if (fd < 0)
 		return err_set(e, fd, "writing %s failed: %s", path, strerror(-fd));
-	n = write(fd, text, len);
+	if ((size_t)len >= sizeof(line))
+		return err_set(e, -E2BIG, "writing %s failed: the value is too long", path);
+	n = write(fd, line, len);
 	if (n < 0)
 		return err_sys(e, "writing \"%s\" to %s failed", text, path);
-	if ((size_t)n != len)
-		return err_set(e, -EIO, "writing %s failed: the kernel took %zd of %zu bytes", path,
+	if (n != len)
+		return err_set(e, -EIO, "writing %s failed: the kernel took %zd of %d bytes", path,
 			       n, len);
 	return 0;
 }
@@ -397,6 +401,39 @@ int knobs_undo(int root, const char *journal, struct err *e)
 	if (unlink(journal))
 		return err_sys(e, "removing %s failed", journal);
 	return written;
+}
+
+static bool is_among(const char *path, const struct knob *knobs, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(knobs[i].path, path))
+			return true;
+	return false;
+}
+
+int knobs_undo_others(int root, const char *journal, const struct knob *keep, size_t n,
+		      struct err *e)
+{
+	_cleanup_json_ json_object *j = NULL;
+	int written = 0, struck = 0, ret = journal_load(journal, &j, e);
+	json_object *list;
+
+	if (ret < 0 || !j || !journal_is_of_this_boot(j))
+		return ret;
+	list = json_at(j, "knobs");
+	for (size_t i = json_object_array_length(list); i-- > 0;) {
+		json_object *entry = json_object_array_get_idx(list, i);
+
+		if (is_among(json_str(entry, "path", ""), keep, n))
+			continue;
+		ret = undo_one(root, entry, e);
+		if (ret < 0)
+			return ret;
+		written += ret;
+		struck += !json_object_array_del_idx(list, i, 1);
+	}
+	ret = struck ? json_save(journal, j, e) : 0;
+	return ret < 0 ? ret : written;
 }
 
 static bool owner_is_gone(const char *journal)

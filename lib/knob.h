@@ -28,7 +28,7 @@ int knob_open(int root, const char *path, int flags);
  */
 ssize_t knob_read(int root, const char *path, char *buf, size_t size, struct err *e);
 
-/* knob_write - one write(2) of text to an existing file below root */
+/* knob_write - one write(2) of text and a newline to an existing file below root */
 int knob_write(int root, const char *path, const char *text, struct err *e);
 
 /*
@@ -86,6 +86,13 @@ int knobs_apply(int root, const char *journal, enum knob_owner owner, struct kno
  * When a write fails the rest is still tried; the journal stays and the first failure is returned.
  */
 int knobs_undo(int root, const char *journal, struct err *e);
+
+/*
+ * knobs_undo_others - put back, last first, what a journal holds beyond these knobs, and strike it
+ * out; for a set of settings that has become smaller. Otherwise as knobs_undo
+ */
+int knobs_undo_others(int root, const char *journal, const struct knob *keep, size_t n,
+		      struct err *e);
 
 /* knobs_recover - knobs_undo for every *.knobs in dir whose process is gone; how many journals */
 int knobs_recover(int root, const char *dir, struct err *e);

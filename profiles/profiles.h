@@ -17,4 +17,7 @@
 /* profiles_doctor - check the machine or a saved tree; pass, fail (a check failed) or -errno */
 int profiles_doctor(int argc, char **argv, struct err *e);
 
+/* profiles_tune - what the profiles' script calls: start, stop, verify; and their installation */
+int profiles_tune(int argc, char **argv, struct err *e);
+
 #endif

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * install - the profiles where tuned looks: /etc/tuned, from tuned 2.23 on /etc/tuned/profiles.
+ * There they come before the distribution's profiles of the same name, which stay untouched.
+ */
+#ifndef RTKVM_PROFILES_INSTALL_H
+#define RTKVM_PROFILES_INSTALL_H
+
+#include "lib/err.h"
+
+/*
+ * install_profiles - copy both; a variables file that exists is kept; -ENOENT without a tuned.
+ * root: "" or a tree
+ */
+int install_profiles(const char *root, struct err *e);
+
+/* remove_profiles - take both away; -EBUSY while one of them is active. Variables files stay */
+int remove_profiles(const char *root, struct err *e);
+
+#endif

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * tune - bring a machine to what a profile's settings say, check it, and put it back
+ *
+ * State: /run/rtkvm/tune.knobs, tune-irqs.knobs, tune.tasks (gone with a reboot, as what they
+ * describe), /var/lib/rtkvm/tune.files and tune.units (stay).
+ */
+#ifndef RTKVM_PROFILES_TUNE_H
+#define RTKVM_PROFILES_TUNE_H
+
+#include "profiles/edit.h"
+#include "profiles/machine.h"
+#include "profiles/settings.h"
+
+/* What does not match, or the user must know: one line each, to stderr (tuned keeps it in its log). */
+struct notes {
+	bool quiet; /* count only */
+	int n;
+};
+
+void note(struct notes *n, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+struct tune {
+	const char *root; /* "" or a tree to work in: no program is run, no task touched */
+	const char *profile; /* its directory */
+	const char *name; /* the last part of it */
+	struct machine m;
+	struct settings s;
+	struct edits files;
+	struct notes notes;
+};
+
+/* tune_path - a file below the root; buf of PATH_MAX */
+char *tune_path(const struct tune *t, const char *path, char *buf);
+
+/*
+ * Each part: apply returns how many writes it made, or -errno; undo too, and goes on where it can;
+ * verify notes what does not match.
+ */
+int tune_boot_apply(struct tune *t, struct err *e);
+int tune_boot_verify(struct tune *t, struct err *e);
+int tune_boot_undo(struct tune *t, struct err *e);
+
+/* /etc/modprobe.d, irqbalance's configuration, units */
+int tune_system_apply(struct tune *t, struct err *e);
+int tune_system_verify(struct tune *t, struct err *e);
+int tune_system_undo(struct tune *t, struct err *e);
+
+int tune_knobs_apply(struct tune *t, struct err *e);
+int tune_knobs_verify(struct tune *t, struct err *e);
+int tune_knobs_undo(struct tune *t, struct err *e);
+
+int tune_tasks_apply(struct tune *t, struct err *e);
+int tune_tasks_verify(struct tune *t, struct err *e);
+int tune_tasks_undo(struct tune *t, struct err *e);
+
+/* tune_undo_file - edit_undo, with a note when somebody has changed the file since */
+int tune_undo_file(struct tune *t, const char *path, struct err *e);
+
+/* tune_built_in - is this module part of the kernel itself? */
+bool tune_built_in(const struct tune *t, const char *module);
+
+/* tune_program - run a program of the live machine; its exit code, -ENOENT when there is none */
+int tune_program(const struct tune *t, char *const *argv, char *out, size_t size);
+
+#endif

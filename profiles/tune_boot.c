@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The kernel's command line. /etc/tuned/bootcmdline holds it for every boot loader. Debian's GRUB
+ * gets a drop-in and a new grub.cfg: then the words stand on each entry's own line, in submenus
+ * too, where tuned's variable would be empty. Recovery entries are left as they are: the way back.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/cleanup.h"
+#include "lib/file.h"
+#include "profiles/tune.h"
+
+static const char bootcmdline[] = "/etc/tuned/bootcmdline";
+static const char dropin[] = "/etc/default/grub.d/zz-rtkvm-tune.cfg";
+static const char grub_cfg[] = "/boot/grub/grub.cfg";
+
+/* All words of the settings, and the options of modules that are part of the kernel. */
+static char *command_line(const struct tune *t)
+{
+	char *line = NULL;
+	size_t size = 0;
+	FILE *f = open_memstream(&line, &size);
+
+	if (!f)
+		return NULL;
+	for (size_t i = 0; i < t->s.boot.n; i++)
+		fprintf(f, "%s%s", i ? " " : "", t->s.boot.v[i]);
+	for (size_t i = 0; i < t->s.n_modules; i++) {
+		const struct module_option *o = &t->s.modules[i];
+
+		if (tune_built_in(t, o->module))
+			fprintf(f, " %s.%s=%s", o->module, o->option, o->value);
+	}
+	if (!fclose(f))
+		return line;
+	free(line);
+	return NULL;
+}
+
+static bool is_there(const struct tune *t, const char *path)
+{
+	char real[PATH_MAX];
+
+	return file_exists(tune_path(t, path, real));
+}
+
+/* Entries of a kernel that lack the words; *entries counts those that should have them. */
+static int entries_without(const char *grub, const char *line, int *entries)
+{
+	int without = 0;
+
+	*entries = 0;
+	for (const char *p = grub; *p; p += strcspn(p, "\n"), p += *p == '\n') {
+		size_t len = strcspn(p, "\n"), skip = strspn(p, " \t");
+
+		if (strncmp(p + skip, "linux", 5) || !strpbrk(p + skip, " \t") ||
+		    memmem(p, len, " single", 7) || memmem(p, len, " recovery", 9))
+			continue;
+		(*entries)++;
+		without += !memmem(p, len, line, strlen(line));
+	}
+	return without;
+}
+
+static int grub_state(struct tune *t, const char *line, int *entries, struct err *e)
+{
+	_cleanup_free_ char *grub = NULL;
+	int ret = edit_load(&t->files, grub_cfg, &grub, e);
+
+	return ret < 0 ? ret : entries_without(grub ? grub : "", line, entries);
+}
+
+static int run_update_grub(struct tune *t, struct err *e)
+{
+	char *argv[] = { "update-grub", NULL };
+	char out[4096];
+	int code = tune_program(t, argv, out, sizeof(out));
+
+	if (code == -ENOENT)
+		return err_set(e, -ENOENT,
+			       "update-grub is not there; write the words of %s into the "
+			       "boot loader's configuration by hand",
+			       bootcmdline);
+	if (code)
+		return err_set(e, -EIO, "update-grub failed (code %d); the drop-in %s stays out",
+			       code, dropin);
+	return 0;
+}
+
+static int write_dropin(struct tune *t, const char *line, struct err *e)
+{
+	_cleanup_free_ char *text = NULL;
+
+	/* a file of an older tuned plug-in may have put its variable at the end: it is ours twice */
+	if (asprintf(&text,
+		     "# Written for the tuned profile %s; goes with it. See rtkvm-tune(1).\n"
+		     "GRUB_CMDLINE_LINUX_DEFAULT=\"${GRUB_CMDLINE_LINUX_DEFAULT%%\\$tuned_params} "
+		     "%s\"\n",
+		     t->name, line) < 0) {
+		text = NULL;
+		return err_set(e, -ENOMEM, "writing %s failed: no memory", dropin);
+	}
+	return edit_write(&t->files, dropin, text, e);
+}
+
+/* How many writes; the words are on every entry afterwards, or a note says where they are not. */
+static int grub_apply(struct tune *t, const char *line, struct err *e)
+{
+	int entries = 0, writes = write_dropin(t, line, e), without, ret;
+
+	if (writes < 0)
+		return writes;
+	without = grub_state(t, line, &entries, e);
+	if (without < 0 || (!without && entries && !writes) || *t->root)
+		return without < 0 ? without : writes;
+	ret = edit_note_before(&t->files, grub_cfg, e);
+	if (!ret)
+		ret = run_update_grub(t, e);
+	if (ret < 0) {
+		struct err ignored = { 0 };
+
+		edit_undo(&t->files, dropin, &ignored);
+		return ret;
+	}
+	ret = edit_note_after(&t->files, grub_cfg, e);
+	if (ret < 0)
+		return ret;
+	without = grub_state(t, line, &entries, e);
+	if (without > 0 || !entries)
+		note(&t->notes,
+		     "%d of %d entries of %s lack the parameters: see boot.grub-drop-in "
+		     "in rtkvm doctor",
+		     without, entries, grub_cfg);
+	return without < 0 ? without : writes + 1;
+}
+
+static int write_bootcmdline(struct tune *t, const char *line, struct err *e)
+{
+	_cleanup_free_ char *was = NULL, *now = NULL, *quoted = NULL;
+	int ret = edit_load(&t->files, bootcmdline, &was, e);
+
+	if (ret < 0)
+		return ret;
+	if (asprintf(&quoted, "\"%s\"", line) < 0)
+		quoted = NULL;
+	if (quoted)
+		now = set_line(was ? was : "", "TUNED_BOOT_CMDLINE", quoted);
+	if (!now)
+		return err_set(e, -ENOMEM, "writing %s failed: no memory", bootcmdline);
+	return edit_write(&t->files, bootcmdline, now, e);
+}
+
+int tune_boot_apply(struct tune *t, struct err *e)
+{
+	_cleanup_free_ char *line = command_line(t);
+	int writes, more = 0;
+
+	if (!line)
+		return err_set(e, -ENOMEM, "writing the command line failed: no memory");
+	writes = write_bootcmdline(t, line, e);
+	if (writes < 0)
+		return writes;
+	if (is_there(t, grub_cfg))
+		more = grub_apply(t, line, e);
+	if (!is_there(t, grub_cfg) || is_there(t, "/boot/grub2/grub.cfg"))
+		note(&t->notes, "%s: the parameters do not reach it; give it the words of %s",
+		     is_there(t, "/boot/grub2/grub.cfg") ? "/boot/grub2/grub.cfg is not Debian's"
+							 : "the boot loader is not Debian's GRUB",
+		     bootcmdline);
+	return more < 0 ? more : writes + more;
+}
+
+static bool has_word(const char *line, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (const char *p = line; *p; p += strcspn(p, " \n")) {
+		p += strspn(p, " \n");
+		if (!strncmp(p, word, len) && strchr(" \n", p[len]))
+			return true;
+	}
+	return false;
+}
+
+int tune_boot_verify(struct tune *t, struct err *e)
+{
+	_cleanup_free_ char *line = command_line(t);
+	char *rest = NULL;
+	int entries, without;
+
+	if (!line)
+		return err_set(e, -ENOMEM, "checking the command line failed: no memory");
+	if (is_there(t, grub_cfg) && !*t->root) {
+		without = grub_state(t, line, &entries, e);
+		if (without < 0)
+			return without;
+		if (without || !entries)
+			note(&t->notes, "%s: %d of %d entries lack the parameters", grub_cfg,
+			     without, entries);
+	}
+	for (char *word = strtok_r(line, " ", &rest); word; word = strtok_r(NULL, " ", &rest))
+		if (!has_word(t->m.cmdline, word))
+			note(&t->notes, "/proc/cmdline: %s is not there; it takes a boot", word);
+	return 0;
+}
+
+int tune_boot_undo(struct tune *t, struct err *e)
+{
+	int writes = tune_undo_file(t, bootcmdline, e), more, grub;
+	struct err ignored = { 0 };
+
+	more = tune_undo_file(t, dropin, e);
+	if (writes < 0 || more < 0)
+		return writes < 0 ? writes : more;
+	grub = edit_undo(&t->files, grub_cfg, e);
+	if (grub == -ESTALE) /* a kernel came or went since: what it is without us, GRUB knows */
+		grub = run_update_grub(t, &ignored);
+	if (ignored.code)
+		note(&t->notes, "%s", ignored.text);
+	return e->code ? e->code : writes + more + (grub > 0);
+}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Kernel files, and the interrupts that are on isolated CPUs now. */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/cleanup.h"
+#include "profiles/tune.h"
+
+static const char journal[] = "/run/rtkvm/tune.knobs";
+/* apart from the others: which interrupts there are, and where, changes by itself */
+static const char irq_journal[] = "/run/rtkvm/tune-irqs.knobs";
+
+static void irqs_free(struct knob *irqs, size_t n)
+{
+	knobs_free(irqs, n);
+	for (size_t i = 0; i < n; i++) {
+		free((char *)irqs[i].path);
+		free((char *)irqs[i].want);
+	}
+	free(irqs);
+}
+
+/* A knob for each interrupt that may come to isolated CPUs: without them, or all the others. */
+static int plan_irqs(const struct tune *t, struct knob **out, size_t *n, struct err *e)
+{
+	struct paths paths;
+	int ret = machine_glob(&t->m, "/proc/irq/[0-9]*/smp_affinity", &paths, e);
+
+	*n = 0;
+	*out = NULL;
+	if (ret < 0)
+		return ret;
+	*out = calloc(paths.n + 1, sizeof(**out));
+	for (size_t i = 0; *out && i < paths.n; i++) {
+		struct cpulist now, rest;
+		struct err ignored = { 0 };
+		struct knob *k = &(*out)[*n];
+		char mask[2048];
+
+		if (machine_mask(&t->m, paths.v[i], &now, &ignored) < 0)
+			continue;
+		rest = cpulist_and(&now, &t->m.isolated);
+		if (cpulist_empty(&rest))
+			continue;
+		rest = cpulist_and(&now, &t->m.housekeeping);
+		if (cpulist_empty(&rest))
+			rest = t->m.housekeeping;
+		*k = (struct knob){ .path = strdup(paths.v[i]),
+				    .want = strdup(mask_format(&rest, mask, sizeof(mask))),
+				    .flags = KNOB_MAY_MISS | KNOB_MAY_REFUSE };
+		(*n)++;
+		if (!k->path || !k->want)
+			ret = err_set(e, -ENOMEM, "moving interrupts failed: no memory");
+	}
+	if (!*out)
+		ret = err_set(e, -ENOMEM, "moving interrupts failed: no memory");
+	paths_free(&paths);
+	return ret;
+}
+
+static int irqs_apply(struct tune *t, struct err *e)
+{
+	char path[PATH_MAX];
+	struct knob *irqs;
+	size_t n;
+	int ret = plan_irqs(t, &irqs, &n, e);
+
+	if (!ret)
+		ret = knobs_apply(t->m.root, tune_path(t, irq_journal, path), KNOB_STANDING, irqs,
+				  n, e);
+	irqs_free(irqs, n);
+	return ret;
+}
+
+int tune_knobs_apply(struct tune *t, struct err *e)
+{
+	char path[PATH_MAX];
+	int dropped, ret, irqs = 0;
+
+	tune_path(t, journal, path);
+	dropped = knobs_undo_others(t->m.root, path, t->s.knobs, t->s.n_knobs, e);
+	if (dropped < 0)
+		return dropped;
+	ret = knobs_apply(t->m.root, path, KNOB_STANDING, t->s.knobs, t->s.n_knobs, e);
+	if (ret >= 0 && t->s.irqs)
+		irqs = irqs_apply(t, e);
+	return ret < 0 ? ret : irqs < 0 ? irqs : dropped + ret + irqs;
+}
+
+static void verify_knob(struct tune *t, const struct knob *k)
+{
+	char text[4096], value[4096];
+	struct err why = { 0 };
+	ssize_t n = knob_read(t->m.root, k->path, text, sizeof(text), &why);
+
+	if (n == -ENOENT || n == -ENODEV)
+		return;
+	if (n < 0)
+		note(&t->notes, "%s", why.text);
+	else if (!knob_same(knob_value(text, value, sizeof(value)), k->want))
+		note(&t->notes, "%s is %s, expected %s", k->path, value, k->want);
+}
+
+/*
+ * An interrupt counts where it really goes. One that the kernel does not let go (a driver's own
+ * spread, which only a boot with managed_irq moves) has been tried: its mask is as it was.
+ */
+static int verify_irqs(struct tune *t, struct err *e)
+{
+	struct knob *irqs;
+	size_t n;
+	int ret = plan_irqs(t, &irqs, &n, e);
+
+	for (size_t i = 0; i < n && ret >= 0; i++) {
+		char path[128], action[64];
+		struct cpulist now, both;
+		struct err ignored = { 0 };
+		int irq = atoi(irqs[i].path + strlen("/proc/irq/"));
+
+		snprintf(path, sizeof(path), "/sys/kernel/irq/%d/actions", irq);
+		if (knob_read(t->m.root, path, action, sizeof(action), &ignored) >= 0 && !*action)
+			continue; /* nobody waits for it */
+		snprintf(path, sizeof(path), "/proc/irq/%d/effective_affinity_list", irq);
+		if (machine_cpus(&t->m, path, &now, &ignored) < 0)
+			continue;
+		both = cpulist_and(&now, &t->m.isolated);
+		if (!cpulist_empty(&both))
+			note(&t->notes,
+			     "interrupt %d (%s) comes to isolated CPU %d; what cannot be "
+			     "moved now moves with a boot",
+			     irq, action, cpulist_next(&both, 0));
+	}
+	irqs_free(irqs, n);
+	return ret < 0 ? ret : 0;
+}
+
+int tune_knobs_verify(struct tune *t, struct err *e)
+{
+	for (size_t i = 0; i < t->s.n_knobs; i++)
+		verify_knob(t, &t->s.knobs[i]);
+	return t->s.irqs ? verify_irqs(t, e) : 0;
+}
+
+int tune_knobs_undo(struct tune *t, struct err *e)
+{
+	char path[PATH_MAX];
+	int irqs = knobs_undo(t->m.root, tune_path(t, irq_journal, path), e);
+	int ret = knobs_undo(t->m.root, tune_path(t, journal, path), e);
+
+	return e->code ? e->code : irqs + ret;
+}

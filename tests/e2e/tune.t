@@ -1,0 +1,218 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# tune.t - rtkvm tune on saved trees: plan, set, set again, put back; lists of CPUs; bad input
+. tests/e2e/tap.sh
+
+trees=tests/fixtures/doctor
+host=profiles/realtime-virtual-host
+
+unpack() { # NAME: a fresh tree in $T/NAME
+	rm -rf "${T:?}/$1"
+	"$trees/unpack" "$trees/$1.tree" "$T/$1"
+}
+
+# What each file is, and when it was written; our own state left out.
+state() {
+	find "$1" -type f ! -path '*/rtkvm/*' -exec stat -c '%n %Z %i %a' {} + | sort
+}
+
+tune() { "$RTKVM" tune --root "$@"; }
+
+# There and back, on every machine.
+for tree in "$trees"/*.tree; do
+	name=$(basename "$tree" .tree)
+	case $name in
+	arm64* | garbage | container* | guest*) continue ;;
+	esac
+	unpack "$name"
+	rm -rf "$T/$name/boot/grub2"
+	cp -a "$T/$name" "$T/before"
+	list=$("$RTKVM" tune --root "$T/$name" cpus auto)
+	run tune "$T/$name" --set "isolated_cores=$list" start
+	is "$code" 0 "$name: start with $list"
+	state "$T/$name" >"$T/first"
+	run tune "$T/$name" --set "isolated_cores=$list" start
+	is "$out" "0 settings changed" "$name: start again changes nothing"
+	state "$T/$name" >"$T/second"
+	ok "$name: and writes nothing" cmp "$T/first" "$T/second"
+	run tune "$T/$name" --set "isolated_cores=$list" verify
+	is "$(printf '%s\n' "$errs" | grep -Ev 'it takes a boot|kworker|kthreadd|ksoftirqd|rcuop|comes to isolated')" "" \
+		"$name: nothing differs but what takes a boot"
+	run tune "$T/$name" stop
+	is "$out" "kept: not a full rollback" "$name: a plain stop keeps all"
+	run tune "$T/$name" stop full_rollback
+	is "$code" 0 "$name: stop"
+	rm -rf "$T/$name/run/rtkvm" "$T/$name/var/lib/rtkvm"
+	find "$T/$name" "$T/before" -type d -empty -delete
+	# a tree's file of choices has no kernel that would show the others again
+	ok "$name: byte for byte as before" \
+		diff -r -x enabled -x policy "$T/before" "$T/$name"
+	rm -rf "$T/before"
+done
+
+# A smaller set than before: what is no longer asked for is put back.
+unpack intel-6.1-stock
+t=$T/intel-6.1-stock
+rm -rf "$t/boot/grub2"
+ok "start with 2-7" tune "$t" --set isolated_cores=2-7 start >/dev/null
+cpu3=$t/sys/devices/system/cpu/cpu3/cpufreq
+echo 1000000 >"$t/sys/devices/system/cpu/cpu3/cpufreq/scaling_min_freq"
+ok "again with what has drifted" tune "$t" --set isolated_cores=2-7 start >/dev/null
+is "$(cat "$cpu3/scaling_min_freq")" 3300000 "it is set"
+ok "start with 4-7" tune "$t" --set isolated_cores=4-7 start >/dev/null
+is "$(cat "$cpu3/scaling_min_freq")" 1000000 "a CPU that is no longer isolated is as it was"
+like "$(cat "$t/etc/tuned/bootcmdline")" 'isolcpus=managed_irq,domain,4-7 ' "the new list boots"
+ok "stop" tune "$t" stop full_rollback >/dev/null
+
+# What somebody else has changed since stays theirs.
+ok "start" tune "$t" --set isolated_cores=3-7 start >/dev/null
+echo '# mine' >>"$t/etc/default/irqbalance"
+echo 20 >"$t/proc/sys/vm/stat_interval"
+run tune "$t" stop full_rollback
+like "$errs" 'irqbalance has been edited since, it stays' "an edited file stays, and that is said"
+like "$(cat "$t/etc/default/irqbalance")" '# mine' "it is there"
+is "$(cat "$t/proc/sys/vm/stat_interval")" 20 "so does a setting of somebody else"
+
+# A failure half way leaves nothing behind. (A directory cannot be read as a setting.)
+unpack intel-6.1-stock
+rm -rf "$t/boot/grub2"
+rm "$t/proc/sys/vm/compaction_proactiveness"
+mkdir "$t/proc/sys/vm/compaction_proactiveness"
+cp -a "$t" "$T/before"
+fails 2 'compaction_proactiveness.*nothing was changed' "a setting that fails" \
+	"$RTKVM" tune --root "$t" --set isolated_cores=2-7 start
+rm -rf "${t:?}/run" "${t:?}/var"
+find "$t" "$T/before" -type d -empty -delete
+ok "nothing was changed" diff -r "$T/before" "$t"
+rm -rf "$T/before"
+
+# Killed half way: the next start mends it, the next stop puts it back.
+unpack intel-6.1-stock
+rm -rf "$t/boot/grub2"
+cp -a "$t" "$T/before"
+mkdir -p "$t/run/rtkvm"
+"$RTKVM" tune --root "$t" --set isolated_cores=2-7 start >/dev/null
+echo 1 >"$t/proc/sys/vm/stat_interval" # as if it had not come to this one
+ok "start after a kill" tune "$t" --set isolated_cores=2-7 start >/dev/null
+is "$(cat "$t/proc/sys/vm/stat_interval")" 10 "it is finished"
+ok "stop" tune "$t" stop full_rollback >/dev/null
+is "$(cat "$t/proc/sys/vm/stat_interval")" 1 "and put back to what it was at first"
+rm -rf "$T/before"
+
+# Lists of CPUs: on 8 CPUs, 2 sockets, hyperthreads. LIST<TAB>what the gate says
+unpack two-socket-6.1
+unpack smt-6.1
+while IFS=$'\t' read -r tree list want; do
+	got=$("$RTKVM" tune --root "$T/$tree" gate "$list")
+	like "$got" "^$want" "gate on $tree: '$list'"
+done <<'LISTS'
+intel-6.1-stock	2-7	ok$
+intel-6.1-stock	2,4,6	ok$
+intel-6.1-stock	1-7:2/4	ok$
+intel-6.1-stock	auto	ok$
+intel-6.1-stock	 3 	ok$
+intel-6.1-stock		CPU list is empty
+intel-6.1-stock	all	CPU list "all"  a CPU number is missing
+intel-6.1-stock	1-N	.*number is missing
+intel-6.1-stock	N	.*number is missing
+intel-6.1-stock	0-7	no housekeeping CPU
+intel-6.1-stock	0	CPU 0 cannot be isolated
+intel-6.1-stock	0-3	CPU 0 cannot be isolated
+intel-6.1-stock	8	CPU 8 is not online
+intel-6.1-stock	2-8	CPU 8 is not online
+intel-6.1-stock	7-2	.*runs backwards
+intel-6.1-stock	0-7:2/4	CPU 0 cannot
+intel-6.1-stock	2-7:2	.*a stride is USED/GROUP
+intel-6.1-stock	2-7:0/2	.*selects nothing
+intel-6.1-stock	2-7:3/2	.*selects nothing
+intel-6.1-stock	2-7:1/0	.*selects nothing
+intel-6.1-stock	2,	.*number is missing
+intel-6.1-stock	,2	.*number is missing
+intel-6.1-stock	2,,3	.*number is missing
+intel-6.1-stock	2 3	.*unexpected
+intel-6.1-stock	2-	.*number is missing
+intel-6.1-stock	-2	.*number is missing
+intel-6.1-stock	2-3-4	.*unexpected
+intel-6.1-stock	2;3	.*unexpected
+intel-6.1-stock	0x4	.*unexpected
+intel-6.1-stock	two	.*number is missing
+intel-6.1-stock	4294967298	.*CPU numbers end
+intel-6.1-stock	99999999999999999999	.*CPU numbers end
+intel-6.1-stock	^0	.*number is missing
+intel-6.1-stock	${isolated_cores}	.*number is missing
+smt-6.1	2-3	CPU 2 and CPU 6 share a core
+smt-6.1	2-3,6-7	ok$
+two-socket-6.1	4-7	the memory node of CPU 4 has no housekeeping
+two-socket-6.1	1-3,5-7	ok$
+LISTS
+is "$("$RTKVM" tune --root "$T/smt-6.1" cpus auto)" 1-3,5-7 "auto leaves a core, not half of one"
+is "$("$RTKVM" tune --root "$T/two-socket-6.1" cpus auto)" 1-3,5-7 "auto leaves one per node"
+unpack hybrid-6.18
+is "$("$RTKVM" tune --root "$T/hybrid-6.18" cpus auto)" 1-3 "auto takes performance cores only"
+ok "the gate never has a colon" sh -c "! '$RTKVM' tune --root '$T/smt-6.1' gate x: | grep -q :"
+
+# Variables, as files are written by people.
+unpack intel-6.1-stock
+vars=$t/etc/tuned/realtime-virtual-host-variables.conf
+printf 'isolated_cores = 2-5 # four\r\nnonsense=1\r\nisolate_managed_irq=N\r\nhugepages_1g=4' >"$vars"
+run "$RTKVM" tune --root "$t" show
+like "$out" '^boot isolcpus=domain,2-5$' "spaces, comments, carriage returns, unknown names"
+like "$out" '^boot hugepages=4$' "no newline at the end"
+printf 'isolated_cores=2-5\nhugepages_1g=4 init=/bin/sh\n' >"$vars"
+fails 2 'hugepages_1g has a character' "a value that would become another parameter" \
+	"$RTKVM" tune --root "$t" show
+# shellcheck disable=SC2016 # tuned's variable, not the shell's
+printf 'isolated_cores=${f:calc_isolated_cores:1}\n' >"$vars"
+fails 2 'number is missing' "what only tuned can work out" "$RTKVM" tune --root "$t" show
+fails 2 'empty' "an empty list" "$RTKVM" tune --root "$t" --set isolated_cores= start
+
+# The kernel knows every parameter that the profile sets, and the conditions are those of the CPU.
+run "$RTKVM" tune --root "$t" --set isolated_cores=2-7 show
+like "$out" '^module kvm_intel ple_gap=0$' "Intel's option on Intel"
+unpack amd-6.12-stock
+run "$RTKVM" tune --root "$T/amd-6.12-stock" --set isolated_cores=4-7 show
+like "$out" '^module kvm_amd pause_filter_count=0$' "AMD's on AMD"
+like "$out" 'fair_server/cpu7/runtime 0' "the fair server of the isolated CPUs"
+ok "and of those only" sh -c "! printf '%s' '$out' | grep -q fair_server/cpu3"
+run "$RTKVM" tune --root "$T/amd-6.12-stock" --set isolated_cores=4-7 --set fair_server=Y show
+ok "or none" sh -c "! printf '%s' '$out' | grep -q fair_server"
+run "$RTKVM" tune --root "$T/amd-6.12-stock" --profile profiles/realtime-virtual-guest \
+	--set isolated_cores=4-7 show
+like "$out" '^boot no-kvmapf$' "the guest's profile"
+ok "leaves power alone" sh -c "! printf '%s' '$out' | grep -qE 'cpufreq|pm_qos|mce'"
+
+# Installation: before and after tuned 2.23.
+mkdir -p "$T/old/usr/lib/tuned" "$T/new/usr/lib/tuned/profiles"
+ok "install for tuned 2.20" "$RTKVM" tune --root "$T/old" install >/dev/null
+ok "it is where 2.20 looks" test -x "$T/old/etc/tuned/realtime-virtual-host/script.sh"
+ok "install for tuned 2.23" "$RTKVM" tune --root "$T/new" install >/dev/null
+ok "it is where 2.23 looks" test -f "$T/new/etc/tuned/profiles/realtime-virtual-guest/tuned.conf"
+echo isolated_cores=3 >"$T/old/etc/tuned/realtime-virtual-host-variables.conf"
+ok "install again" "$RTKVM" tune --root "$T/old" install >/dev/null
+is "$(cat "$T/old/etc/tuned/realtime-virtual-host-variables.conf")" isolated_cores=3 \
+	"a variables file is kept"
+echo realtime-virtual-host >"$T/old/etc/tuned/active_profile"
+fails 2 'active; tuned-adm off first' "an active profile is not removed" \
+	"$RTKVM" tune --root "$T/old" remove
+: >"$T/old/etc/tuned/active_profile"
+ok "remove" "$RTKVM" tune --root "$T/old" remove
+ok "it is gone" test ! -e "$T/old/etc/tuned/realtime-virtual-host"
+fails 2 'tuned is not installed' "no tuned" "$RTKVM" tune --root "$T/hybrid-6.18" install
+
+# Bad input: one line, exit 2.
+fails 2 'action is missing' "no action" "$RTKVM" tune
+fails 2 '"dance" is not an action' "an unknown action" "$RTKVM" tune dance
+fails 2 'takes NAME=VALUE' "a variable without a value" "$RTKVM" tune --set x start
+fails 2 'settings failed|No such file' "no such profile" \
+	"$RTKVM" tune --root "$t" --profile "$T/none" --set isolated_cores=2 show
+mkdir "$T/broken"
+echo 'set /proc/x' >"$T/broken/settings"
+fails 2 'settings, line 1: set takes' "a broken settings file" \
+	"$RTKVM" tune --root "$t" --profile "$T/broken" --set isolated_cores=2 show
+mkdir -p "$t/var/lib/rtkvm"
+echo '{' >"$t/var/lib/rtkvm/tune.files"
+fails 2 'tune.files' "a broken journal" "$RTKVM" tune --root "$t" --set isolated_cores=2-7 start
+ok "every profile is whole" sh -c "for f in tuned.conf script.sh settings variables.conf; do
+	test -f $host/\$f && test -f profiles/realtime-virtual-guest/\$f || exit 1; done"
+
+done_testing
