@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cyclic/frames.h"
+#include "lib/frames.h"
 #include "cyclic/threads.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"

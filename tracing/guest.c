@@ -96,7 +96,7 @@ void model_woken(struct model *m, struct cpu *c, const struct said *v, struct th
 
 	if (!t || s->pending)
 		return;
-	late_ns = (int64_t)c->clock_now - t->due;
+	late_ns = (int64_t)(c->clock_now - (uint64_t)t->due);
 	late = late_ns > 0 ? clock_ticks(m->opts.rate, late_ns) : 0;
 	s->due = late < c->clock_now_ts ? c->clock_now_ts - late : 0;
 	s->armed = t->armed;

@@ -2,7 +2,7 @@
 /* the data port's stream: any bytes a guest cares to send */
 #include <stdlib.h>
 
-#include "cyclic/frames.h"
+#include "lib/frames.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {

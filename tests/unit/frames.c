@@ -9,7 +9,7 @@
 #include <cmocka.h>
 #include <zlib.h>
 
-#include "cyclic/frames.h"
+#include "lib/frames.h"
 #include "lib/cleanup.h"
 
 struct stream {

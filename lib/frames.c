@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "cyclic/frames.h"
+#include "lib/frames.h"
 
 #include <ctype.h>
 #include <errno.h>

@@ -5,8 +5,8 @@
  * A guest may send anything: every length is checked against what is there, every name against
  * what a plain file may be called, and nothing is believed before its checksum.
  */
-#ifndef RTKVM_CYCLIC_FRAMES_H
-#define RTKVM_CYCLIC_FRAMES_H
+#ifndef RTKVM_LIB_FRAMES_H
+#define RTKVM_LIB_FRAMES_H
 
 #include <stddef.h>
 #include <stdint.h>
