@@ -4,8 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "guests/guests.h"
 #include "cyclic/cyclic.h"
+#include "guests/guests.h"
+#include "hwlat/hwlat.h"
 #include "lib/cleanup.h"
 #include "lib/err.h"
 #include "profiles/profiles.h"
@@ -23,6 +24,7 @@ static const struct verb verbs[] = {
 	{ "run", vmm_run, "boot a guest on isolated CPUs" },
 	{ "guest", guests_guest, "build and list guest images" },
 	{ "lab", guests_lab, "build and run the lab: an emulated real-time KVM host" },
+	{ "hwlat", hwlat_detect, "find what takes the CPUs away: firmware, interrupts, threads" },
 	{ "trace", tracing_trace, "record host and guest, explain late wake-ups" },
 	{ "cyclictest", cyclic_cyclictest, "boot a real-time guest and run cyclictest in it" },
 	{ "sample", cyclic_sample, "measure timer latency of this machine's CPUs" },
