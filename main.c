@@ -28,6 +28,8 @@ static const struct verb verbs[] = {
 	{ "trace", tracing_trace, "record host and guest, explain late wake-ups" },
 	{ "cyclictest", cyclic_cyclictest, "boot a real-time guest and run cyclictest in it" },
 	{ "sample", cyclic_sample, "measure timer latency of this machine's CPUs" },
+	{ "campaign", cyclic_campaign,
+	  "many measurements in one: phases, loads, limits; resumable" },
 	{ "noise", cyclic_noise, "load CPUs beside a measurement, with proof" },
 	{ "doctor", profiles_doctor, "check a real-time host or guest: what is wrong and why" },
 	{ "report", results_report, "statistics, plots and reports of one run" },
