@@ -216,7 +216,7 @@ int io_run(struct io *io, struct err *e)
 		else
 			sleep_until_woken(io);
 	}
-	return 0;
+	return drain_marks(io, e); /* while the vCPU threads still exist */
 }
 
 int io_finish(struct io *io, struct err *e)
