@@ -79,7 +79,7 @@ static int drain_marks(struct io *io, struct err *e)
 	int ret = 0;
 
 	while (!ret && ring_pop(&io->vm->marks, &m, sizeof(m)) == sizeof(m)) {
-		ret = stats_mark(&io->window, io->vm, m.id, m.ns, e);
+		ret = counters_mark(&io->window, io->vm, m.id, m.ns, e);
 		if (!ret)
 			ret = events_mark(&io->events, &m, e);
 	}

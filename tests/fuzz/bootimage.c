@@ -19,6 +19,8 @@ static void check_elf(const uint8_t *data, size_t len)
 			abort();
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	struct err e = { 0 };

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "lib/cleanup.h"
-#include "vmm/cpumap.h"
+#include "lib/cpumap.h"
 
 static void parses(void **state)
 {
