@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
@@ -107,6 +108,7 @@ struct recorder {
 	struct datw_format formats[FORMATS_MAX];
 	char *texts[FORMATS_MAX];
 	size_t n_formats;
+	bool ran; /* there is something to write */
 	struct manifest m;
 };
 
@@ -402,6 +404,7 @@ static int run(struct recorder *r, int *code, struct err *e)
 	ret = tfs_on(&r->tfs, true, e);
 	if (!ret && r->o->command)
 		ret = start_command(r, &p, e);
+	r->ran = !ret;
 	if (!ret)
 		ret = wait_for_end(r, &p, e);
 	if (r->o->command && !p.pid)
@@ -515,6 +518,8 @@ static int record(struct recorder *r, struct err *e)
 	if (ret < 0)
 		return ret;
 	ret = run(r, &code, e);
+	if (!r->ran)
+		return ret;
 	if (tfs_on(&r->tfs, false, &later) || collect(r, ret < 0 ? &later : e))
 		ret = ret < 0 ? ret : -EIO;
 	r->m.tsc_hz = (r->m.end.ticks - r->m.begin.ticks) * 1e9 /
@@ -533,12 +538,20 @@ int tracing_record(int argc, char **argv, struct err *e)
 	struct record_opts o = { .out = "host.dat", .buffer_bytes = 8 << 20 };
 	struct recorder r = { .o = &o, .tfs = TFS_INIT };
 	struct parse p = { &o, e };
+	char dir[PATH_MAX];
 	int ret;
 
 	if (opt_parse(&argp, argc, argv, true, &p, e))
 		return e->code;
+	if (strlen(o.out) >= sizeof(dir))
+		return err_set(e, -ENAMETOOLONG, "--out: the path is too long");
 	if (o.command && o.duration_ns)
 		return err_set(e, -EINVAL, "--duration and a COMMAND exclude each other");
+	if (o.buffer_bytes < 64 << 10)
+		return err_set(e, -EINVAL, "--buffer: at least 64K");
+	/* minutes of recording must not end in a directory that is not there */
+	if (access(dirname(strcpy(dir, o.out)), W_OK))
+		return err_sys(e, "writing %s failed", o.out);
 	stop_install();
 	ret = record(&r, e);
 	tear_down(&r);
