@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "cyclic/ctopts.h"
 #include "cyclic/noise.h"
 #include "cyclic/sample.h"
 #include "lib/cpulist.h"
@@ -70,6 +71,7 @@ struct phase_entry {
 	const struct guest_entry *guests[CAMPAIGN_GUESTS];
 	const struct load_entry *loads[CAMPAIGN_LOADS];
 	size_t n_guests, n_loads;
+	const struct guest_load *guest_load; /* NULL: none */
 	uint64_t duration_ns, interval_ns, segment_ns; /* segment 0: all in one */
 	uint64_t spike_ns, threshold_ns; /* 0: the instrument's default */
 	uint64_t priority;

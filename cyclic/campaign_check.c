@@ -231,12 +231,23 @@ static void check_times(const struct phase_entry *p, struct mistakes *m)
 			"the sampler's shortest interval is 5us");
 }
 
+/* cyclictest's own default, made visible: the campaign judges all attempts together by it. */
+static void default_limit(const struct campaign *c, struct phase_entry *p)
+{
+	if (p->run != RUN_CYCLICTEST || p->n_limits || c->smoke)
+		return;
+	strcpy(p->limits[0].what, "max_ns");
+	p->limits[0].ns = CTOPTS_LIMIT_NS;
+	p->n_limits = 1;
+}
+
 static void check_phase(struct campaign *c, struct phase_entry *p,
 			const struct campaign_machine *machine, struct mistakes *m)
 {
 	bool max_limit = false;
 
 	check_keys(&p->entry, SECTION_PHASE, p->run, m);
+	default_limit(c, p);
 	resolve_guests(c, p, m);
 	resolve_loads(c, p, m);
 	if (!p->simulate)

@@ -187,6 +187,17 @@ static int set_run(void *field, const char *key, const char *value, struct err *
 		       value);
 }
 
+static int set_guest_load(void *field, const char *key, const char *value, struct err *e)
+{
+	const struct guest_load *load = guest_load_find(value);
+
+	if (!load)
+		return err_set(e, -EINVAL, "%s: \"%s\" is none of fork, hackbench, memory", key,
+			       value);
+	*(const struct guest_load **)field = load;
+	return 0;
+}
+
 static int set_seed(void *field, const char *key, const char *value, struct err *e)
 {
 	struct phase_entry *p = field; /* the whole phase: two fields are set */
@@ -247,6 +258,7 @@ const struct campaign_key campaign_keys[] = {
 	{ "cpus", PHASE(cpus), set_cpus, KEY_REQUIRED, FOR(HWLAT) | FOR(SAMPLE) },
 	{ "guests", PHASE(guests_text), set_text, KEY_REQUIRED, FOR(CYCLICTEST) },
 	{ "loads", PHASE(loads_text), set_text, 0, TIMED },
+	{ "guest-load", PHASE(guest_load), set_guest_load, 0, FOR(CYCLICTEST) },
 	{ "duration", PHASE(duration_ns), set_duration, KEY_REQUIRED, TIMED },
 	{ "segment", PHASE(segment_ns), set_duration, 0, TIMERS },
 	{ "interval", PHASE(interval_ns), set_duration, 0, TIMERS },

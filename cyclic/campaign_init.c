@@ -36,8 +36,8 @@ const struct campaign_preset campaign_presets[] = {
 	  "[phase idle_idle]\nrun = cyclictest\nguests = @GUEST@\ninterval = 1ms\nduration = 10s\n\n"
 	  "[phase fork_idle]\nrun = cyclictest\nguests = @GUEST@\ninterval = 1ms\nduration = 10s\n"
 	  "loads = fork signal\n\n"
-	  "[phase mem_idle]\nrun = cyclictest\nguests = @GUEST@\ninterval = 1ms\nduration = 10s\n"
-	  "loads = memory\n" },
+	  "[phase mem_fork]\nrun = cyclictest\nguests = @GUEST@\ninterval = 1ms\nduration = 10s\n"
+	  "loads = memory\nguest-load = fork     ; names are HOSTLOAD_GUESTLOAD\n" },
 	{ "rhel", "12 hours in a guest under load, with the limits of RHEL for Real Time", false,
 	  "# The acceptance test of RHEL for Real Time's KVM guide: 12 hours of cyclictest at 200 us\n"
 	  "# under a compile loop on the housekeeping CPUs, at most 40 us. (Its oslat part is not here.)\n"
@@ -88,8 +88,8 @@ const struct campaign_preset campaign_presets[] = {
 	  "limit = 40us\n\n"
 	  "[phase fork_idle]\nrun = cyclictest\nguests = @GUEST@\ninterval = 200us\nduration = 15m\n"
 	  "loads = fork signal\nlimit = 40us\n\n"
-	  "[phase mem_idle]\nrun = cyclictest\nguests = @GUEST@\ninterval = 200us\nduration = 15m\n"
-	  "loads = memory\nlimit = 40us\n" },
+	  "[phase mem_hackb]\nrun = cyclictest\nguests = @GUEST@\ninterval = 200us\nduration = 15m\n"
+	  "loads = memory\nguest-load = hackbench\nlimit = 40us\n" },
 	{ 0 },
 };
 

@@ -51,6 +51,8 @@ static void add_cyclictest(struct vmproc_argv *a, const struct phase_entry *p,
 	argv_add(a, "--interval=%juus", (uintmax_t)p->interval_ns / 1000);
 	argv_add(a, "--duration=%jus", (uintmax_t)((ns + NSEC_PER_SEC - 1) / NSEC_PER_SEC));
 	argv_add(a, "--priority=%ju", (uintmax_t)p->priority);
+	if (p->guest_load)
+		argv_add(a, "--guest-load=%s", p->guest_load->name);
 	argv_add(a, "--no-report");
 	for (size_t i = 0; i < p->n_limits; i++)
 		argv_add(a, "--limit=%juns", (uintmax_t)p->limits[i].ns);
