@@ -450,6 +450,14 @@ static int run_it(struct harness *h, struct err *e)
 	return ret;
 }
 
+static bool is_emulated(void)
+{
+	char signature[CPUID_SIGNATURE_BYTES];
+	const char *why;
+
+	return conditions_detect("", cpuid_signature(signature), &why) == CONDITIONS_EMULATED;
+}
+
 int cyclic_cyclictest(int argc, char **argv, struct err *e)
 {
 	struct harness *h = calloc(1, sizeof(*h));
@@ -462,7 +470,7 @@ int cyclic_cyclictest(int argc, char **argv, struct err *e)
 	h->g = (struct gathered){
 		.o = &h->o, .cpus = &h->cpus, .append = h->append, .version = h->version
 	};
-	ret = ctopts_parse(&h->o, argc, argv, e);
+	ret = ctopts_parse(&h->o, argc, argv, is_emulated(), e);
 	if (!ret)
 		ret = prepare(h, e);
 	if (!ret) {

@@ -19,7 +19,7 @@ enum { VCPU_PRIORITY = 1 };
 
 /*
  * What RT guides turn off is off: no RTC, PIT or PIC whose timers would wake QEMU's threads, HLT
- * and MWAIT stay in the guest, memory is locked.
+ * and MWAIT stay in the guest, memory is allocated before the guest starts, and locked.
  */
 int qemu_argv(struct vmproc_argv *a, const struct vmproc_opts *o, int events, int data)
 {
@@ -34,7 +34,7 @@ int qemu_argv(struct vmproc_argv *a, const struct vmproc_opts *o, int events, in
 		"-name",
 		"rtkvm,debug-threads=on",
 		"-M",
-		"microvm,accel=kvm,rtc=off,pit=off,pic=off,isa-serial=on",
+		"microvm,accel=kvm,rtc=off,pit=off,pic=off,isa-serial=on,memory-backend=ram",
 		"-cpu",
 		"host,migratable=off",
 		"-overcommit",
@@ -48,6 +48,9 @@ int qemu_argv(struct vmproc_argv *a, const struct vmproc_opts *o, int events, in
 		bad |= argv_add(a, "%s", fixed[i]);
 	bad |= argv_add(a, "-smp") | argv_add(a, "%d", o->cpus->n);
 	bad |= argv_add(a, "-m") | argv_add(a, "%juM", (uintmax_t)o->memory_bytes >> 20);
+	bad |= argv_add(a, "-object") |
+	       argv_add(a, "memory-backend-ram,id=ram,prealloc=on,size=%juM",
+			(uintmax_t)o->memory_bytes >> 20);
 	bad |= argv_add(a, "-kernel") | argv_add(a, "%s", o->kernel);
 	bad |= argv_add(a, "-initrd") | argv_add(a, "%s", o->initrd);
 	bad |= argv_add(a, "-append") | argv_add(a, "%s", o->append);

@@ -56,6 +56,7 @@ static void command_lines(void **state)
 	assert_string_equal(a.argv[0], "qemu-system-x86_64");
 	assert_true(has(&a, "-smp", "2"));
 	assert_true(has(&a, "-m", "512M"));
+	assert_true(has(&a, "-object", "memory-backend-ram,id=ram,prealloc=on,size=512M"));
 	assert_true(has(&a, "-chardev", "file,id=data,path=/dev/fd/9"));
 	assert_true(has(&a, "-device", "isa-debugcon,iobase=0x5e0,chardev=data"));
 	assert_true(has(&a, "-device", "isa-debugcon,iobase=0x5e4,chardev=mark"));
