@@ -4,8 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "guests/guests.h"
 #include "cyclic/cyclic.h"
+#include "guests/guests.h"
+#include "hwlat/hwlat.h"
 #include "lib/cleanup.h"
 #include "lib/err.h"
 #include "profiles/profiles.h"
@@ -23,12 +24,17 @@ static const struct verb verbs[] = {
 	{ "run", vmm_run, "boot a guest on isolated CPUs" },
 	{ "guest", guests_guest, "build and list guest images" },
 	{ "lab", guests_lab, "build and run the lab: an emulated real-time KVM host" },
+	{ "hwlat", hwlat_detect, "find what takes the CPUs away: firmware, interrupts, threads" },
 	{ "trace", tracing_trace, "record host and guest, explain late wake-ups" },
 	{ "cyclictest", cyclic_cyclictest, "boot a real-time guest and run cyclictest in it" },
 	{ "sample", cyclic_sample, "measure timer latency of this machine's CPUs" },
+	{ "campaign", cyclic_campaign,
+	  "many measurements in one: phases, loads, limits; resumable" },
 	{ "noise", cyclic_noise, "load CPUs beside a measurement, with proof" },
 	{ "doctor", profiles_doctor, "check a real-time host or guest: what is wrong and why" },
 	{ "report", results_report, "statistics, plots and reports of one run" },
+	{ "compare", results_compare, "is one run better or worse than another?" },
+	{ "import", results_import, "make runs of other tools' results" },
 	{ "tune", profiles_tune, "what the tuned profiles call; tune install installs them" },
 	{ 0 },
 };

@@ -4,11 +4,11 @@
 #include <errno.h>
 #include <string.h>
 
+#include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "lib/opt.h"
 
 enum {
-	LIMIT_DEFAULT_NS = 40000, /* RHEL for Real Time's acceptance limit for a guest */
 	HISTOGRAM_US = 10000,
 	HISTOGRAM_EMULATED_US = 100000, /* a busy machine stalls its emulated CPUs that long */
 	BOOT_S = 180, /* an emulated guest boots in 20 s on an idle machine */
@@ -30,6 +30,7 @@ enum {
 	OPT_ALLOW_SHARED,
 	OPT_CPUS,
 	OPT_GUEST,
+	OPT_GUEST_LOAD,
 };
 
 static const struct argp_option rows[] = {
@@ -45,6 +46,8 @@ static const struct argp_option rows[] = {
 	{ "histogram", OPT_HISTOGRAM, "TIME", 0,
 	  "range of its histogram (default 10ms; 100ms on an emulated machine)", 1 },
 	{ "priority", OPT_PRIORITY, "N", 0, "its SCHED_FIFO priority (default 95)", 1 },
+	{ "guest-load", OPT_GUEST_LOAD, "fork|hackbench|memory", 0,
+	  "load the guest's vCPU 0 meanwhile (default none)", 1 },
 	{ "timeout", OPT_TIMEOUT, "TIME", 0, "end the guest then (default duration + 3m)", 1 },
 	{ "limit", OPT_LIMIT, "TIME", 0,
 	  "largest latency that passes (default 40us; with --smoke none)", 2 },
@@ -86,6 +89,30 @@ static int parse_vmm(struct ctopts *o, const char *arg, struct err *e)
 		return err_set(e, -EINVAL,
 			       "--vmm: \"%s\" is not rtkvm, qemu or the path of a build of rtkvm",
 			       arg);
+	return 0;
+}
+
+/* No quotes in them: they travel on the kernel's command line. */
+static const struct guest_load guest_loads[] = {
+	{ "fork", "/bin/true" }, /* busybox: a fork and an exec a round */
+	{ "hackbench", "hackbench -g 1 -l 100" },
+	{ "memory", "dd if=/dev/zero of=/dev/null bs=16M count=8" },
+};
+
+const struct guest_load *guest_load_find(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(guest_loads); i++)
+		if (!strcmp(guest_loads[i].name, name))
+			return &guest_loads[i];
+	return NULL;
+}
+
+static int parse_guest_load(struct ctopts *o, const char *arg, struct err *e)
+{
+	o->load = guest_load_find(arg);
+	if (!o->load)
+		return err_set(e, -EINVAL,
+			       "--guest-load: \"%s\" is none of fork, hackbench, memory", arg);
 	return 0;
 }
 
@@ -156,6 +183,8 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
 		return -parse_limit(o, arg, p->e);
 	case OPT_MEMORY:
 		return -parse_memory(o, arg, p->e);
+	case OPT_GUEST_LOAD:
+		return -parse_guest_load(o, arg, p->e);
 	case OPT_VMM:
 		return -parse_vmm(o, arg, p->e);
 	case OPT_NAME:
@@ -200,7 +229,7 @@ int ctopts_parse(struct ctopts *o, int argc, char **argv, bool emulated, struct 
 	if (ret < 0)
 		return ret;
 	if (!o->limit_given && !o->smoke)
-		o->limit_ns = LIMIT_DEFAULT_NS;
+		o->limit_ns = CTOPTS_LIMIT_NS;
 	if (!o->histogram_us)
 		o->histogram_us = emulated ? HISTOGRAM_EMULATED_US : HISTOGRAM_US;
 	if (!o->timeout_s)
@@ -244,21 +273,29 @@ static const char job[] = "grep -H '' /proc/version /proc/cmdline /sys/devices/s
 			  "/sys/devices/system/cpu/nohz_full /sys/kernel/realtime "
 			  "/sys/devices/system/clocksource/clocksource0/current_clocksource "
 			  ">/out/guest-facts 2>/dev/null; "
+			  "%s"
 			  "cyclictest -m -q -p%ju --policy=fifo -a 1-%d -t %d -i %ju -h %ju -D %ju "
 			  "--json=/out/cyclictest.json >/tmp/text & "
 			  "p=$!; sleep 1; "
 			  "cat /proc/$p/task/*/stat >/out/guest-threads 2>/dev/null; "
-			  "wait $p; r=$?; grep ^# /tmp/text >/out/cyclictest.txt; exit $r";
+			  "wait $p; r=$?; %sgrep ^# /tmp/text >/out/cyclictest.txt; exit $r";
+
+/* The rounds so far are a file, replaced each time: in 24 hours a line a round would fill memory. */
+static const char load_start[] = "(n=0; while %s; do n=$((n+1)); echo $n >/tmp/load; done) "
+				 ">/dev/null 2>&1 & l=$!; ";
+static const char load_end[] = "kill $l; cat /tmp/load >/out/guest-load 2>/dev/null; ";
 
 int ctopts_append(const struct ctopts *o, int vcpus, char *buf, size_t size, struct err *e)
 {
-	char list[16], command[1024];
+	char list[16], command[1024], load[256] = "";
 	int n;
 
 	snprintf(list, sizeof(list), vcpus > 2 ? "1-%d" : "%d", vcpus - 1);
-	n = snprintf(command, sizeof(command), job, (uintmax_t)o->priority, vcpus - 1, vcpus - 1,
-		     (uintmax_t)o->interval_us, (uintmax_t)o->histogram_us,
-		     (uintmax_t)o->duration_s);
+	if (o->load)
+		snprintf(load, sizeof(load), load_start, o->load->command);
+	n = snprintf(command, sizeof(command), job, load, (uintmax_t)o->priority, vcpus - 1,
+		     vcpus - 1, (uintmax_t)o->interval_us, (uintmax_t)o->histogram_us,
+		     (uintmax_t)o->duration_s, o->load ? load_end : "");
 	if (n > 0 && (size_t)n < sizeof(command))
 		n = snprintf(buf, size,
 			     "console=ttyS0 quiet isolcpus=managed_irq,domain,%s nohz_full=%s "

@@ -12,6 +12,17 @@
 #include "cyclic/vmproc.h"
 #include "lib/err.h"
 
+/* A load inside the guest, on vCPU 0: a shell command run again and again, its rounds counted. */
+struct guest_load {
+	const char *name, *command;
+};
+
+/* guest_load_find - by name; NULL: there is none */
+const struct guest_load *guest_load_find(const char *name);
+
+/* RHEL for Real Time's acceptance limit for a guest: the default of --limit */
+enum { CTOPTS_LIMIT_NS = 40000 };
+
 struct ctopts {
 	const char *guest; /* image directory */
 	const char *cpus; /* list, map or "auto" */
@@ -21,6 +32,7 @@ struct ctopts {
 	uint64_t limit_ns; /* 0: none */
 	uint64_t timeout_s; /* of the whole guest */
 	enum vmm_kind vmm;
+	const struct guest_load *load; /* NULL: none */
 	const char *vmm_program; /* NULL: ourselves, or QEMU from PATH */
 	bool limit_given, smoke, no_trace, no_report, allow_shared, json;
 };

@@ -23,4 +23,7 @@ int cyclic_noise(int argc, char **argv, struct err *e);
 /* cyclic_cyclictest - rtkvm cyclictest: boot a guest, run cyclictest in it; a verdict, or -errno */
 int cyclic_cyclictest(int argc, char **argv, struct err *e);
 
+/* cyclic_campaign - rtkvm campaign WHAT ...: runs the sub-verb; a verdict, or -errno with e set */
+int cyclic_campaign(int argc, char **argv, struct err *e);
+
 #endif

@@ -259,7 +259,8 @@ int noise_compile(struct noise_worker *w, struct err *e)
 	_cleanup_close_ int fd = open(w->dir, O_TMPFILE | O_RDWR, 0600);
 	char source[64];
 	const char *const argv[] = {
-		"cc", "-O2", "-x", "c", "-c", source, "-o", "/dev/null", NULL
+		"cc",  "-pipe", /* no temporary files that a killed one would leave */
+		"-O2", "-x",	"c", "-c", source, "-o", "/dev/null", NULL
 	};
 	int ret;
 

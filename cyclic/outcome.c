@@ -39,6 +39,7 @@ void outcome_asked(struct run *run, const struct gathered *g)
 	json_set_int(asked, "priority", o->priority);
 	json_set_bool(asked, "smoke", o->smoke);
 	json_set_bool(asked, "trace", !o->no_trace);
+	json_set_str(asked, "guest_load", o->load ? o->load->name : NULL);
 	json_set_str(guest, "image", json_str(g->manifest, "name", o->guest));
 	json_set_str(guest, "asked_cmdline", g->append);
 	if (kernel)
@@ -313,6 +314,18 @@ static int add_cpus(struct run *run, const struct gathered *g, const struct rtte
 	return ret < 0 ? ret : closed;
 }
 
+/* The guest's load proves its work by the number of its rounds; none came: 0. */
+static void read_load(struct run *run, const struct gathered *g, const struct frame_file *f)
+{
+	char text[24] = "";
+
+	if (!g->o->load)
+		return;
+	if (f && f->len < sizeof(text))
+		memcpy(text, f->data, f->len);
+	json_set_int(run_section(run, "inforce"), "guest_load_rounds", strtoll(text, NULL, 10));
+}
+
 static int read_samples(struct run *run, const struct gathered *g, const struct frames *f,
 			struct err *e)
 {
@@ -321,6 +334,7 @@ static int read_samples(struct run *run, const struct gathered *g, const struct 
 	int ret;
 
 	read_facts(run, frames_find(f, "guest-facts"));
+	read_load(run, g, frames_find(f, "guest-load"));
 	ret = keep_file(run, f, "cyclictest.json", "cyclictest", e);
 	if (!ret)
 		ret = keep_file(run, f, "cyclictest.txt", "cyclictest_text", e);
@@ -365,6 +379,12 @@ enum verdict outcome_judge(struct run *run, const struct gathered *g)
 			   "vCPU %" PRId64 " has %" PRId64 " of %" PRId64
 			   " expected samples: wake-ups were missed, so the tail is not known",
 			   json_int(c, "cpu", -1), n, want);
+		if (v == VERDICT_PASS)
+			v = VERDICT_INCONCLUSIVE;
+	}
+	if (g->o->load && json_int(run->doc, "inforce.guest_load_rounds", 0) <= 0) {
+		run_reason(run, "the guest's load %s did not finish a single round",
+			   g->o->load->name);
 		if (v == VERDICT_PASS)
 			v = VERDICT_INCONCLUSIVE;
 	}

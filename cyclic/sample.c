@@ -228,6 +228,7 @@ static void describe(struct run *run, const struct sample_options *o)
 	json_set_int(asked, "slice_ns", c->slice_ns);
 	json_set_str(asked, "policy", c->priority ? "fifo" : "other");
 	json_set_int(asked, "priority", c->priority);
+	json_set_bool(asked, "smoke", o->smoke);
 	if (c->spike_ns != UINT64_MAX)
 		json_set_int(asked, "spike_ns", c->spike_ns);
 	for (size_t i = 0; i < o->n_limits; i++)

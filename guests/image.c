@@ -275,28 +275,25 @@ static int write_initrd(struct build *b, const char *path, struct err *e)
 	return ret;
 }
 
-/* A file is made under another name, so that who reads the image never sees half of one. */
-static int put_file(struct build *b, const char *name, json_object *files,
-		    int (*make)(struct build *b, const char *path, struct err *e), struct err *e)
+/* Made beside its place under another name: until all are made the old image stays whole. */
+static int make_file(struct build *b, const char *name, json_object *files,
+		     int (*make)(struct build *b, const char *path, struct err *e), struct err *e)
 {
-	char path[PATH_MAX], tmp[PATH_MAX], digest[SHA256_HEX + 1];
+	char tmp[PATH_MAX], digest[SHA256_HEX + 1];
 	json_object *o = json_object_new_object();
 	struct stat st;
 	int ret;
 
 	json_object_object_add(files, name, o);
-	if (!file_path(path, sizeof(path), "%s/%s", b->dir, name) ||
-	    !file_path(tmp, sizeof(tmp), "%s.tmp", path))
+	if (!file_path(tmp, sizeof(tmp), "%s/%s.tmp", b->dir, name))
 		return err_sys(e, "writing the image %s failed", b->dir);
 	ret = make(b, tmp, e);
 	if (!ret)
 		ret = sha256(tmp, digest, e);
-	if (!ret && (stat(tmp, &st) || rename(tmp, path)))
-		ret = err_sys(e, "writing %s failed", path);
-	if (ret < 0) {
-		unlink(tmp);
+	if (!ret && stat(tmp, &st))
+		ret = err_sys(e, "writing %s failed", tmp);
+	if (ret < 0)
 		return ret;
-	}
 	json_set_str(o, "sha256", digest);
 	json_set_int(o, "bytes", st.st_size);
 	return 0;
@@ -325,26 +322,52 @@ static bool up_to_date(const struct build *b)
 	return true;
 }
 
+static const struct {
+	const char *name;
+	int (*make)(struct build *b, const char *path, struct err *e);
+} image_files[] = {
+	{ "vmlinuz", copy_kernel },
+	{ "initrd", write_initrd },
+};
+
+/* From here on there is no image until its manifest is written. */
+static int put_in_place(struct build *b, struct err *e)
+{
+	char path[PATH_MAX], tmp[PATH_MAX], manifest[PATH_MAX];
+
+	if (!file_path(manifest, sizeof(manifest), "%s/manifest.json", b->dir))
+		return err_sys(e, "writing the image %s failed", b->dir);
+	unlink(manifest);
+	for (size_t i = 0; i < ARRAY_SIZE(image_files); i++)
+		if (!file_path(path, sizeof(path), "%s/%s", b->dir, image_files[i].name) ||
+		    !file_path(tmp, sizeof(tmp), "%s.tmp", path) || rename(tmp, path))
+			return err_sys(e, "writing %s failed", path);
+	return json_save(manifest, b->manifest, e);
+}
+
+static void remove_temporary(const struct build *b)
+{
+	char tmp[PATH_MAX];
+
+	for (size_t i = 0; i < ARRAY_SIZE(image_files); i++)
+		if (file_path(tmp, sizeof(tmp), "%s/%s.tmp", b->dir, image_files[i].name))
+			unlink(tmp);
+}
+
 static int make(struct build *b, struct err *e)
 {
 	json_object *files = json_object_new_object();
-	char path[PATH_MAX];
 	int ret;
 
 	json_object_object_add(b->manifest, "files", files);
 	ret = fetch(b, e);
 	if (!ret)
 		ret = collect(b, e);
-	if (ret < 0)
-		return ret;
-	if (!file_path(path, sizeof(path), "%s/manifest.json", b->dir))
-		return err_sys(e, "writing the image %s failed", b->dir);
-	unlink(path);
-	ret = put_file(b, "vmlinuz", files, copy_kernel, e);
+	for (size_t i = 0; i < ARRAY_SIZE(image_files) && !ret; i++)
+		ret = make_file(b, image_files[i].name, files, image_files[i].make, e);
 	if (!ret)
-		ret = put_file(b, "initrd", files, write_initrd, e);
-	if (!ret)
-		ret = json_save(path, b->manifest, e);
+		ret = put_in_place(b, e);
+	remove_temporary(b);
 	return ret < 0 ? ret : 1;
 }
 

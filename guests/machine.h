@@ -2,7 +2,7 @@
 /*
  * machine - the emulated host: QEMU's software emulation with AMD SVM, and the channel to it
  *
- * Why each option: docs/lab.md. The process dies with us (lib/proc), whatever way we die.
+ * Why each option: docs/rtkvm-lab.1. The process dies with us (lib/proc), whatever way we die.
  */
 #ifndef RTKVM_GUESTS_MACHINE_H
 #define RTKVM_GUESTS_MACHINE_H

@@ -19,4 +19,10 @@
 /* results_report - rtkvm report DIR: statistics, plots and reports of one run; its verdict */
 int results_report(int argc, char **argv, struct err *e);
 
+/* results_compare - rtkvm compare A B...: better, worse, the same, or cannot tell */
+int results_compare(int argc, char **argv, struct err *e);
+
+/* results_import - rtkvm import FILE...: run directories from other tools' results */
+int results_import(int argc, char **argv, struct err *e);
+
 #endif

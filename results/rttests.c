@@ -61,16 +61,26 @@ static size_t repair_line(char *to, const char *line, size_t len)
 	return to - start;
 }
 
-static enum json_tokener_error parse_json(const char *text, size_t len, json_object **out)
+/* Parses all of it: what follows the value but blanks is an error. *line: where it went wrong. */
+static enum json_tokener_error parse_json(const char *text, size_t len, json_object **out,
+					  size_t *line)
 {
 	json_tokener *tokener = json_tokener_new();
 	enum json_tokener_error why;
+	size_t end;
 
 	if (!tokener)
 		return json_tokener_error_size;
 	*out = json_tokener_parse_ex(tokener, text, len);
 	why = json_tokener_get_error(tokener);
+	end = json_tokener_get_parse_end(tokener);
 	json_tokener_free(tokener);
+	*line = 1;
+	for (size_t i = 0; i < end; i++)
+		*line += text[i] == '\n';
+	for (; why == json_tokener_success && end < len; end++)
+		if (!memchr(" \t\r\n", text[end], 4))
+			why = json_tokener_error_parse_unexpected;
 	if (why == json_tokener_success)
 		return why;
 	json_object_put(*out);
@@ -78,35 +88,36 @@ static enum json_tokener_error parse_json(const char *text, size_t len, json_obj
 	return why;
 }
 
-/* As it stands where that is JSON (another program may have rewritten it), else repaired. */
-static int parse_text(const char *text, size_t len, json_object **out, const char *name,
-		      struct err *e)
+int rttests_json(const char *text, size_t len, json_object **out, const char *name, struct err *e)
 {
 	_cleanup_free_ char *fixed = NULL;
 	enum json_tokener_error why;
-	size_t used = 0;
+	size_t used = 0, line;
 
+	*out = NULL;
 	if (len > MAX_TEXT)
 		return err_set(e, -EFBIG, "reading %s failed: %zu bytes are too many", name, len);
-	if (parse_json(text, len, out) == json_tokener_success)
+	if (parse_json(text, len, out, &line) == json_tokener_success)
 		return 0;
 	fixed = malloc(2 * len + 16);
 	if (!fixed)
 		return err_set(e, -ENOMEM, "reading %s failed: no memory", name);
 	while (len) {
 		const char *end = memchr(text, '\n', len);
-		size_t line = end ? (size_t)(end - text) : len;
+		size_t n = end ? (size_t)(end - text) : len;
 
-		used += repair_line(fixed + used, text, line);
-		text += line + !!end;
-		len -= line + !!end;
+		used += repair_line(fixed + used, text, n);
+		text += n + !!end;
+		len -= n + !!end;
 	}
-	why = parse_json(fixed, used, out);
+	why = parse_json(fixed, used, out, &line);
 	if (why == json_tokener_success)
 		return 0;
-	return err_set(e, -EINVAL, "reading %s failed: %s", name,
+	return err_set(e, -EINVAL, "reading %s failed: line %zu: %s", name, line,
 		       why == json_tokener_continue ? "it ends too early"
-						    : json_tokener_error_desc(why));
+		       : why == json_tokener_error_parse_unexpected
+			       ? "something that is no JSON, or a second value"
+			       : json_tokener_error_desc(why));
 }
 
 static int count_of(json_object *o, uint64_t *value)
@@ -170,8 +181,8 @@ static int read_over(struct rttests_thread *t, uint64_t max, uint64_t from, uint
 	return 0;
 }
 
-static int read_thread(struct rttests_thread *t, json_object *o, uint64_t unit_ns,
-		       uint64_t range_us, const char *name, struct err *e)
+int rttests_thread(struct rttests_thread *t, json_object *o, uint64_t unit_ns, uint64_t range_us,
+		   const char *name, struct err *e)
 {
 	json_object *bins = json_at(o, "histogram");
 	uint64_t max, end = 0;
@@ -244,7 +255,7 @@ static int read_threads(struct rttests *r, json_object *o, uint64_t range_us, co
 		if (!t)
 			return err_set(e, -EINVAL, "reading %s failed: thread %zu of %jd is absent",
 				       name, r->n, (intmax_t)n);
-		ret = read_thread(&r->threads[r->n], t, unit_ns, range_us, name, e);
+		ret = rttests_thread(&r->threads[r->n], t, unit_ns, range_us, name, e);
 		if (ret < 0)
 			return ret;
 	}
@@ -255,7 +266,7 @@ int rttests_parse(struct rttests *r, const char *text, size_t len, uint64_t rang
 		  const char *name, struct err *e)
 {
 	_cleanup_json_ json_object *o = NULL;
-	int ret = parse_text(text, len, &o, name, e);
+	int ret = rttests_json(text, len, &o, name, e);
 
 	*r = (struct rttests){ 0 };
 	if (ret < 0)

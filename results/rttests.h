@@ -13,6 +13,7 @@
 #ifndef RTKVM_RESULTS_RTTESTS_H
 #define RTKVM_RESULTS_RTTESTS_H
 
+#include <json-c/json.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -40,6 +41,16 @@ struct rttests {
  */
 int rttests_parse(struct rttests *r, const char *text, size_t len, uint64_t range_us,
 		  const char *name, struct err *e);
+
+/*
+ * rttests_json - the text of any rt-tests tool as JSON, repaired where the tool wrote none (strings
+ * not escaped, nan); the caller puts the object; errors name the line
+ */
+int rttests_json(const char *text, size_t len, json_object **out, const char *name, struct err *e);
+
+/* rttests_thread - one object under "thread" of cyclictest's JSON; unit_ns: 1 or 1000 */
+int rttests_thread(struct rttests_thread *t, json_object *o, uint64_t unit_ns, uint64_t range_us,
+		   const char *name, struct err *e);
 
 void rttests_free(struct rttests *r);
 

@@ -129,10 +129,10 @@ static int check_doc(const struct run *r, struct err *e)
 		const char *key;
 		json_type type;
 	} basic[] = {
-		{ "name", json_type_string },	 { "started", json_type_string },
-		{ "verdict", json_type_string }, { "conditions", json_type_string },
-		{ "reasons", json_type_array },	 { "limits", json_type_array },
-		{ "cpus", json_type_array },	 { "host", json_type_object },
+		{ "name", json_type_string },	    { "verdict", json_type_string },
+		{ "conditions", json_type_string }, { "reasons", json_type_array },
+		{ "limits", json_type_array },	    { "cpus", json_type_array },
+		{ "host", json_type_object },
 	};
 	int64_t schema = json_int(r->doc, "schema", -1);
 

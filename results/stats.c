@@ -2,11 +2,33 @@
 #include "results/stats.h"
 
 #include <gsl/gsl_cdf.h>
+#include <gsl/gsl_errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 static const double tail = 0.025; /* on each side of a 95 % interval */
+
+/* GSL ends the program at an underflow in a far tail; here its NaN is handled where it comes. */
+static void restore_handler(gsl_error_handler_t **handler)
+{
+	gsl_set_error_handler(*handler);
+}
+
+#define GSL_QUIETLY                                       \
+	__attribute__((cleanup(restore_handler), unused)) \
+	gsl_error_handler_t *handler = gsl_set_error_handler_off()
+
+/* The upper 95 % bound of a Poisson mean of which n were seen. */
+static double poisson_bound(double n)
+{
+	double k = 2 * (n + 1), z = gsl_cdf_ugaussian_Pinv(0.95), cube;
+
+	if (n < 1e5)
+		return gsl_cdf_chisq_Pinv(0.95, k) / 2;
+	cube = 1 - 2 / (9 * k) + z * sqrt(2 / (9 * k)); /* Wilson and Hilferty */
+	return k * cube * cube * cube / 2;
+}
 
 /* --- order statistics --- */
 
@@ -39,6 +61,7 @@ static double beyond_quantile(double n, double q, double p)
 
 struct estimate stats_quantile(const struct hist *h, double q)
 {
+	GSL_QUIETLY;
 	struct estimate est = { 0 };
 	double n = hist_total(h), low, high;
 
@@ -58,6 +81,7 @@ struct estimate stats_quantile(const struct hist *h, double q)
 
 struct exceedance stats_exceedance(const struct hist *h, uint64_t limit_ns, uint64_t duration_ns)
 {
+	GSL_QUIETLY;
 	struct exceedance x = { .limit_ns = limit_ns, .of = hist_total(h) };
 	double bound;
 
@@ -65,7 +89,7 @@ struct exceedance stats_exceedance(const struct hist *h, uint64_t limit_ns, uint
 	if (!x.of)
 		return x;
 	/* what is unknown counts against the bound: it may have been above */
-	bound = gsl_cdf_chisq_Pinv(0.95, 2 * ((double)x.n + x.unknown + 1)) / 2;
+	bound = poisson_bound((double)x.n + x.unknown);
 	x.rate = (double)x.n / x.of;
 	x.rate_bound = fmin(1, bound / x.of);
 	x.every_s = duration_ns / 1e9 / bound;
@@ -190,6 +214,7 @@ static double trend(const double *v, size_t n, double *p)
 
 struct stationarity stats_stationary(const double *maxima, size_t n)
 {
+	GSL_QUIETLY;
 	struct stationarity s = { .slices = n };
 	size_t half = n / 2;
 	double *copy;
@@ -273,6 +298,7 @@ static double rank_sum(const double *a, size_t na, const double *b, size_t nb, d
 
 struct shift stats_shift(double *a, size_t na, double *b, size_t nb)
 {
+	GSL_QUIETLY;
 	struct shift s = { .p = 1 };
 	double n = na + nb, pairs = (double)na * nb, ties, u, var, z, half;
 
@@ -297,6 +323,7 @@ struct shift stats_shift(double *a, size_t na, double *b, size_t nb)
 
 struct rate_ratio stats_rate_ratio(uint64_t na, double ta, uint64_t nb, double tb)
 {
+	GSL_QUIETLY;
 	struct rate_ratio r = { .p = 1, .ratio = NAN, .low = 0, .high = INFINITY };
 	double n = (double)na + nb, share = tb / (ta + tb), low = 0, high = 1;
 

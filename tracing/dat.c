@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* dat - opening a trace: magic and version, what v6 and v7 share, raw directories */
+/* dat - opening a trace: its kind, magic and version, and what all kinds fill in */
 #include "tracing/dat.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,8 +12,8 @@
 #include <zlib.h>
 #include <zstd.h>
 
+#include "lib/abi.h"
 #include "lib/cleanup.h"
-#include "lib/file.h"
 #include "tracing/dat_parts.h"
 
 int dat_unpack(enum dat_codec codec, const void *in, size_t in_bytes, void *out, size_t out_bytes,
@@ -156,7 +155,7 @@ static void read_file(struct src *s, struct dat *d)
 		src_fail(s, "its version is \"%s\"; 6 and 7 are read", version);
 }
 
-static int finish(struct src *s, struct dat *d)
+int dat_finish(struct src *s, struct dat *d)
 {
 	if (!s->bad && !d->head.data)
 		src_fail(s, "it has no description of its pages (header_page)");
@@ -172,6 +171,7 @@ static int finish(struct src *s, struct dat *d)
 int dat_open_fd(struct dat *d, int fd, const char *name, struct err *e)
 {
 	struct src s = { .name = name, .fd = fd, .e = e };
+	uint32_t magic = 0;
 	struct stat st;
 
 	*d = (struct dat){ .fd = fd, .name = strdup(name) };
@@ -183,118 +183,11 @@ int dat_open_fd(struct dat *d, int fd, const char *name, struct err *e)
 		return err_set(e, -EINVAL, "reading %s failed: it is not a regular file", name);
 	d->file_bytes = st.st_size;
 	s.end = st.st_size;
-	read_file(&s, d);
-	return finish(&s, d);
-}
-
-/* The formats of a raw directory: "# SYSTEM/EVENT", then the format file. */
-static void split_formats(struct src *s, struct dat *d, const char *text, size_t len)
-{
-	const char *p = text, *end = text + len;
-
-	while (p < end && !s->bad) {
-		char system[FORMAT_NAME_BYTES] = "";
-		const char *body, *next;
-		size_t n;
-
-		if (strncmp(p, "# ", 2) != 0) {
-			src_fail(s, "formats: a line \"# SYSTEM/EVENT\" expected");
-			return;
-		}
-		p += 2;
-		n = strcspn(p, "/\n");
-		if (p[n] != '/' || n >= sizeof(system)) {
-			src_fail(s, "formats: \"# %.*s\" names no system", (int)(n < 40 ? n : 40),
-				 p);
-			return;
-		}
-		memcpy(system, p, n);
-		body = strchr(p, '\n');
-		body = body ? body + 1 : end;
-		next = strstr(body, "\n# ");
-		next = next ? next + 1 : end;
-		dat_add_format(s, d, system, body, next - body);
-		p = next;
-	}
-}
-
-static void raw_text(struct src *s, const char *dir, const char *file, size_t max, bool needed,
-		     char **text, size_t *len)
-{
-	char path[4096];
-	struct err why = { 0 };
-	ssize_t n = -1;
-
-	*text = NULL;
-	*len = 0;
-	if (file_path(path, sizeof(path), "%s/%s", dir, file) && (needed || file_exists(path)))
-		n = file_load(path, max, text, &why);
-	if (n >= 0)
-		*len = n;
-	else if (needed || why.code)
-		src_fail(s, "%s", why.code ? why.text : "its path is too long");
-}
-
-static void raw_cpus(struct src *s, struct dat *d, const char *dir)
-{
-	DIR *list = opendir(dir);
-	struct dirent *de;
-
-	if (!list) {
-		src_fail(s, "%s", strerror(errno));
-		return;
-	}
-	while (!s->bad && (de = readdir(list))) {
-		struct dat_cpu c = { .fd = -1 };
-		struct stat st;
-		char tail;
-
-		if (sscanf(de->d_name, "cpu%5u%c", &c.cpu, &tail) != 1)
-			continue;
-		c.fd = openat(dirfd(list), de->d_name, O_RDONLY | O_CLOEXEC);
-		if (c.fd < 0 || fstat(c.fd, &st) || !S_ISREG(st.st_mode)) {
-			src_fail(s, "%s: %s", de->d_name,
-				 c.fd < 0 ? strerror(errno) : "not a regular file");
-		} else {
-			/* a last page that was not written whole has no readable head */
-			c.bytes = st.st_size - st.st_size % d->page_bytes;
-			if (c.bytes && dat_add_cpu(s, d, c))
-				continue;
-		}
-		if (c.fd >= 0)
-			close(c.fd);
-	}
-	closedir(list);
-	d->cpu_count = d->n_cpus;
-}
-
-static int open_raw(struct dat *d, const char *dir, struct err *e)
-{
-	struct src s = { .name = dir, .fd = -1, .e = e };
-	char *text;
-	size_t len;
-
-	*d = (struct dat){ .fd = -1, .name = strdup(dir) };
-	if (!d->name)
-		return err_set(e, -ENOMEM, "reading %s failed: no memory", dir);
-	raw_text(&s, dir, "header_page", sizeof(d->header_page) - 1, true, &text, &len);
-	if (text) {
-		dat_set_header_page(&s, d, text, len);
-		d->page_bytes = d->head.data + d->head.data_bytes;
-		free(text);
-	}
-	if (!s.bad && (d->page_bytes < 4096 || d->page_bytes > 1u << 20))
-		src_fail(&s, "pages of %u bytes", d->page_bytes);
-	raw_text(&s, dir, "formats", DAT_FORMATS_MAX, true, &text, &len);
-	if (text && dat_keep(d, text, len))
-		split_formats(&s, d, text, len);
-	raw_text(&s, dir, "clock", 4096, false, &text, &len);
-	if (text)
-		dat_set_clock(d, text);
-	free(text);
-	if (!s.bad)
-		raw_cpus(&s, d, dir);
-	return finish(&s, d);
+	if (pread(fd, &magic, sizeof(magic), 0) == sizeof(magic) && magic == ABI_FRAME_MAGIC)
+		dat_read_frames(&s, d);
+	else
+		read_file(&s, d);
+	return dat_finish(&s, d);
 }
 
 int dat_open(struct dat *d, const char *path, struct err *e)
@@ -304,7 +197,7 @@ int dat_open(struct dat *d, const char *path, struct err *e)
 
 	*d = (struct dat){ .fd = -1 };
 	if (!stat(path, &st) && S_ISDIR(st.st_mode))
-		return open_raw(d, path, e);
+		return dat_open_dir(d, path, e);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return err_sys(e, "opening %s failed", path);

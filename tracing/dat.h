@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * dat - what a trace file says about its events: trace.dat version 6 and 7, or a directory of raw
- * per-CPU pages
+ * dat - what a trace file says about its events: trace.dat version 6 and 7, or raw per-CPU pages
  *
  * trace.dat(5): trace-cmd.dat.v6(5) and trace-cmd.dat.v7(5). Only little-endian files of 64-bit
  * systems are read; others are refused by name. The events stay in the file (feed.h reads them);
  * the formats are held in memory, symbols and command names are fetched when asked for.
- * A raw directory holds header_page, formats (the format files one after another, each behind a
- * line "# SYSTEM/EVENT") and cpuN (what trace_pipe_raw gave); optional: clock, cmdlines, kallsyms.
+ * Raw pages: a directory, or a guest's data stream (lib/abi.h), with the files header_page, formats
+ * (the format files one after another, each behind a line "# SYSTEM/EVENT"), clock (a name) and
+ * cpuN (what trace_pipe_raw gave). Other files beside them are passed over.
  */
 #ifndef RTKVM_TRACING_DAT_H
 #define RTKVM_TRACING_DAT_H
@@ -66,7 +66,7 @@ struct dat {
 	char *name; /* as given by the user, for messages */
 	int fd;
 	uint64_t file_bytes;
-	int version; /* 6 or 7; 0: a raw directory */
+	int version; /* 6 or 7; 0: raw pages */
 	enum dat_codec codec;
 	bool packed_data; /* the CPUs' pages are compressed in chunks */
 	uint32_t page_bytes;

@@ -39,6 +39,13 @@ enum dat_option {
 void dat_read_v6(struct src *s, struct dat *d);
 void dat_read_v7(struct src *s, struct dat *d);
 
+/* dat_read_frames - raw pages within a guest's data stream; dat_open_dir - in a directory */
+void dat_read_frames(struct src *s, struct dat *d);
+int dat_open_dir(struct dat *d, const char *dir, struct err *e);
+
+/* dat_finish - the last checks of every kind; e->code when something was wrong */
+int dat_finish(struct src *s, struct dat *d);
+
 /* dat_read_option - take in an option that both versions share; others are passed over */
 void dat_read_option(struct src *s, struct dat *d, uint16_t id);
 

@@ -233,7 +233,13 @@ static int setup_model(struct explanation *x, struct err *e)
 		ret = model_set_vcpu(&x->model, i, o->vcpus[i], e);
 	if (o->n_vcpus || !s->has[HOST])
 		return ret;
-	/* the host's recorder knew which threads run which guest */
+	/* the host's recorder knew which threads run which guest; --vcpus comes before it */
+	for (size_t i = 0; i < s->manifest.n_vcpus && !ret; i++)
+		if (s->manifest.vcpus[i].tid) {
+			x->model.opts.vcpus_given = true;
+			ret = model_set_vcpu(&x->model, s->manifest.vcpus[i].vcpu,
+					     s->manifest.vcpus[i].tid, e);
+		}
 	for (size_t k = 0; k < s->dat[HOST].n_guests; k++) {
 		g = &s->dat[HOST].guests[k];
 		if (g->trace_id != s->dat[GUEST].trace_id)
@@ -416,6 +422,11 @@ static int explain(struct explanation *x, struct err *e)
 {
 	int ret = session_open(&x->session, &x->opts->session, e);
 
+	if (x->session.has_manifest) {
+		x->wall_ts = x->session.manifest.begin.ticks;
+		x->wall_ns = x->session.manifest.begin.wall_ns;
+		x->wall_known = x->wall_ns > 0;
+	}
 	if (!ret)
 		ret = setup_model(x, e);
 	if (!ret)
@@ -452,9 +463,6 @@ static int explain_run(struct explanation *x, struct err *e)
 	int ret = run_open(&run, x->opts->run_dir, e);
 
 	if (!ret) {
-		x->wall_ts = json_int(run.doc, "trace.begin.ticks", 0);
-		x->wall_ns = json_int(run.doc, "trace.begin.wall_ns", 0);
-		x->wall_known = x->wall_ns > 0;
 		ret = open_lines(x, &run, tmp, e);
 	}
 	if (!ret)

@@ -134,8 +134,7 @@ static int fill_chunk(struct feed *f, struct err *e)
 	if (ret < 0)
 		return ret;
 	f->pos += sizeof(head);
-	if (head[0] > end - f->pos || head[0] > CHUNK_MAX || !head[1] ||
-	    head[1] > CHUNK_MAX)
+	if (head[0] > end - f->pos || head[0] > CHUNK_MAX || !head[1] || head[1] > CHUNK_MAX)
 		return bad_chunk(f, e);
 	ret = room_for(&f->packed, &f->packed_room, head[0], e);
 	if (!ret)

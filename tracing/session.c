@@ -2,6 +2,7 @@
 #include "tracing/session.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,18 +55,20 @@ static int check_clocks(const struct session *s, bool offset_given, struct err *
 	return 0;
 }
 
-static int guest_maps(struct session *s, const struct session_opts *o, struct err *e)
+static int alloc_maps(struct session *s, size_t n, struct err *e)
 {
-	const struct dat *d = &s->dat[GUEST];
-
-	s->same_offset = true;
-	s->offset_from = o->offset_given ? "--offset" : d->n_shifts ? "its file" : "assumed";
-	s->file[GUEST].clock.offset = o->offset;
-	if (o->offset_given || !d->n_shifts)
-		return 0;
-	s->maps = calloc(d->n_shifts, sizeof(*s->maps));
+	s->maps = calloc(n, sizeof(*s->maps));
 	if (!s->maps)
-		return err_set(e, -ENOMEM, "no memory for the clocks of %zu CPUs", d->n_shifts);
+		return err_set(e, -ENOMEM, "no memory for the clocks of %zu CPUs", n);
+	s->file[GUEST].maps = s->maps;
+	s->file[GUEST].n_maps = n;
+	return 0;
+}
+
+static int maps_of_file(struct session *s, const struct dat *d, struct err *e)
+{
+	if (alloc_maps(s, d->n_shifts, e))
+		return e->code;
 	for (size_t i = 0; i < d->n_shifts; i++) {
 		const struct dat_shift *f = &d->shifts[i];
 
@@ -75,13 +78,55 @@ static int guest_maps(struct session *s, const struct session_opts *o, struct er
 		s->maps[i] = (struct clock_map){ f->offset, f->ratio, f->frac };
 		if (f->ratio == 1ull << f->frac)
 			s->maps[i].ratio = 0;
-		if (f->offset != d->shifts[0].offset || f->ratio != d->shifts[0].ratio)
-			s->same_offset = false;
 	}
-	s->file[GUEST].clock = s->maps[0];
-	s->file[GUEST].maps = s->maps;
-	s->file[GUEST].n_maps = d->n_shifts;
+	s->offset_from = "its file";
 	return 0;
+}
+
+static int maps_of_manifest(struct session *s, struct err *e)
+{
+	const struct manifest *m = &s->manifest;
+
+	if (alloc_maps(s, m->n_vcpus, e))
+		return e->code;
+	for (size_t i = 0; i < m->n_vcpus; i++)
+		if (m->vcpus[i].vcpu < m->n_vcpus)
+			s->maps[m->vcpus[i].vcpu] = m->vcpus[i].map;
+	s->offset_from = "KVM's debugfs";
+	return 0;
+}
+
+static int guest_maps(struct session *s, const struct session_opts *o, struct err *e)
+{
+	const struct dat *d = &s->dat[GUEST];
+	int ret = 0;
+
+	s->same_offset = true;
+	s->offset_from = o->offset_given ? "--offset" : "assumed";
+	s->file[GUEST].clock.offset = o->offset;
+	if (o->offset_given)
+		return 0;
+	if (d->n_shifts)
+		ret = maps_of_file(s, d, e);
+	else if (s->has_manifest && s->manifest.n_vcpus)
+		ret = maps_of_manifest(s, e);
+	for (size_t i = 0; i < s->file[GUEST].n_maps; i++)
+		s->same_offset &= s->maps[i].offset == s->maps[0].offset &&
+				  s->maps[i].ratio == s->maps[0].ratio;
+	if (s->maps)
+		s->file[GUEST].clock = s->maps[0];
+	return ret;
+}
+
+static int find_manifest(struct session *s, const char *host, struct err *e)
+{
+	char path[PATH_MAX];
+	int ret = manifest_path(host, path, sizeof(path), e);
+
+	if (!ret)
+		ret = manifest_load(&s->manifest, path, e);
+	s->has_manifest = !ret;
+	return ret == -ENOENT && !e->code ? 0 : ret;
 }
 
 /* Sums for the line through (clock_now, stamp) of the guest's expired timers. */
@@ -185,6 +230,8 @@ int session_open(struct session *s, const struct session_opts *o, struct err *e)
 		if (!ret)
 			ret = feed_file_init(&s->file[i], &s->dat[i], e);
 	}
+	if (!ret && s->has[HOST])
+		ret = find_manifest(s, o->path[HOST], e);
 	if (!ret)
 		ret = check_clocks(s, o->offset_given, e);
 	if (!ret && s->has[GUEST])
@@ -200,6 +247,7 @@ void session_close(struct session *s)
 		feed_file_free(&s->file[i]);
 		dat_close(&s->dat[i]);
 	}
+	manifest_free(&s->manifest);
 	free(s->maps);
 	s->maps = NULL;
 }

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "tracing/feed.h"
+#include "tracing/manifest.h"
 #include "tracing/model.h"
 
 struct session_opts {
@@ -25,6 +26,8 @@ struct session {
 	struct clock_map *maps; /* of the guest's CPUs, when its file tells them */
 	struct clock_rate rate;
 	const char *rate_from, *offset_from; /* where they are known from */
+	struct manifest manifest; /* of the host's recorder, when it left one */
+	bool has_manifest;
 	bool same_offset; /* of all guest CPUs */
 };
 

@@ -15,6 +15,8 @@ struct subverb {
 };
 
 static const struct subverb subverbs[] = {
+	{ "record", tracing_record, "record the host while a command runs" },
+	{ "job", tracing_job, "print the shell line that records a guest while it runs a command" },
 	{ "explain", tracing_explain, "tell where the time of late wake-ups went" },
 	{ "count", tracing_count, "count VM exits by reason for each vCPU of a process" },
 };

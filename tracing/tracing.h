@@ -21,4 +21,10 @@ int tracing_count(int argc, char **argv, struct err *e);
 /* tracing_explain - rtkvm trace explain: where the time of late wake-ups went */
 int tracing_explain(int argc, char **argv, struct err *e);
 
+/* tracing_job - rtkvm trace job: the shell line that makes a guest record itself */
+int tracing_job(int argc, char **argv, struct err *e);
+
+/* tracing_record - rtkvm trace record: the host's side */
+int tracing_record(int argc, char **argv, struct err *e);
+
 #endif

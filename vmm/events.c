@@ -115,7 +115,7 @@ int events_ended(struct events *ev, struct vm *vm, const struct window *w, uint6
 	json_set_int(o, "unclaimed_accesses", atomic_load(&vm->unclaimed));
 	json_set_int(o, "marks_lost", atomic_load(&vm->marks_lost));
 	for (int i = 0; i < vm->n_vcpus; i++)
-		json_object_array_add(vcpus, stats_vcpu_json(vm, &vm->vcpus[i], w));
+		json_object_array_add(vcpus, counters_vcpu_json(vm, &vm->vcpus[i], w));
 	json_object_object_add(o, "vcpus", vcpus);
 	return send(ev, o, e);
 }

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "lib/err.h"
-#include "vmm/stats.h"
+#include "vmm/counters.h"
 #include "vmm/vm.h"
 
 struct events {

@@ -79,7 +79,7 @@ static int drain_marks(struct io *io, struct err *e)
 	int ret = 0;
 
 	while (!ret && ring_pop(&io->vm->marks, &m, sizeof(m)) == sizeof(m)) {
-		ret = stats_mark(&io->window, io->vm, m.id, m.ns, e);
+		ret = counters_mark(&io->window, io->vm, m.id, m.ns, e);
 		if (!ret)
 			ret = events_mark(&io->events, &m, e);
 	}
@@ -216,7 +216,7 @@ int io_run(struct io *io, struct err *e)
 		else
 			sleep_until_woken(io);
 	}
-	return 0;
+	return drain_marks(io, e); /* while the vCPU threads still exist */
 }
 
 int io_finish(struct io *io, struct err *e)

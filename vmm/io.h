@@ -14,7 +14,7 @@
 #include "lib/err.h"
 #include "vmm/events.h"
 #include "vmm/panic.h"
-#include "vmm/stats.h"
+#include "vmm/counters.h"
 #include "vmm/term.h"
 #include "vmm/vm.h"
 

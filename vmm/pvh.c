@@ -81,11 +81,12 @@ static uint64_t padded(uint32_t n)
 /* Name and descriptor are padded to 4 bytes; a note that runs over the end ends the search. */
 static void parse_notes(struct elf_image *img, const Elf64_Phdr *p, const uint8_t *data, size_t len)
 {
-	const uint8_t *at = data + p->p_offset;
 	uint64_t left = p->p_filesz;
+	const uint8_t *at;
 
 	if (p->p_offset > len || p->p_filesz > len - p->p_offset)
 		return;
+	at = data + p->p_offset;
 	while (left >= sizeof(Elf64_Nhdr)) {
 		uint64_t whole;
 		Elf64_Nhdr n;

@@ -220,7 +220,7 @@ static int run(struct run *r, struct err *e)
 
 static int run_and_close(struct run *r, struct err *e)
 {
-	int ret = stats_process_start_ns(&r->start_ns, e);
+	int ret = counters_process_start_ns(&r->start_ns, e);
 
 	if (!ret)
 		ret = check(r, e);

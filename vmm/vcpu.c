@@ -229,6 +229,9 @@ static void *thread(void *arg)
 		;
 	if (!ret)
 		loop(v);
+	/* stay until everyone is stopped: the kernel's counters of a thread go with it */
+	while (sem_wait(&v->vm->leave))
+		;
 	return NULL;
 }
 
@@ -293,6 +296,8 @@ void vcpus_stop(struct vm *vm)
 {
 	atomic_store(&vm->stopping, true);
 	vcpus_go(vm);
+	for (int i = 0; i < vm->n_vcpus; i++)
+		sem_post(&vm->leave);
 	for (int i = 0; i < vm->n_vcpus; i++) {
 		struct vcpu *v = &vm->vcpus[i];
 

@@ -32,7 +32,8 @@ int vcpu_init(struct vcpu *v, const struct vcpu_entry *entry, struct err *e);
 
 /*
  * vcpus_start - one thread a vCPU: named, pinned, SCHED_FIFO, all of it read back; they wait for
- * vcpus_go. vcpus_stop kicks those that run and joins them all; harmless when none was started.
+ * vcpus_go, and once the machine has ended for vcpus_stop, which kicks those that run and joins
+ * them all; harmless when none was started.
  */
 int vcpus_start(struct vm *vm, struct err *e);
 void vcpus_go(struct vm *vm);

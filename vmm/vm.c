@@ -203,6 +203,7 @@ int vm_create(struct vm *vm, const struct vm_opts *o, struct err *e)
 	vm->kvm = vm->fd = vm->io_wake = -1;
 	sem_init(&vm->ready, 0, 0);
 	sem_init(&vm->go, 0, 0);
+	sem_init(&vm->leave, 0, 0);
 	ret = open_kvm(vm, e);
 	if (!ret)
 		ret = create_channels(vm, e);
@@ -247,6 +248,7 @@ void vm_destroy(struct vm *vm)
 		close(vm->kvm);
 	sem_destroy(&vm->ready);
 	sem_destroy(&vm->go);
+	sem_destroy(&vm->leave);
 	memset(vm, 0, sizeof(*vm));
 	vm->kvm = vm->fd = vm->io_wake = -1;
 }

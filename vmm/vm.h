@@ -98,7 +98,7 @@ struct vm {
 	_Atomic uint64_t *window[WINDOW_EDGES]; /* [vCPU][KVM_EXIT_*] at the two job marks */
 	_Atomic uint64_t unclaimed; /* port and MMIO accesses that no device has */
 
-	sem_t ready, go;
+	sem_t ready, go, leave; /* vCPU threads: prepared, may run, may end */
 	_Atomic bool stopping;
 	_Atomic int outcome; /* enum outcome; the first one wins */
 	int status; /* exit port's byte; valid with OUTCOME_EXIT */

@@ -2,7 +2,7 @@
 /*
  * script - a payload that does what its command line says, for the VMM's tests
  *
- * Words are separated by blanks: print:TEXT  mark:N  freeze  data:BYTES  ticks:N  aps:N  spin:MS
+ * Words are separated by blanks: print:TEXT  chars:N  mark:N  freeze  data:BYTES  ticks:N  aps:N  spin:MS
  * port:N (writes one byte there)  touch:MIB  poweroff  reset  kbdreset  triple  halt  panic
  * pvpanic  exit:CODE. An unknown word exits with 99, the end of the line with 0.
  */
@@ -46,6 +46,13 @@ static void do_print(const char *text, uint64_t n)
 	while (*text && *text != ' ')
 		flat_putc(*text++);
 	flat_putc('\n');
+}
+
+static void do_chars(const char *text, uint64_t n)
+{
+	(void)text;
+	while (n--)
+		flat_putc(n % 64 ? 'x' : '\n');
 }
 
 static void do_data(const char *text, uint64_t n)
@@ -189,12 +196,12 @@ static const struct {
 	const char *word;
 	void (*run)(const char *text, uint64_t n);
 } words[] = {
-	{ "print", do_print },	     { "mark", do_mark },   { "freeze", do_freeze },
-	{ "data", do_data },	     { "ticks", do_ticks }, { "aps", do_aps },
-	{ "spin", do_spin },	     { "port", do_port },   { "touch", do_touch },
-	{ "poweroff", do_poweroff }, { "reset", do_reset }, { "kbdreset", do_kbdreset },
-	{ "triple", do_triple },     { "halt", do_halt },   { "panic", do_panic },
-	{ "pvpanic", do_pvpanic },   { "exit", do_exit },
+	{ "print", do_print },	     { "chars", do_chars },	  { "mark", do_mark },
+	{ "freeze", do_freeze },     { "data", do_data },	  { "ticks", do_ticks },
+	{ "aps", do_aps },	     { "spin", do_spin },	  { "port", do_port },
+	{ "touch", do_touch },	     { "poweroff", do_poweroff }, { "reset", do_reset },
+	{ "kbdreset", do_kbdreset }, { "triple", do_triple },	  { "halt", do_halt },
+	{ "panic", do_panic },	     { "pvpanic", do_pvpanic },	  { "exit", do_exit },
 };
 
 /* Does the command line at text start with this word? Then *rest is behind its colon. */

@@ -117,6 +117,15 @@ static void append(void **state)
 	assert_non_null(exec);
 	exec += strlen("rtkvm.exec=\"");
 	assert_ptr_equal(strchr(exec, '"'), text + strlen(text) - 1);
+	assert_null(strstr(text, "/tmp/load"));
+	o.load = guest_load_find("hackbench");
+	assert_int_equal(ctopts_append(&o, 3, text, sizeof(text), &e), 0);
+	assert_non_null(strstr(text, "(n=0; while hackbench -g 1 -l 100; do n=$((n+1)); "));
+	assert_non_null(strstr(text, "kill $l; cat /tmp/load >/out/guest-load"));
+	assert_ptr_equal(strchr(strstr(text, "rtkvm.exec=\"") + strlen("rtkvm.exec=\""), '"'),
+			 text + strlen(text) - 1);
+	assert_null(guest_load_find("music"));
+	o.load = NULL;
 	assert_int_equal(ctopts_append(&o, 2, text, sizeof(text), &e), 0);
 	assert_non_null(strstr(text, "isolcpus=managed_irq,domain,1 nohz_full=1 "));
 	assert_int_equal(ctopts_append(&o, 3, tiny, sizeof(tiny), &e), -E2BIG);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "vmm/stats.h"
+#include "vmm/counters.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -28,7 +28,7 @@ static const char *stat_field(const char *stat, int n)
 	return at;
 }
 
-int stats_parse_faults(const char *stat, uint64_t *faults)
+int counters_parse_faults(const char *stat, uint64_t *faults)
 {
 	enum { MINFLT = 10, MAJFLT = 12 };
 	const char *minor = stat_field(stat, MINFLT), *major = stat_field(stat, MAJFLT);
@@ -39,7 +39,7 @@ int stats_parse_faults(const char *stat, uint64_t *faults)
 	return 0;
 }
 
-int stats_parse_switches(const char *status, uint64_t *switches)
+int counters_parse_switches(const char *status, uint64_t *switches)
 {
 	static const char name[] = "nonvoluntary_ctxt_switches:";
 	const char *at = strstr(status, name);
@@ -50,7 +50,7 @@ int stats_parse_switches(const char *status, uint64_t *switches)
 	return 0;
 }
 
-int stats_thread(pid_t tid, struct thread_stats *s, struct err *e)
+int counters_thread(pid_t tid, struct thread_stats *s, struct err *e)
 {
 	char path[64], text[4096];
 	int ret;
@@ -59,18 +59,18 @@ int stats_thread(pid_t tid, struct thread_stats *s, struct err *e)
 	ret = file_read(path, text, sizeof(text), e);
 	if (ret < 0)
 		return ret;
-	if (stats_parse_faults(text, &s->page_faults))
+	if (counters_parse_faults(text, &s->page_faults))
 		return err_set(e, -EINVAL, "%s has no page fault counts", path);
 	snprintf(path, sizeof(path), "/proc/self/task/%d/status", tid);
 	ret = file_read(path, text, sizeof(text), e);
 	if (ret < 0)
 		return ret;
-	if (stats_parse_switches(text, &s->involuntary_switches))
+	if (counters_parse_switches(text, &s->involuntary_switches))
 		return err_set(e, -EINVAL, "%s has no context switch counts", path);
 	return 0;
 }
 
-int stats_mark(struct window *w, struct vm *vm, enum abi_mark mark, uint64_t ns, struct err *e)
+int counters_mark(struct window *w, struct vm *vm, enum abi_mark mark, uint64_t ns, struct err *e)
 {
 	enum window_edge edge = mark == ABI_MARK_JOB_START ? WINDOW_START : WINDOW_END;
 	int ret = 0;
@@ -79,7 +79,7 @@ int stats_mark(struct window *w, struct vm *vm, enum abi_mark mark, uint64_t ns,
 		return 0;
 	w->ns[edge] = ns;
 	for (int i = 0; !ret && i < vm->n_vcpus; i++)
-		ret = stats_thread(vm->vcpus[i].tid, &w->threads[edge][i], e);
+		ret = counters_thread(vm->vcpus[i].tid, &w->threads[edge][i], e);
 	return ret;
 }
 
@@ -144,7 +144,7 @@ static json_object *hist_json(const struct vcpu *v)
 	return o;
 }
 
-json_object *stats_vcpu_json(struct vm *vm, const struct vcpu *v, const struct window *w)
+json_object *counters_vcpu_json(struct vm *vm, const struct vcpu *v, const struct window *w)
 {
 	json_object *o = json_object_new_object();
 
@@ -158,7 +158,7 @@ json_object *stats_vcpu_json(struct vm *vm, const struct vcpu *v, const struct w
 	return o;
 }
 
-int stats_process_start_ns(uint64_t *ns, struct err *e)
+int counters_process_start_ns(uint64_t *ns, struct err *e)
 {
 	enum { STARTTIME = 22 };
 	struct timespec boot, mono;

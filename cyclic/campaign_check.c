@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Does a campaign make sense, as a whole and on this machine? Every mistake, not the first. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cyclic/campaign.h"
+#include "cyclic/campaign_keys.h"
+#include "lib/cleanup.h"
+#include "lib/clock.h"
+#include "lib/file.h"
+
+/* The line of a key in a section, or the section's own when the key is absent. */
+static int line_of(const struct entry *entry, enum campaign_section s, const char *name)
+{
+	for (const struct campaign_key *k = campaign_keys; k->name; k++)
+		if (k->section == s && !strcmp(k->name, name) && entry->lines[k - campaign_keys])
+			return entry->lines[k - campaign_keys];
+	return entry->line;
+}
+
+/* Required keys that are absent, and keys of a phase that its instrument does not know. */
+static void check_keys(const struct entry *entry, enum campaign_section s, enum instrument run,
+		       struct mistakes *m)
+{
+	for (const struct campaign_key *k = campaign_keys; k->name; k++) {
+		int line = entry->lines[k - campaign_keys];
+		bool applies = s != SECTION_PHASE || run == RUN_NONE ||
+			       (k->instruments & 1u << run);
+
+		if (k->section != s)
+			continue;
+		if (line && !applies)
+			mistake(m, line, "\"%s\" does not apply to run = %s", k->name,
+				instrument_name(run));
+		if (!line && (k->flags & KEY_REQUIRED) && applies &&
+		    (s != SECTION_PHASE || run != RUN_NONE || !strcmp(k->name, "run")))
+			mistake(m, entry->line, "\"%s\" is missing", k->name);
+	}
+}
+
+static void check_cpus(const struct cpulist *cpus, const struct campaign_machine *machine, int line,
+		       struct mistakes *m)
+{
+	struct cpulist gone = cpulist_minus(cpus, &machine->online);
+	char text[128];
+
+	if (!cpulist_empty(&gone))
+		mistake(m, line, "CPU %s is not online on this machine",
+			cpulist_format(&gone, text, sizeof(text)));
+}
+
+static void check_image(const struct guest_entry *g, struct mistakes *m)
+{
+	static const char *const files[] = { "vmlinuz", "initrd", "manifest.json" };
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
+		if (!file_path(path, sizeof(path), "%s/%s", g->image, files[i]) ||
+		    !file_exists(path)) {
+			mistake(m, line_of(&g->entry, SECTION_GUEST, "image"),
+				"guest image %.200s has no %s; rtkvm guest build makes one",
+				g->image, files[i]);
+			return;
+		}
+}
+
+static void check_guest(struct guest_entry *g, const struct campaign_machine *machine,
+			struct mistakes *m)
+{
+	int line = line_of(&g->entry, SECTION_GUEST, "cpus");
+	struct err e = { 0 };
+	struct cpulist cpus;
+
+	check_keys(&g->entry, SECTION_GUEST, RUN_NONE, m);
+	if (strlen(g->entry.name) > CAMPAIGN_GUEST_NAME)
+		mistake(m, g->entry.line, "a guest's name has at most %d letters",
+			CAMPAIGN_GUEST_NAME);
+	if (g->image[0] && machine->images)
+		check_image(g, m);
+	if (!g->cpus_text[0])
+		return;
+	if (cpumap_parse(&g->cpus, g->cpus_text, &e) < 0) {
+		mistake(m, line, "%s", e.text);
+		return;
+	}
+	cpus = cpumap_cpus(&g->cpus);
+	check_cpus(&cpus, machine, line, m);
+	if (g->cpus.n < 2)
+		mistake(m, line,
+			"a guest needs two vCPUs: vCPU 0 keeps house, the others are measured");
+}
+
+static void check_load(struct load_entry *l, const struct campaign_machine *machine,
+		       struct mistakes *m)
+{
+	int line = line_of(&l->entry, SECTION_LOAD, "cpus");
+
+	check_keys(&l->entry, SECTION_LOAD, RUN_NONE, m);
+	check_cpus(&l->cpus, machine, line, m);
+	if (!l->kind)
+		return;
+	if (!cpulist_empty(&l->cpus) && cpulist_count(&l->cpus) < l->kind->min_cpus)
+		mistake(m, line, "load %s needs at least %d CPUs", l->kind->name,
+			l->kind->min_cpus);
+	if (l->kind->needs_dir && !l->dir[0])
+		mistake(m, l->entry.line, "load %s needs dir = DIRECTORY", l->kind->name);
+	if (l->dir[0] && !file_exists(l->dir))
+		mistake(m, line_of(&l->entry, SECTION_LOAD, "dir"), "there is no directory %.200s",
+			l->dir);
+}
+
+/* --- phases --- */
+
+static void resolve_guests(struct campaign *c, struct phase_entry *p, struct mistakes *m)
+{
+	int line = line_of(&p->entry, SECTION_PHASE, "guests");
+	char copy[CAMPAIGN_TEXT_BYTES], *rest = strcpy(copy, p->guests_text), *word;
+
+	while ((word = strsep(&rest, " \t,"))) {
+		const struct guest_entry *found = NULL;
+
+		for (size_t i = 0; i < c->n_guests; i++)
+			if (!strcmp(c->guests[i].entry.name, word))
+				found = &c->guests[i];
+		if (*word && !found)
+			mistake(m, line, "there is no [guest %s]", word);
+		for (size_t i = 0; i < p->n_guests && found; i++)
+			if (p->guests[i] == found) {
+				mistake(m, line, "guest %s is named twice", word);
+				found = NULL;
+			}
+		if (found)
+			p->guests[p->n_guests++] = found;
+	}
+}
+
+static void resolve_loads(struct campaign *c, struct phase_entry *p, struct mistakes *m)
+{
+	int line = line_of(&p->entry, SECTION_PHASE, "loads");
+	char copy[CAMPAIGN_TEXT_BYTES], *rest = strcpy(copy, p->loads_text), *word;
+
+	while ((word = strsep(&rest, " \t,"))) {
+		const struct load_entry *found = NULL;
+
+		for (size_t i = 0; i < c->n_loads; i++)
+			if (!strcmp(c->loads[i].entry.name, word))
+				found = &c->loads[i];
+		if (*word && !found)
+			mistake(m, line, "there is no [load %s]", word);
+		for (size_t i = 0; i < p->n_loads && found; i++)
+			if (p->loads[i] == found) {
+				mistake(m, line, "load %s is named twice", word);
+				found = NULL;
+			}
+		if (found)
+			p->loads[p->n_loads++] = found;
+	}
+}
+
+/* The host CPUs of the vCPUs that are measured: all but vCPU 0, which keeps the guest's house. */
+static struct cpulist measured(const struct guest_entry *g)
+{
+	struct cpulist cpus = { 0 };
+
+	for (int v = 1; v < g->cpus.n; v++)
+		cpulist_add(&cpus, g->cpus.host[v]);
+	return cpus;
+}
+
+struct cpulist phase_cpus(const struct phase_entry *p)
+{
+	struct cpulist all = p->cpus;
+
+	for (size_t i = 0; i < p->n_guests; i++) {
+		struct cpulist cpus = measured(p->guests[i]);
+
+		cpulist_for_each(cpu, &cpus)
+			cpulist_add(&all, cpu);
+	}
+	return all;
+}
+
+static void check_overlap(const struct phase_entry *p, struct mistakes *m)
+{
+	int line = line_of(&p->entry, SECTION_PHASE, "guests");
+	char text[128];
+
+	for (size_t a = 0; a < p->n_guests; a++)
+		for (size_t b = a + 1; b < p->n_guests; b++) {
+			struct cpulist x = cpumap_cpus(&p->guests[a]->cpus);
+			struct cpulist y = cpumap_cpus(&p->guests[b]->cpus);
+			struct cpulist both = cpulist_and(&x, &y);
+
+			if (!cpulist_empty(&both))
+				mistake(m, line, "guests %s and %s overlap on CPU %s",
+					p->guests[a]->entry.name, p->guests[b]->entry.name,
+					cpulist_format(&both, text, sizeof(text)));
+		}
+	for (size_t i = 0; i < p->n_loads; i++) {
+		struct cpulist own = phase_cpus(p);
+		struct cpulist both = cpulist_and(&own, &p->loads[i]->cpus);
+
+		if (!cpulist_empty(&both))
+			mistake(m, line_of(&p->entry, SECTION_PHASE, "loads"),
+				"load %s would run on CPU %s, which this phase measures",
+				p->loads[i]->entry.name, cpulist_format(&both, text, sizeof(text)));
+	}
+}
+
+static void check_times(const struct phase_entry *p, struct mistakes *m)
+{
+	if (!p->duration_ns)
+		return; /* told already */
+	if (p->interval_ns > p->duration_ns)
+		mistake(m, line_of(&p->entry, SECTION_PHASE, "interval"),
+			"interval is longer than duration");
+	if (p->segment_ns > p->duration_ns)
+		mistake(m, line_of(&p->entry, SECTION_PHASE, "segment"),
+			"segment is longer than duration");
+	if (p->run == RUN_CYCLICTEST &&
+	    (p->duration_ns % NSEC_PER_SEC || p->segment_ns % NSEC_PER_SEC ||
+	     p->duration_ns < 2 * NSEC_PER_SEC))
+		mistake(m, line_of(&p->entry, SECTION_PHASE, "duration"),
+			"cyclictest takes whole seconds, at least 2");
+	if (p->run == RUN_CYCLICTEST && p->interval_ns % 1000)
+		mistake(m, line_of(&p->entry, SECTION_PHASE, "interval"),
+			"cyclictest takes whole microseconds");
+	if (p->run == RUN_SAMPLE && p->interval_ns < 5000)
+		mistake(m, line_of(&p->entry, SECTION_PHASE, "interval"),
+			"the sampler's shortest interval is 5us");
+}
+
+/* cyclictest's own default, made visible: the campaign judges all attempts together by it. */
+static void default_limit(const struct campaign *c, struct phase_entry *p)
+{
+	if (p->run != RUN_CYCLICTEST || p->n_limits || c->smoke)
+		return;
+	strcpy(p->limits[0].what, "max_ns");
+	p->limits[0].ns = CTOPTS_LIMIT_NS;
+	p->n_limits = 1;
+}
+
+static void check_phase(struct campaign *c, struct phase_entry *p,
+			const struct campaign_machine *machine, struct mistakes *m)
+{
+	bool max_limit = false;
+
+	check_keys(&p->entry, SECTION_PHASE, p->run, m);
+	default_limit(c, p);
+	resolve_guests(c, p, m);
+	resolve_loads(c, p, m);
+	if (!p->simulate)
+		check_cpus(&p->cpus, machine, line_of(&p->entry, SECTION_PHASE, "cpus"), m);
+	check_overlap(p, m);
+	check_times(p, m);
+	for (size_t i = 0; i < p->n_limits; i++)
+		max_limit |= !strcmp(p->limits[i].what, "max_ns");
+	if (p->stop_at_spike && !p->spike_ns && !max_limit)
+		mistake(m, line_of(&p->entry, SECTION_PHASE, "on-spike"),
+			"on-spike = stop needs spike, or a limit for max");
+	if (p->run == RUN_CYCLICTEST && p->n_limits > max_limit)
+		mistake(m, line_of(&p->entry, SECTION_PHASE, "limit"),
+			"run = cyclictest takes a limit for max alone");
+}
+
+void campaign_check(struct campaign *c, const struct campaign_machine *machine, struct mistakes *m)
+{
+	if (!c->entry.line)
+		mistake(m, 0, "there is no section [campaign]");
+	else
+		check_keys(&c->entry, SECTION_CAMPAIGN, RUN_NONE, m);
+	if (c->slice_ns && (c->slice_ns < NSEC_PER_SEC / 10 || c->slice_ns > 3600 * NSEC_PER_SEC))
+		mistake(m, line_of(&c->entry, SECTION_CAMPAIGN, "slice"),
+			"slice is out of range (100ms to 1h)");
+	if (!c->n_phases)
+		mistake(m, 0, "there is no section [phase NAME]: nothing would be measured");
+	for (size_t i = 0; i < c->n_guests; i++)
+		check_guest(&c->guests[i], machine, m);
+	for (size_t i = 0; i < c->n_loads; i++)
+		check_load(&c->loads[i], machine, m);
+	for (size_t i = 0; i < c->n_phases; i++)
+		check_phase(c, &c->phases[i], machine, m);
+}
+
+uint64_t campaign_total_ns(const struct campaign *c)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < c->n_phases; i++)
+		sum += c->phases[i].duration_ns;
+	return sum;
+}
+
+int campaign_machine_read(struct campaign_machine *machine, struct err *e)
+{
+	machine->images = true;
+	return cpulist_read(&machine->online, "/sys/devices/system/cpu/online", e);
+}
+
+int campaign_load(struct campaign **c, char **text, const char *path, FILE *out, struct err *e)
+{
+	_cleanup_free_ struct mistakes *m = calloc(1, sizeof(*m));
+	_cleanup_free_ char *data = NULL;
+	struct campaign_machine machine;
+	ssize_t n = file_load(path, CAMPAIGN_FILE_BYTES, &data, e);
+
+	*c = NULL;
+	if (n < 0)
+		return n;
+	if (strlen(data) != (size_t)n)
+		return err_set(e, -EINVAL, "reading %s failed: not a text file", path);
+	if (campaign_machine_read(&machine, e) < 0)
+		return e->code;
+	*c = m ? campaign_new(e) : NULL;
+	if (!*c)
+		return err_set(e, -ENOMEM, "reading %s failed: no memory", path);
+	campaign_parse(*c, data, m);
+	campaign_check(*c, &machine, m);
+	if (m->n) {
+		mistakes_print(m, path, out);
+		free(*c);
+		*c = NULL;
+		return err_set(e, -EINVAL, "%s has %zu mistake%s", path, m->n,
+			       m->n == 1 ? "" : "s");
+	}
+	if (text) {
+		*text = data;
+		data = NULL;
+	}
+	return 0;
+}

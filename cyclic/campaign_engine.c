@@ -1,0 +1,403 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "cyclic/campaign_engine.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cyclic/campaign_job.h"
+#include "cyclic/campaign_loads.h"
+#include "cyclic/campaign_plan.h"
+#include "cyclic/progress.h"
+#include "lib/cleanup.h"
+#include "lib/clock.h"
+#include "lib/file.h"
+#include "lib/json.h"
+#include "lib/stop.h"
+
+enum {
+	WATCH_MS = 100,
+	LOAD_WARM_UP_NS = 500000000,
+	FRUITLESS_ATTEMPTS = 2, /* broken ones in a row that measured nothing */
+	SLACK_PERIODS = 10, /* a remainder shorter than this is the rounding of its last slice */
+};
+
+/* How an attempt went; < 0: the campaign itself cannot go on. */
+enum attempt { ATTEMPT_WHOLE, ATTEMPT_BROKEN, ATTEMPT_STOPPED };
+
+struct phase_run {
+	struct engine *en;
+	size_t i;
+	const struct phase_entry *p;
+	json_object *doc; /* the phase's object in campaign.json */
+	struct job jobs[CAMPAIGN_GUESTS];
+	size_t n_jobs;
+	struct loads loads;
+};
+
+void engine_group(char buf[static LOG_INSTRUMENT_BYTES], const struct phase_entry *p,
+		  const struct guest_entry *g)
+{
+	bool several = g && p->n_guests > 1;
+
+	snprintf(buf, LOG_INSTRUMENT_BYTES, "%.*s%s%.*s", CAMPAIGN_NAME_BYTES - 1, p->entry.name,
+		 several ? "-" : "", CAMPAIGN_GUEST_NAME, several ? g->entry.name : "");
+}
+
+static const struct guest_entry *guest_named(const struct phase_entry *p, const char *name)
+{
+	for (size_t i = 0; i < p->n_guests; i++)
+		if (!strcmp(p->guests[i]->entry.name, name))
+			return p->guests[i];
+	return NULL;
+}
+
+int engine_add_up(const struct state *s, const struct campaign *c, size_t i, struct phaselog *g,
+		  struct err *e)
+{
+	const struct phase_entry *p = &c->phases[i];
+	json_object *attempts = json_at(state_phase(s, i), "attempts");
+
+	for (size_t a = 0; a < json_object_array_length(attempts); a++) {
+		json_object *jobs = json_at(json_object_array_get_idx(attempts, a), "jobs");
+
+		for (size_t k = 0; k < json_object_array_length(jobs); k++) {
+			json_object *job = json_object_array_get_idx(jobs, k);
+			char path[PATH_MAX], group[LOG_INSTRUMENT_BYTES];
+
+			engine_group(group, p, guest_named(p, json_str(job, "guest", "")));
+			if (!file_path(path, sizeof(path), "%s/%s/latency.log", s->dir,
+				       json_str(job, "dir", "")))
+				return err_sys(e, "reading the log of phase %s failed",
+					       p->entry.name);
+			if (phaselog_add(g, path, group, e) < 0)
+				return e->code;
+		}
+	}
+	return 0;
+}
+
+/* How much of a job's time is still to be measured. */
+static int remaining(const struct phase_run *r, const struct guest_entry *guest, uint64_t *ns,
+		     struct err *e)
+{
+	size_t cpus = guest ? (size_t)guest->cpus.n - 1 : (size_t)cpulist_count(&r->p->cpus);
+	uint64_t slack = SLACK_PERIODS * r->p->interval_ns, done;
+	char group[LOG_INSTRUMENT_BYTES];
+	struct phaselog g = { 0 };
+	int ret = engine_add_up(r->en->state, r->en->c, r->i, &g, e);
+
+	engine_group(group, r->p, guest);
+	done = phaselog_measured(&g, group, cpus);
+	phaselog_free(&g);
+	*ns = done + slack >= r->p->duration_ns ? 0 : r->p->duration_ns - done;
+	return ret;
+}
+
+/* Only these leave slices that the next attempt can add to. */
+static bool resumable(const struct phase_entry *p)
+{
+	return p->run == RUN_SAMPLE || p->run == RUN_CYCLICTEST;
+}
+
+/* --- one attempt --- */
+
+static json_object *note_attempt(const struct phase_run *r, unsigned int n, const uint64_t *ns)
+{
+	json_object *o = json_object_new_object(), *jobs = json_object_new_array();
+	char iso[CLOCK_ISO_BYTES], boot[64];
+
+	json_set_int(o, "number", n);
+	json_set_str(o, "status", "running");
+	json_set_str(o, "started", clock_iso8601(clock_wall_ns(), iso));
+	json_set_str(o, "boot_id",
+		     file_read_line("/proc/sys/kernel/random/boot_id", boot, sizeof(boot)));
+	json_object_object_add(o, "jobs", jobs);
+	for (size_t k = 0; k < r->n_jobs; k++) {
+		const struct job *j = &r->jobs[k];
+		json_object *job = json_object_new_object();
+
+		json_set_str(job, "guest", j->guest ? j->guest->entry.name : NULL);
+		json_set_str(job, "dir", j->dir + strlen(r->en->state->dir) + 1);
+		json_set_int(job, "asked_ns", ns[k]);
+		json_object_array_add(jobs, job);
+	}
+	json_object_array_add(json_at(r->doc, "attempts"), o);
+	return o;
+}
+
+static bool any_running(const struct phase_run *r)
+{
+	for (size_t k = 0; k < r->n_jobs; k++)
+		if (r->jobs[k].outcome == JOB_RUNNING)
+			return true;
+	return false;
+}
+
+static void watch(struct phase_run *r)
+{
+	struct progress bar;
+	uint64_t start = clock_now_ns();
+
+	progress_start(&bar, r->p->entry.name);
+	while (any_running(r)) {
+		poll(NULL, 0, WATCH_MS);
+		loads_watch(&r->loads);
+		for (size_t k = 0; k < r->n_jobs; k++)
+			if (stop_requested())
+				job_stop(&r->jobs[k]);
+			else
+				job_watch(&r->jobs[k]);
+		if (r->p->duration_ns)
+			progress_show(&bar, clock_now_ns() - start, r->p->duration_ns);
+	}
+	progress_end(&bar);
+}
+
+static enum attempt close_attempt(struct phase_run *r, json_object *o)
+{
+	json_object *jobs = json_at(o, "jobs"), *failures = json_object_new_array();
+	enum attempt how = ATTEMPT_WHOLE;
+	char iso[CLOCK_ISO_BYTES];
+
+	for (size_t k = 0; k < r->n_jobs; k++) {
+		const struct job *j = &r->jobs[k];
+		json_object *job = json_object_array_get_idx(jobs, k);
+
+		json_set_str(job, "outcome", job_outcome_name(j->outcome));
+		json_set_int(job, "code", j->code);
+		if (j->said[0])
+			json_set_str(job, "said", j->said);
+		if (j->outcome == JOB_STOPPED)
+			how = ATTEMPT_STOPPED;
+		else if (j->outcome != JOB_ENDED && how == ATTEMPT_WHOLE)
+			how = ATTEMPT_BROKEN;
+	}
+	loads_failures(&r->loads, failures);
+	json_object_object_add(o, "load_failures", failures);
+	json_set_str(o, "ended", clock_iso8601(clock_wall_ns(), iso));
+	json_set_str(o, "status",
+		     how == ATTEMPT_WHOLE    ? "whole"
+		     : how == ATTEMPT_BROKEN ? "broken"
+					     : "stopped");
+	return how;
+}
+
+/* Loads first: a measurement must not begin before what it is to be disturbed by. */
+static int start_all(struct phase_run *r, const uint64_t *ns, struct err *e)
+{
+	struct engine *en = r->en;
+	char path[PATH_MAX + 16];
+	int ret;
+
+	snprintf(path, sizeof(path), "%s/loads.jsonl", en->state->dir);
+	ret = loads_start(&r->loads, en->c, r->p, en->self, path, e);
+	if (!ret && r->loads.n)
+		clock_sleep_until(clock_now_ns() + LOAD_WARM_UP_NS);
+	for (size_t k = 0; k < r->n_jobs && !ret; k++)
+		ret = job_start(&r->jobs[k], en->self, en->c, r->p, ns[k], e);
+	return ret;
+}
+
+static int attempt(struct phase_run *r, unsigned int number, const uint64_t *ns, struct err *e)
+{
+	json_object *o;
+	int ret, how = ATTEMPT_STOPPED;
+
+	for (size_t k = 0; k < r->n_jobs; k++)
+		plan_dir(r->jobs[k].dir, r->en->state->dir, r->i, r->p, number, r->jobs[k].guest);
+	o = note_attempt(r, number, ns);
+	ret = state_save(r->en->state, e);
+	if (!ret)
+		ret = start_all(r, ns, e);
+	if (!ret) {
+		watch(r);
+		loads_finish(&r->loads);
+		how = close_attempt(r, o);
+	}
+	for (size_t k = 0; k < r->n_jobs; k++)
+		job_close(&r->jobs[k]);
+	loads_stop(&r->loads);
+	if (!ret)
+		ret = state_save(r->en->state, e);
+	return ret < 0 ? ret : how;
+}
+
+/* --- one phase --- */
+
+/* The jobs of the next attempt: those whose time is not over; ns[] takes what each is to measure. */
+static int next_jobs(struct phase_run *r, bool first, uint64_t *ns, struct err *e)
+{
+	const struct phase_entry *p = r->p;
+
+	r->n_jobs = 0;
+	for (size_t k = 0; k < plan_jobs(p); k++) {
+		const struct guest_entry *guest = p->n_guests ? p->guests[k] : NULL;
+		uint64_t left = p->duration_ns;
+
+		if (resumable(p) && remaining(r, guest, &left, e) < 0)
+			return e->code;
+		if (!first && (!left || !resumable(p)))
+			continue;
+		if (p->segment_ns && left > p->segment_ns)
+			left = p->segment_ns;
+		ns[r->n_jobs] = left;
+		r->jobs[r->n_jobs++] = (struct job){ .guest = guest, .err = -1 };
+	}
+	return 0;
+}
+
+/* An attempt that its crash left open; what it measured counts. */
+static unsigned int close_lost(json_object *phase)
+{
+	json_object *attempts = json_at(phase, "attempts");
+	size_t n = json_object_array_length(attempts);
+
+	for (size_t i = 0; i < n; i++) {
+		json_object *o = json_object_array_get_idx(attempts, i);
+
+		if (!strcmp(json_str(o, "status", ""), "running"))
+			json_set_str(o, "status", "lost");
+	}
+	return n;
+}
+
+static bool has_whole(json_object *phase)
+{
+	json_object *attempts = json_at(phase, "attempts");
+
+	for (size_t i = 0; i < json_object_array_length(attempts); i++)
+		if (!strcmp(json_str(json_object_array_get_idx(attempts, i), "status", ""),
+			    "whole"))
+			return true;
+	return false;
+}
+
+/* Did the spike that ends a phase come? Then the rest of its time is not wanted. */
+static bool stopped_by_spike(const struct phase_run *r, uint64_t asked, uint64_t left)
+{
+	return r->p->stop_at_spike && left + asked > r->p->duration_ns + r->p->interval_ns;
+}
+
+static int measure_phase(struct phase_run *r, struct err *e)
+{
+	unsigned int number = close_lost(r->doc), fruitless = 0;
+	bool first = !number || (!resumable(r->p) && !has_whole(r->doc));
+	uint64_t before = UINT64_MAX, ns[CAMPAIGN_GUESTS] = { 0 };
+
+	for (;;) {
+		uint64_t left = 0;
+		int how = next_jobs(r, first, ns, e);
+
+		if (how < 0)
+			return how;
+		for (size_t k = 0; k < r->n_jobs; k++)
+			left += ns[k];
+		if (!r->n_jobs)
+			return ATTEMPT_WHOLE;
+		fruitless = left < before ? 0 : fruitless;
+		before = left;
+		how = attempt(r, ++number, ns, e);
+		if (how < 0 || how == ATTEMPT_STOPPED)
+			return how;
+		first = how == ATTEMPT_BROKEN && !resumable(r->p);
+		if (how == ATTEMPT_BROKEN) {
+			if (++fruitless == FRUITLESS_ATTEMPTS)
+				return ATTEMPT_BROKEN;
+			continue;
+		}
+		if (!resumable(r->p) || !r->p->segment_ns)
+			return ATTEMPT_WHOLE;
+		if (next_jobs(r, false, ns, e) < 0)
+			return e->code;
+		if (r->n_jobs && stopped_by_spike(r, r->p->segment_ns, ns[0]))
+			return ATTEMPT_WHOLE;
+	}
+}
+
+static int run_phase(struct engine *en, size_t i, struct err *e)
+{
+	_cleanup_free_ struct phase_run *r = calloc(1, sizeof(*r));
+	char iso[CLOCK_ISO_BYTES];
+	int how;
+
+	if (!r)
+		return err_set(e, -ENOMEM, "phase %s: no memory", en->c->phases[i].entry.name);
+	r->en = en;
+	r->i = i;
+	r->p = &en->c->phases[i];
+	r->doc = state_phase(en->state, i);
+	if (!en->quiet)
+		fprintf(stderr, "phase %s\n", r->p->entry.name);
+	json_set_str(r->doc, "status", "running");
+	if (!json_at(r->doc, "started"))
+		json_set_str(r->doc, "started", clock_iso8601(clock_wall_ns(), iso));
+	how = measure_phase(r, e);
+	if (how < 0)
+		return how;
+	json_set_str(r->doc, "status",
+		     how == ATTEMPT_WHOLE    ? "done"
+		     : how == ATTEMPT_BROKEN ? "broken"
+					     : "interrupted");
+	json_set_str(r->doc, "ended", clock_iso8601(clock_wall_ns(), iso));
+	if (engine_judge(en, i, e) < 0 || state_save(en->state, e) < 0)
+		return e->code;
+	if (!en->quiet)
+		fprintf(stderr, "phase %s: %s\n", r->p->entry.name,
+			json_str(r->doc, "verdict", ""));
+	return how;
+}
+
+/* --- all of them --- */
+
+static void skip_rest(struct engine *en, size_t from, const char *why)
+{
+	for (size_t i = from; i < en->c->n_phases; i++) {
+		json_object *phase = state_phase(en->state, i), *reasons = json_object_new_array();
+
+		json_set_str(phase, "status", "skipped");
+		json_object_array_add(reasons, json_object_new_string(why));
+		json_object_object_add(phase, "reasons", reasons);
+	}
+}
+
+/* Why the campaign ends with this phase; NULL: it goes on. */
+static const char *ends_campaign(const struct engine *en, size_t i, int how, char *buf, size_t size)
+{
+	const struct phase_entry *p = &en->c->phases[i];
+	const char *verdict = json_str(state_phase(en->state, i), "verdict", "");
+
+	if (how == ATTEMPT_BROKEN && en->c->end_on_stall)
+		snprintf(buf, size, "phase %s broke, and on-stall = end", p->entry.name);
+	else if (p->gate && strcmp(verdict, "pass") != 0)
+		snprintf(buf, size, "gate: phase %s ended %s", p->entry.name, verdict);
+	else
+		return NULL;
+	return buf;
+}
+
+int engine_run(struct engine *en, struct err *e)
+{
+	char why[128];
+
+	json_set_str(en->state->doc, "status", "running");
+	for (size_t i = 0; i < en->c->n_phases; i++) {
+		const char *status = json_str(state_phase(en->state, i), "status", "");
+		int how = ATTEMPT_WHOLE;
+		const char *end;
+
+		if (strcmp(status, "done") != 0)
+			how = run_phase(en, i, e);
+		if (how < 0)
+			return how;
+		if (how == ATTEMPT_STOPPED)
+			return engine_finish(en, false, e);
+		end = ends_campaign(en, i, how, why, sizeof(why));
+		if (end) {
+			skip_rest(en, i + 1, end);
+			break;
+		}
+	}
+	return engine_finish(en, true, e);
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * campaign_engine - carry a campaign out, phase by phase, from whatever state it is in
+ *
+ * A phase is measured in attempts. One that is cut short (crash, kill, power) leaves its slices;
+ * the next attempt measures what is left. run and resume are the same code: run starts at nothing.
+ */
+#ifndef RTKVM_CYCLIC_CAMPAIGN_ENGINE_H
+#define RTKVM_CYCLIC_CAMPAIGN_ENGINE_H
+
+#include "cyclic/campaign.h"
+#include "cyclic/campaign_state.h"
+#include "cyclic/phaselog.h"
+
+struct engine {
+	const struct campaign *c;
+	struct state *state;
+	const char *self; /* this program */
+	bool quiet; /* no line for each phase */
+};
+
+/* engine_run - every phase that is not done yet, then the report; a verdict or -errno */
+int engine_run(struct engine *en, struct err *e);
+
+/* engine_group - what a phase's figures are called: PHASE, or PHASE-GUEST where it has several */
+void engine_group(char buf[static LOG_INSTRUMENT_BYTES], const struct phase_entry *p,
+		  const struct guest_entry *g);
+
+/* engine_add_up - add up the logs of all attempts of phase i */
+int engine_add_up(const struct state *s, const struct campaign *c, size_t i, struct phaselog *g,
+		  struct err *e);
+
+/* engine_judge - the verdict of a phase that is over, into its object; saves nothing */
+int engine_judge(struct engine *en, size_t i, struct err *e);
+
+/* engine_finish - run.json, latency.log and spikes.jsonl of the whole, and the report; a verdict */
+int engine_finish(struct engine *en, bool complete, struct err *e);
+
+/* verdict_worse - the graver of two: fail, error, incomplete, inconclusive, pass */
+enum verdict verdict_worse(enum verdict a, enum verdict b);
+
+/* verdict_of - from its name; VERDICT_ERROR for anything else */
+enum verdict verdict_of(const char *name);
+
+#endif

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Presets: a commented campaign file for this machine's CPUs. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cyclic/campaign_init.h"
+#include "lib/cleanup.h"
+
+enum { LIST_BYTES = 256 };
+
+/* What a preset's text may name: @MEASURED@, @HOUSE@, @GUESTS@ (sections), @GUEST@ (their names). */
+struct words {
+	char measured[LIST_BYTES], house[LIST_BYTES], guest_names[LIST_BYTES];
+	char *guests;
+};
+
+const struct campaign_preset campaign_presets[] = {
+	{ "smoke", "5 minutes: does everything work? No verdict on latency, any machine", true,
+	  "# Smoke: every phase, shortly. Judges function; no limit on latency.\n"
+	  "[campaign]\n"
+	  "name = smoke\n"
+	  "smoke = yes           ; judge function also where latencies are no result\n"
+	  "slice = 2s            ; what a crash may cost\n"
+	  "on-stall = continue   ; or end\n"
+	  "\n@GUESTS@"
+	  "[load fork]\nkind = fork\ncpus = @HOUSE@\n\n"
+	  "[load signal]\nkind = signal\ncpus = @HOUSE@\n\n"
+	  "[load memory]\nkind = memory\ncpus = @HOUSE@\n\n"
+	  "[phase doctor]\nrun = doctor\ngate = no             ; a finding is noted, the rest runs\n\n"
+	  "[phase hw]\nrun = hwlat\ncpus = @MEASURED@\nduration = 10s\ngate = no\n\n"
+	  "[phase host-idle]\nrun = sample\ncpus = @MEASURED@\ninterval = 1ms\nduration = 10s\n"
+	  "spike = 10ms\n\n"
+	  "[phase host-fork]\nrun = sample\ncpus = @MEASURED@\ninterval = 1ms\nduration = 10s\n"
+	  "loads = fork signal\n\n"
+	  "[phase idle_idle]\nrun = cyclictest\nguests = @GUEST@\ninterval = 1ms\nduration = 10s\n\n"
+	  "[phase fork_idle]\nrun = cyclictest\nguests = @GUEST@\ninterval = 1ms\nduration = 10s\n"
+	  "loads = fork signal\n\n"
+	  "[phase mem_fork]\nrun = cyclictest\nguests = @GUEST@\ninterval = 1ms\nduration = 10s\n"
+	  "loads = memory\nguest-load = fork     ; names are HOSTLOAD_GUESTLOAD\n" },
+	{ "rhel", "12 hours in a guest under load, with the limits of RHEL for Real Time", false,
+	  "# The acceptance test of RHEL for Real Time's KVM guide: 12 hours of cyclictest at 200 us\n"
+	  "# under a compile loop on the housekeeping CPUs, at most 40 us. (Its oslat part is not here.)\n"
+	  "[campaign]\n"
+	  "name = rhel\n"
+	  "\n@GUESTS@"
+	  "[load compile]\nkind = compile\ncpus = @HOUSE@\ndir = /tmp\n\n"
+	  "[phase doctor]\nrun = doctor\ngate = yes            ; a machine that is not set up is not "
+	  "measured\n\n"
+	  "[phase hw]\nrun = hwlat\ncpus = @MEASURED@\nduration = 10m\nthreshold = 10us\ngate = "
+	  "yes\n\n"
+	  "[phase host-comp]\nrun = sample\ncpus = @MEASURED@\ninterval = 200us\nduration = 1h\n"
+	  "loads = compile\nlimit = 40us\ngate = yes\n\n"
+	  "[phase comp_idle]\nrun = cyclictest\nguests = @GUEST@\ninterval = 200us\nduration = 12h\n"
+	  "segment = 2h          ; the guest boots anew each time; what a crash may cost\n"
+	  "loads = compile\nlimit = 40us\n" },
+	{ "24h", "24 hours of cyclictest -p95 -i 200 in a guest beside fork and signal app", false,
+	  "# The long test of the KVM-RT practice: cyclictest -p95 -i 200 -D 24h beside the pair of\n"
+	  "# fork app and signal app.\n"
+	  "[campaign]\n"
+	  "name = day\n"
+	  "\n@GUESTS@"
+	  "[load fork]\nkind = fork\ncpus = @HOUSE@\n\n"
+	  "[load signal]\nkind = signal\ncpus = @HOUSE@\n\n"
+	  "[phase doctor]\nrun = doctor\ngate = yes\n\n"
+	  "[phase hw]\nrun = hwlat\ncpus = @MEASURED@\nduration = 10m\nthreshold = 10us\ngate = "
+	  "yes\n\n"
+	  "[phase host-fork]\nrun = sample\ncpus = @MEASURED@\ninterval = 200us\nduration = 10m\n"
+	  "loads = fork signal\nlimit = 40us\n\n"
+	  "[phase fork_idle]\nrun = cyclictest\nguests = @GUEST@\npriority = 95\ninterval = 200us\n"
+	  "duration = 24h\n"
+	  "segment = 4h          ; the guest boots anew each time; what a crash may cost\n"
+	  "loads = fork signal\nlimit = 40us\n" },
+	{ "nightly", "an hour for CI on a real-time machine: host and guest, idle and loaded",
+	  false,
+	  "# Nightly: about an hour, for a CI machine that is real-time.\n"
+	  "[campaign]\n"
+	  "name = nightly\n"
+	  "\n@GUESTS@"
+	  "[load fork]\nkind = fork\ncpus = @HOUSE@\n\n"
+	  "[load signal]\nkind = signal\ncpus = @HOUSE@\n\n"
+	  "[load memory]\nkind = memory\ncpus = @HOUSE@\n\n"
+	  "[phase doctor]\nrun = doctor\ngate = yes\n\n"
+	  "[phase hw]\nrun = hwlat\ncpus = @MEASURED@\nduration = 2m\nthreshold = 10us\n\n"
+	  "[phase host-fork]\nrun = sample\ncpus = @MEASURED@\ninterval = 200us\nduration = 10m\n"
+	  "loads = fork signal\nlimit = 40us\n\n"
+	  "[phase idle_idle]\nrun = cyclictest\nguests = @GUEST@\ninterval = 200us\nduration = 10m\n"
+	  "limit = 40us\n\n"
+	  "[phase fork_idle]\nrun = cyclictest\nguests = @GUEST@\ninterval = 200us\nduration = 15m\n"
+	  "loads = fork signal\nlimit = 40us\n\n"
+	  "[phase mem_hackb]\nrun = cyclictest\nguests = @GUEST@\ninterval = 200us\nduration = 15m\n"
+	  "loads = memory\nguest-load = hackbench\nlimit = 40us\n" },
+	{ 0 },
+};
+
+const struct campaign_preset *campaign_preset_find(const char *name)
+{
+	for (const struct campaign_preset *p = campaign_presets; p->name; p++)
+		if (!strcmp(p->name, name))
+			return p;
+	return NULL;
+}
+
+static void write_guest(FILE *f, int n, int house, const struct cpulist *measured,
+			const char *image)
+{
+	int vcpu = 1;
+
+	fprintf(f,
+		"[guest g%d]\nimage = %s\nmemory = 512M\nvmm = rtkvm           ; or qemu\n"
+		"cpus = 0:%d",
+		n, image, house);
+	cpulist_for_each(cpu, measured)
+		fprintf(f, ",%d:%d", vcpu++, cpu);
+	fprintf(f, "   ; vCPU:CPU; vCPU 0 keeps the guest's house, the others are measured\n"
+		   "allow-shared = yes    ; vCPU 0's CPU is not isolated\n\n");
+}
+
+/*
+ * Smoke: two guests where there are two CPUs of each sort, to try that too. Else one guest with a
+ * vCPU on every measured CPU.
+ */
+static int write_guests(struct words *w, const struct cpulist *measured,
+			const struct cpulist *house, bool two, const char *image, struct err *e)
+{
+	size_t size;
+	FILE *f = open_memstream(&w->guests, &size);
+	int first = cpulist_next(house, 0), n = 0;
+
+	if (!f)
+		return err_set(e, -ENOMEM, "writing the preset failed: no memory");
+	two = two && cpulist_count(measured) >= 2 && cpulist_count(house) >= 2;
+	if (!two)
+		write_guest(f, n++, first, measured, image);
+	else
+		cpulist_for_each(cpu, measured) {
+			struct cpulist one = { 0 };
+
+			if (n == 2)
+				break;
+			cpulist_add(&one, cpu);
+			write_guest(f, n, n ? cpulist_next(house, first + 1) : first, &one, image);
+			n++;
+		}
+	snprintf(w->guest_names, sizeof(w->guest_names), "%s", two ? "g0 g1" : "g0");
+	if (fclose(f))
+		return err_set(e, -ENOMEM, "writing the preset failed: no memory");
+	return 0;
+}
+
+static void expand(FILE *out, const char *text, const struct words *w)
+{
+	const struct {
+		const char *mark, *value;
+	} rows[] = {
+		{ "@MEASURED@", w->measured },
+		{ "@HOUSE@", w->house },
+		{ "@GUESTS@", w->guests },
+		{ "@GUEST@", w->guest_names },
+	};
+
+	while (*text) {
+		size_t n = strcspn(text, "@");
+
+		fwrite(text, 1, n, out);
+		text += n;
+		for (size_t i = 0; *text && i < ARRAY_SIZE(rows); i++)
+			if (!strncmp(text, rows[i].mark, strlen(rows[i].mark))) {
+				fputs(rows[i].value, out);
+				text += strlen(rows[i].mark);
+				break;
+			}
+	}
+}
+
+int campaign_init(FILE *out, const struct campaign_preset *p, const struct cpulist *measured,
+		  const struct cpulist *house, const char *image, struct err *e)
+{
+	struct words w = { .guests = NULL };
+	int ret;
+
+	cpulist_format(measured, w.measured, sizeof(w.measured));
+	cpulist_format(house, w.house, sizeof(w.house));
+	ret = write_guests(&w, measured, house, p->smoke, image, e);
+	if (!ret)
+		expand(out, p->text, &w);
+	free(w.guests);
+	return ret;
+}

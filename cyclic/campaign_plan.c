@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "cyclic/campaign_plan.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "lib/clock.h"
+#include "lib/file.h"
+
+static void add_cpus(struct vmproc_argv *a, const struct cpulist *cpus)
+{
+	char text[1024];
+
+	argv_add(a, "--cpus");
+	argv_add(a, "%s", cpulist_format(cpus, text, sizeof(text)));
+}
+
+static void add_limits(struct vmproc_argv *a, const struct phase_entry *p)
+{
+	for (size_t i = 0; i < p->n_limits; i++)
+		argv_add(a, "--limit=%.*s=%juns", (int)strlen(p->limits[i].what) - 3,
+			 p->limits[i].what, (uintmax_t)p->limits[i].ns);
+}
+
+static void add_sample(struct vmproc_argv *a, const struct campaign *c, const struct phase_entry *p,
+		       uint64_t ns)
+{
+	add_cpus(a, &p->cpus);
+	argv_add(a, "--interval=%juns", (uintmax_t)p->interval_ns);
+	argv_add(a, "--duration=%juns", (uintmax_t)ns);
+	argv_add(a, "--slice=%juns", (uintmax_t)c->slice_ns);
+	argv_add(a, "--fifo=%ju", (uintmax_t)p->priority);
+	if (p->spike_ns)
+		argv_add(a, "--spike=%juns", (uintmax_t)p->spike_ns);
+	if (p->stop_at_spike)
+		argv_add(a, "--on-spike=stop");
+	if (p->simulate)
+		argv_add(a, "--simulate=%ju", (uintmax_t)p->seed);
+	add_limits(a, p);
+}
+
+static void add_cyclictest(struct vmproc_argv *a, const struct phase_entry *p,
+			   const struct guest_entry *g, uint64_t ns)
+{
+	argv_add(a, "--guest=%s", g->image);
+	argv_add(a, "--cpus=%s", g->cpus_text);
+	argv_add(a, "--memory=%juM", (uintmax_t)g->memory_bytes >> 20);
+	argv_add(a, "--vmm=%s", g->vmm);
+	if (g->allow_shared)
+		argv_add(a, "--allow-shared");
+	argv_add(a, "--interval=%juus", (uintmax_t)p->interval_ns / 1000);
+	argv_add(a, "--duration=%jus", (uintmax_t)((ns + NSEC_PER_SEC - 1) / NSEC_PER_SEC));
+	argv_add(a, "--priority=%ju", (uintmax_t)p->priority);
+	if (p->guest_load)
+		argv_add(a, "--guest-load=%s", p->guest_load->name);
+	argv_add(a, "--no-report");
+	for (size_t i = 0; i < p->n_limits; i++)
+		argv_add(a, "--limit=%juns", (uintmax_t)p->limits[i].ns);
+}
+
+static void add_hwlat(struct vmproc_argv *a, const struct phase_entry *p, uint64_t ns)
+{
+	add_cpus(a, &p->cpus);
+	argv_add(a, "--duration=%juns", (uintmax_t)ns);
+	if (p->threshold_ns)
+		argv_add(a, "--threshold=%juns", (uintmax_t)p->threshold_ns);
+	argv_add(a, "--quiet");
+}
+
+int plan_job(struct vmproc_argv *a, const char *self, const struct campaign *c,
+	     const struct phase_entry *p, const struct guest_entry *g, uint64_t ns, const char *dir,
+	     struct err *e)
+{
+	*a = (struct vmproc_argv){ 0 };
+	argv_add(a, "%s", self);
+	argv_add(a, "%s", instrument_name(p->run));
+	if (p->run == RUN_DOCTOR)
+		argv_add(a, "--json");
+	else if (p->run == RUN_HWLAT)
+		add_hwlat(a, p, ns);
+	else if (p->run == RUN_SAMPLE)
+		add_sample(a, c, p, ns);
+	else
+		add_cyclictest(a, p, g, ns);
+	/* hwlat judges its machine; in a smoke campaign only that it worked counts */
+	if (c->smoke && (p->run == RUN_SAMPLE || p->run == RUN_CYCLICTEST))
+		argv_add(a, "--smoke");
+	if (p->run != RUN_DOCTOR && argv_add(a, "--out=%s", dir) < 0)
+		return err_set(e, -E2BIG, "phase %s: its command line is too long", p->entry.name);
+	return 0;
+}
+
+int plan_load(struct vmproc_argv *a, const char *self, const struct campaign *c,
+	      const struct load_entry *l, struct err *e)
+{
+	*a = (struct vmproc_argv){ 0 };
+	argv_add(a, "%s", self);
+	argv_add(a, "noise");
+	argv_add(a, "%s", l->kind->name);
+	add_cpus(a, &l->cpus);
+	if (l->dir[0])
+		argv_add(a, "--dir=%s", l->dir);
+	if (argv_add(a, "--interval=%juns", (uintmax_t)c->slice_ns) < 0)
+		return err_set(e, -E2BIG, "load %s: its command line is too long", l->entry.name);
+	return 0;
+}
+
+size_t plan_jobs(const struct phase_entry *p)
+{
+	return p->n_guests ? p->n_guests : 1;
+}
+
+char *plan_dir(char buf[static PATH_MAX], const char *dir, size_t phase,
+	       const struct phase_entry *p, unsigned int attempt, const struct guest_entry *g)
+{
+	file_path(buf, PATH_MAX, "%s/%02zu-%s/%u%s%s", dir, phase + 1, p->entry.name, attempt,
+		  g ? "-" : "", g ? g->entry.name : "");
+	return buf;
+}
+
+static void print_argv(const struct vmproc_argv *a, FILE *out, const char *end)
+{
+	for (int i = 0; i < a->n; i++)
+		fprintf(out, "%s%s", i ? " " : "", a->argv[i]);
+	fputs(end, out);
+}
+
+int plan_print(const struct campaign *c, const char *self, const char *dir, FILE *out,
+	       struct err *e)
+{
+	struct vmproc_argv a;
+
+	for (size_t i = 0; i < c->n_phases; i++) {
+		const struct phase_entry *p = &c->phases[i];
+		char job_dir[PATH_MAX];
+
+		fprintf(out, "# phase %s\n", p->entry.name);
+		for (size_t k = 0; k < p->n_loads; k++) {
+			if (plan_load(&a, self, c, p->loads[k], e) < 0)
+				return e->code;
+			print_argv(&a, out, " &\n");
+		}
+		for (size_t k = 0; k < plan_jobs(p); k++) {
+			const struct guest_entry *g = p->n_guests ? p->guests[k] : NULL;
+			uint64_t ns = p->segment_ns ? p->segment_ns : p->duration_ns;
+
+			plan_dir(job_dir, dir, i, p, 1, g);
+			if (plan_job(&a, self, c, p, g, ns, job_dir, e) < 0)
+				return e->code;
+			print_argv(&a, out, p->n_guests > 1 ? " &\n" : "\n");
+		}
+	}
+	return 0;
+}

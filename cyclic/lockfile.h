@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * lockfile - a file that one process at a time has; the kernel lets go when that process ends
+ */
+#ifndef RTKVM_CYCLIC_LOCKFILE_H
+#define RTKVM_CYCLIC_LOCKFILE_H
+
+#include <sys/types.h>
+
+#include "lib/cpulist.h"
+#include "lib/err.h"
+
+/*
+ * lockfile_take - lock path (made when absent); returns the descriptor that holds the lock.
+ * -EBUSY with *owner, the process that has it. The lock also ends when any other descriptor of
+ * this file is closed in this process: do not open it twice.
+ */
+int lockfile_take(const char *path, pid_t *owner);
+
+/* lockfile_owner - the process that has the lock, 0: none. Not for the owner itself. */
+pid_t lockfile_owner(const char *path);
+
+/*
+ * lockfile_cpus - claim CPUs for measuring, on this machine, until the process ends; -EBUSY names
+ * the CPU and who measures on it
+ */
+int lockfile_cpus(const struct cpulist *cpus, struct err *e);
+
+#endif

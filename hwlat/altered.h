@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * altered - what a measurement changes on the machine: listed, journalled, put back
+ *
+ * The journal of kernel settings lies in ALTERED_DIR; what a killed run left there is undone by
+ * the next one. The latency request of --pm-qos ends with its file descriptor, whatever happens.
+ */
+#ifndef RTKVM_HWLAT_ALTERED_H
+#define RTKVM_HWLAT_ALTERED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "hwlat/options.h"
+#include "lib/err.h"
+
+#define ALTERED_DIR "/run/rtkvm"
+
+struct altered {
+	int root; /* "/" for lib/knob; -1 */
+	int pm_qos; /* /dev/cpu_dma_latency, held open; -1 */
+	bool limit_lifted; /* sched_rt_runtime_us was written */
+	int64_t rt_runtime_us, rt_period_us; /* as found; runtime -1: no limit */
+	char journal[64];
+	char limit_note[160]; /* what became of the limit, "" when there is none */
+};
+
+#define ALTERED_INIT                      \
+	{                                 \
+		.root = -1, .pm_qos = -1, \
+	}
+
+/* altered_recover - undo what runs that are gone have left; returns how many they were */
+int altered_recover(struct err *e);
+
+/* altered_look - read what altered_apply would find; changes nothing */
+int altered_look(struct altered *a, struct err *e);
+
+/*
+ * altered_width - how much of each *window_ns may be watched without running into the limit on
+ * real-time threads; sets *window_ns to the limit's period. *width_ns stays when there is no limit.
+ */
+void altered_width(struct altered *a, uint64_t *window_ns, uint64_t *width_ns);
+
+/* altered_apply - lift the limit on real-time threads and ask for no sleep states, as opts say */
+int altered_apply(struct altered *a, const struct hwlat_opts *o, struct err *e);
+
+/* altered_undo - put all back; takes a half-applied one */
+int altered_undo(struct altered *a, struct err *e);
+
+/*
+ * altered_line - the i-th change as one line ("WHAT: OLD -> NEW, HOW IT IS UNDONE") in buf; false
+ * past the last. planned: what would be done, by opts, rather than what was.
+ */
+bool altered_line(const struct altered *a, const struct hwlat_opts *o, bool tracing, bool planned,
+		  unsigned int i, char *buf, size_t size);
+
+#endif

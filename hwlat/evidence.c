@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "hwlat/evidence.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+int evidence_open(struct evidence *v, const struct cpulist *watched, const struct hwlat_opts *o,
+		  const struct tsc *tsc, struct err *e)
+{
+	struct err why = { 0 };
+	int ret;
+
+	*v = (struct evidence){
+		.trace.tfs = TFS_INIT,
+		.guest = o->guest || tsc->hypervisor,
+		.tsc_hz = tsc->hz,
+		.threshold_ns = o->threshold_ns,
+		.watched = cpulist_count(watched),
+	};
+	ret = counters_open(&v->counters, watched, "/proc", e);
+	if (ret < 0)
+		return ret;
+	if (o->evidence == HWLAT_EVIDENCE_COUNTERS) {
+		snprintf(v->without_trace, sizeof(v->without_trace), "not wanted");
+		return 0;
+	}
+	ret = hwtrace_open(&v->trace, watched, tsc->hz, &why);
+	v->tracing = !ret;
+	if (ret < 0 && o->evidence == HWLAT_EVIDENCE_TRACE) {
+		evidence_close(v);
+		return err_set(e, ret, "%s", why.text);
+	}
+	if (ret < 0)
+		snprintf(v->without_trace, sizeof(v->without_trace), "%s", why.text);
+	return 0;
+}
+
+void evidence_close(struct evidence *v)
+{
+	if (v->tracing)
+		hwtrace_close(&v->trace);
+	v->tracing = false;
+	counters_close(&v->counters);
+}
+
+int evidence_start(struct evidence *v, const int *tids, struct err *e)
+{
+	int ret = v->tracing ? hwtrace_start(&v->trace, tids, e) : 0;
+
+	return ret < 0 ? ret : counters_read(&v->counters, e);
+}
+
+int evidence_read(struct evidence *v, struct err *e)
+{
+	int ret = counters_read(&v->counters, e);
+
+	return !ret && v->tracing ? hwtrace_read(&v->trace, e) : ret;
+}
+
+int evidence_stop(struct evidence *v, struct err *e)
+{
+	return v->tracing ? hwtrace_stop(&v->trace, e) : 0;
+}
+
+void evidence_facts(struct evidence *v, struct gap *gap)
+{
+	struct culprit_facts *f = &gap->facts;
+	const char *irq;
+
+	f->gap_ns = gap->ns;
+	f->threshold_ns = v->threshold_ns;
+	f->guest = v->guest;
+	f->watched_cpus = v->watched;
+	f->steal_known = v->guest;
+	f->steal_ns = counters_steal_ns(&v->counters, gap->index);
+	f->nmi = counters_nmi(&v->counters, gap->index);
+	f->irq_count = counters_busiest(&v->counters, gap->index, &irq);
+	snprintf(f->irq, sizeof(f->irq), "%s", irq);
+	if (v->tracing)
+		activity_explain(&v->trace.activity[gap->index], gap->start_tsc, gap->end_tsc,
+				 v->tsc_hz, f);
+}
+
+void evidence_smi(struct evidence *v, struct gap *gaps, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		uint32_t smis;
+
+		if (gaps[i].facts.smi_known || culprit_explained(&gaps[i].facts) ||
+		    !counters_smi(&v->counters, gaps[i].index, &smis))
+			continue;
+		for (size_t j = i; j < n; j++)
+			if (gaps[j].index == gaps[i].index) {
+				gaps[j].facts.smi_known = true;
+				gaps[j].facts.smi = smis;
+			}
+	}
+}
+
+char *evidence_text(const struct evidence *v, char *buf, size_t size)
+{
+	int n = snprintf(buf, size, "%s", v->tracing ? "trace" : "no trace (");
+
+	if (!v->tracing)
+		n += snprintf(buf + n, size - n, "%.200s)", v->without_trace);
+	else if (v->trace.missing[0])
+		n += snprintf(buf + n, size - n, " (this kernel lacks %s)", v->trace.missing);
+	snprintf(buf + n, size - n, ", /proc counters, SMI counter: %s", v->counters.smi_source);
+	return buf;
+}

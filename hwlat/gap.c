@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "hwlat/gap.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+
+static int by_start(const void *x, const void *y)
+{
+	const struct gap *a = x, *b = y;
+
+	if (a->start_tsc != b->start_tsc)
+		return a->start_tsc < b->start_tsc ? -1 : 1;
+	return a->cpu - b->cpu;
+}
+
+void gap_sort(struct gap *gaps, size_t n)
+{
+	qsort(gaps, n, sizeof(*gaps), by_start);
+}
+
+size_t gap_settled(const struct gap *gaps, size_t n, uint64_t horizon_tsc, uint64_t near_tsc)
+{
+	uint64_t end = 0;
+	size_t settled = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (i && gaps[i].start_tsc > end + near_tsc)
+			settled = i;
+		if (gaps[i].end_tsc > end)
+			end = gaps[i].end_tsc;
+		if (end + near_tsc >= horizon_tsc)
+			return settled;
+	}
+	return n;
+}
+
+static bool together(const struct gap *a, const struct gap *b, uint64_t near_tsc)
+{
+	uint64_t la = a->end_tsc - a->start_tsc, lb = b->end_tsc - b->start_tsc;
+	uint64_t longer = la > lb ? la : lb;
+	uint64_t end = a->end_tsc < b->end_tsc ? a->end_tsc : b->end_tsc;
+
+	if (a->cpu == b->cpu)
+		return false;
+	if (b->start_tsc - a->start_tsc <= near_tsc)
+		return true;
+	return end > b->start_tsc && end - b->start_tsc > longer / 2;
+}
+
+/* Two gaps of one CPU in a group count as one CPU. */
+static unsigned int count_cpus(const struct gap *gaps, size_t n, size_t first, uint64_t group)
+{
+	unsigned int cpus = 0;
+
+	for (size_t i = first; i < n; i++) {
+		bool seen = false;
+
+		if (gaps[i].group != group)
+			continue;
+		for (size_t j = first; j < i; j++)
+			seen |= gaps[j].group == group && gaps[j].cpu == gaps[i].cpu;
+		cpus += !seen;
+	}
+	return cpus;
+}
+
+static void merge(struct gap *gaps, size_t upto, size_t first, uint64_t from, uint64_t into)
+{
+	for (size_t i = first; i <= upto; i++)
+		if (gaps[i].group == from)
+			gaps[i].group = into;
+}
+
+/* The first gap that could still reach one starting at start. */
+static size_t reach_back(const struct gap *gaps, size_t first, size_t i, uint64_t near_tsc)
+{
+	while (first < i && gaps[first].end_tsc < gaps[i].start_tsc &&
+	       gaps[first].start_tsc + near_tsc < gaps[i].start_tsc)
+		first++;
+	return first;
+}
+
+void gap_group(struct gap *gaps, size_t n, uint64_t near_tsc, uint64_t *next)
+{
+	size_t first = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		first = reach_back(gaps, first, i, near_tsc);
+		for (size_t j = first; j < i; j++) {
+			if (!together(&gaps[j], &gaps[i], near_tsc))
+				continue;
+			if (!gaps[j].group)
+				gaps[j].group = (*next)++;
+			if (gaps[i].group && gaps[i].group != gaps[j].group)
+				merge(gaps, i, first, gaps[i].group, gaps[j].group);
+			gaps[i].group = gaps[j].group;
+		}
+	}
+	for (size_t i = 0; i < n; i++)
+		gaps[i].facts.group_cpus = 1;
+	for (size_t i = 0; i < n; i++) {
+		unsigned int cpus;
+
+		if (!gaps[i].group || gaps[i].facts.group_cpus > 1)
+			continue;
+		cpus = count_cpus(gaps, n, i, gaps[i].group);
+		for (size_t j = i; j < n; j++)
+			if (gaps[j].group == gaps[i].group)
+				gaps[j].facts.group_cpus = cpus;
+	}
+}
+
+void gap_judge(struct gap *gaps, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		unsigned int unexplained = !culprit_explained(&gaps[i].facts);
+
+		for (size_t j = 0; gaps[i].group && j < n; j++)
+			unexplained += j != i && gaps[j].group == gaps[i].group &&
+				       !culprit_explained(&gaps[j].facts);
+		gaps[i].facts.group_unexplained = unexplained;
+	}
+	for (size_t i = 0; i < n; i++)
+		culprit_find(&gaps[i].cause, &gaps[i].facts);
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * measure - one measurement with the spin detector, from set-up to verdict
+ */
+#ifndef RTKVM_HWLAT_MEASURE_H
+#define RTKVM_HWLAT_MEASURE_H
+
+#include "hwlat/altered.h"
+#include "hwlat/gather.h"
+#include "hwlat/detector.h"
+#include "hwlat/evidence.h"
+#include "hwlat/options.h"
+#include "hwlat/plan.h"
+#include "hwlat/findings.h"
+#include "hwlat/tsc.h"
+
+enum { MEASURE_SLICE_S = 10 };
+
+struct measure {
+	struct hwlat_opts *o; /* the caller's; its width may be cut below the kernel's limit */
+	struct plan plan;
+	struct tsc tsc;
+	struct altered altered;
+	struct detector detector;
+	struct evidence evidence;
+	struct gather gather;
+	struct findings found;
+	struct run run;
+	struct log_writer log;
+	bool log_open;
+	FILE *text; /* hwlat.txt in the run directory */
+	struct tsc_point begin, slice_begin;
+	uint64_t start_tsc;
+	char why_ended[160]; /* "" when the time was up */
+	bool interrupted;
+};
+
+/* measure_open - decide, check, make the run directory and the threads; alters what opts say */
+int measure_open(struct measure *s, struct hwlat_opts *o, struct err *e);
+
+/* measure_run - start, watch until the time is up or a signal comes, stop */
+int measure_run(struct measure *s, struct err *e);
+
+/* measure_verdict - write what is left of the run directory; returns the verdict */
+int measure_verdict(struct measure *s, struct err *e);
+
+/* measure_close - undo everything that was altered and release; takes a half-opened one */
+int measure_close(struct measure *s, struct err *e);
+
+/* measure_dry_run - say what would be watched, with which evidence, and what would be altered */
+int measure_dry_run(struct hwlat_opts *o, struct err *e);
+
+#endif

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "hwlat/spin.h"
+
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <x86intrin.h>
+
+/* A plain add is enough: one writer, and readers want a recent value, not an exact one. */
+static void bump(_Atomic uint64_t *counter, uint64_t by)
+{
+	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + by,
+			      memory_order_relaxed);
+}
+
+static void raise_to(_Atomic uint64_t *max, uint64_t value)
+{
+	if (value > atomic_load_explicit(max, memory_order_relaxed))
+		atomic_store_explicit(max, value, memory_order_relaxed);
+}
+
+/* What the kernel counts for this thread: two calls, a few hundred nanoseconds, once a gap. */
+static void ask_kernel(struct spinner *s, struct spin_gap *gap)
+{
+	struct rusage ru;
+	struct timespec ts;
+	uint32_t faults;
+
+	getrusage(RUSAGE_THREAD, &ru);
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	faults = ru.ru_minflt + ru.ru_majflt;
+	gap->cpu_ns = ts.tv_sec * 1000000000ull + ts.tv_nsec;
+	gap->preempted = (uint32_t)ru.ru_nivcsw - s->seen_preempted;
+	gap->faults = faults - s->seen_faults;
+	s->seen_preempted = ru.ru_nivcsw;
+	s->seen_faults = faults;
+}
+
+static void put(struct spinner *s, const struct spin_gap *gap)
+{
+	uint32_t head = atomic_load_explicit(&s->head, memory_order_relaxed);
+
+	if (head - atomic_load_explicit(&s->tail, memory_order_acquire) == SPIN_RING) {
+		bump(&s->lost, 1);
+		raise_to(&s->lost_max_tsc, gap->end_tsc - gap->start_tsc);
+		return;
+	}
+	s->ring[head % SPIN_RING] = *gap;
+	atomic_store_explicit(&s->head, head + 1, memory_order_release);
+}
+
+bool spin_take(struct spinner *s, struct spin_gap *gap)
+{
+	uint32_t tail = atomic_load_explicit(&s->tail, memory_order_relaxed);
+
+	if (tail == atomic_load_explicit(&s->head, memory_order_acquire))
+		return false;
+	*gap = s->ring[tail % SPIN_RING];
+	atomic_store_explicit(&s->tail, tail + 1, memory_order_release);
+	return true;
+}
+
+uint64_t spin_quiet_max(struct spinner *s)
+{
+	return atomic_exchange_explicit(&s->quiet_max_tsc, 0, memory_order_relaxed);
+}
+
+/*
+ * Keep one gap and return the reading from which to go on. Bookkeeping that takes much longer than
+ * it can was interrupted in its turn: that is a gap too.
+ */
+static uint64_t note(struct spinner *s, uint64_t start, uint64_t end)
+{
+	struct spin_gap gap = { .start_tsc = start, .end_tsc = end };
+	uint64_t now, took;
+
+	for (;;) {
+		ask_kernel(s, &gap);
+		put(s, &gap);
+		now = __rdtsc();
+		took = now - gap.end_tsc;
+		if (took < s->threshold_tsc || took < s->blind_limit_tsc)
+			break;
+		gap.start_tsc = gap.end_tsc;
+		gap.end_tsc = now;
+		gap.blind = true;
+	}
+	bump(&s->blind_tsc, took);
+	atomic_store_explicit(&s->progress_tsc, now, memory_order_release);
+	return now;
+}
+
+/*
+ * The loop. grace keeps a stall of the whole machine, in which the supervisor could not run
+ * either, from being taken for a dead supervisor.
+ */
+static uint64_t watch_until(struct spinner *s, uint64_t until)
+{
+	const uint64_t threshold = s->threshold_tsc;
+	uint64_t first = __rdtsc(), last = first, now = first;
+	uint64_t loops = 0, grace = 0, step;
+
+	for (;; loops++) {
+		now = __rdtsc();
+		step = now - last;
+		if (__builtin_expect(step >= threshold, 0)) {
+			grace += step;
+			last = note(s, last, now);
+		} else {
+			raise_to(&s->quiet_max_tsc, step);
+			last = now;
+			atomic_store_explicit(&s->progress_tsc, now, memory_order_release);
+		}
+		if (now >= until ||
+		    now - grace >= atomic_load_explicit(&s->lease_tsc, memory_order_relaxed))
+			break;
+	}
+	now = __rdtsc(); /* the CPU may have been taken between the last reading and the end */
+	if (now - last >= threshold)
+		last = note(s, last, now);
+	bump(&s->loops, loops + 1);
+	s->watched_tsc += last - first;
+	return last;
+}
+
+static bool leased(struct spinner *s)
+{
+	return __rdtsc() < atomic_load_explicit(&s->lease_tsc, memory_order_relaxed);
+}
+
+/* In short steps: a stop has to end the pause too. */
+static void pause_until(struct spinner *s, uint64_t until)
+{
+	uint64_t now;
+
+	while ((now = __rdtsc()) < until && leased(s)) {
+		double ns = (until - now) * 1e9 / s->tsc_hz;
+		struct timespec ts = { .tv_nsec = ns < 50e6 ? ns : 50e6 };
+
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &ts, NULL);
+	}
+}
+
+void spin_watch(struct spinner *s)
+{
+	struct spin_gap start = { 0 };
+	uint64_t window = s->start_tsc;
+
+	ask_kernel(s, &start);
+	while (__rdtsc() < s->start_tsc)
+		_mm_pause();
+	if (s->width_tsc == s->window_tsc)
+		watch_until(s, UINT64_MAX);
+	while (leased(s)) {
+		watch_until(s, window + s->width_tsc);
+		atomic_store_explicit(&s->progress_tsc, UINT64_MAX, memory_order_release);
+		window += s->window_tsc;
+		pause_until(s, window);
+	}
+	atomic_store_explicit(&s->progress_tsc, UINT64_MAX, memory_order_release);
+}
+
+enum { ROUNDS = 32, ROUND_LOOPS = 2000 };
+
+static uint64_t time_round(struct spinner *s, uint64_t *min)
+{
+	uint64_t first = __rdtsc(), last = first, now;
+
+	for (int i = 0; i < ROUND_LOOPS; i++) {
+		now = __rdtsc();
+		if (now - last < *min)
+			*min = now - last;
+		last = now;
+		atomic_store_explicit(&s->progress_tsc, now, memory_order_release);
+		if (now >= atomic_load_explicit(&s->lease_tsc, memory_order_relaxed))
+			break;
+	}
+	return last - first;
+}
+
+void spin_calibrate(struct spinner *s, struct spin_speed *speed)
+{
+	uint64_t best = UINT64_MAX, notes[ROUNDS], from;
+
+	*speed = (struct spin_speed){ .min_tsc = UINT64_MAX };
+	atomic_store(&s->lease_tsc, UINT64_MAX);
+	for (int i = 0; i < ROUNDS; i++) {
+		uint64_t took = time_round(s, &speed->min_tsc);
+		struct spin_gap gap = { 0 };
+		int at = i;
+
+		if (took < best)
+			best = took;
+		from = __rdtsc();
+		ask_kernel(s, &gap);
+		took = __rdtsc() - from;
+		for (; at && notes[at - 1] > took; at--)
+			notes[at] = notes[at - 1];
+		notes[at] = took;
+	}
+	speed->mean_tsc = (double)best / ROUND_LOOPS;
+	speed->note_tsc = notes[ROUNDS / 2];
+}

@@ -1,0 +1,226 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# rtkvm campaign: files checked, phases run, and nothing lost however it is cut off
+# shellcheck source=tests/e2e/tap.sh
+. tests/e2e/tap.sh
+
+kills=${CAMPAIGN_KILLS:-20} # random kill -9 of the whole, below
+cpu=$(awk '/^Cpus_allowed_list/ { n = split($2, a, /[-,]/); print a[n] }' /proc/self/status)
+house=$(awk '/^Cpus_allowed_list/ { n = split($2, a, /[-,]/); print a[1] }' /proc/self/status)
+
+# --- init, check ---
+run "$RTKVM" campaign --help
+is "$code" 0 "--help"
+fails 2 'sub-verb is missing' "no sub-verb" "$RTKVM" campaign
+fails 2 'not a sub-verb' "an unknown one" "$RTKVM" campaign dance
+fails 2 'FILE is missing' "run without a file" "$RTKVM" campaign run
+fails 2 'takes every CPU' "no CPU left to keep house" \
+	"$RTKVM" campaign init --cpus "$(cat /sys/devices/system/cpu/online)"
+mkdir "$T/image"
+touch "$T/image/vmlinuz" "$T/image/initrd" "$T/image/manifest.json"
+if [ "$cpu" != "$house" ]; then
+	for preset in smoke rhel 24h nightly; do
+		ok "init --preset $preset" "$RTKVM" campaign init --preset $preset --cpus "$cpu" \
+			--image "$T/image" "$T/$preset.ini"
+		run "$RTKVM" campaign check "$T/$preset.ini"
+		is "$code$errs" 0 "and it is without mistakes"
+	done
+	fails 2 'is there already' "init does not overwrite" \
+		"$RTKVM" campaign init --cpus "$cpu" "$T/smoke.ini"
+else
+	skip 9 "one CPU only"
+fi
+
+cat >"$T/bad.ini" <<'END'
+[campaign]
+name = bad
+slice = 0
+colour = red
+[guest g0]
+image = /no/such
+cpus = 0:0,1:3999
+[load l]
+kind = music
+cpus = 0
+[phase p]
+run = cyclictest
+guests = g0 g9
+duration = 900000d
+loads = l x
+[phase p]
+run = doctor
+[phase d]
+run = doctor
+limit = 40us
+no key here
+END
+run "$RTKVM" campaign check "$T/bad.ini"
+is "$code" 2 "a bad file is exit 2"
+is "$(printf '%s\n' "$errs" | wc -l)" 1 "one line on stderr"
+is "$(printf '%s\n' "$out" | sed 's/^[^:]*bad.ini:\([0-9]*\):.*/\1/' | tr '\n' ' ')" \
+	"3 4 6 7 9 13 14 15 16 20 21 " "every mistake has its line"
+
+# --- a campaign without a machine to measure ---
+cat >"$T/sim.ini" <<'END'
+[campaign]
+name = sim
+slice = 10s
+[phase first]
+run = sample
+cpus = 0-3
+simulate = 3
+duration = 12h
+[phase second]
+run = sample
+cpus = 0-1
+simulate = 4
+duration = 24h
+segment = 6h
+END
+# What was asked, in periods, with nothing lost inside; a crash between the slices of two CPUs may
+# give one of them a slice (50,000 periods) more.
+counts() {
+	jq -c --argjson spare "$2" '[.cpus[] | (if .instrument == "first" then 216000000 else 432000000 end) as $all |
+		[.instrument, .cpu, .expected >= $all and .expected <= $all + $spare * 50000,
+		.samples + .missed == .expected]]' "$1/run.json"
+}
+all='[["first",0,true,true],["first",1,true,true],["first",2,true,true],["first",3,true,true],["second",0,true,true],["second",1,true,true]]'
+run "$RTKVM" campaign run --dry-run "$T/sim.ini"
+is "$(printf '%s\n' "$out" | grep -c ' sample ')" 2 "--dry-run prints the commands"
+run "$RTKVM" campaign run --out "$T/whole" "$T/sim.ini"
+is "$code" 4 "an uninterrupted campaign; a simulation is inconclusive"
+is "$(counts "$T/whole" 0)" "$all" \
+	"all periods of all phases"
+is "$(jq -c '[.phases[] | [.name, .status, (.attempts | length)]]' "$T/whole/run.json")" \
+	'[["first","done",1],["second","done",4]]' "in one attempt, and in four segments"
+
+# kill -9 of the harness at random moments: its children go with it, resume goes on
+"$RTKVM" campaign run --quiet --out "$T/cut" "$T/sim.ini" >/dev/null 2>&1 &
+pid=$!
+n=0
+while [ $n -lt "$kills" ]; do
+	sleep "$(awk -v r=$RANDOM 'BEGIN { print r / 32768 * 0.5 }')"
+	kill -KILL $pid 2>/dev/null
+	wait $pid 2>/dev/null && code=0 || code=$?
+	[ $code = 137 ] || break
+	n=$((n + 1))
+	"$RTKVM" campaign resume --quiet "$T/cut" >/dev/null 2>"$T/resume.err" &
+	pid=$!
+done
+wait $pid && code=0 || code=$?
+is "$code" 4 "after $n times kill -9, resume completes"
+is "$(counts "$T/cut" $n)" "$all" "and equals an uninterrupted one"
+run "$RTKVM" campaign resume "$T/cut"
+is "$code" 4 "resume of a complete one repeats its verdict"
+
+# --- drift ---
+"$RTKVM" campaign run --quiet --out "$T/drift" "$T/sim.ini" >/dev/null 2>&1 &
+pid=$!
+sleep 0.3
+kill -KILL $pid
+wait $pid 2>/dev/null
+echo '# changed' >>"$T/drift/campaign.ini"
+fails 2 'changed: the campaign file' "a changed campaign is not merged" \
+	"$RTKVM" campaign resume "$T/drift"
+run "$RTKVM" campaign resume --quiet --allow-drift "$T/drift"
+is "$code" 4 "unless that is allowed"
+is "$(jq -r '.drift[0].changes[0].what' "$T/drift/run.json")" config "and it is recorded"
+
+# --- full disk, and room again ---
+if [ "$(id -u)" = 0 ] && mkdir "$T/small" && mount -t tmpfs -o size=600k none "$T/small" 2>/dev/null; then
+	on_exit "umount '$T/small'"
+	run "$RTKVM" campaign run --quiet --out "$T/small/c" "$T/sim.ini"
+	is "$code" 2 "a full disk is exit 2"
+	mount -o remount,size=100m "$T/small"
+	run "$RTKVM" campaign resume --quiet "$T/small/c"
+	is "$code" 4 "resume completes when there is room"
+	is "$(counts "$T/small/c" 1)" "$all" "with all periods"
+else
+	skip 3 "no right to mount a small file system"
+fi
+
+# --- real measurements ---
+if [ "$cpu" = "$house" ] || ! chrt -f 95 true 2>/dev/null; then
+	skip 14 "one CPU only, or no right to SCHED_FIFO"
+	done_testing
+	exit
+fi
+cat >"$T/real.ini" <<END
+[campaign]
+name = real
+slice = 1s
+smoke = yes
+[load fork]
+kind = fork
+cpus = $house
+[load timer]
+kind = timer
+cpus = $house
+[phase idle]
+run = sample
+cpus = $cpu
+duration = 2s
+interval = 1ms
+[phase busy]
+run = sample
+cpus = $cpu
+duration = 8s
+interval = 1ms
+loads = fork timer
+END
+# child PARENT WORD - the child of a process whose command line has the word
+child() {
+	for _ in $(seq 100); do
+		ps -eo ppid=,pid=,args= | awk -v p="$1" -v w=" $2 " '$1 == p && index($0, w) { print $2 }' |
+			grep . && return
+		sleep 0.1
+	done
+}
+start() {
+	"$RTKVM" campaign run --quiet --out "$1" "$T/real.ini" >/dev/null 2>"$T/start.err" &
+	pid=$!
+	for _ in $(seq 100); do
+		[ -e "$1/loads.jsonl" ] && [ -e "$1/02-busy/1/latency.log" ] && break
+		sleep 0.1
+	done
+	sleep 1
+}
+
+start "$T/r1"
+run "$RTKVM" campaign status "$T/r1"
+like "$out" "running, process $pid" "status knows who is at work"
+run "$RTKVM" campaign status --json "$T/r1"
+is "$(printf '%s' "$out" | jq -c '[.current.phase, (.current.loads | keys)]')" \
+	'["busy",["fork","timer"]]' "and the phase, and its loads"
+fails 2 "CPU $cpu is being measured by another" "two campaigns on one CPU refuse" \
+	"$RTKVM" campaign run --out "$T/r0" "$T/real.ini"
+ok "and nothing is left behind" [ ! -e "$T/r0" ]
+fails 2 "worked on by process $pid" "two processes on one campaign refuse" \
+	"$RTKVM" campaign resume "$T/r1"
+kill -KILL "$(child $pid sample)"
+wait $pid && code=0 || code=$?
+is "$code" 0 "an instrument that is killed is started again"
+is "$(jq -c '[.cpus[] | .samples + .missed == .expected]' "$T/r1/run.json")" "[true,true]" \
+	"nothing is lost"
+ok "its time is measured to the end" [ "$(jq '.cpus[1].expected' "$T/r1/run.json")" -ge 7990 ]
+
+start "$T/r2"
+kill -KILL "$(child $pid fork)"
+wait $pid && code=0 || code=$?
+is "$code" 4 "a load that is killed makes it inconclusive"
+like "$(jq -r '.reasons[]' "$T/r2/run.json")" 'load fork, .*: ended with code 137' "and says so"
+
+start "$T/r3"
+kill -STOP "$(child $pid sample)"
+wait $pid && code=0 || code=$?
+is "$code" 0 "an instrument that hangs is started again"
+ok "what the host did is kept" ls "$T"/r3/02-busy/1-stalled.txt
+
+start "$T/r4"
+run "$RTKVM" campaign stop "$T/r4"
+is "$code" 0 "stop"
+wait $pid && code=0 || code=$?
+is "$code" 3 "a stopped campaign is incomplete"
+run "$RTKVM" campaign resume --quiet "$T/r4"
+is "$code" 0 "and resume completes it"
+done_testing

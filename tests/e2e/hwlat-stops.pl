@@ -1,0 +1,51 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: GPL-2.0-only
+# hwlat-stops.pl PID COUNT MIN_MS MAX_MS [PAUSE_MS] - stop a process COUNT times for random lengths
+# One line for each stop, CLOCK_REALTIME in ns: the earliest and latest beginning, the earliest and
+# latest end. A stop begins some time between asking for it and seeing every thread stopped.
+use strict;
+use warnings;
+use Time::HiRes qw(clock_gettime CLOCK_REALTIME CLOCK_MONOTONIC nanosleep);
+
+my ($pid, $count, $min_ms, $max_ms, $pause_ms) = @ARGV;
+$pause_ms //= 50;
+$| = 1;
+srand(20261120); # the same lengths on every machine
+
+# Seconds with a fraction lose nanoseconds of today's date: offset once, then small numbers.
+my $wall = sprintf('%.0f', clock_gettime(CLOCK_REALTIME));
+sub now { return sprintf('%d%09d', $wall, 0) + int((clock_gettime(CLOCK_REALTIME) - $wall) * 1e9) }
+
+sub sleep_until {
+	my ($end) = @_;
+	while ((my $left = $end - clock_gettime(CLOCK_MONOTONIC)) > 0) {
+		nanosleep(int($left * 1e9)) if $left > 0.0005; # the rest is waited for awake
+	}
+}
+
+END { kill('CONT', $pid) if $pid } # whatever goes wrong here, nothing stays stopped
+
+my @tasks = map { "$_/stat" } glob("/proc/$pid/task/*");
+
+sub stopped {
+	for my $file (@tasks) {
+		open(my $in, '<', $file) or die "$file: $!\n";
+		my $line = <$in>;
+		return 0 if $line !~ /\) T /;
+	}
+	return 1;
+}
+
+for (1 .. $count) {
+	sleep_until(clock_gettime(CLOCK_MONOTONIC) + $pause_ms * (0.5 + rand) / 1e3);
+	my $length = ($min_ms + rand($max_ms - $min_ms)) / 1e3;
+	my @t = now();
+	kill('STOP', $pid) or die "stopping $pid failed: $!\n";
+	nanosleep(20000) until stopped(); # asleep: its threads may need this CPU to stop
+	push @t, now();
+	sleep_until(clock_gettime(CLOCK_MONOTONIC) + $length);
+	push @t, now();
+	kill('CONT', $pid) or die "continuing $pid failed: $!\n";
+	push @t, now();
+	print "@t\n";
+}

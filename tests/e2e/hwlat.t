@@ -1,0 +1,122 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# rtkvm hwlat on the machine at hand: what it refuses, what it prints, what it leaves behind, and
+# that it finds stops of known length.
+# shellcheck source=tests/e2e/tap.sh
+. tests/e2e/tap.sh
+
+hwlat() {
+	"$RTKVM" hwlat "$@"
+}
+
+# --- what is refused, on any machine ---
+
+fails 2 'duration: 0 measures nothing' "no duration" hwlat --cpus 0 --duration 0
+fails 2 'threshold: 0 makes' "no threshold" hwlat --cpus 0 --threshold 0
+fails 2 'this machine has no CPU 4095' "a CPU that does not exist" hwlat --cpus 4095
+fails 2 'below --threshold' "a limit that could be missed" hwlat --hardlimit 5 --threshold 10
+fails 2 'none of spin' "an unknown detector" hwlat --detector magic
+all=$(cat /sys/devices/system/cpu/online)
+fails 2 'would hang the machine' "all CPUs" hwlat --cpus "$all" --out "$T/all"
+ok "nothing left behind by a refusal" test ! -e "$T/all"
+
+cpu=$(tr ',-' '\n\n' </sys/devices/system/cpu/online | tail -n 1)
+[ "$cpu" -gt 0 ] || skip_all "a machine of one CPU has none to watch"
+grep -q '^flags.* constant_tsc' /proc/cpuinfo || skip_all "no constant time-stamp counter"
+
+run hwlat --cpus "$cpu" --dry-run --rt-limit=lift --out "$T/dry"
+is "$code" 0 "dry run"
+like "$out" "would watch: CPU $cpu " "dry run names the CPU"
+like "$out" 'would alter: .*sched_rt_runtime_us|would alter: tracefs' "dry run names changes"
+ok "dry run makes nothing" test ! -e "$T/dry"
+
+if [ "$(id -u)" != 0 ]; then
+	fails 2 'run as root' "no root" hwlat --cpus "$cpu" --out "$T/user"
+	skip_all "the rest needs root"
+fi
+if ! chrt -f 10 true 2>/dev/null; then
+	fails 2 'SCHED_FIFO' "no real-time rights" hwlat --cpus "$cpu" --out "$T/nort"
+	skip_all "no real-time scheduling here"
+fi
+chmod 711 "$T"
+if command -v setpriv >/dev/null; then
+	fails 2 'run as root' "no root" setpriv --reuid 65534 --clear-groups --inh-caps=-all \
+		--bounding-set=-all "$RTKVM" hwlat --cpus "$cpu" --out "$T/user"
+	ok "nothing left behind without root" test ! -e "$T/user"
+else
+	skip 2 "no setpriv"
+fi
+
+fails 2 'below what the loop can see' "a threshold below the loop" \
+	hwlat --cpus "$cpu" --threshold 1ns --out "$T/low"
+
+# --- a run ---
+
+limit=$(cat /proc/sys/kernel/sched_rt_runtime_us)
+run hwlat --cpus "$cpu" --duration 2s --smoke --hardlimit 1s --out "$T/run" --report "$T/lines"
+is "$code" 0 "a quiet limit passes"
+like "$out" '^Max Latency: ([0-9]+us|Below threshold)$' "hwlatdetect's Max Latency"
+like "$out" '^Samples recorded: [0-9]+$' "hwlatdetect's Samples recorded"
+like "$out" '^Samples exceeding threshold: [0-9]+$' "hwlatdetect's Samples exceeding threshold"
+like "$out" '^Evidence: (trace|no trace)' "says which evidence it had"
+is "$(jq -r .verdict "$T/run/run.json")" pass "run.json has the verdict"
+is "$(jq -r '.cpus[0].instrument' "$T/run/run.json")" hwlat "run.json has the CPU"
+is "$(jq -r '.hwlat.cpus[0].readings > 100000' "$T/run/run.json")" true "it did read"
+ok "each sample is a spike of its own" \
+	test "$(wc -l <"$T/run/spikes.jsonl")" = "$(jq -r .spikes "$T/run/run.json")"
+ok "the report has a line for each sample" \
+	test "$(wc -l <"$T/lines")" = "$(jq -r .spikes "$T/run/run.json")"
+is "$(find /sys/kernel/tracing/instances -name 'rtkvm-*-hwlat' 2>/dev/null)" "" \
+	"no trace instance left"
+is "$(cat /proc/sys/kernel/sched_rt_runtime_us)" "$limit" "the limit on real-time threads as before"
+
+fails 2 'not empty' "a run directory is not written twice" \
+	hwlat --cpus "$cpu" --duration 1s --out "$T/run"
+
+run hwlat --cpus "$cpu" --duration 1s --smoke --hardlimit 1s --json --out "$T/json"
+is "$(printf '%s' "$out" | jq -r .schema)" 1 "--json is run.json"
+
+run hwlat --cpus "$cpu" --duration 1s --smoke --hardlimit 1s --evidence counters --out "$T/count"
+like "$out" '^Evidence: no trace \(not wanted\)' "counters only, and said so"
+
+# --- interrupted: what was measured is kept ---
+
+timeout --preserve-status -s INT 1 "$RTKVM" hwlat --cpus "$cpu" --duration 1h --out "$T/int" >"$T/int.txt"
+is $? 3 "interrupted is incomplete"
+is "$(jq -r .verdict "$T/int/run.json")" incomplete "and run.json says so"
+
+# --- killed: the next run puts right what it left ---
+
+"$RTKVM" hwlat --cpus "$cpu" --duration 1h --rt-limit lift --quiet --out "$T/kill" &
+victim=$!
+for _ in $(seq 50); do
+	[ -s "$T/kill/hwlat.txt" ] && break
+	sleep 0.1
+done
+kill -9 "$victim"
+wait "$victim" 2>/dev/null
+run hwlat --cpus "$cpu" --duration 1s --smoke --hardlimit 1s --out "$T/after"
+is "$(cat /proc/sys/kernel/sched_rt_runtime_us)" "$limit" "the limit is back after kill -9"
+is "$(ls /run/rtkvm/hwlat-*.knobs 2>/dev/null)" "" "no journal left"
+
+# --- stops of known length ---
+# SIGSTOP takes the CPU from the process with its one watching thread.
+
+stops=20
+"$RTKVM" hwlat --cpus "$cpu" --duration 1h --quiet --smoke --hardlimit 10s --width 1s --rt-limit keep \
+	--out "$T/stop" --threshold 100us &
+victim=$!
+for _ in $(seq 50); do
+	[ -s "$T/stop/hwlat.txt" ] && break
+	sleep 0.1
+done
+sleep 0.5
+chrt -f 20 taskset -c 0 perl tests/e2e/hwlat-stops.pl "$victim" "$stops" 1 20 >"$T/truth"
+kill -INT "$victim"
+wait "$victim"
+is "$(perl tests/e2e/hwlat-match.pl "$T/truth" "$T/stop/spikes.jsonl" 0.1 5 "$cpu" 2>"$T/match")" \
+	"stops $stops found $stops in-length $stops" "every stop of 1 to 20 ms is found at its length"
+
+sed "s/^/# /" "$T/match"
+
+done_testing

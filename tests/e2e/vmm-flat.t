@@ -1,0 +1,208 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# rtkvm run straight on /dev/kvm, with a payload that does what its command line says
+# shellcheck source=tests/e2e/tap.sh
+. tests/e2e/tap.sh
+
+payload=build/guests/flat/script.elf
+[ -w /dev/kvm ] || skip_all "no usable /dev/kvm"
+[ "$(id -u)" = 0 ] || skip_all "SCHED_FIFO and locked memory need root"
+[ -r "$payload" ] || skip_all "$payload is not built"
+
+guest() {
+	"$RTKVM" run --kernel "$payload" --cpus 0 --allow-shared --memory 32M "$@"
+}
+
+# --- what a guest does becomes output and exit code
+run guest --append "print:hello exit:7"
+is "$code" 7 "the exit port's byte is the exit code"
+is "$out" "hello" "serial output is on stdout"
+run guest --append "exit:0"
+is "$code" 0 "code 0"
+run guest --append "poweroff"
+is "$code" 0 "ACPI power-off is success"
+is "$errs" "" "and says nothing"
+run guest --append "ticks:50 exit:1"
+is "$code" 1 "TSC-deadline interrupts wake a halted vCPU"
+run guest --append "touch:32 exit:1"
+is "$code" 1 "all of the memory is there"
+cpus=$(nproc)
+if [ "$cpus" -ge 2 ]; then
+	run "$RTKVM" run --kernel "$payload" --cpus 0-1 --allow-shared --memory 32M --timeout 30s \
+		--append "aps:1 exit:1"
+	is "$code" 1 "a second vCPU starts by INIT and start-up IPI"
+	run "$RTKVM" run --kernel "$payload" --cpus 0:1,1:0 --allow-shared --memory 32M \
+		--events "$T/ev" --append "exit:1"
+	is "$(head -n1 "$T/ev" | jq -c '[.vcpus[]|[.index,.cpu]]')" '[[0,1],[1,0]]' "a CPU map"
+else
+	skip 2 "one CPU"
+fi
+
+# --- outcomes told apart
+fails 2 'reset itself' "ACPI reset" guest --append "reset"
+fails 2 'reset itself' "8042 reset" guest --append "kbdreset"
+fails 2 'triple fault' "triple fault" guest --append "triple"
+fails 2 'kernel panicked: asked for' "panic text, then a reset" guest --append "panic reset"
+fails 2 'kernel panicked: asked for' "panic text, then nothing" guest --append "panic halt" \
+	--timeout 30s
+fails 2 'kernel panicked;' "pvpanic" guest --append "pvpanic"
+fails 2 'not ended after 300 ms \(--timeout\)' "a halted guest hangs" guest --append halt \
+	--timeout 300ms
+fails 2 'not ended after 300 ms' "a spinning guest hangs" guest --append spin:100000 \
+	--timeout 300ms
+run guest --append "nonsense"
+is "$code" 99 "the payload refuses unknown words"
+
+# --- events
+guest --events "$T/ev" --append "mark:1 mark:2 port:1234 spin:20 mark:3 mark:4 exit:3" >/dev/null
+is "$?" 3 "exit code with events"
+is "$(jq -r .event "$T/ev" | tr '\n' ' ')" "started mark mark mark mark ended " "the events in order"
+is "$(jq -r 'select(.event=="mark").name' "$T/ev" | tr '\n' ' ')" "init job_start job_end booted " \
+	"marks have names"
+is "$(jq -c 'select(.event=="started").vcpus[0]|[.index,.cpu,.policy,.priority]' "$T/ev")" \
+	'[0,0,"fifo",1]' "the vCPU's placement, read back"
+ended() {
+	jq -r "select(.event==\"ended\")|$1" "$T/ev"
+}
+is "$(ended .outcome)/$(ended .status)" "exit/3" "outcome and status"
+ok "start to INIT is measured" test "$(ended .start_to_init_ns)" -gt 0
+is "$(ended '.memory|.bytes==33554432 and .resident_bytes>=.bytes')" true "memory is resident"
+is "$(ended '.memory|.page_bytes>4096 or .locked_bytes>=.bytes')" true "and locked"
+ok "overhead is measured" test "$(ended .overhead_bytes)" -gt 100000
+# port:1234 is one read and one write, mark:3 the third exit of the window
+is "$(ended '.vcpus[0].window.userspace_exits')" 3 "the window counts user-space exits"
+is "$(ended '.vcpus[0].exits.io')" 7 "exits by reason"
+is "$(ended .unclaimed_accesses)" 2 "accesses without a device"
+is "$(ended '.vcpus[0].window.page_faults')" 0 "no page fault of the vCPU thread in the window"
+guest --events "$T/ev" --append "exit:3" >/dev/null
+is "$(ended .start_to_init_ns)/$(ended '.vcpus[0].window')" "null/null" "no marks, no figures"
+for f in 1 5; do
+	guest --events "$T/ev" --fifo $f --append "exit:0" >/dev/null
+	is "$(head -n1 "$T/ev" | jq .vcpus[0].priority)" $f "--fifo $f"
+done
+guest --events "$T/ev" --fifo 0 --append "exit:0" >/dev/null
+is "$(head -n1 "$T/ev" | jq -r .vcpus[0].policy)" other "--fifo 0"
+guest --events /dev/fd/3 --append "exit:0" 3>"$T/ev" >/dev/null
+is "$(ended .outcome)" exit "--events on an inherited descriptor"
+
+# --- data port
+run guest --data "$T/data" --append "data:1000000 exit:4"
+is "$code" 4 "data, then exit"
+is "$(stat -c %s "$T/data")" 1000000 "every byte arrives"
+is "$(head -c 4096 "$T/data" | cksum)" \
+	"$(perl -e 'print pack("C*", map { ($_*7+($_>>8))&255 } 0..4095)' | cksum)" "unchanged"
+run guest --append "data:1000000 exit:4"
+is "$code" 4 "without --data the bytes are dropped"
+
+# --- freeze port
+echo 1 >"$T/switch"
+run guest --freeze "$T/switch" --append "freeze:1 exit:0"
+is "$(cat "$T/switch")" 0 "the freeze port writes 0 to its file"
+fails 2 'opening --freeze' "a freeze file that is not there" guest --freeze "$T/none" --append exit:0
+
+# --- files
+fails 2 'writing --data failed: No space' "disk full: --data" guest --data /dev/full \
+	--append "data:100000 halt"
+fails 2 'writing --console failed: No space' "disk full: --console" guest --console /dev/full \
+	--append "print:hello halt"
+fails 2 'writing --events failed: No space' "disk full: --events" guest --events /dev/full \
+	--append "halt"
+fails 2 'opening --console' "console in a directory that is not there" \
+	guest --console "$T/none/x" --append exit:0
+fails 2 'opening --kernel .* failed: No such file' "kernel missing" \
+	"$RTKVM" run --cpus 0 --allow-shared --kernel "$T/none"
+fails 2 'not a regular file' "kernel is a directory" \
+	"$RTKVM" run --cpus 0 --allow-shared --kernel "$T"
+: >"$T/empty"
+fails 2 'too short' "kernel empty" "$RTKVM" run --cpus 0 --allow-shared --kernel "$T/empty"
+head -c 100000 /dev/urandom >"$T/noise"
+fails 2 'neither a Linux bzImage nor an ELF' "kernel of noise" \
+	"$RTKVM" run --cpus 0 --allow-shared --kernel "$T/noise"
+head -c 6000 "$payload" >"$T/cut"
+fails 2 'truncated' "kernel truncated" "$RTKVM" run --cpus 0 --allow-shared --kernel "$T/cut"
+sed 's/^\x7fELF\x02/\x7fELF\x01/' "$payload" >"$T/elf32"
+fails 2 'not of a 64-bit' "kernel 32-bit" "$RTKVM" run --cpus 0 --allow-shared --kernel "$T/elf32"
+truncate -s 40M "$T/big"
+fails 2 'larger than the guest' "initrd larger than memory" guest --initrd "$T/big" --append exit:0
+truncate -s 31M "$T/big"
+fails 2 'does not fit' "initrd that leaves no room" guest --initrd "$T/big" --append exit:0
+fails 2 'initrd .* is empty' "initrd empty" guest --initrd "$T/empty" --append exit:0
+fails 2 'opening --initrd' "initrd missing" guest --initrd "$T/none" --append exit:0
+fails 2 '--append: 70000 characters' "command line too long" \
+	guest --append "$(head -c 70000 /dev/zero | tr '\0' x)"
+
+# --- memory and CPUs
+bad() {
+	why=$1
+	shift
+	fails 2 "$why" "$*" "$RTKVM" run --kernel "$payload" --append exit:0 "$@"
+}
+bad 'at least 2M' --cpus 0 --allow-shared --memory 0
+bad 'no multiple of 4096' --cpus 0 --allow-shared --memory 33554433
+bad 'this machine has' --cpus 0 --allow-shared --memory 100T --hugepages off
+bad 'huge pages: wanted' --cpus 0 --allow-shared --memory 512G --hugepages 1G
+bad '--cpus is missing' --allow-shared
+bad 'empty' --cpus '' --allow-shared
+bad 'CPU list' --cpus 1-x --allow-shared
+bad 'two vCPUs' --cpus 0:0,1:0 --allow-shared
+bad 'does not exist' --cpus 4000 --allow-shared
+bad 'at most 128' --cpus 0-500 --allow-shared
+bad 'housekeeping is not online' --cpus 0 --allow-shared --housekeeping 4000
+bad 'given twice' --cpus 0 --cpus 0
+bad 'out of range' --cpus 0 --allow-shared --fifo 99
+[ -s /sys/devices/system/cpu/isolated ] && [ "$(cat /sys/devices/system/cpu/isolated)" ] ||
+	bad 'is not isolated .*; boot the host with isolcpus=' --cpus 0
+if [ "$cpus" -ge 2 ]; then
+	bad 'is not isolated|carries a vCPU; separate them' --cpus 0 --housekeeping 0
+else
+	skip 1 "one CPU"
+fi
+
+# --- no KVM, no rights
+if unshare -m true 2>/dev/null; then
+	fails 2 'opening /dev/kvm failed: No such file.*rtkvm lab' "no /dev/kvm" unshare -m sh -c \
+		'mount -t tmpfs none /dev && exec "$@"' sh "$RTKVM" run --kernel "$payload" --cpus 0 \
+		--allow-shared --memory 32M
+else
+	skip 1 "no mount namespaces"
+fi
+chmod 755 "$T"
+fails 2 'Permission denied|not permitted' "no root: one sentence" setpriv --reuid 65534 --clear-groups \
+	"$RTKVM" run --kernel "$payload" --cpus 0 --allow-shared --memory 32M
+
+# --- signals
+interrupt() {
+	"$RTKVM" run --kernel "$payload" --cpus 0 --allow-shared --memory 32M --timeout 60s \
+		--append "mark:1 halt" --events "$T/ev" >/dev/null 2>"$T/.err" &
+	pid=$!
+	for _ in $(seq 100); do
+		grep -qs init "$T/ev" && break
+		sleep 0.05
+	done
+	kill "-$1" $pid
+	wait $pid
+	code=$?
+}
+for sig in INT TERM HUP; do
+	rm -f "$T/ev"
+	interrupt $sig
+	is "$code" 3 "SIG$sig: exit code 3"
+	is "$(ended .outcome)" interrupted "SIG$sig: the last event"
+done
+rm -f "$T/ev"
+before=$(find "$T" | sort)
+interrupt KILL 2>/dev/null
+is "$code" 137 "kill -9 ends it"
+is "$(find "$T" | grep -v '/ev$' | sort)" "$before" "and leaves no file"
+is "$(find /proc/[0-9]*/task -maxdepth 2 -name comm -exec grep -lx vcpu0 {} + 2>/dev/null |
+	grep -c "/$pid/")" 0 "and no thread"
+
+# --- a reader that stops reading
+mkfifo "$T/pipe"
+sleep 30 <"$T/pipe" &
+sleeper=$!
+on_exit "kill $sleeper 2>/dev/null"
+fails 2 'not ended after|takes nothing' "a stalled console reader stalls the guest, not the limit" \
+	guest --console "$T/pipe" --timeout 3s --append "chars:200000 exit:0"
+kill $sleeper
+done_testing

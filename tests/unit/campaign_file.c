@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "cyclic/campaign.h"
+#include "cyclic/campaign_init.h"
+#include "lib/cleanup.h"
+
+#define HEAD "[campaign]\nname = t\n"
+
+static struct mistakes *read_text(struct campaign **c, const char *text)
+{
+	struct campaign_machine machine = { .images = false };
+	struct mistakes *m = calloc(1, sizeof(*m));
+	struct err e = { 0 };
+
+	assert_int_equal(cpulist_parse(&machine.online, "0-3", &e), 0);
+	*c = campaign_new(&e);
+	assert_non_null(m);
+	assert_non_null(*c);
+	campaign_parse(*c, text, m);
+	campaign_check(*c, &machine, m);
+	return m;
+}
+
+static void whole_file(void **state)
+{
+	static const char text[] =
+		"# a comment\r\n[campaign]\nname = night-1\nsmoke = yes\nslice=5s\non-stall = end\n"
+		"[guest g0] ; first\nimage = /img\ncpus = 0:0,1:2\nmemory = 1G\nvmm = qemu\n"
+		"allow-shared = yes\n[guest g1]\nimage = /img\ncpus = 1,3\n"
+		"[load f]\nkind = fork\ncpus = 0-1\nfloor = 100\n"
+		"[phase one]\n  run = sample\n\tcpus = 2-3\nduration = 24h\ninterval = 200us\n"
+		"loads = f\nlimit = 40us, p99.999=20us\non-spike = stop\nsegment = 1h\n"
+		"[phase two]\nrun = cyclictest\nguests = g0, g1\nduration = 10s\nlimit = 40us\n"
+		"gate = yes\n"
+		"[phase three]\nrun = doctor";
+	_cleanup_free_ struct campaign *c = NULL;
+	_cleanup_free_ struct mistakes *m = read_text(&c, text);
+	struct cpulist cpus;
+	char list[32];
+
+	(void)state;
+	if (m->n)
+		fail_msg("line %d: %s", m->v[0].line, m->v[0].text);
+	assert_string_equal(c->name, "night-1");
+	assert_true(c->smoke && c->end_on_stall);
+	assert_int_equal(c->slice_ns, 5000000000);
+	assert_int_equal(c->n_guests, 2);
+	assert_int_equal(c->guests[0].memory_bytes, 1 << 30);
+	assert_string_equal(c->guests[0].vmm, "qemu");
+	assert_string_equal(c->guests[1].vmm, "rtkvm");
+	assert_int_equal(c->loads[0].floor, 100);
+	assert_int_equal(c->n_phases, 3);
+	assert_int_equal(c->phases[0].run, RUN_SAMPLE);
+	assert_int_equal(c->phases[0].n_limits, 2);
+	assert_string_equal(c->phases[0].limits[1].what, "p99.999_ns");
+	assert_true(c->phases[0].stop_at_spike);
+	assert_ptr_equal(c->phases[0].loads[0], &c->loads[0]);
+	assert_int_equal(c->phases[1].n_guests, 2);
+	assert_true(c->phases[1].gate);
+	cpus = phase_cpus(&c->phases[1]);
+	assert_string_equal(cpulist_format(&cpus, list, sizeof(list)), "2-3");
+	assert_int_equal(campaign_total_ns(c), 86410000000000);
+}
+
+static void one_mistake_each(void **state)
+{
+	static const struct {
+		const char *text;
+		int line;
+		const char *why;
+	} rows[] = {
+		{ "", 0, "no section [campaign]" },
+		{ HEAD, 0, "nothing would be measured" },
+		{ HEAD "[phase p]\n", 3, "\"run\" is missing" },
+		{ HEAD "[phase p]\nrun = doctor\nrun = doctor\n", 5, "already, in line 4" },
+		{ HEAD "[phase p]\nrun = doctor\n[phase p]\nrun = doctor\n", 5, "already" },
+		{ HEAD "[phase p q]\nrun = doctor\n[phase r]\nrun=doctor\n", 3, "is no name" },
+		{ HEAD "[phase]\n[phase r]\nrun=doctor\n", 3, "is no name" },
+		{ HEAD "[phase r\n[phase r]\nrun=doctor\n", 3, "a section is" },
+		{ HEAD "[phase r] x\n[phase r]\nrun=doctor\n", 3, "a section is" },
+		{ HEAD "[phase aaaaaaaaaaaaaaaa]\n[phase r]\nrun=doctor\n", 3, "is no name" },
+		{ HEAD "[phase p]\nrun = oslat\n", 4, "none of doctor" },
+		{ HEAD "[phase p]\nrun = doctor\ncpus = 1\n", 5, "does not apply to run = doctor" },
+		{ HEAD "[phase p]\nrun = sample\nduration = 1s\n", 3, "\"cpus\" is missing" },
+		{ HEAD "[phase p]\nrun = sample\ncpus = 1\n", 3, "\"duration\" is missing" },
+		{ HEAD "[phase p]\nrun = sample\ncpus = 4\nduration = 1s\n", 5, "CPU 4 is not" },
+		{ HEAD "[phase p]\nrun = sample\ncpus = 1\nduration = 0\n", 6, "no duration" },
+		{ HEAD "[phase p]\nrun = sample\ncpus = 1\nduration = 500d\n", 6, "366 days" },
+		{ HEAD "[phase p]\nrun = sample\ncpus = 1\nduration = 1s\ninterval = 1us\n", 7,
+		  "shortest interval" },
+		{ HEAD "[phase p]\nrun = sample\ncpus = 1\nduration = 1s\nsegment = 2s\n", 7,
+		  "segment is longer" },
+		{ HEAD "[phase p]\nrun = sample\ncpus = 1\nduration = 1s\nloads = x\n", 7,
+		  "no [load x]" },
+		{ HEAD "[phase p]\nrun = sample\ncpus = 1\nduration = 1s\non-spike = stop\n", 7,
+		  "needs spike" },
+		{ HEAD "[phase p]\nrun = sample\ncpus = 1\nduration = 1s\nlimit = ,\n", 7,
+		  "empty" },
+		{ HEAD "[load l]\nkind = fork\ncpus = 1\n[phase p]\nrun = sample\ncpus = 1\n"
+		       "duration = 1s\nloads = l\n",
+		  10, "which this phase measures" },
+		{ HEAD "[load l]\nkind = ipi\ncpus = 1\n[phase p]\nrun = doctor\n", 5,
+		  "at least 2 CPUs" },
+		{ HEAD "[load l]\nkind = disk\ncpus = 1\n[phase p]\nrun = doctor\n", 3,
+		  "needs dir" },
+		{ HEAD "[guest g]\nimage = i\ncpus = 1\n[phase p]\nrun = doctor\n", 5,
+		  "needs two vCPUs" },
+		{ HEAD "[guest eightltr]\nimage = i\ncpus = 0,1\n[phase p]\nrun = doctor\n", 3,
+		  "at most 7" },
+		{ HEAD "[guest g]\nimage = i\ncpus = 0-1\n[guest h]\nimage = i\ncpus = 1-2\n"
+		       "[phase p]\nrun = cyclictest\nduration = 5s\nguests = g h\n",
+		  12, "overlap on CPU 1" },
+		{ HEAD "[guest g]\nimage = i\ncpus = 0-1\n[phase p]\nrun = cyclictest\n"
+		       "duration = 1500ms\nguests = g\n",
+		  8, "whole seconds" },
+		{ HEAD "noise\n[phase p]\nrun = doctor\n", 3, "neither a section nor" },
+		{ HEAD "slice = 1ms\n[phase p]\nrun = doctor\n", 3, "out of range" },
+		{ HEAD "smoke = maybe\n[phase p]\nrun = doctor\n", 3, "neither yes nor no" },
+		{ "[campaign x]\nname = t\n[campaign]\nname = t\n[phase p]\nrun = doctor\n", 1,
+		  "takes no name" },
+		{ "x = 1\n" HEAD "[phase p]\nrun = doctor\n", 1, "before the first section" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_free_ struct campaign *c = NULL;
+		_cleanup_free_ struct mistakes *m = read_text(&c, rows[i].text);
+		bool found = false;
+
+		for (size_t k = 0; k < m->n; k++)
+			found |= m->v[k].line == rows[i].line && strstr(m->v[k].text, rows[i].why);
+		/* the empty file has two: no campaign, no phase */
+		if (!found || m->n != (i ? 1u : 2u))
+			fail_msg("row %zu: %zu mistakes, first: line %d: %s", i, m->n,
+				 m->n ? m->v[0].line : 0, m->n ? m->v[0].text : "none");
+	}
+}
+
+static void long_line(void **state)
+{
+	static char text[1000] = HEAD "[phase p]\nrun = doctor\n; ";
+	_cleanup_free_ struct campaign *c = NULL;
+	_cleanup_free_ struct mistakes *m = NULL;
+
+	(void)state;
+	memset(text + strlen(text), 'x', 500);
+	m = read_text(&c, text);
+	assert_int_equal(m->n, 1);
+	assert_int_equal(m->v[0].line, 5);
+	assert_non_null(strstr(m->v[0].text, "longer than"));
+}
+
+static void too_many(void **state)
+{
+	static char text[65536] = HEAD;
+	_cleanup_free_ struct campaign *c = NULL;
+	_cleanup_free_ struct mistakes *m = NULL;
+
+	(void)state;
+	for (int i = 0; i < CAMPAIGN_PHASES + 200; i++)
+		snprintf(text + strlen(text), 64, "[phase p%d]\nrun = doctor\n", i);
+	m = read_text(&c, text);
+	assert_int_equal(c->n_phases, CAMPAIGN_PHASES);
+	assert_int_equal(m->n, 200);
+}
+
+static void presets_have_no_mistakes(void **state)
+{
+	struct cpulist measured, house;
+	struct err e = { 0 };
+
+	(void)state;
+	assert_int_equal(cpulist_parse(&measured, "2-3", &e), 0);
+	assert_int_equal(cpulist_parse(&house, "0-1", &e), 0);
+	for (const struct campaign_preset *p = campaign_presets; p->name; p++) {
+		_cleanup_free_ char *text = NULL;
+		_cleanup_free_ struct campaign *c = NULL;
+		_cleanup_free_ struct mistakes *m = NULL;
+		size_t size;
+		FILE *f = open_memstream(&text, &size);
+
+		assert_int_equal(campaign_init(f, p, &measured, &house, "/img", &e), 0);
+		fclose(f);
+		assert_null(strchr(text, '@'));
+		m = read_text(&c, text);
+		if (m->n)
+			fail_msg("%s: line %d: %s", p->name, m->v[0].line, m->v[0].text);
+		assert_int_equal(c->smoke, p->smoke);
+		assert_int_equal(c->n_guests, p->smoke ? 2 : 1);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(whole_file),
+		cmocka_unit_test(one_mistake_each),
+		cmocka_unit_test(long_line),
+		cmocka_unit_test(too_many),
+		cmocka_unit_test(presets_have_no_mistakes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include <asm/kvm_para.h>
+
+#include "lib/cleanup.h"
+#include "vmm/cpuid.h"
+
+static const struct cpuid_facts facts = { .apic_id = 2, .n_vcpus = 3, .tsc_khz = 2600000 };
+
+static struct kvm_cpuid_entry2 adjusted(uint32_t leaf, uint32_t index, uint32_t fill)
+{
+	struct kvm_cpuid_entry2 c = {
+		.function = leaf, .index = index, .eax = fill, .ebx = fill, .ecx = fill, .edx = fill
+	};
+
+	cpuid_adjust(&c, &facts);
+	return c;
+}
+
+static void what_a_realtime_guest_sees(void **state)
+{
+	struct kvm_cpuid_entry2 c = adjusted(1, 0, 0);
+
+	(void)state;
+	assert_true(c.ecx & 1u << 21); /* x2APIC */
+	assert_true(c.ecx & 1u << 24); /* TSC-deadline */
+	assert_true(c.ecx & 1u << 31); /* hypervisor */
+	assert_int_equal(c.ebx >> 24, 2);
+	assert_int_equal(c.ebx >> 16 & 0xff, 4); /* ids, rounded up to a power of two */
+	assert_true(c.edx & 1u << 28);
+
+	c = adjusted(1, 0, ~0u);
+	assert_false(c.ecx & 1u << 3); /* MWAIT would exit */
+	assert_false(c.ecx & 1u << 15); /* no PMU */
+
+	c = adjusted(0xa, 0, ~0u);
+	assert_int_equal(c.eax | c.ebx | c.ecx | c.edx, 0);
+
+	c = adjusted(KVM_CPUID_FEATURES, 0, ~0u);
+	assert_true(c.edx & 1u << KVM_HINTS_REALTIME);
+	assert_true(c.eax & 1u << KVM_FEATURE_CLOCKSOURCE2);
+	assert_true(c.eax & 1u << KVM_FEATURE_CLOCKSOURCE_STABLE_BIT);
+	assert_false(c.eax & 1u << KVM_FEATURE_STEAL_TIME);
+	assert_false(c.eax & 1u << KVM_FEATURE_ASYNC_PF);
+
+	c = adjusted(KVM_CPUID_SIGNATURE, 0, 0x4b4d564b);
+	assert_int_equal(c.eax, 0x40000010);
+	assert_int_equal(c.ebx, 0x4b4d564b);
+
+	c = adjusted(0x80000007, 0, 1u << 8);
+	assert_int_equal(c.edx, 1u << 8); /* invariant TSC passes */
+}
+
+static void topology_is_a_core_each(void **state)
+{
+	struct kvm_cpuid_entry2 c = adjusted(0xb, 0, ~0u);
+
+	(void)state;
+	assert_int_equal(c.eax, 0);
+	assert_int_equal(c.ebx, 1);
+	assert_int_equal(c.ecx, 1u << 8);
+	assert_int_equal(c.edx, 2);
+	c = adjusted(0xb, 1, ~0u);
+	assert_int_equal(c.eax, 2);
+	assert_int_equal(c.ebx, 3);
+	assert_int_equal(c.ecx, 2u << 8 | 1);
+	c = adjusted(0x80000008, 0, ~0u);
+	assert_int_equal(c.ecx, 2 << 12 | 2);
+	c = adjusted(0x8000001e, 0, ~0u);
+	assert_int_equal(c.eax, 2);
+	assert_int_equal(c.ecx, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_a_realtime_guest_sees),
+		cmocka_unit_test(topology_is_a_core_each),
+	};
+
+	return cmocka_run_group_tests_name("cpuid", tests, NULL, NULL);
+}

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "hwlat/gap.h"
+#include "lib/cleanup.h"
+
+enum { NEAR = 50, MAX = 16 };
+
+struct row {
+	int cpu;
+	uint64_t start, end;
+	int event; /* the same number: one event; 0: alone */
+	unsigned int cpus;
+};
+
+static size_t fill(struct gap *gaps, const struct row *rows, size_t n)
+{
+	memset(gaps, 0, MAX * sizeof(*gaps));
+	for (size_t i = 0; i < n; i++)
+		gaps[i] = (struct gap){ .cpu = rows[i].cpu,
+					.start_tsc = rows[i].start,
+					.end_tsc = rows[i].end };
+	return n;
+}
+
+static void check(const struct row *rows, size_t n)
+{
+	uint64_t next = 7, number[MAX] = { 0 };
+	struct gap gaps[MAX];
+
+	fill(gaps, rows, n);
+	gap_group(gaps, n, NEAR, &next);
+	for (size_t i = 0; i < n; i++) {
+		int event = rows[i].event;
+
+		assert_int_equal(gaps[i].facts.group_cpus, rows[i].cpus);
+		if (!event) {
+			assert_int_equal(gaps[i].group, 0);
+			continue;
+		}
+		if (!number[event])
+			number[event] = gaps[i].group;
+		assert_true(gaps[i].group >= 7);
+		assert_int_equal(gaps[i].group, number[event]);
+	}
+	for (int a = 1; a < MAX; a++)
+		for (int b = a + 1; b < MAX; b++)
+			assert_true(!number[a] || number[a] != number[b]);
+}
+
+static void groups(void **state)
+{
+	static const struct row together[] = { { 2, 1000, 2000, 1, 3 },
+					       { 3, 1040, 2100, 1, 3 },
+					       { 4, 1080, 1900, 1, 3 } };
+	/* an interrupt during another CPU's long gap is no part of it */
+	static const struct row inside[] = { { 2, 1000, 9000, 0, 1 },
+					     { 3, 3000, 3100, 0, 1 },
+					     { 3, 5000, 5100, 0, 1 } };
+	/* one of them was away already when the machine stopped */
+	static const struct row early[] = { { 2, 1000, 9000, 1, 2 }, { 3, 2500, 9010, 1, 2 } };
+	static const struct row half[] = { { 2, 1000, 3000, 0, 1 }, { 3, 2000, 4000, 0, 1 } };
+	static const struct row same_cpu[] = { { 2, 1000, 1010, 0, 1 }, { 2, 1020, 1030, 0, 1 } };
+	static const struct row two_events[] = { { 2, 1000, 2000, 1, 2 },
+						 { 3, 1010, 2000, 1, 2 },
+						 { 2, 5000, 6000, 2, 2 },
+						 { 3, 5050, 6000, 2, 2 },
+						 { 4, 8000, 8500, 0, 1 } };
+	/* a CPU with two gaps in it counts once */
+	static const struct row split[] = { { 2, 1000, 9000, 1, 2 },
+					    { 3, 1010, 1020, 1, 2 },
+					    { 3, 1030, 9000, 1, 2 } };
+
+	(void)state;
+	check(together, ARRAY_SIZE(together));
+	check(inside, ARRAY_SIZE(inside));
+	check(early, ARRAY_SIZE(early));
+	check(half, ARRAY_SIZE(half));
+	check(same_cpu, ARRAY_SIZE(same_cpu));
+	check(two_events, ARRAY_SIZE(two_events));
+	check(split, ARRAY_SIZE(split));
+}
+
+static void waits_for_what_may_come(void **state)
+{
+	static const struct row rows[] = {
+		{ 2, 1000, 2000 }, { 3, 1500, 2500 }, { 2, 4000, 5000 }, { 3, 7000, 7100 }
+	};
+	static const struct {
+		uint64_t horizon;
+		size_t settled;
+	} cases[] = {
+		{ 0, 0 },    { 2000, 0 }, { 2550, 0 }, /* the first two hang together */
+		{ 2551, 2 }, { 5050, 2 }, { 5051, 3 }, { 7150, 3 }, { 7151, 4 }, { UINT64_MAX, 4 },
+	};
+	struct gap gaps[MAX];
+
+	(void)state;
+	fill(gaps, rows, ARRAY_SIZE(rows));
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		assert_int_equal(gap_settled(gaps, ARRAY_SIZE(rows), cases[i].horizon, NEAR),
+				 cases[i].settled);
+	assert_int_equal(gap_settled(gaps, 0, 100, NEAR), 0);
+}
+
+static void sorts(void **state)
+{
+	static const struct row rows[] = { { 3, 500, 600 }, { 2, 500, 600 }, { 9, 100, 700 } };
+	struct gap gaps[MAX];
+
+	(void)state;
+	fill(gaps, rows, ARRAY_SIZE(rows));
+	gap_sort(gaps, ARRAY_SIZE(rows));
+	assert_int_equal(gaps[0].cpu, 9);
+	assert_int_equal(gaps[1].cpu, 2);
+	assert_int_equal(gaps[2].cpu, 3);
+}
+
+/* One CPU was in an interrupt handler when the machine stopped: still one event of the platform. */
+static void judges_a_group_as_one(void **state)
+{
+	static const struct row rows[] = { { 2, 1000, 9000 }, { 3, 1010, 9000 } };
+	struct gap gaps[MAX];
+	uint64_t next = 1;
+
+	(void)state;
+	fill(gaps, rows, ARRAY_SIZE(rows));
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		gaps[i].facts = (struct culprit_facts){
+			.gap_ns = 8000, .threshold_ns = 100, .trace = true, .watched_cpus = 2
+		};
+	gaps[1].facts.n_parts = 1;
+	gaps[1].facts.parts[0] =
+		(struct culprit_part){ .kind = CULPRIT_IRQ, .name = "LOC", .ns = 7990 };
+	gap_group(gaps, ARRAY_SIZE(rows), NEAR, &next);
+	gap_judge(gaps, ARRAY_SIZE(rows));
+	assert_int_equal(gaps[0].facts.group_unexplained, 1);
+	assert_int_equal(gaps[0].cause.kind, CULPRIT_PLATFORM);
+	assert_int_equal(gaps[1].cause.kind, CULPRIT_PLATFORM);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(groups),
+		cmocka_unit_test(waits_for_what_may_come),
+		cmocka_unit_test(sorts),
+		cmocka_unit_test(judges_a_group_as_one),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

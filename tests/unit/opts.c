@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "lib/cleanup.h"
+#include "vmm/opts.h"
+
+enum { ARGS = 16 };
+
+static int parse(struct run_opts *o, const char *const *words, struct err *e)
+{
+	char *argv[ARGS + 1] = { (char *)"rtkvm run" };
+	int argc = 1;
+
+	while (*words)
+		argv[argc++] = (char *)*words++;
+	return run_opts_parse(o, argc, argv, e);
+}
+
+static void fills_the_struct(void **state)
+{
+	static const char *const words[] = {
+		"--kernel",	  "k",	"--initrd", "i",	 "--cpus", "0:3,1:2",
+		"--memory",	  "1G", "--fifo=7", "--timeout", "2m",	   "--hugepages=2M",
+		"--prefault=off", NULL
+	};
+	struct err e = { 0 };
+	struct run_opts o;
+
+	(void)state;
+	assert_int_equal(parse(&o, words, &e), 0);
+	assert_string_equal(o.boot.kernel, "k");
+	assert_string_equal(o.boot.initrd, "i");
+	assert_null(o.boot.append);
+	assert_int_equal(o.map.n, 2);
+	assert_int_equal(o.map.host[0], 3);
+	assert_int_equal(o.mem.bytes, 1 << 30);
+	assert_int_equal(o.mem.pages, MEM_PAGES_2M);
+	assert_false(o.mem.populate);
+	assert_int_equal(o.fifo, 7);
+	assert_int_equal(o.timeout_ns, 120000000000);
+	assert_string_equal(o.console, "-");
+	assert_false(o.allow_shared);
+}
+
+static void refuses(void **state)
+{
+	static const struct {
+		const char *words[ARGS];
+		const char *why;
+	} rows[] = {
+		{ { NULL }, "--kernel is missing" },
+		{ { "--kernel", "k", NULL }, "--cpus is missing" },
+		{ { "--kernel", "k", "--cpus", "", NULL }, "empty" },
+		{ { "--kernel", "k", "--cpus", "1,", NULL }, "missing at" },
+		{ { "--kernel", "k", "--kernel", "k", NULL }, "--kernel is given twice" },
+		{ { "--cpus=1", "--cpus=1", NULL }, "--cpus is given twice" },
+		{ { "--memory=12X", NULL }, "not a size" },
+		{ { "--memory=-1", NULL }, "not a size" },
+		{ { "--memory=99999999999T", NULL }, "too large" },
+		{ { "--fifo=99", NULL }, "out of range" },
+		{ { "--fifo=high", NULL }, "not a number" },
+		{ { "--timeout=0", NULL }, "no time" },
+		{ { "--timeout=soon", NULL }, "not a duration" },
+		{ { "--hugepages=3M", NULL }, "--hugepages" },
+		{ { "--prefault=maybe", NULL }, "--prefault" },
+		{ { "--housekeeping=", NULL }, "empty" },
+		{ { "--nonsense", NULL }, "--nonsense" },
+		{ { "--kernel", NULL }, "--kernel" },
+		{ { "kernel", NULL }, "is not an option" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct err e = { 0 };
+		struct run_opts o;
+
+		assert_true(parse(&o, rows[i].words, &e) < 0);
+		if (!strstr(e.text, rows[i].why))
+			fail_msg("row %zu: %s", i, e.text);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(fills_the_struct),
+		cmocka_unit_test(refuses),
+	};
+
+	return cmocka_run_group_tests_name("opts", tests, NULL, NULL);
+}

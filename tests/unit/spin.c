@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include <unistd.h>
+
+#include "hwlat/spin.h"
+#include "hwlat/tsc.h"
+#include "lib/cleanup.h"
+
+static void converts(void **state)
+{
+	static const struct {
+		uint64_t hz, cycles, ns;
+	} rows[] = {
+		{ 1000000000, 0, 0 },
+		{ 1000000000, 1, 1 },
+		{ 2596124162, 2596124162, 1000000000 },
+		{ 3000000000, 3, 1 },
+		{ 3000000000, 259200000000000, 86400000000000 }, /* a day */
+		{ 2000000000, 1ull << 62, 1ull << 61 }, /* no overflow on the way */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		assert_int_equal(tsc_ns(rows[i].hz, rows[i].cycles), rows[i].ns);
+		assert_int_equal(tsc_cycles(rows[i].hz, rows[i].ns), rows[i].cycles);
+	}
+}
+
+static void places_stamps_on_both_sides(void **state)
+{
+	struct tsc t = { .hz = 2000000000,
+			 .base = { .tsc = 10000, .wall_ns = 500000, .mono_ns = 70000 } };
+
+	(void)state;
+	assert_int_equal(tsc_wall_ns(&t, 10000), 500000);
+	assert_int_equal(tsc_wall_ns(&t, 12000), 501000);
+	assert_int_equal(tsc_wall_ns(&t, 8000), 499000);
+	assert_int_equal(tsc_mono_ns(&t, 12000), 71000);
+}
+
+static void sees_drift(void **state)
+{
+	struct tsc_point a = { .tsc = 1000000, .raw_ns = 1000 };
+	struct tsc_point b = { .tsc = 1000000 + 2000200000, .raw_ns = 1000 + 1000000000 };
+	double error;
+
+	(void)state;
+	assert_true(tsc_drift_ppm(2000000000, &a, &b, &error) > 99.9);
+	assert_true(tsc_drift_ppm(2000000000, &a, &b, NULL) < 100.1);
+	assert_true(tsc_drift_ppm(2000200000, &a, &b, NULL) < 0.1);
+	assert_true(error == 0);
+}
+
+/* Whatever the machine says, the reason is one sentence and the good case has none. */
+static void trusts_only_what_is_steady(void **state)
+{
+	static const struct {
+		bool invariant, kernel;
+		int ret;
+		const char *says;
+	} rows[] = {
+		{ true, true, 0, "" },
+		{ false, true, -ENOTSUP, "not invariant" },
+		{ true, false, -ENOTSUP, "unstable" },
+		{ false, false, -ENOTSUP, "unstable" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct tsc t = { .invariant = rows[i].invariant, .kernel_trusts = rows[i].kernel };
+		struct err e = { 0 };
+
+		assert_int_equal(tsc_trust(&t, &e), rows[i].ret);
+		assert_non_null(strstr(e.text, rows[i].says));
+	}
+}
+
+static void finds_a_rate(void **state)
+{
+	struct err e = { 0 };
+	struct tsc_point a, b;
+	struct tsc t;
+
+	(void)state;
+	assert_int_equal(tsc_probe(&t, &e), 0);
+	assert_true(t.hz > 100000000 && t.hz < 20000000000);
+	tsc_point(&a);
+	usleep(20000);
+	tsc_point(&b);
+	assert_true(b.tsc > a.tsc && b.raw_ns - a.raw_ns >= 20000000);
+}
+
+static struct spinner *spinner(void)
+{
+	struct spinner *s = aligned_alloc(_Alignof(struct spinner), sizeof(*s));
+
+	assert_non_null(s);
+	memset(s, 0, sizeof(*s));
+	s->ring = calloc(SPIN_RING, sizeof(*s->ring));
+	assert_non_null(s->ring);
+	return s;
+}
+
+static void give_up(struct spinner *s)
+{
+	free(s->ring);
+	free(s);
+}
+
+/* A threshold that every reading exceeds fills the ring; what did not fit is counted. */
+static void loses_nothing_unseen(void **state)
+{
+	struct spinner *s = spinner();
+	struct tsc_point now;
+	struct spin_gap gap;
+	uint64_t last = 0, n = 0;
+	struct err e = { 0 };
+	struct tsc t;
+
+	(void)state;
+	assert_int_equal(tsc_probe(&t, &e), 0);
+	tsc_point(&now);
+	s->tsc_hz = t.hz;
+	s->threshold_tsc = 1;
+	s->blind_limit_tsc = UINT64_MAX;
+	s->start_tsc = now.tsc;
+	s->window_tsc = s->width_tsc = 1;
+	atomic_store(&s->lease_tsc, now.tsc + t.hz / 10);
+	spin_watch(s);
+	while (spin_take(s, &gap)) {
+		assert_true(gap.start_tsc >= last && gap.end_tsc > gap.start_tsc);
+		last = gap.end_tsc;
+		n++;
+	}
+	assert_int_equal(n, SPIN_RING);
+	assert_true(atomic_load(&s->lost) > 0);
+	assert_true(atomic_load(&s->blind_tsc) > 0);
+	assert_true(atomic_load(&s->progress_tsc) == UINT64_MAX);
+	assert_false(spin_take(s, &gap));
+	give_up(s);
+}
+
+/* A pause of the duty cycle is no gap, and a window ends where it should. */
+static void pauses_are_no_gaps(void **state)
+{
+	struct spinner *s = spinner();
+	struct tsc_point now;
+	struct err e = { 0 };
+	struct tsc t;
+
+	(void)state;
+	assert_int_equal(tsc_probe(&t, &e), 0);
+	tsc_point(&now);
+	s->tsc_hz = t.hz;
+	s->threshold_tsc = t.hz * 10; /* the machine may be busy: nothing is to exceed it */
+	s->blind_limit_tsc = UINT64_MAX;
+	s->start_tsc = now.tsc;
+	s->window_tsc = t.hz / 20;
+	s->width_tsc = t.hz / 100;
+	atomic_store(&s->lease_tsc, now.tsc + t.hz / 2);
+	spin_watch(s);
+	assert_int_equal(atomic_load(&s->head), 0);
+	assert_true(s->watched_tsc > 0 && s->watched_tsc < t.hz / 2);
+	assert_true(spin_quiet_max(s) > 0);
+	assert_int_equal(spin_quiet_max(s), 0);
+	give_up(s);
+}
+
+static void calibrates(void **state)
+{
+	struct spinner *s = spinner();
+	struct spin_speed speed;
+
+	(void)state;
+	spin_calibrate(s, &speed);
+	assert_true(speed.mean_tsc > 0 && speed.min_tsc <= speed.mean_tsc);
+	assert_true(speed.note_tsc > 0);
+	give_up(s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(converts),	      cmocka_unit_test(places_stamps_on_both_sides),
+		cmocka_unit_test(sees_drift),	      cmocka_unit_test(trusts_only_what_is_steady),
+		cmocka_unit_test(finds_a_rate),	      cmocka_unit_test(loses_nothing_unseen),
+		cmocka_unit_test(pauses_are_no_gaps), cmocka_unit_test(calibrates),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

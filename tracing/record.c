@@ -1,0 +1,559 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * record - the verb: record the host's kernel while a command, or some time, runs
+ *
+ * An instance of our own, stamped by the TSC. By default its rings overwrite their oldest and are
+ * read after the end only, so that recording wakes nobody; with --all they are read ten times a
+ * second. The command finds the instance's switch in RTKVM_TRACE_FREEZE (for rtkvm run --freeze):
+ * a guest that sees a spike stops the host's trace by one port write.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+#include <x86intrin.h>
+
+#include "lib/cleanup.h"
+#include "lib/clock.h"
+#include "lib/cpulist.h"
+#include "lib/file.h"
+#include "lib/opt.h"
+#include "lib/proc.h"
+#include "lib/stop.h"
+#include "lib/tracefs.h"
+#include "tracing/datwrite.h"
+#include "tracing/events.h"
+#include "tracing/manifest.h"
+#include "tracing/tracing.h"
+
+enum { POLL_NS = 100000000, READ_BYTES = 4096, FORMATS_MAX = 512, TEXT_MAX = 4 << 20 };
+
+struct record_opts {
+	const char *out;
+	struct cpulist cpus;
+	bool some_cpus, all;
+	uint64_t buffer_bytes, duration_ns;
+	char **command;
+};
+
+static const struct argp_option options[] = {
+	{ "out", 'o', "FILE", 0, "the trace to write (default: host.dat)", 1 },
+	{ "cpus", 'c', "LIST", 0, "record these CPUs only (default: all)", 1 },
+	{ "buffer", 'b', "SIZE", 0, "ring of each CPU (default: 8M)", 2 },
+	{ "all", 'a', NULL, 0, "keep everything, not only what the rings hold at the end", 2 },
+	{ "duration", 'D', "TIME", 0, "without a COMMAND: record so long (default: until Ctrl-C)",
+	  2 },
+	{ 0 },
+};
+
+struct parse {
+	struct record_opts *o;
+	struct err *e;
+};
+
+static error_t parse_opt(int key, char *arg, struct argp_state *state)
+{
+	struct parse *p = state->input;
+	struct record_opts *o = p->o;
+
+	switch (key) {
+	case 'o':
+		o->out = arg;
+		return 0;
+	case 'c':
+		o->some_cpus = true;
+		return cpulist_parse(&o->cpus, arg, p->e);
+	case 'b':
+		return opt_size("--buffer", arg, &o->buffer_bytes, p->e);
+	case 'a':
+		o->all = true;
+		return 0;
+	case 'D':
+		return opt_duration("--duration", arg, &o->duration_ns, p->e);
+	case ARGP_KEY_ARG:
+		o->command = &state->argv[state->next - 1];
+		state->next = state->argc;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp argp = {
+	options, parse_opt, "[[--] COMMAND [ARGUMENT...]]",
+	"Record the host's scheduler, interrupts, timers and KVM while COMMAND runs.\v"
+	"COMMAND's exit code is ours. It finds in RTKVM_TRACE_FREEZE a file that stops the "
+	"recording when a 0 is written to it. Beside FILE a FILE.json keeps the clocks and what was "
+	"lost."
+};
+
+/* The pages of one CPU: its reader, and with --all the file they are collected in. */
+struct ring {
+	int fd, tmp;
+	uint64_t bytes;
+};
+
+struct recorder {
+	const struct record_opts *o;
+	struct tfs tfs;
+	struct ring *rings;
+	unsigned int n_rings;
+	struct datw_format formats[FORMATS_MAX];
+	char *texts[FORMATS_MAX];
+	size_t n_formats;
+	bool ran; /* there is something to write */
+	struct manifest m;
+};
+
+static struct moment now(void)
+{
+	struct moment m;
+	uint64_t before = __rdtsc();
+
+	m.mono_ns = clock_now_ns();
+	m.ticks = before + (__rdtsc() - before) / 2;
+	m.wall_ns = clock_wall_ns();
+	return m;
+}
+
+/* --- events --- */
+
+static int add_format(struct recorder *r, const char *system, const char *event, struct err *e)
+{
+	char file[256], *text = NULL;
+	int ret;
+
+	if (r->n_formats == FORMATS_MAX)
+		return err_set(e, -E2BIG, "recording failed: more than %d events", FORMATS_MAX);
+	snprintf(file, sizeof(file), "events/%s/%s/format", system, event);
+	ret = tfs_load(&r->tfs, file, TEXT_MAX, &text, e);
+	if (ret < 0)
+		return ret;
+	r->texts[r->n_formats] = text;
+	r->formats[r->n_formats++] = (struct datw_format){ system, { text, strlen(text) } };
+	return 0;
+}
+
+static int enable_one(struct recorder *r, const struct record_event *ev, const char *event,
+		      struct err *e)
+{
+	size_t used = strlen(r->m.missing);
+	char file[256];
+	int ret;
+
+	snprintf(file, sizeof(file), "events/%s/%s/enable", ev->system, event);
+	if (!tfs_has(&r->tfs, file)) {
+		if (ev->needed)
+			return err_set(
+				e, -ENOENT, "recording failed: this kernel has no event %s:%s%s",
+				ev->system, event,
+				strcmp(ev->system, "kvm") ? "" : "; load kvm_intel or kvm_amd");
+		snprintf(r->m.missing + used, sizeof(r->m.missing) - used, "%s%s:%s",
+			 used ? " " : "", ev->system, event);
+		return 0;
+	}
+	ret = tfs_enable(&r->tfs, ev->system, event, ev->filter, e);
+	return ret < 0 ? ret : add_format(r, ev->system, event, e);
+}
+
+static bool is_pair(const char *name)
+{
+	size_t n = strlen(name);
+
+	return (n > 6 && !strcmp(name + n - 6, "_entry")) ||
+	       (n > 5 && !strcmp(name + n - 5, "_exit"));
+}
+
+static int enable_pairs(struct recorder *r, const struct record_event *ev, struct err *e)
+{
+	char path[PATH_MAX];
+	_cleanup_closedir_ DIR *dir = NULL;
+	struct dirent *de;
+	int ret = 0;
+
+	snprintf(path, sizeof(path), "%s/events/%s", r->tfs.dir, ev->system);
+	dir = opendir(path);
+	while (dir && !ret && (de = readdir(dir)))
+		if (is_pair(de->d_name))
+			ret = enable_one(r, ev, de->d_name, e);
+	return ret;
+}
+
+static int set_up(struct recorder *r, struct err *e)
+{
+	const struct record_opts *o = r->o;
+	int ret = tfs_create(&r->tfs, "record", e);
+
+	if (!ret)
+		ret = tfs_clock(&r->tfs, "x86-tsc", e);
+	if (!ret)
+		ret = tfs_buffer(&r->tfs, o->buffer_bytes >> 10, e);
+	if (!ret && o->some_cpus)
+		ret = tfs_cpumask(&r->tfs, &o->cpus, e);
+	for (size_t i = 0; i < n_host_events && !ret; i++)
+		ret = host_events[i].event ? enable_one(r, &host_events[i], host_events[i].event, e)
+					   : enable_pairs(r, &host_events[i], e);
+	return ret;
+}
+
+/* --- pages --- */
+
+static int open_rings(struct recorder *r, struct err *e)
+{
+	char path[PATH_MAX];
+
+	r->n_rings = sysconf(_SC_NPROCESSORS_CONF);
+	r->rings = calloc(r->n_rings, sizeof(*r->rings));
+	if (!r->rings)
+		return err_set(e, -ENOMEM, "recording failed: no memory");
+	for (unsigned int i = 0; i < r->n_rings; i++)
+		r->rings[i] = (struct ring){ -1, -1 };
+	for (unsigned int i = 0; i < r->n_rings; i++) {
+		snprintf(path, sizeof(path), "%s/per_cpu/cpu%u/trace_pipe_raw", r->tfs.dir, i);
+		r->rings[i].fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+		if (r->rings[i].fd < 0 && errno != ENOENT) /* a CPU number that is not there */
+			return err_sys(e, "opening %s failed", path);
+		if (!r->o->all || r->rings[i].fd < 0)
+			continue;
+		snprintf(path, sizeof(path), "%s.%d.cpu%u.tmp", r->o->out, getpid(), i);
+		r->rings[i].tmp = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+		if (r->rings[i].tmp < 0)
+			return err_sys(e, "writing %s failed", path);
+		unlink(path); /* ours alone, and gone with us */
+	}
+	return 0;
+}
+
+/* Hand every page that is in the ring now to put. */
+static int drain(struct ring *ring,
+		 int (*put)(void *arg, const void *page, size_t n, struct err *e), void *arg,
+		 struct err *e)
+{
+	uint8_t page[READ_BYTES];
+
+	while (ring->fd >= 0) {
+		ssize_t n = read(ring->fd, page, sizeof(page));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return !n || errno == EAGAIN ? 0 : err_sys(e, "reading the trace failed");
+		memset(page + n, 0, sizeof(page) - n);
+		if (put(arg, page, sizeof(page), e))
+			return e->code;
+	}
+	return 0;
+}
+
+static int put_tmp(void *arg, const void *page, size_t n, struct err *e)
+{
+	struct ring *ring = arg;
+	int ret = file_write_all(ring->tmp, page, n);
+
+	if (ret < 0)
+		return err_set(e, ret, "keeping the trace failed: %s", strerror(-ret));
+	ring->bytes += n;
+	return 0;
+}
+
+static int put_dat(void *arg, const void *page, size_t n, struct err *e)
+{
+	return datw_pages(arg, page, n, e);
+}
+
+static int collect(struct recorder *r, struct err *e)
+{
+	int ret = 0;
+
+	for (unsigned int i = 0; r->o->all && i < r->n_rings && !ret; i++)
+		ret = drain(&r->rings[i], put_tmp, &r->rings[i], e);
+	return ret;
+}
+
+static int copy_tmp(struct datw *w, const struct ring *ring, struct err *e)
+{
+	char buf[1 << 16];
+
+	for (uint64_t at = 0; at < ring->bytes;) {
+		ssize_t n = pread(ring->tmp, buf, sizeof(buf), at);
+
+		if (n <= 0)
+			return err_set(e, n ? -errno : -EIO, "reading back the trace failed");
+		if ((uint64_t)n > ring->bytes - at) /* half a page of a full disk */
+			n = ring->bytes - at;
+		if (datw_pages(w, buf, n, e))
+			return e->code;
+		at += n;
+	}
+	return 0;
+}
+
+/* --- what is known of the guest --- */
+
+static bool read_u64(const char *dir, const char *file, uint64_t *v)
+{
+	char path[PATH_MAX], text[64], *end;
+
+	if (!file_path(path, sizeof(path), "%s/%s", dir, file) ||
+	    !*file_read_line(path, text, sizeof(text)))
+		return false;
+	*v = text[0] == '-' ? (uint64_t)strtoll(text, &end, 10) : strtoull(text, &end, 10);
+	return end != text;
+}
+
+static void look_at_vcpu(struct recorder *r, const char *dir, unsigned int n)
+{
+	struct manifest_vcpu *v;
+	uint64_t offset, ratio, frac, tid = 0;
+
+	if (n >= MANIFEST_VCPUS || !read_u64(dir, "tsc-offset", &offset))
+		return;
+	if (!r->m.vcpus)
+		r->m.vcpus = calloc(MANIFEST_VCPUS, sizeof(*r->m.vcpus));
+	if (!r->m.vcpus)
+		return;
+	read_u64(dir, "pid", &tid);
+	v = &r->m.vcpus[n];
+	*v = (struct manifest_vcpu){ .vcpu = n, .tid = tid, .map.offset = offset };
+	if (read_u64(dir, "tsc-scaling-ratio", &ratio) &&
+	    read_u64(dir, "tsc-scaling-ratio-frac-bits", &frac) && frac < 64 &&
+	    ratio != 1ull << frac) {
+		v->map.ratio = ratio;
+		v->map.frac = frac;
+	}
+	if (r->m.n_vcpus <= n)
+		r->m.n_vcpus = n + 1;
+}
+
+/*
+ * KVM shows each guest's clock in debugfs, as long as it runs, and a guest may move it while it
+ * boots: look again and again. With several guests there is no telling which is meant.
+ */
+static void look_at_guest(struct recorder *r)
+{
+	static const char kvm[] = "/sys/kernel/debug/kvm";
+	_cleanup_closedir_ DIR *dir = opendir(kvm);
+	char found[PATH_MAX] = "", vcpu[PATH_MAX];
+	struct dirent *de;
+	unsigned int n = 0;
+
+	while (dir && (de = readdir(dir)))
+		if (de->d_name[0] >= '0' && de->d_name[0] <= '9' && strchr(de->d_name, '-')) {
+			snprintf(found, sizeof(found), "%s/%s", kvm, de->d_name);
+			n++;
+		}
+	for (unsigned int i = 0; n == 1 && i < MANIFEST_VCPUS; i++) {
+		if (!file_path(vcpu, sizeof(vcpu), "%s/vcpu%u", found, i) || !file_exists(vcpu))
+			break;
+		look_at_vcpu(r, vcpu, i);
+	}
+}
+
+/* --- running --- */
+
+static int start_command(struct recorder *r, struct proc *p, struct err *e)
+{
+	struct proc_opts po = PROC_OPTS_INIT;
+	char freeze[PATH_MAX];
+
+	if (!file_path(freeze, sizeof(freeze), "%s/tracing_on", r->tfs.dir) ||
+	    setenv("RTKVM_TRACE_FREEZE", freeze, 1))
+		return err_sys(e, "starting %s failed", r->o->command[0]);
+	po.argv = r->o->command;
+	po.in = STDIN_FILENO;
+	return proc_start(p, &po, e);
+}
+
+/* Until the command ends, the time is up or somebody stops us. */
+static int wait_for_end(struct recorder *r, struct proc *p, struct err *e)
+{
+	uint64_t end = r->o->duration_ns ? clock_now_ns() + r->o->duration_ns : UINT64_MAX;
+	uint64_t next = clock_now_ns();
+	int ret = 0;
+
+	while (!ret && !stop_requested() && clock_now_ns() < end) {
+		next += POLL_NS;
+		clock_sleep_until(next < end ? next : end);
+		look_at_guest(r);
+		ret = collect(r, e);
+		if (r->o->command && proc_poll(p) > 0)
+			break;
+	}
+	if (r->o->command && p->pid) {
+		proc_stop(p, 2000);
+		if (!ret)
+			ret = err_set(e, -EINTR, "interrupted");
+	}
+	return ret;
+}
+
+static int run(struct recorder *r, int *code, struct err *e)
+{
+	struct proc p = { 0 };
+	int ret;
+
+	*code = 0;
+	r->m.begin = now();
+	ret = tfs_on(&r->tfs, true, e);
+	if (!ret && r->o->command)
+		ret = start_command(r, &p, e);
+	r->ran = !ret;
+	if (!ret)
+		ret = wait_for_end(r, &p, e);
+	if (r->o->command && !p.pid)
+		*code = proc_code(&p);
+	r->m.end = now();
+	return ret;
+}
+
+/* --- the file --- */
+
+static struct datw_head head(const struct recorder *r, char *page, char *event, char *cmdlines,
+			     const char *uname, const struct datw_vcpu *vcpus)
+{
+	double ns = r->m.end.mono_ns - r->m.begin.mono_ns;
+
+	return (struct datw_head){ .page_bytes = READ_BYTES,
+				   .header_page = { page, strlen(page) },
+				   .header_event = { event, strlen(event) },
+				   .formats = r->formats,
+				   .n_formats = r->n_formats,
+				   .cmdlines = { cmdlines, strlen(cmdlines) },
+				   .n_cpus = r->n_rings,
+				   .clock = "x86-tsc",
+				   .uname = uname,
+				   .trace_id = r->m.begin.wall_ns,
+				   .tsc_mult = llround(ns / (r->m.end.ticks - r->m.begin.ticks) *
+						       (1u << 31)),
+				   .tsc_shift = 31,
+				   .guest = r->m.n_vcpus ? "guest" : NULL,
+				   .vcpus = vcpus,
+				   .n_vcpus = r->m.n_vcpus };
+}
+
+static int write_cpus(struct recorder *r, struct datw *w, struct err *e)
+{
+	int ret = 0;
+
+	for (unsigned int i = 0; i < r->n_rings && !ret; i++) {
+		if (r->rings[i].fd < 0)
+			continue;
+		ret = datw_cpu(w, i, e);
+		if (!ret && r->o->all)
+			ret = copy_tmp(w, &r->rings[i], e);
+		else if (!ret)
+			ret = drain(&r->rings[i], put_dat, w, e);
+	}
+	return ret;
+}
+
+static int write_file(struct recorder *r, struct err *e)
+{
+	_cleanup_free_ char *page = NULL, *event = NULL, *cmdlines = NULL;
+	_cleanup_free_ struct datw_vcpu *vcpus = calloc(r->m.n_vcpus + 1, sizeof(*vcpus));
+	char uname_text[400], path[PATH_MAX];
+	struct utsname u;
+	struct datw_head h;
+	struct datw w;
+	int ret = vcpus ? 0 : err_set(e, -ENOMEM, "recording failed: no memory");
+
+	uname(&u);
+	snprintf(uname_text, sizeof(uname_text), "%s %s %s", u.sysname, u.release, u.machine);
+	for (size_t i = 0; i < r->m.n_vcpus && vcpus; i++)
+		vcpus[i] = (struct datw_vcpu){ r->m.vcpus[i].vcpu, r->m.vcpus[i].tid };
+	if (!ret)
+		ret = tfs_load(&r->tfs, "../../events/header_page", TEXT_MAX, &page, e);
+	if (!ret)
+		ret = tfs_load(&r->tfs, "../../events/header_event", TEXT_MAX, &event, e);
+	if (!ret)
+		ret = tfs_load(&r->tfs, "../../saved_cmdlines", TEXT_MAX, &cmdlines, e);
+	if (!ret)
+		ret = tfs_lost(&r->tfs, &r->m.lost, e);
+	if (ret < 0)
+		return ret;
+	h = head(r, page, event, cmdlines, uname_text, vcpus);
+	ret = datw_open(&w, r->o->out, &h, e);
+	if (ret < 0)
+		return ret;
+	ret = write_cpus(r, &w, e);
+	if (datw_close(&w, !ret, e) < 0 || ret < 0)
+		return e->code;
+	ret = manifest_path(r->o->out, path, sizeof(path), e);
+	return ret < 0 ? ret : manifest_save(&r->m, path, e);
+}
+
+static void tear_down(struct recorder *r)
+{
+	for (unsigned int i = 0; r->rings && i < r->n_rings; i++) {
+		if (r->rings[i].fd >= 0)
+			close(r->rings[i].fd);
+		if (r->rings[i].tmp >= 0)
+			close(r->rings[i].tmp);
+	}
+	free(r->rings);
+	for (size_t i = 0; i < r->n_formats; i++)
+		free(r->texts[i]);
+	free(r->m.vcpus);
+	tfs_destroy(&r->tfs);
+}
+
+/*
+ * What was recorded is written even when the run was interrupted or a disk filled up: the first
+ * failure stays the result.
+ */
+static int record(struct recorder *r, struct err *e)
+{
+	struct err later = { 0 };
+	int ret = set_up(r, e), code = 0, wrote;
+
+	if (!ret)
+		ret = open_rings(r, e);
+	if (ret < 0)
+		return ret;
+	ret = run(r, &code, e);
+	if (!r->ran)
+		return ret;
+	if (tfs_on(&r->tfs, false, &later) || collect(r, ret < 0 ? &later : e))
+		ret = ret < 0 ? ret : -EIO;
+	r->m.tsc_hz = (r->m.end.ticks - r->m.begin.ticks) * 1e9 /
+		      (double)(r->m.end.mono_ns - r->m.begin.mono_ns);
+	wrote = write_file(r, e);
+	if (ret < 0 || wrote < 0)
+		return e->code;
+	fprintf(stderr, "%s: %.1f s, %ju events lost%s%s\n", r->o->out,
+		(r->m.end.mono_ns - r->m.begin.mono_ns) / 1e9, (uintmax_t)r->m.lost,
+		*r->m.missing ? "; not in this kernel: " : "", r->m.missing);
+	return code;
+}
+
+int tracing_record(int argc, char **argv, struct err *e)
+{
+	struct record_opts o = { .out = "host.dat", .buffer_bytes = 8 << 20 };
+	struct recorder r = { .o = &o, .tfs = TFS_INIT };
+	struct parse p = { &o, e };
+	char dir[PATH_MAX];
+	int ret;
+
+	if (opt_parse(&argp, argc, argv, true, &p, e))
+		return e->code;
+	if (strlen(o.out) >= sizeof(dir))
+		return err_set(e, -ENAMETOOLONG, "--out: the path is too long");
+	if (o.command && o.duration_ns)
+		return err_set(e, -EINVAL, "--duration and a COMMAND exclude each other");
+	if (o.buffer_bytes < 64 << 10)
+		return err_set(e, -EINVAL, "--buffer: at least 64K");
+	/* minutes of recording must not end in a directory that is not there */
+	if (access(dirname(strcpy(dir, o.out)), W_OK))
+		return err_sys(e, "writing %s failed", o.out);
+	stop_install();
+	ret = record(&r, e);
+	tear_down(&r);
+	return ret;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * counters - what happened to the vCPU threads, and what of it between the two job marks
+ */
+#ifndef RTKVM_VMM_COUNTERS_H
+#define RTKVM_VMM_COUNTERS_H
+
+#include <json-c/json.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "lib/abi.h"
+#include "lib/err.h"
+#include "vmm/vm.h"
+
+/* The kernel's counters of one thread, since it started. */
+struct thread_stats {
+	uint64_t page_faults; /* minor and major */
+	uint64_t involuntary_switches;
+};
+
+struct window {
+	uint64_t ns[WINDOW_EDGES]; /* of the marks; 0: not seen */
+	struct thread_stats threads[WINDOW_EDGES][CPUMAP_VCPUS];
+};
+
+/* counters_thread - read /proc/self/task/TID; counters_parse_* work on the files' text */
+int counters_thread(pid_t tid, struct thread_stats *s, struct err *e);
+int counters_parse_faults(const char *stat, uint64_t *faults);
+int counters_parse_switches(const char *status, uint64_t *switches);
+
+/* counters_mark - at JOB_START and JOB_END: read every vCPU thread's counters (I/O thread) */
+int counters_mark(struct window *w, struct vm *vm, enum abi_mark mark, uint64_t ns, struct err *e);
+
+/* counters_vcpu_json - {"index","tid","cpu","exits":{},"user_ns",...,"window":{} or null} */
+json_object *counters_vcpu_json(struct vm *vm, const struct vcpu *v, const struct window *w);
+
+/* counters_process_start_ns - when this process started, in CLOCK_MONOTONIC (10 ms steps) */
+int counters_process_start_ns(uint64_t *ns, struct err *e);
+
+#endif
