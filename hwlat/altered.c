@@ -86,10 +86,10 @@ static int hold_awake(struct altered *a, struct err *e)
 
 int altered_apply(struct altered *a, const struct hwlat_opts *o, struct err *e)
 {
-	bool lift = limited(a) && o->limit == HWLAT_LIMIT_LIFT;
+	bool lift = limited(a) && o->limit == HWLAT_LIMIT_LIFT && o->detector == HWLAT_SPIN;
 	int ret = lift ? lift_limit(a, e) : 0;
 
-	if (limited(a) && !lift && !a->limit_note[0])
+	if (limited(a) && !lift && !a->limit_note[0] && o->detector == HWLAT_SPIN)
 		snprintf(a->limit_note, sizeof(a->limit_note), "its gaps are among the samples");
 	if (!ret && o->pm_qos)
 		ret = hold_awake(a, e);
@@ -119,8 +119,9 @@ bool altered_line(const struct altered *a, const struct hwlat_opts *o, bool trac
 
 	if (tracing && !i--) {
 		snprintf(buf, size,
-			 "tracefs: an instance rtkvm-%d-hwlat of our own, removed at the end",
-			 getpid());
+			 "tracefs: an instance rtkvm-%d-%s of our own, removed at the end",
+			 getpid(),
+			 o->detector == HWLAT_SPIN ? "hwlat" : hwlat_detector_name(o->detector));
 		return true;
 	}
 	if (lifted && !i--) {

@@ -25,6 +25,11 @@ int evidence_open(struct evidence *v, const struct cpulist *watched, const struc
 		snprintf(v->without_trace, sizeof(v->without_trace), "not wanted");
 		return 0;
 	}
+	if (o->detector != HWLAT_SPIN) {
+		snprintf(v->without_trace, sizeof(v->without_trace),
+			 "the kernel's tracer speaks for itself");
+		return 0;
+	}
 	ret = hwtrace_open(&v->trace, watched, tsc->hz, &why);
 	v->tracing = !ret;
 	if (ret < 0 && o->evidence == HWLAT_EVIDENCE_TRACE) {

@@ -110,14 +110,20 @@ void gap_group(struct gap *gaps, size_t n, uint64_t near_tsc, uint64_t *next)
 	}
 }
 
+/* An NMI may be sent to all CPUs at once; that is no platform standing still. */
+static bool unexplained_gap(const struct gap *g)
+{
+	return !culprit_explained(&g->facts) && !g->facts.nmi_events;
+}
+
 void gap_judge(struct gap *gaps, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		unsigned int unexplained = !culprit_explained(&gaps[i].facts);
+		unsigned int unexplained = unexplained_gap(&gaps[i]);
 
 		for (size_t j = 0; gaps[i].group && j < n; j++)
 			unexplained += j != i && gaps[j].group == gaps[i].group &&
-				       !culprit_explained(&gaps[j].facts);
+				       unexplained_gap(&gaps[j]);
 		gaps[i].facts.group_unexplained = unexplained;
 	}
 	for (size_t i = 0; i < n; i++)

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MAX_ROUNDS = 4 };
+
 int gather_init(struct gather *c, struct detector *d, struct evidence *v, const struct tsc *tsc,
 		gather_fn *fn, void *ctx, struct err *e)
 {
@@ -75,9 +77,10 @@ static void hand_on(struct gather *c, size_t n)
 	c->n -= n;
 }
 
+/* A few rounds a step, for storms; not until all is done, for there is always something new. */
 int gather_step(struct gather *c, bool last, struct err *e)
 {
-	int ret;
+	int ret, round = 0;
 
 	do {
 		/* before the rings are emptied, so that every gap it speaks of is in them */
@@ -96,6 +99,6 @@ int gather_step(struct gather *c, bool last, struct err *e)
 		if (c->n > GATHER_PENDING / 2 || (last && rings_empty(c)))
 			n = c->n;
 		hand_on(c, n);
-	} while (!rings_empty(c) && (last || c->n < GATHER_PENDING / 2));
+	} while (!rings_empty(c) && (last || ++round < MAX_ROUNDS));
 	return 0;
 }

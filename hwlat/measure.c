@@ -17,6 +17,11 @@ enum {
 	TICK_NS = 100000000,
 };
 
+static bool kernel(const struct measure *s)
+{
+	return s->o->detector != HWLAT_SPIN;
+}
+
 static int decide(struct measure *s, struct err *e)
 {
 	struct plan_machine machine;
@@ -30,7 +35,7 @@ static int decide(struct measure *s, struct err *e)
 		ret = tsc_trust(&s->tsc, e);
 	if (!ret)
 		ret = altered_look(&s->altered, e);
-	if (!ret && s->o->limit == HWLAT_LIMIT_PAUSE && !s->o->width_given)
+	if (!ret && !kernel(s) && s->o->limit == HWLAT_LIMIT_PAUSE && !s->o->width_given)
 		altered_width(&s->altered, &s->o->window_ns, &s->o->width_ns);
 	return ret;
 }
@@ -83,13 +88,20 @@ static void head(struct measure *s, FILE *out)
 	text_head(out, s->o, &s->plan, json_str(s->run.doc, "conditions", "unknown"));
 }
 
+static int step(struct measure *s, bool last, struct err *e)
+{
+	return kernel(s) ? ktracer_step(&s->ktracer, on_gap, s, e)
+			 : gather_step(&s->gather, last, e);
+}
+
 /* Everything that can be refused is asked for before anything is altered or made. */
 int measure_open(struct measure *s, struct hwlat_opts *o, struct err *e)
 {
 	int ret;
 
 	*s = (struct measure){ .o = o, .altered = ALTERED_INIT };
-	s->evidence.trace.tfs = (struct tfs)TFS_INIT;
+	s->evidence.trace.tfs = s->ktracer.tfs = (struct tfs)TFS_INIT;
+	s->ktracer.root = -1;
 	ret = decide(s, e);
 	if (!ret)
 		ret = findings_init(&s->found, &s->plan.watched, e);
@@ -98,26 +110,37 @@ int measure_open(struct measure *s, struct hwlat_opts *o, struct err *e)
 		ret = err_sys(e, "locking memory failed (run as root, or raise the memlock limit)");
 	if (!ret)
 		ret = cpulist_pin(&s->plan.housekeeping, 0, e);
-	if (!ret)
+	if (!ret && !kernel(s))
 		ret = detector_prepare(&s->detector, &s->plan, o, s->tsc.hz, e);
 	if (!ret)
 		ret = evidence_open(&s->evidence, &s->plan.watched, o, &s->tsc, e);
+	if (!ret && kernel(s))
+		ret = ktracer_open(&s->ktracer, &s->plan, o, &s->tsc, &s->evidence, e);
 	if (!ret)
 		ret = make_run(s, e);
 	if (!ret && o->report && !(s->found.samples = open_text(o->report, e)))
 		ret = e->code;
 	if (!ret)
 		ret = altered_apply(&s->altered, o, e);
-	if (!ret)
+	if (!ret && !kernel(s))
 		ret = gather_init(&s->gather, &s->detector, &s->evidence, &s->tsc, on_gap, s, e);
 	return ret;
+}
+
+/* What the loop knows besides the gaps in its ring. */
+static void from_loop(struct measure *s, unsigned int i)
+{
+	struct spinner *spin = &s->detector.cpus[i].spin;
+
+	findings_quiet(&s->found, i, tsc_ns(s->tsc.hz, spin_quiet_max(spin)));
+	findings_lost(&s->found, i, atomic_load(&spin->lost) - s->found.cpus[i].lost,
+		      tsc_ns(s->tsc.hz, atomic_load(&spin->lost_max_tsc)));
 }
 
 static int write_slice(struct measure *s, unsigned int i, const struct tsc_point *now,
 		       struct err *e)
 {
 	struct findings_cpu *c = &s->found.cpus[i];
-	struct spinner *spin = &s->detector.cpus[i].spin;
 	struct log_slice slice = {
 		.instrument = "hwlat",
 		.cpu = c->cpu,
@@ -127,12 +150,10 @@ static int write_slice(struct measure *s, unsigned int i, const struct tsc_point
 		.duration_ns = now->mono_ns - s->slice_begin.mono_ns,
 		.max_wall_ns = c->slice_max_wall_ns,
 	};
-	uint64_t lost = atomic_load(&spin->lost);
 	int ret;
 
-	findings_quiet(&s->found, i, tsc_ns(s->tsc.hz, spin_quiet_max(spin)));
-	findings_lost(&s->found, i, lost - c->lost,
-		      tsc_ns(s->tsc.hz, atomic_load(&spin->lost_max_tsc)));
+	if (!kernel(s))
+		from_loop(s, i);
 	if (s->evidence.guest)
 		log_count(&slice, LOG_STEAL_NS, counters_steal_total(&s->evidence.counters, i));
 	ret = log_write(&s->log, &slice, &c->slice, e);
@@ -200,7 +221,7 @@ static int watch(struct measure *s, struct err *e)
 				 cpu, DETECTOR_LEASE_S);
 			break;
 		}
-		ret = gather_step(&s->gather, false, e);
+		ret = step(s, false, e);
 		if (!ret && clock_now_ns() >= slice_end) {
 			ret = end_slice(s, e);
 			slice_end += MEASURE_SLICE_S * NSEC_PER_SEC;
@@ -215,7 +236,10 @@ static void final_figures(struct measure *s, const struct tsc_point *end)
 {
 	s->found.elapsed_ns = end->mono_ns - s->begin.mono_ns;
 	s->found.tsc_drift_ppm = tsc_drift_ppm(s->tsc.hz, &s->begin, end, NULL);
-	for (unsigned int i = 0; i < s->found.n_cpus; i++) {
+	for (unsigned int i = 0; i < s->found.n_cpus; i++)
+		s->found.cpus[i].smi_known =
+			counters_smi_total(&s->evidence.counters, i, &s->found.cpus[i].smis);
+	for (unsigned int i = 0; i < s->detector.n; i++) {
 		const struct detector_cpu *d = &s->detector.cpus[i];
 		struct findings_cpu *c = &s->found.cpus[i];
 
@@ -226,14 +250,12 @@ static void final_figures(struct measure *s, const struct tsc_point *end)
 		c->loops = atomic_load(&d->spin.loops);
 		c->watched_ns = tsc_ns(s->tsc.hz, d->spin.watched_tsc);
 		c->blind_ns = tsc_ns(s->tsc.hz, atomic_load(&d->spin.blind_tsc));
-		c->smi_known = counters_smi_total(&s->evidence.counters, i, &c->smis);
 	}
 }
 
-int measure_run(struct measure *s, struct err *e)
+static int start(struct measure *s, struct err *e)
 {
-	_cleanup_free_ int *tids = calloc(s->detector.n, sizeof(*tids));
-	struct tsc_point end;
+	_cleanup_free_ int *tids = calloc(s->detector.n + 1, sizeof(*tids));
 	int ret;
 
 	if (!tids)
@@ -243,21 +265,42 @@ int measure_run(struct measure *s, struct err *e)
 	ret = evidence_start(&s->evidence, tids, e);
 	if (ret < 0)
 		return ret;
-	if (!s->o->quiet && !s->o->json)
-		head(s, stdout);
-	head(s, s->text);
+	if (kernel(s))
+		return ktracer_start(&s->ktracer, e);
 	s->start_tsc = detector_start(&s->detector);
-	tsc_point(&s->begin);
-	s->slice_begin = s->begin;
-	ret = watch(s, e);
-	tsc_point(&end);
+	return 0;
+}
+
+/* Everything that was recorded up to now is judged before the figures are drawn up. */
+static int stop(struct measure *s, struct err *e)
+{
+	int ret = kernel(s) ? ktracer_stop(&s->ktracer, e) : 0;
+
 	detector_stop(&s->detector);
 	if (!ret)
 		ret = evidence_stop(&s->evidence, e);
 	if (!ret)
-		ret = gather_step(&s->gather, true, e);
+		ret = step(s, true, e);
+	return ret ? ret : end_slice(s, e);
+}
+
+int measure_run(struct measure *s, struct err *e)
+{
+	struct tsc_point end;
+	int ret;
+
+	if (!s->o->quiet && !s->o->json)
+		head(s, stdout);
+	head(s, s->text);
+	ret = start(s, e);
+	if (ret < 0)
+		return ret;
+	tsc_point(&s->begin);
+	s->slice_begin = s->begin;
+	ret = watch(s, e);
+	tsc_point(&end);
 	if (!ret)
-		ret = end_slice(s, e);
+		ret = stop(s, e);
 	final_figures(s, &end);
 	findings_sort(&s->found);
 	return ret;
@@ -269,9 +312,11 @@ int measure_close(struct measure *s, struct err *e)
 	int ret;
 
 	detector_free(&s->detector);
+	ret = ktracer_close(&s->ktracer, &why);
 	evidence_close(&s->evidence);
 	gather_free(&s->gather);
-	ret = altered_undo(&s->altered, &why);
+	if (altered_undo(&s->altered, &why) < 0)
+		ret = why.code;
 	if (ret < 0)
 		ret = err_set(e, ret, "%s", why.text);
 	if (s->log_open)
@@ -281,6 +326,17 @@ int measure_close(struct measure *s, struct err *e)
 		fclose(s->text);
 	findings_free(&s->found);
 	return ret;
+}
+
+bool measure_altered(const struct measure *s, unsigned int i, char *buf, size_t size)
+{
+	unsigned int n = 0;
+
+	while (altered_line(&s->altered, s->o, s->evidence.tracing || kernel(s), false, n, buf,
+			    size))
+		if (n++ == i)
+			return true;
+	return ktracer_line(&s->ktracer, i - n, buf, size);
 }
 
 static void print_plan(const struct measure *s)

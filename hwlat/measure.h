@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * measure - one measurement with the spin detector, from set-up to verdict
+ * measure - one measurement, from set-up to verdict
  */
 #ifndef RTKVM_HWLAT_MEASURE_H
 #define RTKVM_HWLAT_MEASURE_H
 
 #include "hwlat/altered.h"
 #include "hwlat/gather.h"
+#include "hwlat/ktracer.h"
 #include "hwlat/detector.h"
 #include "hwlat/evidence.h"
 #include "hwlat/options.h"
@@ -24,6 +25,7 @@ struct measure {
 	struct detector detector;
 	struct evidence evidence;
 	struct gather gather;
+	struct ktracer ktracer; /* in place of detector and gather */
 	struct findings found;
 	struct run run;
 	struct log_writer log;
@@ -46,6 +48,9 @@ int measure_verdict(struct measure *s, struct err *e);
 
 /* measure_close - undo everything that was altered and release; takes a half-opened one */
 int measure_close(struct measure *s, struct err *e);
+
+/* measure_altered - the i-th change to the machine as one line; false past the last */
+bool measure_altered(const struct measure *s, unsigned int i, char *buf, size_t size);
 
 /* measure_dry_run - say what would be watched, with which evidence, and what would be altered */
 int measure_dry_run(struct hwlat_opts *o, struct err *e);

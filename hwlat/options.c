@@ -52,7 +52,7 @@ static const struct argp_option options[] = {
 	{ "width", OPT_WIDTH, "TIME", 0, "the part (default: all of it)" },
 	{ 0, 0, 0, 0, "How:", 2 },
 	{ "detector", OPT_DETECTOR, "NAME", 0,
-	  "spin (default), or a tracer of the kernel: hwlat, osnoise, timerlat" },
+	  "spin (default), or a tracer of the kernel: hwlat or osnoise" },
 	{ "evidence", OPT_EVIDENCE, "KIND", 0,
 	  "what names the causes: trace, counters, or auto (default): trace if it can be had" },
 	{ "priority", OPT_PRIORITY, "N", 0, "SCHED_FIFO priority of the threads (default: 10)" },
@@ -80,7 +80,6 @@ static const char *const detectors[] = {
 	[HWLAT_SPIN] = "spin",
 	[HWLAT_TRACER] = "hwlat",
 	[HWLAT_OSNOISE] = "osnoise",
-	[HWLAT_TIMERLAT] = "timerlat",
 };
 
 static const char *const evidences[] = {

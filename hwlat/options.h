@@ -18,7 +18,6 @@ enum hwlat_detector {
 	HWLAT_SPIN, /* our loop in user space */
 	HWLAT_TRACER, /* the kernel's hwlat tracer, one thread per CPU, interrupts off */
 	HWLAT_OSNOISE, /* the kernel's osnoise tracer: noise of a thread, by source */
-	HWLAT_TIMERLAT, /* the kernel's timerlat tracer: wake-up latency */
 };
 
 enum hwlat_evidence {
@@ -60,7 +59,7 @@ struct hwlat_opts {
 /* hwlat_opts_parse - fill o from a command line; --help prints and exits, nothing is opened */
 int hwlat_opts_parse(struct hwlat_opts *o, int argc, char **argv, struct err *e);
 
-/* hwlat_detector_name - "spin", "hwlat", "osnoise", "timerlat" */
+/* hwlat_detector_name - "spin", "hwlat" or "osnoise" */
 const char *hwlat_detector_name(enum hwlat_detector d);
 
 #endif

@@ -83,6 +83,7 @@ static void causes(FILE *out, const struct findings *r)
 		fprintf(out, "Platform-wide events: %ju\n", (uintmax_t)r->platform_events);
 }
 
+/* The kernel's tracers do not tell how long they watched. */
 static void cpus(FILE *out, const struct findings *r)
 {
 	fprintf(out, "\n%4s %9s %9s %12s %10s %9s %10s %8s\n", "CPU", "watched", "samples",

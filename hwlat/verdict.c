@@ -35,9 +35,7 @@ static json_object *altered_json(const struct measure *s)
 	json_object *lines = json_object_new_array();
 	char line[256];
 
-	for (unsigned int i = 0;
-	     altered_line(&s->altered, s->o, s->evidence.tracing, false, i, line, sizeof(line));
-	     i++)
+	for (unsigned int i = 0; measure_altered(s, i, line, sizeof(line)); i++)
 		json_object_array_add(lines, json_object_new_string(line));
 	return lines;
 }
@@ -48,8 +46,10 @@ static void set_inforce(struct measure *s)
 	char text[1024];
 
 	json_set_str(o, "housekeeping", cpulist_format(&s->plan.housekeeping, text, sizeof(text)));
-	json_set_str(o, "policy", "fifo");
-	json_set_int(o, "priority", s->detector.cpus[0].priority);
+	if (s->detector.n) {
+		json_set_str(o, "policy", "fifo");
+		json_set_int(o, "priority", s->detector.cpus[0].priority);
+	}
 	json_object_object_add(o, "elapsed_s", seconds(s->found.elapsed_ns));
 	json_set_int(o, "tsc_hz", s->tsc.hz);
 	json_set_str(o, "tsc_source", tsc_source_name(s->tsc.source));
@@ -145,9 +145,7 @@ static void foot(const struct measure *s, FILE *out, enum verdict v)
 		fprintf(out, "Limit on real-time threads: %jd of %jd us, %s\n",
 			(intmax_t)s->altered.rt_runtime_us, (intmax_t)s->altered.rt_period_us,
 			s->altered.limit_note);
-	for (unsigned int i = 0;
-	     altered_line(&s->altered, s->o, s->evidence.tracing, false, i, text, sizeof(text));
-	     i++)
+	for (unsigned int i = 0; measure_altered(s, i, text, sizeof(text)); i++)
 		fprintf(out, "Altered: %s\n", text);
 	fprintf(out, "Run directory: %s\n", s->run.dir);
 	for (size_t i = 0; i < json_object_array_length(reasons); i++)

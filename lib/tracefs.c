@@ -289,15 +289,15 @@ static int new_tep(struct tfs *t, struct err *e)
 }
 
 /* One format, not the whole system's: kvm alone has a hundred, a second's work to parse. */
-static int learn(struct tfs *t, const char *system, const char *event, struct err *e)
+int tfs_learn(struct tfs *t, const char *system, const char *event, struct err *e)
 {
 	_cleanup_free_ char *format = NULL;
 	char file[256];
 	int ret = t->tep ? 0 : new_tep(t, e);
 
 	snprintf(file, sizeof(file), "events/%s/%s/format", system, event);
-	if (!ret)
-		ret = load(t->dir, file, 1 << 20, &format, e);
+	if (!ret) /* the records of tracers are described at the top only */
+		ret = load(tfs_has(t, file) ? t->dir : t->root, file, 1 << 20, &format, e);
 	if (ret < 0)
 		return ret;
 	if (tep_parse_event(t->tep, format, strlen(format), system))
@@ -319,7 +319,7 @@ int tfs_enable(struct tfs *t, const char *system, const char *event, const char 
 	if (filter)
 		ret = tfs_write(t, file, filter, e);
 	if (!ret)
-		ret = learn(t, system, event, e);
+		ret = tfs_learn(t, system, event, e);
 	if (ret < 0)
 		return ret;
 	snprintf(file, sizeof(file), "events/%s/%s/enable", system, event);

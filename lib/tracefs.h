@@ -57,6 +57,9 @@ int tfs_write(const struct tfs *t, const char *file, const char *text, struct er
 int tfs_enable(struct tfs *t, const char *system, const char *event, const char *filter,
 	       struct err *e);
 
+/* tfs_learn - be able to read what a tracer records ("ftrace", "hwlat"): nobody enables such events */
+int tfs_learn(struct tfs *t, const char *system, const char *event, struct err *e);
+
 /* tfs_cpumask - record on these CPUs only */
 int tfs_cpumask(struct tfs *t, const struct cpulist *cpus, struct err *e);
 

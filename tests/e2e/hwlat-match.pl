@@ -1,58 +1,85 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: GPL-2.0-only
-# hwlat-match.pl TRUTH SPIKES ABS_MS PERCENT CPU... - hold spikes.jsonl against what was injected
-# TRUTH: lines of hwlat-stops.pl. Prints how many stops there were, how many were found on every
-# CPU, how many of these at their length (within ABS_MS or PERCENT of what is known of it), and on
-# stderr each miss and the distribution of the errors.
+# hwlat-match.pl [--other-clock] TRUTH SPIKES ABS_MS PERCENT CPU...
+# Hold spikes.jsonl against what was injected. TRUTH: lines of hwlat-stops.pl. Prints how many stops
+# there were, how many were found on every CPU, how many of these at their length (within ABS_MS or
+# PERCENT of what is known of it), how many as one event; on stderr each miss, the errors, the names
+# given, and what else was found (the noise beside them).
+# --other-clock: the two were written on machines whose clocks differ by a constant and drift.
 use strict;
 use warnings;
 
+my $other_clock = @ARGV && $ARGV[0] eq '--other-clock' && shift;
 my ($truth, $spikes, $abs_ms, $percent, @cpus) = @ARGV;
-my (@gaps, @errors, %kinds);
-my ($stops, $found, $fit, $grouped) = (0, 0, 0, 0);
+my (@gaps, @stops, @errors, %kinds);
+my ($found, $fit, $grouped) = (0, 0, 0);
 
 sub value { my ($line, $key) = @_; return $line =~ /"$key":"?([^",}]*)/ ? $1 : undef }
 
 open(my $in, '<', $spikes) or die "$spikes: $!\n";
 while (my $line = <$in>) {
-	my $end = value($line, 'wall_ns');
-	push @gaps, { cpu => value($line, 'cpu'), end => $end, ns => value($line, 'latency_ns'),
-		      start => $end - value($line, 'latency_ns'), kind => value($line, 'kind'),
-		      group => value($line, 'group') // 0 };
+	my ($end, $ns) = (value($line, 'wall_ns'), value($line, 'latency_ns'));
+	push @gaps, { cpu => value($line, 'cpu'), start => $end - $ns, end => $end, ns => $ns,
+		      kind => value($line, 'kind'), group => value($line, 'group') // 0 };
 }
 close($in);
+open($in, '<', $truth) or die "$truth: $!\n";
+push @stops, [split] while <$in>;
+close($in);
 
-# The longest gap of this CPU that overlaps the stop.
+# The longest gap of this CPU that overlaps [start, end].
 sub find {
-	my ($cpu, @t) = @_;
+	my ($cpu, $start, $end) = @_;
 	my $best;
 	for my $g (@gaps) {
-		next if $g->{cpu} != $cpu || $g->{end} < $t[0] || $g->{start} > $t[3];
+		next if $g->{cpu} != $cpu || $g->{end} < $start || $g->{start} > $end;
 		$best = $g if !$best || $g->{ns} > $best->{ns};
 	}
 	return $best;
 }
 
-open($in, '<', $truth) or die "$truth: $!\n";
-while (my $line = <$in>) {
-	my @t = split ' ', $line;
-	my ($least, $most) = ($t[2] - $t[1], $t[3] - $t[0]);
+# The offset under which most of the first stops have a gap of their length, found by trying to put
+# each of them on each gap. Chance matches are few: the stops come at random times.
+sub first_offset {
+	my ($best, $most) = (0, -1);
+	my @first = @stops[0 .. ($#stops < 14 ? $#stops : 14)];
+	for my $g (grep { $_->{cpu} == $cpus[0] && $_->{ns} > 5e6 } @gaps) {
+		for my $t (@first[0 .. ($#first < 2 ? $#first : 2)]) {
+			my $offset = $g->{end} - $t->[3]; # the end of a stop is known best
+			my $n = grep {
+				my $h = find($cpus[0], $_->[1] + $offset, $_->[2] + $offset);
+				$h && $h->{ns} > ($_->[2] - $_->[1]) * 0.8 && $h->{ns} < ($_->[3] - $_->[0]) * 1.5
+			} @first;
+			($best, $most) = ($offset, $n) if $n > $most;
+		}
+	}
+	return $best;
+}
+
+my $offset = $other_clock ? first_offset() : 0;
+my $number = 0;
+for my $t (@stops) {
+	my ($least, $most) = ($t->[2] - $t->[1], $t->[3] - $t->[0]);
 	my ($all, $good, %groups) = (1, 1);
-	$stops++;
+	my ($start, $end) = $other_clock ? ($t->[1], $t->[2]) : ($t->[0], $t->[3]);
+	$number++;
 	for my $cpu (@cpus) {
-		my $g = find($cpu, @t);
+		my $g = find($cpu, $start + $offset, $end + $offset);
 		if (!$g || $g->{ns} < $least / 2) {
-			warn "stop $stops of ", $least / 1e6, " ms not found on CPU $cpu\n";
+			printf STDERR "stop %d of %.3f ms not found on CPU %d\n", $number, $least / 1e6, $cpu;
 			$all = 0;
 			next;
 		}
 		my $off = $g->{ns} > $most ? $g->{ns} - $most : $g->{ns} < $least ? $g->{ns} - $least : 0;
 		my $allowed = $abs_ms * 1e6 > $least * $percent / 100 ? $abs_ms * 1e6 : $least * $percent / 100;
+		$g->{stop} = $number;
 		push @errors, $off;
 		$kinds{$g->{kind}}++;
 		$groups{$g->{group}} = 1;
+		$offset = $g->{end} - $t->[3] if $other_clock && $off == 0; # clocks drift
 		if (abs($off) > $allowed) {
-			warn "stop $stops of ", $least / 1e6, " ms is ", $off / 1e6, " ms off on CPU $cpu\n";
+			printf STDERR "stop %d of %.3f ms is %.3f ms off on CPU %d\n", $number, $least / 1e6,
+				$off / 1e6, $cpu;
 			$good = 0;
 		}
 	}
@@ -60,10 +87,12 @@ while (my $line = <$in>) {
 	$fit += $all && $good;
 	$grouped += $all && keys(%groups) == 1 && !exists $groups{0};
 }
-close($in);
 
 @errors = sort { $a <=> $b } @errors;
 printf STDERR "length errors ms: min %.3f median %.3f max %.3f\n", $errors[0] / 1e6,
 	$errors[@errors / 2] / 1e6, $errors[-1] / 1e6 if @errors;
 print STDERR "named: ", join(', ', map { "$_ $kinds{$_}" } sort keys %kinds), "\n";
-print "stops $stops found $found in-length $fit", @cpus > 1 ? " as-one $grouped" : '', "\n";
+my @noise = sort { $a <=> $b } map { $_->{ns} } grep { !$_->{stop} } @gaps;
+printf STDERR "other samples: %d, median %.3f ms, longest %.3f ms\n", scalar @noise,
+	$noise[@noise / 2] / 1e6, $noise[-1] / 1e6 if @noise;
+print "stops ", scalar @stops, " found $found in-length $fit", @cpus > 1 ? " as-one $grouped" : '', "\n";

@@ -145,6 +145,27 @@ static void judges_a_group_as_one(void **state)
 	assert_int_equal(gaps[1].cause.kind, CULPRIT_PLATFORM);
 }
 
+/* An NMI that was sent to all CPUs is named as what it is. */
+static void nmis_are_no_platform_event(void **state)
+{
+	static const struct row rows[] = { { 2, 1000, 9000 }, { 3, 1010, 9000 } };
+	struct gap gaps[MAX];
+	uint64_t next = 1;
+
+	(void)state;
+	fill(gaps, rows, ARRAY_SIZE(rows));
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		gaps[i].facts = (struct culprit_facts){ .gap_ns = 8000,
+							.threshold_ns = 100,
+							.trace = true,
+							.watched_cpus = 2,
+							.nmi_events = 3 };
+	gap_group(gaps, ARRAY_SIZE(rows), NEAR, &next);
+	gap_judge(gaps, ARRAY_SIZE(rows));
+	assert_int_equal(gaps[0].cause.kind, CULPRIT_NMI);
+	assert_int_equal(gaps[1].cause.kind, CULPRIT_NMI);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -152,6 +173,7 @@ int main(void)
 		cmocka_unit_test(waits_for_what_may_come),
 		cmocka_unit_test(sorts),
 		cmocka_unit_test(judges_a_group_as_one),
+		cmocka_unit_test(nmis_are_no_platform_event),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

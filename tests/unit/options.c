@@ -123,7 +123,7 @@ static void refuses(void **state)
 		{ "--housekeeping x", "--housekeeping" },
 		{ "--priority 0", "--priority" },
 		{ "--priority 99", "--priority" },
-		{ "--detector smi", "none of spin, hwlat, osnoise, timerlat" },
+		{ "--detector smi", "none of spin, hwlat, osnoise" },
 		{ "--evidence gut", "none of auto, trace, counters" },
 		{ "--rt-limit maybe", "none of pause, lift, keep" },
 		{ "--quiet --json", "--quiet" },

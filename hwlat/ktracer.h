@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * ktracer - the kernel's own detectors: the hwlat and the osnoise tracer, in an instance of ours
+ *
+ * hwlat (Documentation/trace/hwlat_detector.rst) spins with interrupts off for width of each
+ * window and records the largest gap of each window. Its mode is written, "per-cpu": the default
+ * moves one thread about, and on isolated CPUs falls to "none". osnoise (osnoise-tracer.rst) spins
+ * with interrupts on and says by itself what each interruption was; the rest is hardware.
+ * Settings that all instances share are knobs: journalled, put back.
+ */
+#ifndef RTKVM_HWLAT_KTRACER_H
+#define RTKVM_HWLAT_KTRACER_H
+
+#include "hwlat/evidence.h"
+#include "hwlat/gap.h"
+#include "hwlat/gather.h"
+#include "hwlat/plan.h"
+#include "hwlat/tsc.h"
+#include "lib/knob.h"
+#include "lib/tracefs.h"
+
+enum { KTRACER_KNOBS = 5 };
+
+struct ktracer {
+	struct tfs tfs;
+	const struct hwlat_opts *o;
+	const struct tsc *tsc;
+	struct evidence *evidence;
+	int *cpus; /* the watched CPUs, ascending */
+	unsigned int n_cpus;
+	struct knob knobs[KTRACER_KNOBS];
+	char text[KTRACER_KNOBS][256]; /* what the knobs want */
+	size_t n_knobs;
+	int root;
+	bool set; /* the journal holds something */
+	char journal[64];
+	struct gap *pending; /* GATHER_PENDING entries */
+	size_t n;
+	uint64_t next_group;
+};
+
+/* ktracer_open - choose and set up the tracer; -ENOENT with a remedy when the kernel has none */
+int ktracer_open(struct ktracer *k, const struct plan *plan, const struct hwlat_opts *o,
+		 const struct tsc *tsc, struct evidence *v, struct err *e);
+
+/* ktracer_close - put back and remove; takes a half-opened one */
+int ktracer_close(struct ktracer *k, struct err *e);
+
+int ktracer_start(struct ktracer *k, struct err *e);
+int ktracer_stop(struct ktracer *k, struct err *e);
+
+/* ktracer_step - read what was recorded, judge it and hand it to fn */
+int ktracer_step(struct ktracer *k, gather_fn *fn, void *ctx, struct err *e);
+
+/* ktracer_line - the i-th setting that is changed, as altered_line; false past the last */
+bool ktracer_line(const struct ktracer *k, unsigned int i, char *buf, size_t size);
+
+#endif

@@ -1,0 +1,31 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# rtkvm hwlat against known truth in the lab: stops of the whole machine are found on every watched
+# CPU and are one event of the platform; a FIFO thread is named. make bench has the full counts.
+# shellcheck source=tests/e2e/tap.sh
+. tests/e2e/tap.sh
+
+[ "$(id -u)" = 0 ] || skip_all "stopping the lab's machine and reading its files needs root"
+command -v qemu-system-x86_64 >/dev/null || skip_all "no qemu-system-x86_64"
+"$RTKVM" lab build --flavour fast --kernel rt >"$T/build" 2>&1 || skip_all "the lab's rt kernel cannot be built: $(tail -n 1 "$T/build")"
+
+stops=15
+DURATION=40s PEER_S=10 tests/e2e/hwlat-lab.sh "$T/lab" "$stops" recall hog 2>"$T/said"
+is $? 0 "the lab ran"
+sed 's/^/# /' "$T/said"
+
+# What another load on this machine adds to a stop is the emulator's noise, not ours to judge here:
+# lengths are held against truth in make bench.
+found=$(perl tests/e2e/hwlat-match.pl --other-clock "$T/lab/recall.truth" \
+	"$T/lab/recall/spikes.jsonl" 2 5 2 3 2>"$T/match")
+sed 's/^/# /' "$T/match"
+like "$found" "^stops $stops found $stops " "every stop is found on both CPUs"
+like "$found" " as-one $stops$" "each stop is one event"
+ok "none is a thread's or an interrupt's" sh -c "! grep -Eq 'named: .*(thread|irq)' $T/match"
+is "$(jq -r .conditions "$T/lab/recall/run.json")" emulated "the lab's results say what they are"
+
+named=$(jq -r 'select(.kind == "thread" and (.detail | startswith("rthog"))) | .cpu' \
+	"$T/lab/hog/spikes.jsonl" | wc -l)
+ok "the hog is named ($named of $stops)" test "$named" -ge $((stops * 95 / 100))
+
+done_testing
