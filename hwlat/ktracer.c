@@ -200,18 +200,13 @@ static void from_hwlat(struct ktracer *k, struct tep_event *event, struct tep_re
 {
 	uint64_t inner = number(event, record, "duration");
 	uint64_t outer = number(event, record, "outer_duration");
-	int len = 0;
-	const int64_t *ts = tep_get_field_raw(NULL, event, "timestamp", record, &len, 0);
+	uint64_t wall_ns =
+		number(event, record, "tv_sec") * NSEC_PER_SEC + number(event, record, "tv_nsec");
+	int64_t back_ns = k->tsc->base.wall_ns - wall_ns;
 
 	g->ns = (inner > outer ? inner : outer) * 1000;
-	g->start_tsc = record->ts;
-	if (ts && len == 16) { /* struct timespec64 */
-		uint64_t wall_ns = ts[0] * NSEC_PER_SEC + ts[1];
-		int64_t back_ns = k->tsc->base.wall_ns - wall_ns;
-
-		g->start_tsc = k->tsc->base.tsc + (back_ns > 0 ? -tsc_cycles(k->tsc->hz, back_ns)
-							       : tsc_cycles(k->tsc->hz, -back_ns));
-	}
+	g->start_tsc = k->tsc->base.tsc + (back_ns > 0 ? -tsc_cycles(k->tsc->hz, back_ns)
+						       : tsc_cycles(k->tsc->hz, -back_ns));
 	g->facts.nmi_events = number(event, record, "nmi_count");
 }
 

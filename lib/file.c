@@ -59,10 +59,39 @@ char *file_read_line(const char *path, char *buf, size_t size)
 	return buf;
 }
 
+/* The kernel's files say that they are empty: what counts is where reading ends. */
+static ssize_t read_to_end(int fd, size_t expected, size_t max, char **data)
+{
+	size_t size = expected ? expected + 1 : 65536, n = 0;
+	char *buf = NULL;
+
+	for (;;) {
+		char *grown = realloc(buf, size + 1);
+		ssize_t got;
+
+		if (!grown) {
+			free(buf);
+			return -ENOMEM;
+		}
+		buf = grown;
+		got = read_some(fd, buf + n, size - n);
+		if (got < 0 || n + got > max) {
+			free(buf);
+			return got < 0 ? got : -EFBIG;
+		}
+		n += got;
+		if (n < size)
+			break;
+		size *= 2;
+	}
+	buf[n] = '\0';
+	*data = buf;
+	return n;
+}
+
 ssize_t file_load(const char *path, size_t max, char **data, struct err *e)
 {
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-	_cleanup_free_ char *buf = NULL;
 	struct stat st;
 	ssize_t n;
 
@@ -73,18 +102,11 @@ ssize_t file_load(const char *path, size_t max, char **data, struct err *e)
 		return err_sys(e, "reading %s failed", path);
 	if (!S_ISREG(st.st_mode))
 		return err_set(e, -EINVAL, "reading %s failed: not a regular file", path);
-	if ((size_t)st.st_size > max)
-		return err_set(e, -EFBIG, "reading %s failed: %jd bytes, at most %zu are taken",
-			       path, (intmax_t)st.st_size, max);
-	buf = malloc(st.st_size + 1);
-	if (!buf)
-		return err_set(e, -ENOMEM, "reading %s failed: no memory", path);
-	n = read_some(fd, buf, st.st_size);
+	n = (size_t)st.st_size > max ? -EFBIG : read_to_end(fd, st.st_size, max, data);
+	if (n == -EFBIG)
+		return err_set(e, n, "reading %s failed: it is longer than %zu bytes", path, max);
 	if (n < 0)
 		return err_set(e, n, "reading %s failed: %s", path, strerror(-n));
-	buf[n] = '\0';
-	*data = buf;
-	buf = NULL;
 	return n;
 }
 

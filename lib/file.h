@@ -17,7 +17,10 @@ ssize_t file_read(const char *path, char *buf, size_t size, struct err *e);
 /* file_read_line - the first line of a kernel file without its newline; "" when it cannot be read */
 char *file_read_line(const char *path, char *buf, size_t size);
 
-/* file_load - a whole file, NUL-terminated, at most max bytes; *data is the caller's to free */
+/*
+ * file_load - a whole file, of the kernel's too, NUL-terminated, at most max bytes; *data is the
+ * caller's to free
+ */
 ssize_t file_load(const char *path, size_t max, char **data, struct err *e);
 
 /* file_write - write text to an existing (kernel) file in one write(2) */

@@ -73,6 +73,12 @@ static void load_refuses_what_is_too_large_or_no_file(void **state)
 	err_clear(&e);
 	assert_int_equal(file_load(*state, 5, &text, &e), -EINVAL);
 	err_clear(&e);
+	err_clear(&e);
+	assert_int_equal(file_load("/proc/cpuinfo", 5, &text, &e),
+			 -EFBIG); /* says it has 0 bytes */
+	err_clear(&e);
+	assert_true(file_load("/proc/cpuinfo", 1 << 24, &text, &e) > 10);
+	free(text);
 	assert_int_equal(file_load("/nonexistent", 5, &text, &e), -ENOENT);
 	assert_non_null(strstr(e.text, "/nonexistent"));
 }
