@@ -32,26 +32,40 @@ OBJS	:= $(SRCS:%.c=$(B)/%.o)
 FUZZ	:= $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,$(filter-out %/driver.c,$(wildcard tests/fuzz/*.c)))
 TESTS	:= $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/*.c))
 
+# short lines; V=1 shows the commands
+ifeq ($(V),)
+.SILENT:
+endif
+say	= @printf '  %-5s %s\n' $(1) $(2)
+
 all: $(B)/rtkvm
 
 # A part that builds more than .o files of its own (guest programs, ACPI) says so in PART/part.mk.
 include $(wildcard $(PARTS:%=%/part.mk))
 
+# Tests take from the archive only what they call; the program takes all.
+$(B)/parts.a: $(OBJS)
+	rm -f $@ && ar rcsT $@ $^
+
 $(B)/rtkvm: $(B)/main.o $(OBJS)
+	$(call say,LINK,$@)
 	$(CC) $(ALLCF) -o $@ $^ $(LIBS)
 
 $(B)/%.o: %.c VERSION
-	@mkdir -p $(@D)
+	mkdir -p $(@D)
+	$(call say,CC,$@)
 	$(CC) $(ALLCF) $(PKG_CF) -MMD -MP -c -o $@ $<
 
-$(B)/tests/unit/%: $(B)/tests/unit/%.o $(OBJS)
-	$(CC) $(ALLCF) -o $@ $^ $(LIBS) -lcmocka
+$(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/parts.a
+	$(call say,LINK,$@)
+	$(CC) $(ALLCF) -o $@ $(filter %.o,$^) $(B)/parts.a $(LIBS) -lcmocka
 
 # libFuzzer declares its entry point nowhere
 $(B)/tests/fuzz/%.o: ALLCF += -Wno-missing-prototypes
 
-$(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/driver.o $(OBJS)
-	$(CC) $(ALLCF) -o $@ $^ $(LIBS)
+$(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/driver.o $(B)/parts.a
+	$(call say,LINK,$@)
+	$(CC) $(ALLCF) -o $@ $(filter %.o,$^) $(B)/parts.a $(LIBS)
 
 unit-programs: $(TESTS)
 fuzz-programs: $(FUZZ)

@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "results/hist.h"
+#include "results/record.h"
 
 enum { LOOP_SLICES = 2, LOOP_SPIKES = 128 };
 

@@ -213,10 +213,11 @@ static int64_t wall_ns(const char *text)
 {
 	struct tm tm = { 0 };
 	char *end = strptime(text, "%a, %d %b %Y %H:%M:%S", &tm);
+	int64_t ns;
 
-	if (!end)
-		return 0;
-	return (int64_t)timegm(&tm) * (int64_t)NSEC_PER_SEC;
+	if (!end || __builtin_mul_overflow((int64_t)timegm(&tm), (int64_t)NSEC_PER_SEC, &ns))
+		return 0; /* unknown */
+	return ns;
 }
 
 static void read_head(struct rttests *r, json_object *o)

@@ -29,7 +29,7 @@ is "$(jq -c '[.cpus[] | .samples + .missed == .expected] | unique' "$T/sim/run.j
 	"samples and missed make up what was expected"
 is "$(jq -c '[.cpus[].expected] | unique' "$T/sim/run.json")" "[18000000]" "one hour at 200 us"
 is "$(jq .spikes "$T/sim/run.json")" "$(wc -l <"$T/sim/spikes.jsonl")" "each spike has its line"
-like "$(jq -r '.reasons[]' "$T/sim/run.json")" 'max_ns is .* above its limit of 40.000 us' \
+like "$(jq -r '.reasons[]' "$T/sim/run.json")" 'max is .* above its limit of 40.00 us' \
 	"the reason is a sentence"
 run "$RTKVM" sample -c 0 -D 1m --simulate 1 --out "$T/sim4"
 is "$code" 4 "a simulation is no proof"
