@@ -34,6 +34,7 @@ static const struct verb verbs[] = {
 	{ "doctor", profiles_doctor, "check a real-time host or guest: what is wrong and why" },
 	{ "report", results_report, "statistics, plots and reports of one run" },
 	{ "compare", results_compare, "is one run better or worse than another?" },
+	{ "history", results_history, "the trend of many runs, and where it changed" },
 	{ "import", results_import, "make runs of other tools' results" },
 	{ "tune", profiles_tune, "what the tuned profiles call; tune install installs them" },
 	{ 0 },

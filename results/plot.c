@@ -124,7 +124,7 @@ void plot_drop(struct plot *p)
 
 void plot_title(struct plot *p, const struct result *r, const char *title, const char *fine_print)
 {
-	bool caution = result_caution(r) != NULL;
+	bool caution = r && result_caution(r);
 	char quoted[512];
 
 	fprintf(p->out,

@@ -26,7 +26,8 @@ enum { PLOT_WIDTH = 1000, PLOT_HEIGHT = 520 };
 int plot_open(struct plot *p, const char *dir, const char *name, struct err *e);
 
 /*
- * plot_title - the title, with a second line of small print: figures and kernel, and a caution
+ * plot_title - the title, with a second line of small print: figures and kernel, and a caution of r
+ * (may be NULL)
  * where the latencies are not of hardware (pictures travel without their report)
  */
 void plot_title(struct plot *p, const struct result *r, const char *title, const char *fine_print);

@@ -22,6 +22,9 @@ int results_report(int argc, char **argv, struct err *e);
 /* results_compare - rtkvm compare A B...: better, worse, the same, or cannot tell */
 int results_compare(int argc, char **argv, struct err *e);
 
+/* results_history - rtkvm history DIR: the trend of many runs, and where it changed */
+int results_history(int argc, char **argv, struct err *e);
+
 /* results_import - rtkvm import FILE...: run directories from other tools' results */
 int results_import(int argc, char **argv, struct err *e);
 
