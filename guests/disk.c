@@ -27,7 +27,14 @@ static const char *const system_packages[] = {
 	"qemu-system-x86", "grub-common",  "grub2-common", "grub-pc-bin", NULL,
 };
 
+/* A process and mount name space of its own: when its first process is killed, everything in it is. */
 static const char *const mmdebstrap[] = {
+	"unshare",
+	"--mount",
+	"--pid",
+	"--fork",
+	"--mount-proc",
+	"--kill-child",
 	"mmdebstrap",
 	"--quiet",
 	"--mode=root",
@@ -178,7 +185,7 @@ static int run_mmdebstrap(const struct kernel *k, const struct apt_package *pack
 		return ret;
 	ret = proc_wait(&p, 0);
 	if (ret < 0) {
-		proc_stop(&p, 10000);
+		proc_stop(&p, 0);
 		return err_set(e, ret, "building the lab's disk was interrupted");
 	}
 	return proc_code(&p) ? explain(log, e) : 0;

@@ -140,7 +140,9 @@ void rundir_remove(struct rundir *r)
 
 	if (!r->path[0])
 		return;
-	file_remove_tree(r->path, &ignored);
+	/* what was just killed may for a moment still write here */
+	for (int tries = 0; file_remove_tree(r->path, &ignored) < 0 && tries < 40; tries++)
+		usleep(50000);
 	if (file_path(lock, sizeof(lock), "%s.lock", r->path))
 		unlink(lock);
 	if (r->lock >= 0)

@@ -9,9 +9,9 @@ $(B)/guests/init: guests/init/init.c lib/abi.h
 	@mkdir -p $(@D)
 	$(CC) $(GUEST_CF) -o $@ $<
 
-$(B)/guests/lab-agent: guests/lab/agent.c guests/lab/proto.h
+$(B)/guests/lab-agent: guests/lab/agent.c guests/lab/job.c guests/lab/agent.h guests/lab/proto.h
 	@mkdir -p $(@D)
-	$(CC) $(GUEST_CF) -o $@ $<
+	$(CC) $(GUEST_CF) -o $@ $(filter %.c,$^)
 
 $(B)/guests/lab-customize: guests/lab/customize
 	@mkdir -p $(@D)

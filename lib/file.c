@@ -244,7 +244,7 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 
 int file_remove_tree(const char *path, struct err *e)
 {
-	if (nftw(path, remove_one, 32, FTW_DEPTH | FTW_PHYS) && errno != ENOENT)
+	if (nftw(path, remove_one, 32, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) && errno != ENOENT)
 		return err_sys(e, "removing %s failed", path);
 	return 0;
 }

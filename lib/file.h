@@ -38,7 +38,10 @@ int file_copy(const char *from, const char *to, struct err *e);
 /* file_mkdirs - make a directory and its parents (mkdir -p) */
 int file_mkdirs(const char *path, struct err *e);
 
-/* file_remove_tree - remove a directory and all below it; symbolic links are not followed */
+/*
+ * file_remove_tree - remove a directory and all below it; symbolic links are not followed, and what
+ * is mounted below it is left alone (and is then an error)
+ */
 int file_remove_tree(const char *path, struct err *e);
 
 bool file_exists(const char *path);

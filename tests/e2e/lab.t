@@ -77,6 +77,12 @@ is "$(printf '%s\n' "$out" | sed -n '1,2p')" "a  b
 2" "several words are a program and its arguments; --cpus"
 like "$out" 'console=ttyS0 .*quiet extra=1$' "--cmdline takes the place of the isolation"
 
+run "$RTKVM" lab build --flavour fast --kernel generic
+is "$code" 0 "lab build --kernel generic: $errs"
+run fast --kernel generic -- 'uname -v; ls /dev/kvm'
+like "$code $(printf '%s' "$out" | tr '\n' ' ')" '^0 #1 SMP PREEMPT_DYNAMIC .* /dev/kvm' \
+	"the other kernel has KVM as well"
+
 run fast -- no-such-program-here with arguments
 is "$code" 127 "a program that does not exist is 127"
 like "$errs" 'no-such-program-here failed' "and named"
@@ -183,7 +189,7 @@ like "$out" 'disk: up to date' "a second time there is nothing to do"
 run "$RTKVM" lab run --disk "$T/disk" --results "$T/full" -- '
 	systemctl is-system-running
 	echo "$RTKVM_LAB"; uname -v; rtkvm --version; cat /sys/devices/system/cpu/isolated
-	sed -i "1i set tuned_params=\"isolcpus=3 rtkvm_test=1\"
+	sed -i "s/^set tuned_params=.*/set tuned_params=\"isolcpus=3 rtkvm_test=1\"/
 		/^\tlinux/s/$/ \$tuned_params/" /boot/grub/grub.cfg
 	echo kept >/root/kept; echo 5 >$RTKVM_RESULTS/five; exit 5'
 is "$code" 5 "full: the command's exit code is ours"
