@@ -23,7 +23,7 @@
 
 enum {
 	CAMPAIGN_NAME_BYTES = 16,
-	CAMPAIGN_GUEST_NAME = 7, /* phase-guest has to fit a log's instrument name */
+	CAMPAIGN_GUEST_NAME = 7, /* phase/guest has to fit a log's instrument name */
 	CAMPAIGN_TEXT_BYTES = 256,
 	CAMPAIGN_GUESTS = 16,
 	CAMPAIGN_LOADS = 16,

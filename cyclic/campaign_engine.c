@@ -42,7 +42,7 @@ void engine_group(char buf[static LOG_INSTRUMENT_BYTES], const struct phase_entr
 	bool several = g && p->n_guests > 1;
 
 	snprintf(buf, LOG_INSTRUMENT_BYTES, "%.*s%s%.*s", CAMPAIGN_NAME_BYTES - 1, p->entry.name,
-		 several ? "-" : "", CAMPAIGN_GUEST_NAME, several ? g->entry.name : "");
+		 several ? "/" : "", CAMPAIGN_GUEST_NAME, several ? g->entry.name : "");
 }
 
 static const struct guest_entry *guest_named(const struct phase_entry *p, const char *name)

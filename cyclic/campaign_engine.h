@@ -22,7 +22,7 @@ struct engine {
 /* engine_run - every phase that is not done yet, then the report; a verdict or -errno */
 int engine_run(struct engine *en, struct err *e);
 
-/* engine_group - what a phase's figures are called: PHASE, or PHASE-GUEST where it has several */
+/* engine_group - what a phase's figures are called: PHASE, or PHASE/GUEST where it has several */
 void engine_group(char buf[static LOG_INSTRUMENT_BYTES], const struct phase_entry *p,
 		  const struct guest_entry *g);
 

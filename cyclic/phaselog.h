@@ -14,7 +14,7 @@
 
 /* One CPU of one group. */
 struct phaselog_cpu {
-	char group[LOG_INSTRUMENT_BYTES]; /* phase, or phase-guest */
+	char group[LOG_INSTRUMENT_BYTES]; /* phase, or phase/guest */
 	int cpu, host_cpu;
 	struct hist hist;
 	int64_t expected, missed; /* -1: some attempt could not tell */

@@ -96,6 +96,61 @@ static void run_case(const struct result *r, struct test_case *c)
 		format_verdict(r, c->text + strlen(c->text), sizeof(c->text) - strlen(c->text));
 }
 
+/* A phase of a campaign (rtkvm-campaign(1)): its own verdict, also where it has no histogram. */
+static void phase_case(json_object *phase, struct test_case *c)
+{
+	const char *verdict = json_str(phase, "verdict", json_str(phase, "status", "pending"));
+	json_object *reasons = json_at(phase, "reasons");
+	size_t n = reasons ? json_object_array_length(reasons) : 0;
+
+	snprintf(c->name, sizeof(c->name), "phase %s", json_str(phase, "name", ""));
+	c->outcome = !strcmp(verdict, "pass") ? CASE_OK
+		     : !strcmp(verdict, "inconclusive") || !strcmp(verdict, "skipped")
+			     ? CASE_SKIPPED
+			     : CASE_FAILED;
+	snprintf(c->text, sizeof(c->text), "%s", verdict);
+	for (size_t i = 0; i < n; i++)
+		snprintf(c->text + strlen(c->text), sizeof(c->text) - strlen(c->text), "%s %s",
+			 i ? ";" : ":",
+			 json_object_get_string(json_object_array_get_idx(reasons, i)));
+}
+
+/* The run as such: one case, and one for each phase of a campaign. */
+static size_t run_cases(const struct result *r)
+{
+	json_object *phases = json_at(r->run.doc, "phases");
+
+	return 1 + (json_object_is_type(phases, json_type_array) ? json_object_array_length(phases)
+								 : 0);
+}
+
+static void nth_run_case(const struct result *r, size_t n, struct test_case *c)
+{
+	if (!n)
+		run_case(r, c);
+	else
+		phase_case(json_object_array_get_idx(json_at(r->run.doc, "phases"), n - 1), c);
+}
+
+/* Limits are for all of a run, but those of a campaign's phase for PHASE and PHASE/GUEST only. */
+static bool limit_applies(const struct result *r, const struct group *g, uint64_t limit_ns)
+{
+	json_object *limits = json_at(r->run.doc, "limits");
+
+	for (size_t i = 0; i < json_object_array_length(limits); i++) {
+		json_object *l = json_object_array_get_idx(limits, i);
+		const char *phase = json_str(l, "phase", NULL);
+		size_t n = phase ? strlen(phase) : 0;
+
+		if ((uint64_t)json_int(l, "limit_ns", -1) == limit_ns &&
+		    !strcmp(json_str(l, "what", ""), "max_ns") &&
+		    (!phase || (!strncmp(g->instrument, phase, n) &&
+				(!g->instrument[n] || g->instrument[n] == '/'))))
+			return true;
+	}
+	return false;
+}
+
 typedef void case_printer(FILE *f, const struct result *r, const struct test_case *c, int n);
 
 struct tally {
@@ -111,6 +166,8 @@ static struct tally cases(FILE *f, const struct result *r, const struct group *g
 
 	for (size_t i = 0; i < g->n_cpus; i++)
 		for (size_t k = 0; k < r->n_limits; k++) {
+			if (!limit_applies(r, g, r->limits_ns[k]))
+				continue;
 			one_case(r, g, &g->cpus[i], k, &c);
 			t.n++;
 			t.failed += c.outcome == CASE_FAILED;
@@ -180,16 +237,21 @@ static void junit_suite(FILE *f, const struct result *r, const char *name, struc
 
 void report_junit(FILE *f, const struct result *r)
 {
-	struct tally t = { .n = 1 };
+	struct tally t = { .n = run_cases(r) };
 	struct test_case c;
 
-	run_case(r, &c);
-	t.failed = c.outcome == CASE_FAILED;
-	t.skipped = c.outcome == CASE_SKIPPED;
+	for (int i = 0; i < t.n; i++) {
+		nth_run_case(r, i, &c);
+		t.failed += c.outcome == CASE_FAILED;
+		t.skipped += c.outcome == CASE_SKIPPED;
+	}
 	fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"rtkvm\">\n", f);
 	junit_suite(f, r, "run", t, 0);
 	junit_properties(f, r);
-	junit_case(f, r, &c, 1);
+	for (int i = 0; i < t.n; i++) {
+		nth_run_case(r, i, &c);
+		junit_case(f, r, &c, i + 1);
+	}
 	fputs("  </testsuite>\n", f);
 	for (size_t i = 0; i < r->n_groups; i++) {
 		const struct group *g = &r->groups[i];
@@ -236,11 +298,13 @@ void report_ktap(FILE *f, const struct result *r)
 {
 	struct test_case c;
 
-	fprintf(f, "KTAP version 1\n1..%zu\n", r->n_groups + 1);
+	fprintf(f, "KTAP version 1\n1..%zu\n", r->n_groups + run_cases(r));
 	if (result_caution(r))
 		fprintf(f, "# %s\n", result_caution(r));
-	run_case(r, &c);
-	ktap_line(f, "", &c, 1);
+	for (size_t i = 0; i < run_cases(r); i++) {
+		nth_run_case(r, i, &c);
+		ktap_line(f, "", &c, i + 1);
+	}
 	for (size_t i = 0; i < r->n_groups; i++) {
 		const struct group *g = &r->groups[i];
 		struct tally t = cases(f, r, g, NULL);
@@ -248,7 +312,7 @@ void report_ktap(FILE *f, const struct result *r)
 		fprintf(f, "  KTAP version 1\n  1..%d%s\n", t.n,
 			t.n ? "" : " # SKIP no limit was set");
 		cases(f, r, g, ktap_case);
-		fprintf(f, "%s %zu ", t.failed ? "not ok" : "ok", i + 2);
+		fprintf(f, "%s %zu ", t.failed ? "not ok" : "ok", i + 1 + run_cases(r));
 		ktap_text(f, g->instrument);
 		fputs(t.n && t.skipped == t.n ? " # SKIP no verdict\n" : "\n", f);
 	}

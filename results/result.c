@@ -39,6 +39,15 @@ static int by_u64(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+static bool have_limit(const struct result *r, uint64_t ns)
+{
+	for (size_t i = 0; i < r->n_limits; i++)
+		if (r->limits_ns[i] == ns)
+			return true;
+	return false;
+}
+
+/* The phases of a campaign often share one. */
 static void find_limits(struct result *r)
 {
 	json_object *limits = json_at(r->run.doc, "limits");
@@ -47,7 +56,7 @@ static void find_limits(struct result *r)
 		json_object *l = json_object_array_get_idx(limits, i);
 		int64_t ns = json_int(l, "limit_ns", -1);
 
-		if (r->n_limits < LIMITS_MAX && ns >= 0 &&
+		if (r->n_limits < LIMITS_MAX && ns >= 0 && !have_limit(r, ns) &&
 		    !strcmp(json_str(l, "what", ""), "max_ns"))
 			r->limits_ns[r->n_limits++] = ns;
 	}

@@ -113,6 +113,46 @@ is "$(counts "$T/cut" $n)" "$all" "and equals an uninterrupted one"
 run "$RTKVM" campaign resume "$T/cut"
 is "$code" 4 "resume of a complete one repeats its verdict"
 
+# --- limits, gates, reports ---
+cat >"$T/limits.ini" <<'END'
+[campaign]
+name = limits
+smoke = yes
+[phase tight]
+run = sample
+cpus = 0
+simulate = 1
+duration = 1h
+limit = 60us p99=1us
+[phase wide]
+run = sample
+cpus = 0
+simulate = 1
+duration = 1h
+limit = 1s
+[phase gate]
+run = sample
+cpus = 0
+simulate = 1
+duration = 1h
+limit = 60us
+gate = yes
+[phase after]
+run = doctor
+END
+run "$RTKVM" campaign run --quiet --out "$T/limits" "$T/limits.ini"
+is "$code" 1 "a limit that is broken is exit 1"
+like "$(jq -r '.reasons[]' "$T/limits/run.json")" \
+	'phase tight, fail: largest: .* us on CPU 0 .* of tight at 20..-' "with value, place and time"
+like "$(jq -r '.reasons[]' "$T/limits/run.json")" 'phase tight, fail: p99 ' "also of a quantile"
+is "$(jq -c '[.phases[] | [.name, .status, .verdict]]' "$T/limits/run.json")" \
+	'[["tight","done","fail"],["wide","done","pass"],["gate","done","fail"],["after","skipped",null]]' \
+	"each phase by its own limits; a gate ends the campaign"
+ok "a report is made" test -s "$T/limits/report.html"
+is "$(xmllint --xpath 'concat(count(//testcase), " ", count(//failure), " ", count(//skipped))' \
+	"$T/limits/junit.xml")" "8 4 1" "JUnit: cases, failures, skipped"
+is "$(grep -c '^not ok' "$T/limits/report.ktap")" 4 "KTAP says the same"
+
 # --- drift ---
 "$RTKVM" campaign run --quiet --out "$T/drift" "$T/sim.ini" >/dev/null 2>&1 &
 pid=$!
