@@ -309,6 +309,11 @@ static int check_clock(const struct explanation *x, struct err *e)
 	const struct clock_bound *b = &x->bound;
 	struct clock_rate r = x->session.rate;
 
+	if (x->session.has[HOST] && x->model.windows && !b->inside)
+		return err_set(
+			e, -EINVAL,
+			"with offset %jd (%s) no guest event falls into a time when the host ran the guest; give the right --offset, or traces of the same time",
+			(intmax_t)x->session.file[GUEST].clock.offset, x->session.offset_from);
 	if (b->outside || (b->inside && b->low > b->high))
 		return err_set(
 			e, -EINVAL,

@@ -85,10 +85,11 @@ static int room_for(uint8_t **buf, size_t *room, size_t bytes, struct err *e)
 
 	if (bytes <= *room)
 		return 0;
-	more = realloc(*buf, bytes);
+	more = realloc(*buf, bytes + FEED_SLACK);
 	if (!more)
 		return err_set(e, -ENOMEM, "reading the trace failed: no memory for %zu bytes",
 			       bytes);
+	memset(more + bytes, 0, FEED_SLACK);
 	*buf = more;
 	*room = bytes;
 	return 0;

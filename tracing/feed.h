@@ -28,7 +28,7 @@ struct event {
 	uint64_t lost; /* events lost just before this one on its CPU; UINT64_MAX: unknown number */
 };
 
-enum { FEED_IDS = 65536 };
+enum { FEED_IDS = 65536, FEED_SLACK = 8 /* bytes that may be read behind a record */ };
 
 /* What one file contributes: its events, which of them are wanted, its clock. */
 struct feed_file {

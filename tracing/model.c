@@ -17,6 +17,24 @@ enum {
 	GAP_NS = 100000,
 };
 
+static struct number number_of(struct field f)
+{
+	struct number n = { f.offset, 0, f.is_signed };
+
+	if (f.bytes == 1 || f.bytes == 2 || f.bytes == 4)
+		n.shift = 64 - 8 * f.bytes;
+	return n;
+}
+
+static inline uint64_t number_get(const uint8_t *rec, struct number n)
+{
+	uint64_t v;
+
+	memcpy(&v, rec + n.offset, sizeof(v));
+	v <<= n.shift;
+	return n.is_signed ? (uint64_t)((int64_t)v >> n.shift) : v >> n.shift;
+}
+
 static void bind_fields(const struct dat_format *f, const struct event_row *row, struct binding *b,
 			char *missing, size_t size)
 {
@@ -27,7 +45,11 @@ static void bind_fields(const struct dat_format *f, const struct event_row *row,
 		bool optional = *name == '?';
 		struct field *to = &b->field[i];
 
-		if (format_field(f->text, f->len, name + optional, to)) {
+		b->n_fields = i + 1;
+		/* a thread's name is looked at as a whole */
+		if (format_field(f->text, f->len, name + optional, to) &&
+		    (to->bytes == COMM_BYTES || !strstr(name, "comm"))) {
+			b->number[i] = number_of(*to);
 			if (b->min_bytes < (uint32_t)to->offset + to->bytes)
 				b->min_bytes = to->offset + to->bytes;
 		} else if (!optional) {
@@ -134,19 +156,23 @@ static int need(const struct side *s, const struct dat *d, const char *const *na
 
 static int common_fields(struct side *s, const struct feed_file *file, struct err *e)
 {
+	static const char *const names[] = { "common_pid", "common_flags", "common_preempt_count" };
+	struct number *to[] = { &s->pid, &s->flags, &s->preempt };
+
 	for (size_t i = 0; i < file->dat->n_formats; i++) {
 		const struct dat_format *f = &file->dat->formats[i];
+		struct field field;
+		size_t k;
 
-		if (!format_field(f->text, f->len, "common_pid", &s->pid) ||
-		    !format_field(f->text, f->len, "common_flags", &s->flags) ||
-		    !format_field(f->text, f->len, "common_preempt_count", &s->preempt))
-			continue;
-		s->common_bytes = s->pid.offset + s->pid.bytes;
-		if (s->common_bytes < (uint32_t)s->flags.offset + s->flags.bytes)
-			s->common_bytes = s->flags.offset + s->flags.bytes;
-		if (s->common_bytes < (uint32_t)s->preempt.offset + s->preempt.bytes)
-			s->common_bytes = s->preempt.offset + s->preempt.bytes;
-		return 0;
+		for (k = 0; k < ARRAY_SIZE(names); k++) {
+			if (!format_field(f->text, f->len, names[k], &field))
+				break;
+			*to[k] = number_of(field);
+			if (s->common_bytes < (uint32_t)field.offset + field.bytes)
+				s->common_bytes = field.offset + field.bytes;
+		}
+		if (k == ARRAY_SIZE(names))
+			return 0;
 	}
 	return err_set(e, -EINVAL, "reading %s failed: no event format tells the common fields",
 		       file->dat->name);
@@ -513,19 +539,24 @@ int model_event(struct model *m, const struct event *ev, unsigned int side, stru
 	struct side *s = &m->side[side];
 	const struct binding *b = &s->bindings[ev->kind];
 	struct cpu *c = &s->cpus[ev->cpu];
-	struct said v = { .rec = ev->rec, .len = ev->len, .cpu = ev->cpu, .name = b->name, .b = b };
+	struct said v; /* not zeroed: nobody looks at fields that its row does not have */
 
 	if (ev->len < b->min_bytes)
 		return err_set(e, -EINVAL, "an event %s of %u bytes is shorter than its format",
 			       b->row->name, ev->len);
 	/* a clock that runs backwards would make negative parts */
 	m->now = ev->ts > m->now ? ev->ts : m->now;
+	v.rec = ev->rec;
+	v.len = ev->len;
+	v.cpu = ev->cpu;
+	v.name = b->name;
+	v.b = b;
 	v.ts = m->now;
-	v.pid = field_get(ev->rec, s->pid);
-	v.flags = field_get(ev->rec, s->flags);
-	v.preempt = field_get(ev->rec, s->preempt);
-	for (int i = 0; i < MODEL_FIELDS && b->row->fields[i]; i++)
-		v.f[i] = field_get(ev->rec, b->field[i]);
+	v.pid = number_get(ev->rec, s->pid);
+	v.flags = number_get(ev->rec, s->flags);
+	v.preempt = number_get(ev->rec, s->preempt);
+	for (uint32_t i = 0; i < b->n_fields; i++)
+		v.f[i] = number_get(ev->rec, b->number[i]);
 	if (ev->lost)
 		lost(m, s, c, &v);
 	if (side == HOST)

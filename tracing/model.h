@@ -24,10 +24,19 @@
 enum { HOST, GUEST, SIDES };
 enum { MODEL_FIELDS = 5, IRQ_DEPTH = 8, MARKS = 64, TIMERS = 1024, GAPS = 256, PICTURE_CELLS = 60 };
 
+/* A number in a record, read by one load and two shifts; records have FEED_SLACK bytes behind. */
+struct number {
+	uint16_t offset;
+	uint8_t shift; /* 64 minus its bits */
+	bool is_signed;
+};
+
 /* An event of interest as it lies in one file's records. */
 struct binding {
 	const struct event_row *row;
 	struct field field[MODEL_FIELDS];
+	struct number number[MODEL_FIELDS];
+	uint32_t n_fields;
 	uint32_t min_bytes; /* a shorter record is corrupt */
 	uint16_t name; /* of an interrupt vector's event */
 };
@@ -85,7 +94,7 @@ struct sampler {
 
 struct side {
 	bool present;
-	struct field pid, flags, preempt;
+	struct number pid, flags, preempt;
 	uint32_t common_bytes;
 	struct binding *bindings; /* by event.kind; 0 is unused */
 	size_t n_bindings;

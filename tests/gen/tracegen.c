@@ -6,7 +6,7 @@
  *
  * writes DIR/host.dat, DIR/guest.dat and DIR/truth (a line for each wake-up: its time, vCPU, case,
  * cause, latency in ns). Keys: seed vcpus hz offset noise chatter rt case (a name; all by turns)
- * inject_ns raw (1: directories of raw pages instead of files).
+ * inject_ns every (only each N-th wake-up is late) raw (1: directories of raw pages instead of files) no_timers.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -18,7 +18,7 @@
 #include "tests/gen/sim.h"
 
 struct keys {
-	uint64_t seed, vcpus, hz, noise, chatter, rt, inject_ns, raw;
+	uint64_t seed, vcpus, hz, noise, chatter, rt, inject_ns, raw, no_timers, every;
 	int64_t offset;
 	int kind;
 };
@@ -37,6 +37,8 @@ static void set_key(struct keys *k, const char *arg)
 		{ "rt", offsetof(struct keys, rt) },
 		{ "inject_ns", offsetof(struct keys, inject_ns) },
 		{ "raw", offsetof(struct keys, raw) },
+		{ "every", offsetof(struct keys, every) },
+		{ "no_timers", offsetof(struct keys, no_timers) },
 		{ "offset", offsetof(struct keys, offset) },
 	};
 	size_t n = strcspn(arg, "=");
@@ -53,6 +55,14 @@ static void set_key(struct keys *k, const char *arg)
 		}
 	fprintf(stderr, "tracegen: what is \"%s\"?\n", arg);
 	exit(2);
+}
+
+/* Every k->every-th wake-up is late, by one case after the other. */
+static enum sim_case kind_of(const struct keys *k, uint64_t turn)
+{
+	if (turn % k->every)
+		return SIM_PLAIN;
+	return k->kind >= 0 ? (enum sim_case)k->kind : turn / k->every % SIM_CASES;
 }
 
 static void truth_line(void *arg, const struct sim_spike *s)
@@ -78,7 +88,7 @@ static int save(const struct sim *s, const char *dir, bool raw, struct err *e)
 
 int main(int argc, char **argv)
 {
-	struct keys k = { .seed = 1, .vcpus = 1, .hz = 2600000000, .kind = -1 };
+	struct keys k = { .seed = 1, .vcpus = 1, .every = 1, .hz = 2600000000, .kind = -1 };
 	struct sim_opts o = { .start = 1ull << 40 };
 	struct err e = { 0 };
 	struct sim s;
@@ -100,6 +110,7 @@ int main(int argc, char **argv)
 	o.chatter = k.chatter;
 	o.rt_guest = k.rt;
 	o.inject_ns = k.inject_ns;
+	o.without_guest = k.no_timers ? 1ull << G_HRTIMER_START : 0;
 	sim_init(&s, &o);
 	if (file_mkdirs(argv[1], &e))
 		goto fail;
@@ -111,8 +122,7 @@ int main(int argc, char **argv)
 		goto fail;
 	}
 	for (; gen_events(&s.host) + gen_events(&s.guest) < want; turn++)
-		sim_cycle(&s, turn % k.vcpus,
-			  k.kind >= 0 ? k.kind : (int)(turn / k.vcpus % SIM_CASES));
+		sim_cycle(&s, turn % k.vcpus, kind_of(&k, turn / k.vcpus));
 	sim_end(&s);
 	fclose(s.arg);
 	if (save(&s, argv[1], k.raw, &e))

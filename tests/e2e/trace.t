@@ -1,0 +1,130 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Explaining generated traces with known causes, side by side with trace-cmd; recording this kernel.
+# shellcheck source=tests/e2e/tap.sh
+. tests/e2e/tap.sh
+
+gen=$(dirname "$RTKVM")/tests/gen/tracegen
+[ -x "$gen" ] || skip_all "tracegen is not built (make unit-programs)"
+
+"$gen" "$T/tr" 60000 noise=1 vcpus=2 offset=-29755526804 rt=1 >"$T/gen" || echo "# tracegen failed"
+
+# --- every case's verdict ---
+run "$RTKVM" trace explain -H "$T/tr/host.dat" -g "$T/tr/guest.dat" --list 4096 -t 195us --json
+is "$code" 0 "explain ends well"
+printf '%s\n' "$out" >"$T/json"
+# both are in order of time: vCPU and cause of each must be the same
+jq -r '.list[] | "\(.cpu) \(.cause)"' "$T/json" | sort -s -n -k 1,1 >"$T/found"
+awk '$4 != "-" { print $2, $4 }' "$T/tr/truth" | sort -s -n -k 1,1 >"$T/want"
+ok "$(wc -l <"$T/want") wake-ups" [ "$(wc -l <"$T/want")" -gt 500 ]
+ok "the cause of every one is the one that was injected" cmp "$T/want" "$T/found"
+is "$(jq '[.list[] | .latency_ns - ([.parts[].ns] | add)] | map(select(. != 0)) | length' \
+	"$T/json")" 0 "the parts of each add up to its latency to the nanosecond"
+is "$(jq '[.causes[].ns] | add' "$T/json")" "$(jq .spikes_ns "$T/json")" \
+	"and the causes' to the whole"
+is "$(jq '[.list[].parts[] | select(.cause == "unexplained")] | length' "$T/json")" 0 \
+	"nothing is unexplained"
+run "$RTKVM" trace explain -H "$T/tr/host.dat" -g "$T/tr/guest.dat" --timeline
+like "$out" 'host thread hog/500 \(prio 49\)' "text names the thread"
+like "$out" 'guest offset -29755526804 \(its file\), off by -?[0-9]+ to \+[0-9]+ ns at most' \
+	"and the clock's error"
+
+# --- other containers say the same ---
+sum=$(printf '%s\n' "$out" | md5sum)
+if command -v trace-cmd >/dev/null; then
+	for c in zstd none; do
+		for s in host guest; do
+			trace-cmd convert -i "$T/tr/$s.dat" -o "$T/$s-$c.dat" --file-version 7 \
+				--compression $c >/dev/null 2>&1
+		done
+		run "$RTKVM" trace explain -H "$T/host-$c.dat" -g "$T/guest-$c.dat" --timeline
+		is "$(printf '%s\n' "$out" | md5sum)" "$sum" "version 7, compressed by $c: the same"
+	done
+	is "$(trace-cmd report -i "$T/tr/host.dat" 2>/dev/null | grep -c ': ')" \
+		"$(trace-cmd report -R -i "$T/tr/host.dat" 2>/dev/null | grep -c ': ')" \
+		"trace-cmd reads what we write"
+	n=$(for s in host guest; do trace-cmd report -i "$T/tr/$s.dat" 2>/dev/null; done |
+		grep -vc '^cpus=')
+	is "$n" "$(jq .events "$T/json")" "and counts as many events"
+else
+	skip 4 "trace-cmd is not installed"
+fi
+"$gen" "$T/raw" 20000 raw=1 >/dev/null
+run "$RTKVM" trace explain -H "$T/raw/host" -g "$T/raw/guest" --tsc-hz 2600000000
+is "$code" 0 "directories of raw pages"
+run "$RTKVM" trace explain -H "$T/raw/host" -g "$T/raw/guest"
+like "$out" 'at 2600\.0[0-9]* MHz \(estimated from its timers\)' "a rate nobody tells is estimated"
+
+# --- a run directory ---
+mkdir -p "$T/run/trace"
+cp "$T/tr/host.dat" "$T/tr/guest.dat" "$T/run/trace/"
+cat >"$T/run/run.json" <<'END'
+{"schema":1,"name":"x","started":"2026-11-20T10:00:00Z","ended":null,"verdict":"pass","reasons":[],
+"conditions":"emulated","host":{},"guest":{},"vmm":{},"asked":{},"inforce":{},"limits":[],"cpus":[],
+"window":{},"spikes":0,"causes":{},"files":{}}
+END
+echo '{"instrument":"cyclictest","cpu":1,"wall_ns":5,"latency_ns":7}' >"$T/run/spikes.jsonl"
+for i in 1 2; do
+	run "$RTKVM" trace explain "$T/run"
+	is "$code" 0 "a run directory, time $i"
+done
+is "$(grep -c '"instrument":"cyclictest"' "$T/run/spikes.jsonl")" 1 "other spikes stay"
+is "$(grep -c '"instrument":"trace"' "$T/run/spikes.jsonl")" "$(jq .trace.explained "$T/run/run.json")" \
+	"a line for each explained one, once"
+is "$(jq '[.causes[]] | add' "$T/run/run.json")" "$(jq .trace.explained "$T/run/run.json")" \
+	"run.json counts the causes"
+is "$(find "$T/run" -name '*.tmp')" "" "no temporary file is left"
+
+# --- bad input: one line, exit 2 ---
+fails 2 'no guest.s trace is named' "no trace" "$RTKVM" trace explain
+fails 2 'opening .*none.dat failed: No such file' "a file that is not there" \
+	"$RTKVM" trace explain -g "$T/none.dat"
+fails 2 'a trace.dat file expected' "a file of another kind" \
+	"$RTKVM" trace explain -g "$T/json"
+head -c 40000 "$T/tr/guest.dat" >"$T/cut.dat"
+fails 2 'cut short: the events of CPU [0-9]+ end at byte' "a truncated file" \
+	"$RTKVM" trace explain -g "$T/cut.dat"
+{ head -c 12 "$T/tr/guest.dat"; printf '\1'; tail -c +14 "$T/tr/guest.dat"; } >"$T/big.dat"
+fails 2 'big-endian' "another endianness" "$RTKVM" trace explain -g "$T/big.dat"
+{ head -c 13 "$T/tr/guest.dat"; printf '\4'; tail -c +15 "$T/tr/guest.dat"; } >"$T/32.dat"
+fails 2 '32-bit' "another word size" "$RTKVM" trace explain -g "$T/32.dat"
+fails 2 'no guest event falls into a time when the host ran' "an absurd offset" \
+	"$RTKVM" trace explain -H "$T/tr/host.dat" -g "$T/tr/guest.dat" --offset 77
+fails 2 'the clocks of host and guest do not agree: .* give the right --offset' "a wrong offset" \
+	"$RTKVM" trace explain -H "$T/tr/host.dat" -g "$T/tr/guest.dat" --offset -29755436804
+fails 2 'only known to' "an error above the limit" "$RTKVM" trace explain \
+	-H "$T/raw/host" -g "$T/raw/guest" --max-clock-error 1ns
+fails 2 'shows no wake-up of thread nobody' "a thread that is not there" \
+	"$RTKVM" trace explain -g "$T/tr/guest.dat" --thread nobody
+"$gen" "$T/blind" 500 no_timers=1 >/dev/null
+fails 2 'lacks the events .*hrtimer_start' "a guest's trace without what is needed" \
+	"$RTKVM" trace explain -g "$T/blind/guest.dat"
+fails 2 'not a sub-verb' "no such sub-verb" "$RTKVM" trace expain
+fails 2 'double quote' "a command that rtkvm.exec cannot take" "$RTKVM" trace job -- echo '"x"'
+
+# --- the guest's line ---
+job=$("$RTKVM" trace job -o "$T/out" -- 'sleep 1; exit 7')
+ok "the line is shell" sh -n -c "$job"
+ok "and fits a command line" [ "${#job}" -lt 1024 ]
+
+# --- recording this kernel ---
+why=
+[ "$(id -u)" = 0 ] || why="needs root"
+[ -n "$why" ] || [ -d /sys/kernel/tracing/instances ] || why="tracefs is not mounted"
+[ -n "$why" ] || [ -d /sys/kernel/tracing/events/kvm ] || why="this kernel has no KVM loaded"
+[ -n "$why" ] || grep -q x86-tsc /sys/kernel/tracing/trace_clock || why="no x86-tsc trace clock"
+if [ -n "$why" ]; then
+	skip 6 "$why"
+else
+	run "$RTKVM" trace record -o "$T/h.dat" -- sh -c 'sleep 0.5; [ -w "$RTKVM_TRACE_FREEZE" ] || exit 9; exit 7'
+	is "$code" 7 "record: the command's exit code"
+	n=$(trace-cmd report -i "$T/h.dat" 2>/dev/null | grep -vc '^cpus=')
+	ok "trace-cmd reads $n events of it" [ "$n" -gt 20 ]
+	ok "host.json tells the clock" jq -e '.tsc_hz > 1e8 and .lost >= 0' "$T/h.json"
+	fails 2 'starting /nonexistent failed' "a command that is not there" \
+		"$RTKVM" trace record -o "$T/h2.dat" -- /nonexistent
+	is "$(find "$T" -name 'h2*' -o -name '*.tmp')" "" "no file is left behind"
+	is "$(find /sys/kernel/tracing/instances -maxdepth 1 -name 'rtkvm-*-record')" "" \
+		"and no trace instance"
+fi
+done_testing
