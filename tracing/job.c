@@ -4,20 +4,22 @@
  *
  * Any guest with a shell and tracefs can run it: as rtkvm.exec= of our init, over ssh, typed in.
  * The ring overwrites its oldest, so what is kept are the last seconds before the command ends
- * (cyclictest --breaktrace ends at a spike). Nothing is read from the ring before that. The files
- * go to /out, which our init sends to the host through the data port.
+ * (cyclictest --breaktrace ends at a spike). Nothing is read from the ring before that. A write to
+ * the freeze port then stops the host's recording too, before the files are fetched: they go to
+ * /out, which our init sends to the host through the data port.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "lib/cleanup.h"
+#include "lib/abi.h"
+#include "lib/cpulist.h"
 #include "lib/opt.h"
 #include "tracing/events.h"
 #include "tracing/tracing.h"
 
 struct job_opts {
-	uint64_t buffer_bytes;
+	uint64_t buffer_bytes, cpus; /* cpus: a mask, 0: all */
 	const char *out;
 	char **command;
 	int n_command;
@@ -25,6 +27,7 @@ struct job_opts {
 
 static const struct argp_option options[] = {
 	{ "buffer", 'b', "SIZE", 0, "ring of each of the guest's CPUs (default: 8M)", 1 },
+	{ "cpus", 'c', "LIST", 0, "record these of the guest's CPUs only (default: all)", 1 },
 	{ "out", 'o', "DIR", 0, "where the guest leaves its trace (default: /out)", 1 },
 	{ 0 },
 };
@@ -34,6 +37,23 @@ struct parse {
 	struct err *e;
 };
 
+static int parse_cpus(struct job_opts *o, const char *text, struct err *e)
+{
+	struct cpulist list;
+	int ret = cpulist_parse(&list, text, e);
+
+	if (ret < 0)
+		return ret;
+	o->cpus = 0;
+	cpulist_for_each(cpu, &list) {
+		if (cpu >= 64)
+			return err_set(e, -EINVAL, "--cpus: a guest's CPU %d; 0 to 63 are possible",
+				       cpu);
+		o->cpus |= 1ull << cpu;
+	}
+	return 0;
+}
+
 static error_t parse_opt(int key, char *arg, struct argp_state *state)
 {
 	struct parse *p = state->input;
@@ -42,6 +62,8 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case 'b':
 		return opt_size("--buffer", arg, &o->buffer_bytes, p->e);
+	case 'c':
+		return parse_cpus(o, arg, p->e);
 	case 'o':
 		o->out = arg;
 		return 0;
@@ -77,6 +99,8 @@ static void print_script(FILE *f, const struct job_opts *o)
 	fprintf(f, "cd /sys/kernel/tracing||exit 125;");
 	fprintf(f, "echo 0 >tracing_on;echo x86-tsc >trace_clock;echo %ju >buffer_size_kb;",
 		(uintmax_t)(o->buffer_bytes >> 10));
+	if (o->cpus)
+		fprintf(f, "echo %jx >tracing_cpumask;", (uintmax_t)o->cpus);
 	fprintf(f, "e=;for d in");
 	print_events(f);
 	fprintf(f, ";do for p in events/$d;do [ -e $p/enable ]&&echo 1 >$p/enable&&"
@@ -85,6 +109,7 @@ static void print_script(FILE *f, const struct job_opts *o)
 	for (int i = 0; i < o->n_command; i++)
 		fprintf(f, "%s%s", i ? " " : "", o->command[i]);
 	fprintf(f, ");r=$?;echo 0 >tracing_on;");
+	fprintf(f, "echo|dd of=/dev/port bs=1 seek=%d count=1 2>/dev/null;", ABI_FREEZE_PORT);
 	fprintf(f, "for d in $e;do echo '#' $d;cat events/$d/format;done >%s/formats;", o->out);
 	fprintf(f, "cat events/header_page >%s/header_page;echo x86-tsc >%s/clock;", o->out,
 		o->out);
