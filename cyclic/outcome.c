@@ -42,8 +42,11 @@ void outcome_asked(struct run *run, const struct gathered *g)
 	json_set_str(asked, "guest_load", o->load ? o->load->name : NULL);
 	json_set_str(guest, "image", json_str(g->manifest, "name", o->guest));
 	json_set_str(guest, "asked_cmdline", g->append);
-	if (kernel)
-		json_object_object_add(guest, "kernel", json_object_get(kernel));
+	if (kernel) {
+		json_set_str(guest, "kernel", json_str(kernel, "release", NULL));
+		json_set_str(guest, "kernel_package", json_str(kernel, "package", NULL));
+		json_set_str(guest, "kernel_version", json_str(kernel, "version", NULL));
+	}
 	json_object_object_add(guest, "packages",
 			       json_object_get(json_at(g->manifest, "packages")));
 	json_set_str(run_section(run, "vmm"), "kind", o->vmm == VMM_QEMU ? "qemu" : "rtkvm");

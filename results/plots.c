@@ -81,20 +81,54 @@ static void key(struct plot *p, size_t lines)
 		lines > 8 ? 9 : 11);
 }
 
+/*
+ * The largest latency on the x axis. One stall a thousand times as long as all else would press
+ * the picture into its left edge, so the axis ends at 40 times p99.9; *beyond says what it leaves
+ * out (with the samples whose value the source did not keep), and the picture says so too.
+ */
+static uint64_t histogram_range(const struct hist *h, uint64_t *beyond)
+{
+	uint64_t range = 0, p999;
+
+	for (unsigned int i = hist_next(h, 0); i < HIST_BINS; i = hist_next(h, i + 1))
+		range = hist_value(h, i);
+	if (hist_quantile(h, 0.999, &p999) && p999 && range / 40 > p999)
+		range = 40 * p999;
+	*beyond = hist_above(h, range, NULL) + h->over;
+	return range;
+}
+
+/* The axes' texts: what lies beyond the right edge, and how wide a bin is. */
+static void histogram_labels(struct plot *p, const struct hist *h, uint64_t range, uint64_t bin,
+			     uint64_t beyond)
+{
+	uint64_t widest = hist_high(hist_index(range)) - hist_low(hist_index(range)) + 1;
+	char n[FORMAT_BYTES], max[32], us[32], wide[32];
+
+	fputs("set xlabel 'latency (us)", p->out);
+	if (beyond)
+		fprintf(p->out, "; beyond the right edge: %s samples, up to %s us",
+			format_count(beyond, n), plot_us(h->max_ns, max, sizeof(max)));
+	fprintf(p->out, "'\nset ylabel 'samples in a bin of %s", plot_us(bin, us, sizeof(us)));
+	if (widest > bin) /* the log's bins are 1.6 % wide */
+		fprintf(p->out, " to %s", plot_us(widest, wide, sizeof(wide)));
+	fputs(" us'\n", p->out);
+}
+
 int plot_histogram(const struct result *r, struct err *e)
 {
 	const struct group *g = result_main(r);
 	_cleanup_free_ char *command = NULL;
 	struct plot p;
-	uint64_t range, bin;
-	char text[256], us[32];
+	uint64_t range, bin, beyond;
+	char text[256];
 
 	if (!g || !hist_total(&g->hist))
 		return 0;
 	if (plot_open(&p, r->run.dir, "histogram", e))
 		return e->code;
 	plot_title(&p, r, "Latency histogram", fine_print(r, &g->all, text, sizeof(text)));
-	range = g->hist.max_ns;
+	range = histogram_range(&g->hist, &beyond);
 	if (r->n_limits && r->limits_ns[0] > range && r->limits_ns[0] < 4 * range)
 		range = r->limits_ns[0]; /* the distance to the limit is part of the picture */
 	bin = round_bin(fmax(range / 1000.0, g->hist.resolution_ns));
@@ -102,12 +136,11 @@ int plot_histogram(const struct result *r, struct err *e)
 		bin = 1000; /* what everybody is used to */
 	limit_lines(&p, r);
 	key(&p, g->n_cpus);
-	plot_us(bin, us, sizeof(us));
+	histogram_labels(&p, &g->hist, range, bin, beyond);
 	fprintf(p.out,
-		"set logscale y\nset format y '10^{%%L}'\nset xlabel 'latency (us)'\n"
-		"set ylabel 'samples in a bin of %s us'\n"
+		"set logscale y\nset format y '10^{%%L}'\n"
 		"set xrange [0:%.3f]\nset yrange [0.8:*]\n",
-		us, (range + fmax(bin, range / 50.0)) / 1e3);
+		(range + fmax(bin, range / 50.0)) / 1e3);
 	for (size_t i = 0; i < g->n_cpus; i++) {
 		fprintf(p.out, "$d%zu << EOD\n", i);
 		plot_steps(&p, g->cpus[i].hist, bin);
