@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "lib/file.h"
 #include "lib/json.h"
@@ -70,17 +71,49 @@ int counters_thread(pid_t tid, struct thread_stats *s, struct err *e)
 	return 0;
 }
 
-int counters_mark(struct window *w, struct vm *vm, enum abi_mark mark, uint64_t ns, struct err *e)
+int window_init(struct window *w, const struct vm *vm, struct err *e)
 {
-	enum window_edge edge = mark == ABI_MARK_JOB_START ? WINDOW_START : WINDOW_END;
+	struct reading *all[] = { &w->edge[WINDOW_START], &w->edge[WINDOW_END], &w->end };
+
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		all[i]->vcpus = calloc(vm->n_vcpus, sizeof(*all[i]->vcpus));
+		if (!all[i]->vcpus)
+			return err_set(e, -ENOMEM, "no memory for statistics");
+	}
+	return 0;
+}
+
+void window_free(struct window *w)
+{
+	free(w->edge[WINDOW_START].vcpus);
+	free(w->edge[WINDOW_END].vcpus);
+	free(w->end.vcpus);
+	memset(w, 0, sizeof(*w));
+}
+
+static int take(struct reading *r, struct vm *vm, uint64_t ns, struct err *e)
+{
 	int ret = 0;
 
-	if (mark != ABI_MARK_JOB_START && mark != ABI_MARK_JOB_END)
-		return 0;
-	w->ns[edge] = ns;
-	for (int i = 0; !ret && i < vm->n_vcpus; i++)
-		ret = counters_thread(vm->vcpus[i].tid, &w->threads[edge][i], e);
+	r->ns = ns;
+	for (int i = 0; !ret && i < vm->n_vcpus; i++) {
+		ret = counters_thread(vm->vcpus[i].tid, &r->vcpus[i].thread, e);
+		if (!ret)
+			ret = kvmstats_read(&vm->vcpus[i].kvm, r->vcpus[i].kvm, e);
+	}
 	return ret;
+}
+
+int counters_mark(struct window *w, struct vm *vm, enum abi_mark mark, uint64_t ns, struct err *e)
+{
+	if (mark == ABI_MARK_JOB_START)
+		return take(&w->edge[WINDOW_START], vm, ns, e);
+	return mark == ABI_MARK_JOB_END ? take(&w->edge[WINDOW_END], vm, ns, e) : 0;
+}
+
+int counters_end(struct window *w, struct vm *vm, struct err *e)
+{
+	return take(&w->end, vm, clock_now_ns(), e);
 }
 
 static uint64_t window_exits(struct vm *vm, const struct vcpu *v, int reason)
@@ -93,21 +126,23 @@ static uint64_t window_exits(struct vm *vm, const struct vcpu *v, int reason)
 
 static json_object *window_json(struct vm *vm, const struct vcpu *v, const struct window *w)
 {
-	const struct thread_stats *from = &w->threads[WINDOW_START][v->index];
-	const struct thread_stats *to = &w->threads[WINDOW_END][v->index];
+	const struct reading *start = &w->edge[WINDOW_START], *end = &w->edge[WINDOW_END];
+	const struct reading_vcpu *from = &start->vcpus[v->index], *to = &end->vcpus[v->index];
 	uint64_t exits = 0;
 	json_object *o;
 
-	if (!w->ns[WINDOW_START] || w->ns[WINDOW_END] < w->ns[WINDOW_START])
+	if (!start->ns || end->ns < start->ns)
 		return NULL;
 	for (int r = 0; r < VCPU_EXIT_REASONS; r++)
 		exits += window_exits(vm, v, r);
 	o = json_object_new_object();
 	json_set_int(o, "userspace_exits", exits);
-	json_set_int(o, "page_faults", to->page_faults - from->page_faults);
+	json_set_int(o, "page_faults", to->thread.page_faults - from->thread.page_faults);
+	json_set_int(o, "guest_page_faults", kvmstats_faults(&v->kvm, from->kvm, to->kvm));
 	json_set_int(o, "involuntary_switches",
-		     to->involuntary_switches - from->involuntary_switches);
-	json_set_int(o, "duration_ns", w->ns[WINDOW_END] - w->ns[WINDOW_START]);
+		     to->thread.involuntary_switches - from->thread.involuntary_switches);
+	json_set_int(o, "duration_ns", end->ns - start->ns);
+	json_object_object_add(o, "kvm", kvmstats_json(&v->kvm, from->kvm, to->kvm));
 	return o;
 }
 
@@ -154,6 +189,7 @@ json_object *counters_vcpu_json(struct vm *vm, const struct vcpu *v, const struc
 	json_object_object_add(o, "exits", exits_json(v));
 	json_set_int(o, "user_ns", atomic_load_explicit(&v->stats.user_ns, memory_order_relaxed));
 	json_object_object_add(o, "user_ns_below", hist_json(v));
+	json_object_object_add(o, "kvm", kvmstats_json(&v->kvm, NULL, w->end.vcpus[v->index].kvm));
 	json_object_object_add(o, "window", window_json(vm, v, w));
 	return o;
 }

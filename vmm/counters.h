@@ -20,10 +20,22 @@ struct thread_stats {
 	uint64_t involuntary_switches;
 };
 
-struct window {
-	uint64_t ns[WINDOW_EDGES]; /* of the marks; 0: not seen */
-	struct thread_stats threads[WINDOW_EDGES][CPUMAP_VCPUS];
+/* What the I/O thread reads at a mark, and again when the machine has ended. */
+struct reading {
+	uint64_t ns; /* of the mark; 0: not seen */
+	struct reading_vcpu {
+		struct thread_stats thread;
+		uint64_t kvm[KVMSTATS_MAX];
+	} * vcpus;
 };
+
+struct window {
+	struct reading edge[WINDOW_EDGES], end;
+};
+
+/* window_init - room for every vCPU's counters; window_free accepts a zeroed window */
+int window_init(struct window *w, const struct vm *vm, struct err *e);
+void window_free(struct window *w);
 
 /* counters_thread - read /proc/self/task/TID; counters_parse_* work on the files' text */
 int counters_thread(pid_t tid, struct thread_stats *s, struct err *e);
@@ -32,6 +44,9 @@ int counters_parse_switches(const char *status, uint64_t *switches);
 
 /* counters_mark - at JOB_START and JOB_END: read every vCPU thread's counters (I/O thread) */
 int counters_mark(struct window *w, struct vm *vm, enum abi_mark mark, uint64_t ns, struct err *e);
+
+/* counters_end - the last reading, before the vCPU threads go */
+int counters_end(struct window *w, struct vm *vm, struct err *e);
 
 /* counters_vcpu_json - {"index","tid","cpu","exits":{},"user_ns",...,"window":{} or null} */
 json_object *counters_vcpu_json(struct vm *vm, const struct vcpu *v, const struct window *w);

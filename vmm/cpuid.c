@@ -107,6 +107,8 @@ void cpuid_adjust(struct kvm_cpuid_entry2 *c, const struct cpuid_facts *f)
 	topology(c, f);
 	if (c->function == 1)
 		c->ecx = f->mwait ? c->ecx | BIT(3) : c->ecx & ~BIT(3);
+	if (c->function == 0x80000007 && f->invtsc)
+		c->edx |= BIT(8);
 	if (c->function == KVM_CPUID_SIGNATURE)
 		c->eax = KVM_LEAF_TIMING;
 }
@@ -142,6 +144,8 @@ int cpuid_set(struct vcpu *v, struct err *e)
 		.apic_id = v->index,
 		.n_vcpus = v->vm->n_vcpus,
 		.tsc_khz = v->vm->tsc_khz,
+		.mwait = v->vm->opts.no_exit & KVM_X86_DISABLE_EXITS_MWAIT,
+		.invtsc = v->vm->invtsc,
 	};
 	_cleanup_free_ struct kvm_cpuid2 *list = NULL;
 

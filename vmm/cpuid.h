@@ -21,7 +21,7 @@ struct cpuid_facts {
 	uint32_t n_vcpus; /* one package, one thread a core */
 	uint32_t tsc_khz;
 	bool mwait; /* MWAIT does not exit: the guest may use it */
-	bool hlt; /* HLT does not exit: no paravirtual wake-ups */
+	bool invtsc; /* the TSC never stops or changes its rate */
 };
 
 /* cpuid_adjust - turn one entry of KVM_GET_SUPPORTED_CPUID into what this vCPU sees */

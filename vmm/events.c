@@ -53,9 +53,9 @@ static json_object *placed_json(const struct vcpu *v)
 	return o;
 }
 
-int events_started(struct events *ev, const struct vm *vm, struct err *e)
+static int send_placement(struct events *ev, const char *name, const struct vm *vm, struct err *e)
 {
-	_cleanup_json_ json_object *o = event("started", clock_now_ns());
+	_cleanup_json_ json_object *o = event(name, clock_now_ns());
 	json_object *vcpus = json_object_new_array();
 
 	json_set_int(o, "pid", getpid());
@@ -63,6 +63,16 @@ int events_started(struct events *ev, const struct vm *vm, struct err *e)
 		json_object_array_add(vcpus, placed_json(&vm->vcpus[i]));
 	json_object_object_add(o, "vcpus", vcpus);
 	return send(ev, o, e);
+}
+
+int events_started(struct events *ev, const struct vm *vm, struct err *e)
+{
+	return send_placement(ev, "started", vm, e);
+}
+
+int events_realtime(struct events *ev, const struct vm *vm, struct err *e)
+{
+	return send_placement(ev, "realtime", vm, e);
 }
 
 int events_mark(struct events *ev, const struct mark *m, struct err *e)
@@ -93,6 +103,16 @@ static json_object *memory_json(const struct memory *m)
 	return o;
 }
 
+static json_object *no_exit_json(const struct vm *vm)
+{
+	json_object *o = json_object_new_array();
+
+	for (uint32_t bit = 1; bit; bit <<= 1)
+		if (vm->opts.no_exit & bit)
+			json_object_array_add(o, json_object_new_string(vm_no_exit_name(bit)));
+	return o;
+}
+
 int events_ended(struct events *ev, struct vm *vm, const struct window *w, uint64_t overhead_bytes,
 		 uint64_t start_ns, struct err *e)
 {
@@ -111,6 +131,9 @@ int events_ended(struct events *ev, struct vm *vm, const struct window *w, uint6
 		json_object_object_add(o, "start_to_init_ns", NULL);
 	json_set_int(o, "overhead_bytes", overhead_bytes);
 	json_set_int(o, "tsc_khz", vm->tsc_khz);
+	json_set_bool(o, "tsc_is_host", vm->tsc_is_host);
+	json_set_bool(o, "invtsc", vm->invtsc);
+	json_object_object_add(o, "no_exit", no_exit_json(vm));
 	json_object_object_add(o, "memory", memory_json(&vm->mem));
 	json_set_int(o, "unclaimed_accesses", atomic_load(&vm->unclaimed));
 	json_set_int(o, "marks_lost", atomic_load(&vm->marks_lost));

@@ -21,6 +21,9 @@ struct events {
 /* events_started - the vCPUs are placed and about to run */
 int events_started(struct events *ev, const struct vm *vm, struct err *e);
 
+/* events_realtime - --rt-delay is over: placement as it is now */
+int events_realtime(struct events *ev, const struct vm *vm, struct err *e);
+
 /* events_mark - the guest reached a mark */
 int events_mark(struct events *ev, const struct mark *m, struct err *e);
 

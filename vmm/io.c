@@ -14,6 +14,7 @@
 #include "lib/file.h"
 #include "lib/stop.h"
 #include "vmm/serial.h"
+#include "vmm/vcpu.h"
 
 enum {
 	CHUNK = 4096, /* PIPE_BUF: a pipe that polls writable takes this much without blocking */
@@ -73,6 +74,13 @@ static int drain(struct ring *r, struct sink *s, struct panic_watch *panic, int 
 	return moved;
 }
 
+static int promote(struct io *io, struct err *e)
+{
+	int ret = vcpus_promote(io->vm, e);
+
+	return ret < 0 ? ret : events_realtime(&io->events, io->vm, e);
+}
+
 static int drain_marks(struct io *io, struct err *e)
 {
 	struct mark m;
@@ -82,6 +90,8 @@ static int drain_marks(struct io *io, struct err *e)
 		ret = counters_mark(&io->window, io->vm, m.id, m.ns, e);
 		if (!ret)
 			ret = events_mark(&io->events, &m, e);
+		if (!ret && m.id == ABI_MARK_BOOTED && io->vm->opts.rt_delay)
+			ret = promote(io, e);
 	}
 	return ret;
 }
@@ -216,7 +226,10 @@ int io_run(struct io *io, struct err *e)
 		else
 			sleep_until_woken(io);
 	}
-	return drain_marks(io, e); /* while the vCPU threads still exist */
+	/* while the vCPU threads still exist */
+	if (drain_marks(io, e) < 0)
+		return e->code;
+	return counters_end(&io->window, io->vm, e);
 }
 
 int io_finish(struct io *io, struct err *e)

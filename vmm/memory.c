@@ -282,7 +282,8 @@ static int lock_line(const struct memory *m, const char *line, const char *self,
 	ours = !path[0] || !strcmp(path, self) || strstr(path, "/libc.so") || path[0] == '[';
 	if (!ours || !strncmp(path, "[v", 2))
 		return 0;
-	if (mlock((void *)from, to - from))
+	/* of libc what has been used until now: the vCPUs' few calls come in set-up too */
+	if (mlock2((void *)from, to - from, strstr(path, "/libc.so") ? MLOCK_ONFAULT : 0))
 		return err_set(e, -errno, "locking %s of the VMM failed: %s; %s",
 			       path[0] ? path : "anonymous memory", strerror(errno),
 			       memlock_limit());

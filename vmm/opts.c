@@ -18,6 +18,9 @@ enum {
 	OPT_HOUSEKEEPING,
 	OPT_FIFO,
 	OPT_ALLOW_SHARED,
+	OPT_RT_DELAY,
+	OPT_NO_EXIT,
+	OPT_HALT_POLL,
 	OPT_CONSOLE,
 	OPT_DATA,
 	OPT_EVENTS,
@@ -42,12 +45,18 @@ static const struct argp_option options[] = {
 	  "CPUs of all other threads (default: online and not isolated)", 2 },
 	{ "fifo", OPT_FIFO, "PRIO", 0,
 	  "SCHED_FIFO priority of the vCPU threads (default 1; 0: SCHED_OTHER)", 2 },
+	{ "rt-delay", OPT_RT_DELAY, 0, 0,
+	  "SCHED_FIFO only once the guest says that it has booted (BOOTED mark)", 2 },
 	{ "allow-shared", OPT_ALLOW_SHARED, 0, 0,
 	  "accept CPUs that are not isolated or not nohz_full: no latency is promised", 2 },
 	{ "hugepages", OPT_HUGEPAGES, "1G|2M|off|auto", 0,
 	  "pages behind guest memory (default auto: the largest that are free)", 2 },
 	{ "prefault", OPT_PREFAULT, "on|off", 0,
 	  "fault in all guest memory before the start (default on)", 2 },
+	{ "no-exit", OPT_NO_EXIT, "LIST", 0,
+	  "idle instructions that stay in the guest: hlt,mwait,pause,cstate", 2 },
+	{ "halt-poll", OPT_HALT_POLL, "DURATION", 0,
+	  "how long KVM polls before a halted vCPU sleeps (default: the kvm module's)", 2 },
 	{ 0, 0, 0, 0, "Channels:", 3 },
 	{ "console", OPT_CONSOLE, "FILE", 0, "serial output (default -: stdout)", 3 },
 	{ "data", OPT_DATA, "FILE", 0, "bytes from the guest's data port", 3 },
@@ -111,6 +120,39 @@ static int set_fifo(struct run_opts *o, const char *text, struct err *e)
 	return ret;
 }
 
+static int set_no_exit(struct run_opts *o, const char *text, struct err *e)
+{
+	static const char *const names[] = { "mwait", "hlt", "pause", "cstate" }; /* bits 0 to 3 */
+
+	for (const char *at = text;;) {
+		size_t len = strcspn(at, ",");
+		size_t i = 0;
+
+		while (i < ARRAY_SIZE(names) &&
+		       (strlen(names[i]) != len || strncmp(names[i], at, len) != 0))
+			i++;
+		if (i == ARRAY_SIZE(names))
+			return err_set(
+				e, -EINVAL,
+				"--no-exit: \"%s\" is not a list of hlt, mwait, pause, cstate",
+				text);
+		o->no_exit |= 1u << i;
+		if (!at[len])
+			return 0;
+		at += len + 1;
+	}
+}
+
+static int set_halt_poll(struct run_opts *o, const char *text, struct err *e)
+{
+	int ret = opt_duration("--halt-poll", text, &o->halt_poll_ns, e);
+
+	if (!ret && o->halt_poll_ns > UINT32_MAX)
+		ret = err_set(e, -EINVAL, "--halt-poll: \"%s\" is over 4 seconds", text);
+	o->halt_poll_given = true;
+	return ret;
+}
+
 static int set_timeout(struct run_opts *o, const char *text, struct err *e)
 {
 	int ret = opt_duration("--timeout", text, &o->timeout_ns, e);
@@ -148,6 +190,13 @@ static int set(struct run_opts *o, int key, char *arg, struct err *e)
 	case OPT_ALLOW_SHARED:
 		o->allow_shared = true;
 		return 0;
+	case OPT_RT_DELAY:
+		o->rt_delay = true;
+		return 0;
+	case OPT_NO_EXIT:
+		return set_no_exit(o, arg, e);
+	case OPT_HALT_POLL:
+		return set_halt_poll(o, arg, e);
 	case OPT_CONSOLE:
 		o->console = arg;
 		return 0;

@@ -22,6 +22,10 @@ struct run_opts {
 	bool housekeeping_given;
 	bool allow_shared;
 	int fifo;
+	bool rt_delay;
+	uint32_t no_exit; /* KVM_X86_DISABLE_EXITS_* */
+	uint64_t halt_poll_ns; /* valid when halt_poll_given */
+	bool halt_poll_given;
 	const char *console; /* file name, "-" for stdout */
 	const char *data, *events, *freeze; /* file names or NULL */
 	uint64_t timeout_ns; /* 0: none */

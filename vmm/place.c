@@ -123,12 +123,12 @@ int place_check(const struct host_cpus *h, const struct place_opts *o, struct cp
 	return ret;
 }
 
-static int set_policy(int prio, struct err *e)
+static int set_policy(pid_t tid, int prio, struct err *e)
 {
 	struct sched_param p = { .sched_priority = prio };
 	struct rlimit lim = { 0 };
 
-	if (!prio || !sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &p))
+	if (!prio || !sched_setscheduler(tid, SCHED_FIFO | SCHED_RESET_ON_FORK, &p))
 		return 0;
 	if (errno != EPERM)
 		return err_sys(e, "SCHED_FIFO priority %d for a vCPU thread failed", prio);
@@ -140,24 +140,18 @@ static int set_policy(int prio, struct err *e)
 		prio, (unsigned long)lim.rlim_cur);
 }
 
-int place_vcpu(int cpu, int prio, struct vcpu_placed *placed, struct err *e)
+int place_promote(pid_t tid, int prio, struct vcpu_placed *placed, struct err *e)
 {
-	struct cpulist one = { 0 };
 	struct sched_param p;
-	int ret;
+	int ret = set_policy(tid, prio, e);
 
-	cpulist_add(&one, cpu);
-	ret = cpulist_pin(&one, 0, e);
-	if (!ret)
-		ret = set_policy(prio, e);
 	if (ret < 0)
 		return ret;
-	placed->policy = sched_getscheduler(0);
-	if (placed->policy < 0 || sched_getparam(0, &p))
+	placed->policy = sched_getscheduler(tid);
+	if (placed->policy < 0 || sched_getparam(tid, &p))
 		return err_sys(e, "reading back a vCPU thread's policy failed");
 	placed->policy &= ~SCHED_RESET_ON_FORK;
 	placed->priority = p.sched_priority;
-	placed->cpu = cpu;
 	if (placed->policy != (prio ? SCHED_FIFO : SCHED_OTHER) || placed->priority != prio)
 		return err_set(
 			e, -EINVAL,
@@ -165,4 +159,17 @@ int place_vcpu(int cpu, int prio, struct vcpu_placed *placed, struct err *e)
 			"check the cgroup's RT bandwidth",
 			prio, placed->policy, placed->priority);
 	return 0;
+}
+
+int place_vcpu(int cpu, int prio, struct vcpu_placed *placed, struct err *e)
+{
+	struct cpulist one = { 0 };
+	int ret;
+
+	cpulist_add(&one, cpu);
+	ret = cpulist_pin(&one, 0, e);
+	if (ret < 0)
+		return ret;
+	placed->cpu = cpu;
+	return place_promote(0, prio, placed, e);
 }

@@ -105,9 +105,6 @@ static int settle_main_thread(struct run *r, struct err *e)
 	signal(SIGPIPE, SIG_IGN);
 	stop_install();
 	prctl(PR_SET_TIMERSLACK, 1);
-	/* one heap that is never given back: what is locked stays locked, no arena per thread */
-	mallopt(M_ARENA_MAX, 1);
-	mallopt(M_TRIM_THRESHOLD, -1);
 	return cpulist_pin(&r->housekeeping, 0, e);
 }
 
@@ -117,6 +114,10 @@ static int build(struct run *r, struct err *e)
 		.mem = r->opts.mem,
 		.map = r->opts.map,
 		.fifo = r->opts.fifo,
+		.rt_delay = r->opts.rt_delay,
+		.no_exit = r->opts.no_exit,
+		.halt_poll_given = r->opts.halt_poll_given,
+		.halt_poll_ns = r->opts.halt_poll_ns,
 		.freeze_fd = r->freeze_fd,
 	};
 	struct vcpu_entry entry;
@@ -128,6 +129,8 @@ static int build(struct run *r, struct err *e)
 		ret = vcpu_init(&r->vm.vcpus[i], &entry, e);
 	if (!ret)
 		ret = vcpus_start(&r->vm, e);
+	if (!ret)
+		ret = window_init(&r->io.window, &r->vm, e);
 	if (!ret)
 		ret = mem_lock_self(&r->vm.mem, e);
 	return ret;
@@ -228,6 +231,7 @@ static int run_and_close(struct run *r, struct err *e)
 		ret = open_files(r, e);
 	if (!ret)
 		ret = run(r, e);
+	window_free(&r->io.window);
 	vm_destroy(&r->vm);
 	ret = close_output(&r->io.console, ret, e);
 	ret = close_output(&r->io.data, ret, e);
@@ -245,6 +249,10 @@ int vmm_run(int argc, char **argv, struct err *e)
 
 	if (!r)
 		return err_set(e, -ENOMEM, "no memory");
+	/* no arena per thread; images are loaded into mappings of their own, which do go back */
+	mallopt(M_ARENA_MAX, 1);
+	mallopt(M_TRIM_THRESHOLD, -1);
+	mallopt(M_MMAP_THRESHOLD, 128 << 10);
 	memset(r, 0, sizeof(*r));
 	r->vm.kvm = r->vm.fd = r->vm.io_wake = -1;
 	r->io.vm = &r->vm;

@@ -216,7 +216,8 @@ static int prepare(struct vcpu *v)
 	sigaddset(&kick, KICK_SIGNAL);
 	pthread_sigmask(SIG_UNBLOCK, &kick, NULL);
 	v->tid = syscall(SYS_gettid);
-	return place_vcpu(v->host_cpu, v->vm->opts.fifo, &v->placed, &v->err);
+	return place_vcpu(v->host_cpu, v->vm->opts.rt_delay ? 0 : v->vm->opts.fifo, &v->placed,
+			  &v->err);
 }
 
 static void *thread(void *arg)
@@ -283,6 +284,15 @@ int vcpus_start(struct vm *vm, struct err *e)
 	for (int i = 0; !ret && i < vm->n_vcpus; i++)
 		ret = start_one(&vm->vcpus[i], &attr, e);
 	pthread_attr_destroy(&attr);
+	return ret;
+}
+
+int vcpus_promote(struct vm *vm, struct err *e)
+{
+	int ret = 0;
+
+	for (int i = 0; !ret && i < vm->n_vcpus; i++)
+		ret = place_promote(vm->vcpus[i].tid, vm->opts.fifo, &vm->vcpus[i].placed, e);
 	return ret;
 }
 

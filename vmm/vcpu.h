@@ -39,6 +39,9 @@ int vcpus_start(struct vm *vm, struct err *e);
 void vcpus_go(struct vm *vm);
 void vcpus_stop(struct vm *vm);
 
+/* vcpus_promote - --rt-delay is over: SCHED_FIFO for every vCPU thread, read back (I/O thread) */
+int vcpus_promote(struct vm *vm, struct err *e);
+
 /* vcpu_exit_name - "io", "mmio", ... of KVM_EXIT_*; NULL for numbers without a name */
 const char *vcpu_exit_name(unsigned int reason);
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include "lib/cleanup.h"
+#include "lib/file.h"
 #include "vmm/cpuid.h"
 
 enum {
@@ -74,6 +76,41 @@ static int enable(struct vm *vm, int cap, uint64_t arg, const char *name, struct
 	return 0;
 }
 
+const char *vm_no_exit_name(uint32_t bit)
+{
+	switch (bit) {
+	case KVM_X86_DISABLE_EXITS_MWAIT:
+		return "mwait";
+	case KVM_X86_DISABLE_EXITS_HLT:
+		return "hlt";
+	case KVM_X86_DISABLE_EXITS_PAUSE:
+		return "pause";
+	case KVM_X86_DISABLE_EXITS_CSTATE:
+		return "cstate";
+	default:
+		return NULL;
+	}
+}
+
+static int disable_exits(struct vm *vm, struct err *e)
+{
+	uint32_t want = vm->opts.no_exit, bit;
+	int allowed;
+
+	if (!want)
+		return 0;
+	allowed = ioctl(vm->kvm, KVM_CHECK_EXTENSION, KVM_CAP_X86_DISABLE_EXITS);
+	bit = want & ~(allowed > 0 ? (uint32_t)allowed : 0);
+	bit &= -bit; /* name one of them */
+	if (bit)
+		return err_set(
+			e, -ENOTSUP,
+			"--no-exit: wanted %s, which KVM does not allow on this machine; leave "
+			"it out",
+			vm_no_exit_name(bit));
+	return enable(vm, KVM_CAP_X86_DISABLE_EXITS, want, "--no-exit", e);
+}
+
 static int create_vm(struct vm *vm, struct err *e)
 {
 	uint64_t identity = IDENTITY_ADDR;
@@ -96,6 +133,10 @@ static int create_vm(struct vm *vm, struct err *e)
 		ret = enable(vm, KVM_CAP_X2APIC_API,
 			     KVM_X2APIC_API_USE_32BIT_IDS | KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK,
 			     "x2APIC ids", e);
+	if (!ret)
+		ret = disable_exits(vm, e);
+	if (!ret && vm->opts.halt_poll_given)
+		ret = enable(vm, KVM_CAP_HALT_POLL, vm->opts.halt_poll_ns, "--halt-poll", e);
 	/* with the PMU off KVM saves and restores no counters on the way in and out of the guest */
 	if (!ret && ioctl(vm->kvm, KVM_CHECK_EXTENSION, KVM_CAP_PMU_CAPABILITY) > 0)
 		ret = enable(vm, KVM_CAP_PMU_CAPABILITY, KVM_PMU_CAP_DISABLE, "PMU off", e);
@@ -140,7 +181,46 @@ static int create_vcpu(struct vm *vm, struct vcpu *v, struct err *e)
 		v->run = NULL;
 		return err_sys(e, "mapping vCPU %d's run block failed", v->index);
 	}
+	return kvmstats_open(&v->kvm, v->fd, e);
+}
+
+/*
+ * Guest TSC = host TSC, so that stamps of both can be compared; Linux 5.16 and later have the
+ * attribute. What a set attribute reads back as is what counts.
+ */
+static int align_tsc(struct vm *vm, struct err *e)
+{
+	uint64_t offset;
+	struct kvm_device_attr attr = { .group = KVM_VCPU_TSC_CTRL,
+					.attr = KVM_VCPU_TSC_OFFSET,
+					.addr = (uintptr_t)&offset };
+
+	for (int i = 0; i < vm->n_vcpus; i++) {
+		int fd = vm->vcpus[i].fd;
+
+		if (ioctl(fd, KVM_HAS_DEVICE_ATTR, &attr))
+			return 0;
+		offset = 0;
+		if (ioctl(fd, KVM_SET_DEVICE_ATTR, &attr))
+			return err_sys(e, "setting vCPU %d's TSC offset failed", i);
+		offset = 1;
+		if (ioctl(fd, KVM_GET_DEVICE_ATTR, &attr) || offset)
+			return err_set(e, -EIO, "TSC of vCPU %d: wanted offset 0, got %" PRId64, i,
+				       (int64_t)offset);
+	}
+	vm->tsc_is_host = true;
 	return 0;
+}
+
+/* A TSC that the host's kernel keeps its own time by is invariant, whatever CPUID says of it. */
+static bool host_trusts_tsc(void)
+{
+	char name[32];
+
+	return !strcmp(
+		file_read_line("/sys/devices/system/clocksource/clocksource0/current_clocksource",
+			       name, sizeof(name)),
+		"tsc");
 }
 
 static int create_vcpus(struct vm *vm, struct err *e)
@@ -159,7 +239,7 @@ static int create_vcpus(struct vm *vm, struct err *e)
 
 		v->vm = vm;
 		v->index = i;
-		v->fd = -1;
+		v->fd = v->kvm.fd = -1;
 		v->host_cpu = vm->opts.map.host[i];
 		vm->n_vcpus++;
 		ret = create_vcpu(vm, v, e);
@@ -170,7 +250,8 @@ static int create_vcpus(struct vm *vm, struct err *e)
 	if (khz <= 0)
 		return err_set(e, -EIO, "KVM does not know the TSC frequency: it is not stable");
 	vm->tsc_khz = khz;
-	return 0;
+	vm->invtsc = host_trusts_tsc();
+	return align_tsc(vm, e);
 }
 
 static int create_channels(struct vm *vm, struct err *e)
@@ -227,6 +308,7 @@ void vm_destroy(struct vm *vm)
 	for (int i = 0; i < vm->n_vcpus; i++) {
 		if (vm->vcpus[i].run)
 			munmap(vm->vcpus[i].run, vm->run_bytes);
+		kvmstats_close(&vm->vcpus[i].kvm);
 		if (vm->vcpus[i].fd >= 0)
 			close(vm->vcpus[i].fd);
 	}

@@ -15,6 +15,7 @@
 #include "lib/err.h"
 #include "vmm/bus.h"
 #include "lib/cpumap.h"
+#include "vmm/kvmstats.h"
 #include "vmm/memory.h"
 #include "vmm/ring.h"
 #include "vmm/vdev.h"
@@ -58,6 +59,7 @@ struct vcpu {
 	int host_cpu;
 	struct vcpu_placed placed;
 	struct err err; /* set by the thread while it prepares */
+	struct kvmstats kvm; /* the kernel's counters */
 	struct vcpu_stats stats;
 };
 
@@ -73,6 +75,10 @@ struct vm_opts {
 	struct mem_opts mem;
 	struct cpumap map;
 	int fifo; /* SCHED_FIFO priority of the vCPU threads; 0: SCHED_OTHER */
+	bool rt_delay; /* SCHED_OTHER until the guest has booted */
+	uint32_t no_exit; /* KVM_X86_DISABLE_EXITS_* that stay in the guest */
+	bool halt_poll_given;
+	uint32_t halt_poll_ns; /* how long KVM polls before a halted vCPU sleeps */
 	int freeze_fd; /* gets "0" when the guest writes to the freeze port; -1: none */
 };
 
@@ -81,6 +87,8 @@ struct vm {
 	int kvm, fd;
 	size_t run_bytes;
 	uint32_t tsc_khz;
+	bool tsc_is_host; /* offset 0, read back: guest and host stamps are one clock */
+	bool invtsc; /* the host's own clocksource is the TSC */
 	struct memory mem;
 	struct vcpu *vcpus;
 	int n_vcpus;
@@ -120,6 +128,9 @@ enum vcpu_next vm_fail(struct vm *vm, int code, const char *fmt, ...)
 /* vm_wake_io - have the I/O thread look at its rings now; vm_nudge_io: only if it sleeps */
 void vm_wake_io(struct vm *vm);
 void vm_nudge_io(struct vm *vm);
+
+/* vm_no_exit_name - "hlt", ... of one KVM_X86_DISABLE_EXITS_* bit; NULL for others */
+const char *vm_no_exit_name(uint32_t bit);
 
 /* vm_devices_init - create what devices.c lists and put it on the buses */
 int vm_devices_init(struct vm *vm, struct err *e);

@@ -85,6 +85,20 @@ is "$(head -n1 "$T/ev" | jq -r .vcpus[0].policy)" other "--fifo 0"
 guest --events /dev/fd/3 --append "exit:0" 3>"$T/ev" >/dev/null
 is "$(ended .outcome)" exit "--events on an inherited descriptor"
 
+# --- idle in the guest, late real time
+allowed=$(guest --no-exit hlt --events "$T/ev" --append "ticks:5 exit:0" 2>&1) && code=0 || code=$?
+if [ "$code" = 0 ]; then
+	is "$(ended '.no_exit|join(",")')" hlt "--no-exit hlt: timer interrupts still wake the guest"
+else
+	like "$allowed" 'wanted hlt, which KVM does not allow' "--no-exit hlt is refused with the reason"
+fi
+run guest --halt-poll 20us --append "ticks:5 exit:0"
+is "$code" 0 "--halt-poll"
+guest --rt-delay --fifo 3 --events "$T/ev" --append "mark:1 mark:4 spin:300 exit:0" >/dev/null
+is "$(jq -r 'select(.vcpus[0].policy)|[.event,.vcpus[0].policy,.vcpus[0].priority]|join(" ")' "$T/ev" |
+	tr '\n' ',')" "started other 0,realtime fifo 3," "--rt-delay: SCHED_FIFO after the BOOTED mark"
+is "$(ended '.tsc_is_host|type')" boolean "the TSC's offset is told"
+
 # --- data port
 run guest --data "$T/data" --append "data:1000000 exit:4"
 is "$code" 4 "data, then exit"

@@ -11,7 +11,7 @@
 #include "lib/cleanup.h"
 #include "vmm/opts.h"
 
-enum { ARGS = 16 };
+enum { ARGS = 20 };
 
 static int parse(struct run_opts *o, const char *const *words, struct err *e)
 {
@@ -25,11 +25,23 @@ static int parse(struct run_opts *o, const char *const *words, struct err *e)
 
 static void fills_the_struct(void **state)
 {
-	static const char *const words[] = {
-		"--kernel",	  "k",	"--initrd", "i",	 "--cpus", "0:3,1:2",
-		"--memory",	  "1G", "--fifo=7", "--timeout", "2m",	   "--hugepages=2M",
-		"--prefault=off", NULL
-	};
+	static const char *const words[] = { "--kernel",
+					     "k",
+					     "--initrd",
+					     "i",
+					     "--cpus",
+					     "0:3,1:2",
+					     "--memory",
+					     "1G",
+					     "--fifo=7",
+					     "--timeout",
+					     "2m",
+					     "--hugepages=2M",
+					     "--prefault=off",
+					     "--no-exit=hlt,pause",
+					     "--halt-poll=50us",
+					     "--rt-delay",
+					     NULL };
 	struct err e = { 0 };
 	struct run_opts o;
 
@@ -47,6 +59,9 @@ static void fills_the_struct(void **state)
 	assert_int_equal(o.timeout_ns, 120000000000);
 	assert_string_equal(o.console, "-");
 	assert_false(o.allow_shared);
+	assert_true(o.rt_delay);
+	assert_int_equal(o.no_exit, 2 | 4);
+	assert_int_equal(o.halt_poll_ns, 50000);
 }
 
 static void refuses(void **state)
@@ -71,6 +86,10 @@ static void refuses(void **state)
 		{ { "--hugepages=3M", NULL }, "--hugepages" },
 		{ { "--prefault=maybe", NULL }, "--prefault" },
 		{ { "--housekeeping=", NULL }, "empty" },
+		{ { "--no-exit=", NULL }, "not a list" },
+		{ { "--no-exit=hlt,", NULL }, "not a list" },
+		{ { "--no-exit=hl", NULL }, "not a list" },
+		{ { "--halt-poll=1h", NULL }, "over 4 seconds" },
 		{ { "--nonsense", NULL }, "--nonsense" },
 		{ { "--kernel", NULL }, "--kernel" },
 		{ { "kernel", NULL }, "is not an option" },
