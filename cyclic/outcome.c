@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -329,6 +330,30 @@ static void read_load(struct run *run, const struct gathered *g, const struct fr
 	json_set_int(run_section(run, "inforce"), "guest_load_rounds", strtoll(text, NULL, 10));
 }
 
+/* VM exits of the measured vCPUs over their samples: one sample is one wake-up. */
+static void set_rates(struct run *run)
+{
+	json_object *exits = json_at(run->doc, "window.exits"), *cpus = json_at(run->doc, "cpus");
+	json_object *rates = json_object_new_object();
+	int64_t samples = 0;
+
+	for (size_t i = 0; i < json_object_array_length(cpus); i++)
+		samples += json_int(json_object_array_get_idx(cpus, i), "samples", 0);
+	if (!exits || !samples) {
+		json_object_put(rates);
+		return;
+	}
+	json_object_object_foreach(exits, reason, count) {
+		char text[32];
+
+		snprintf(text, sizeof(text), "%.3f",
+			 (double)json_object_get_int64(count) / samples);
+		json_object_object_add(rates, reason,
+				       json_object_new_double_s(strtod(text, NULL), text));
+	}
+	json_object_object_add(run_section(run, "window"), "exits_per_wakeup", rates);
+}
+
 static int read_samples(struct run *run, const struct gathered *g, const struct frames *f,
 			struct err *e)
 {
@@ -351,6 +376,8 @@ static int read_samples(struct run *run, const struct gathered *g, const struct 
 	if (!ret)
 		ret = check_threads(run, g, frames_find(f, "guest-threads"), e);
 	rttests_free(&r);
+	if (!ret)
+		set_rates(run);
 	return ret;
 }
 

@@ -34,30 +34,18 @@ static void print_cpus(const struct run *run, FILE *out)
 	}
 }
 
-static int64_t samples(const struct run *run)
-{
-	json_object *cpus = json_at(run->doc, "cpus");
-	int64_t n = 0;
-
-	for (size_t i = 0; i < json_object_array_length(cpus); i++)
-		n += json_int(json_object_array_get_idx(cpus, i), "samples", 0);
-	return n;
-}
-
 static void print_exits(const struct run *run, FILE *out)
 {
-	json_object *exits = json_at(run->doc, "window.exits");
-	int64_t n = samples(run), user = json_int(run->doc, "window.userspace_exits", -1);
+	json_object *rates = json_at(run->doc, "window.exits_per_wakeup");
+	int64_t user = json_int(run->doc, "window.userspace_exits", -1);
 
-	if (exits && n) {
+	if (rates) {
 		fprintf(out, "VM exits per wake-up:");
-		json_object_object_foreach(exits, reason, count) {
-			double rate = (double)json_object_get_int64(count) / n;
-
-			if (rate >= 0.01)
-				fprintf(out, " %s %.2f", reason, rate);
+		json_object_object_foreach(rates, reason, rate) {
+			if (json_object_get_double(rate) >= 0.01)
+				fprintf(out, " %s %.2f", reason, json_object_get_double(rate));
 		}
-		fprintf(out, "%s\n", json_object_object_length(exits) ? "" : " none seen");
+		fprintf(out, "%s\n", json_object_object_length(rates) ? "" : " none seen");
 	}
 	if (user >= 0)
 		fprintf(out, "Returns to user space on the measured vCPUs: %" PRId64 "\n", user);

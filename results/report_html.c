@@ -311,10 +311,15 @@ static void window(FILE *f, const struct result *r)
 	     format_count(json_int(w, "involuntary_switches", -1), a));
 	if (json_object_is_type(exits, json_type_object)) {
 		json_object_object_foreach(exits, reason, count) {
+			json_object *rate = NULL;
+
+			json_object_object_get_ex(json_at(w, "exits_per_wakeup"), reason, &rate);
 			fputs("<tr><th scope=\"row\">exits: ", f);
 			text(f, reason);
-			fprintf(f, "</th><td>%s</td></tr>\n",
-				format_count(json_object_get_int64(count), a));
+			fprintf(f, "</th><td>%s", format_count(json_object_get_int64(count), a));
+			if (rate)
+				fprintf(f, " (%.3f per wake-up)", json_object_get_double(rate));
+			fputs("</td></tr>\n", f);
 		}
 	}
 	fputs("</tbody></table></div></section>\n", f);

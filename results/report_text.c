@@ -129,6 +129,22 @@ static void damage(FILE *f, const struct dress *d, const struct result *r)
 	}
 }
 
+static void exits(FILE *f, const struct dress *d, json_object *rates)
+{
+	const char *before = "exits per wake-up: ";
+
+	if (!json_object_is_type(rates, json_type_object))
+		return;
+	fputs(d->markdown ? "- " : "  ", f);
+	json_object_object_foreach(rates, reason, rate) {
+		if (json_object_get_double(rate) < 0.01)
+			continue;
+		fprintf(f, "%s%s %.2f", before, reason, json_object_get_double(rate));
+		before = ", ";
+	}
+	fputs(before[0] == 'e' ? "no VM exits were seen\n" : "\n", f);
+}
+
 static void window(FILE *f, const struct dress *d, const struct result *r)
 {
 	json_object *w = json_at(r->run.doc, "window");
@@ -142,6 +158,7 @@ static void window(FILE *f, const struct dress *d, const struct result *r)
 		(intmax_t)json_int(w, "userspace_exits", -1),
 		(intmax_t)json_int(w, "page_faults", -1),
 		(intmax_t)json_int(w, "involuntary_switches", -1));
+	exits(f, d, json_at(w, "exits_per_wakeup"));
 }
 
 static void head(FILE *f, const struct dress *d, const struct result *r)

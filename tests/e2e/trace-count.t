@@ -43,6 +43,31 @@ is "$(jq -r .event "$T/out" | paste -sd' ')" "ready begun counted begun counted"
 is "$(jq -s '.[4].seconds >= 0.3' "$T/out")" true "the second window is as long as it was"
 is "$(ours $counter)" 0 "the instance is gone"
 
+# a real VMM: what is counted is what the VMM counted itself; all its output follows the spin
+payload=build/guests/flat/script.elf
+if [ -r $payload ] && [ -w /dev/kvm ]; then
+	"$RTKVM" run --kernel $payload --cpus 0 --allow-shared --memory 16M --data /dev/null \
+		--events "$T/events" --timeout 120s --append "spin:5000 data:1000 exit:0" >"$T/vmm" 2>&1 &
+	vmm=$!
+	for _ in $(seq 100); do grep -qs started "$T/events" && break; sleep 0.05; done
+	mkfifo "$T/in2"
+	"$RTKVM" trace count --pid $vmm --control <"$T/in2" >"$T/out" 2>"$T/err" &
+	counter=$!
+	exec 3>"$T/in2"
+	echo begin >&3
+	wait $vmm
+	is $? 0 "the VMM ran"
+	echo end >&3
+	exec 3>&-
+	wait $counter
+	is "$(jq -c 'select(.event == "counted") | [.lost, .threads[0].tid, .threads[0].userspace.io]' "$T/out")" \
+		"$(jq -c 'select(.event == "ended") | [0, .vcpus[0].tid, .vcpus[0].exits.io]' "$T/events")" \
+		"as many returns to user space as the VMM counted: $(jq -c 'select(.event == "ended") |
+			.vcpus[0].exits' "$T/events")"
+else
+	skip 2 "no /dev/kvm or no flat payload"
+fi
+
 # a signal ends it, and removes the instance
 "$RTKVM" trace count --pid $victim >/dev/null 2>&1 &
 counter=$!
