@@ -21,7 +21,7 @@ const struct campaign_preset campaign_presets[] = {
 	  "[campaign]\n"
 	  "name = smoke\n"
 	  "smoke = yes           ; judge function also where latencies are no result\n"
-	  "slice = 2s            ; what a crash may cost\n"
+	  "slice = 10s           ; what a crash may cost\n"
 	  "on-stall = continue   ; or end\n"
 	  "\n@GUESTS@"
 	  "[load fork]\nkind = fork\ncpus = @HOUSE@\n\n"

@@ -31,7 +31,7 @@ struct job {
 	uint64_t silence_ns, end_ns; /* longest silence (0: any), latest end; then it is stalled */
 	enum job_outcome outcome;
 	int code; /* exit code, once it has ended */
-	char said[200]; /* its last line on stderr */
+	char said[400]; /* its last line on stderr */
 };
 
 /* job_start - start it for ns of measuring */

@@ -111,7 +111,7 @@ static void tell_worst(json_object *reasons, const struct phaselog *g, const str
 struct attempts {
 	size_t n;
 	enum verdict verdict; /* the gravest that an attempt's own instrument gave */
-	char conditions[16]; /* the least good */
+	char conditions[16]; /* the least good; "" no job told */
 };
 
 /* The instrument's own view of one job: its run.json, where it made one. */
@@ -131,7 +131,7 @@ static void read_job(const struct state *s, json_object *job, struct attempts *a
 		a->verdict = verdict_worse(a->verdict, v);
 		add_reasons(reasons, json_at(run.doc, "reasons"));
 	}
-	if (strcmp(json_str(run.doc, "conditions", ""), "hardware") != 0)
+	if (!a->conditions[0] || strcmp(json_str(run.doc, "conditions", ""), "hardware") != 0)
 		snprintf(a->conditions, sizeof(a->conditions), "%s",
 			 json_str(run.doc, "conditions", "emulated"));
 	run_close(&run);
@@ -155,7 +155,7 @@ static struct attempts read_attempts(const struct state *s, json_object *phase,
 	json_object *list = json_at(phase, "attempts");
 	struct attempts a = { .n = json_object_array_length(list),
 			      .verdict = VERDICT_PASS,
-			      .conditions = "hardware" };
+			      .conditions = "" };
 	size_t lost = 0;
 
 	for (size_t i = 0; i < a.n; i++) {
@@ -191,7 +191,7 @@ static enum verdict of_machine(const struct engine *en, json_object *phase, enum
 
 	v = verdict_worse(v, code >= 0 && code <= VERDICT_INCONCLUSIVE ? code : VERDICT_ERROR);
 	if (code == VERDICT_FAIL)
-		reasonf(reasons, "%s found something: %s", json_str(phase, "run", ""),
+		reasonf(reasons, "%s found something; %s has it", json_str(phase, "run", ""),
 			json_str(json_object_array_get_idx(jobs, 0), "dir", ""));
 	if (en->c->smoke && (v == VERDICT_FAIL || v == VERDICT_INCONCLUSIVE)) {
 		reasonf(reasons, "a smoke campaign does not judge the machine");
@@ -251,7 +251,7 @@ int engine_judge(struct engine *en, size_t i, struct err *e)
 		reasonf(reasons, "%" PRIu64 " bytes of its logs were cut off by crashes",
 			g.damaged);
 	json_set_int(phase, "measured_ns", g.n ? (int64_t)g.cpus[0]->duration_ns : 0);
-	json_set_str(phase, "conditions", a.conditions);
+	json_set_str(phase, "conditions", a.conditions[0] ? a.conditions : NULL);
 	json_set_str(phase, "verdict", verdict_name(v));
 	phaselog_free(&g);
 	return 0;

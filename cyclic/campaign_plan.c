@@ -58,13 +58,16 @@ static void add_cyclictest(struct vmproc_argv *a, const struct phase_entry *p,
 		argv_add(a, "--limit=%juns", (uintmax_t)p->limits[i].ns);
 }
 
-static void add_hwlat(struct vmproc_argv *a, const struct phase_entry *p, uint64_t ns)
+static void add_hwlat(struct vmproc_argv *a, const struct campaign *c, const struct phase_entry *p,
+		      uint64_t ns)
 {
 	add_cpus(a, &p->cpus);
 	argv_add(a, "--duration=%juns", (uintmax_t)ns);
 	if (p->threshold_ns)
 		argv_add(a, "--threshold=%juns", (uintmax_t)p->threshold_ns);
 	argv_add(a, "--quiet");
+	if (c->smoke)
+		argv_add(a, "--allow-unstable-tsc"); /* an emulated machine has no other */
 }
 
 int plan_job(struct vmproc_argv *a, const char *self, const struct campaign *c,
@@ -77,7 +80,7 @@ int plan_job(struct vmproc_argv *a, const char *self, const struct campaign *c,
 	if (p->run == RUN_DOCTOR)
 		argv_add(a, "--json");
 	else if (p->run == RUN_HWLAT)
-		add_hwlat(a, p, ns);
+		add_hwlat(a, c, p, ns);
 	else if (p->run == RUN_SAMPLE)
 		add_sample(a, c, p, ns);
 	else

@@ -269,16 +269,18 @@ int ctopts_cpus(const struct ctopts *o, const struct cpulist *isolated, struct c
  * output the comments come back: they hold what the JSON omits (overflows, their cycles, breaks),
  * while its histogram has a row for every empty bin and each byte costs a VM exit.
  */
-static const char job[] = "grep -H '' /proc/version /proc/cmdline /sys/devices/system/cpu/isolated "
-			  "/sys/devices/system/cpu/nohz_full /sys/kernel/realtime "
-			  "/sys/devices/system/clocksource/clocksource0/current_clocksource "
-			  ">/out/guest-facts 2>/dev/null; "
-			  "%s"
-			  "cyclictest -m -q -p%ju --policy=fifo -a 1-%d -t %d -i %ju -h %ju -D %ju "
-			  "--json=/out/cyclictest.json >/tmp/text & "
-			  "p=$!; sleep 1; "
-			  "cat /proc/$p/task/*/stat >/out/guest-threads 2>/dev/null; "
-			  "wait $p; r=$?; %sgrep ^# /tmp/text >/out/cyclictest.txt; exit $r";
+static const char job[] =
+	"grep -H '' /proc/version /proc/cmdline /sys/devices/system/cpu/isolated "
+	"/sys/devices/system/cpu/nohz_full /sys/kernel/realtime "
+	"/sys/devices/system/clocksource/clocksource0/current_clocksource "
+	">/out/guest-facts 2>/dev/null; "
+	"%s"
+	"cyclictest -m -q -p%ju --policy=fifo -a 1-%d -t %d -i %ju -h %ju -D %ju "
+	"--json=/out/cyclictest.json >/tmp/text & "
+	"p=$!; until sleep 1; cat /proc/$p/task/*/stat >/out/guest-threads "
+	"2>/dev/null; [ $(grep -c . /out/guest-threads) -gt %d -o ! -e /proc/$p ]; "
+	"do :; done; "
+	"wait $p; r=$?; %sgrep ^# /tmp/text >/out/cyclictest.txt; exit $r";
 
 /* The rounds so far are a file, replaced each time: in 24 hours a line a round would fill memory. */
 static const char load_start[] = "(n=0; while %s; do n=$((n+1)); echo $n >/tmp/load; done) "
@@ -295,7 +297,7 @@ int ctopts_append(const struct ctopts *o, int vcpus, char *buf, size_t size, str
 		snprintf(load, sizeof(load), load_start, o->load->command);
 	n = snprintf(command, sizeof(command), job, load, (uintmax_t)o->priority, vcpus - 1,
 		     vcpus - 1, (uintmax_t)o->interval_us, (uintmax_t)o->histogram_us,
-		     (uintmax_t)o->duration_s, o->load ? load_end : "");
+		     (uintmax_t)o->duration_s, vcpus - 1, o->load ? load_end : "");
 	if (n > 0 && (size_t)n < sizeof(command))
 		n = snprintf(buf, size,
 			     "console=ttyS0 quiet isolcpus=managed_irq,domain,%s nohz_full=%s "
