@@ -304,15 +304,27 @@ static void judge_priorities(const struct machine *m, const struct check *c, str
 		found_unread(c, f, "/proc shows no ksoftirqd of these CPUs");
 }
 
+/* Did rtkvm tune try in vain to move it? Then it is a driver's queue of the isolated CPUs. */
+static bool fixed_by_driver(const char *list, int irq)
+{
+	char word[16];
+
+	snprintf(word, sizeof(word), " %d ", irq);
+	return strstr(list, word);
+}
+
 /* The files' lists, not their masks: what the interrupt really uses now. */
 static void judge_irqs(const struct machine *m, const struct check *c, struct finding *f)
 {
+	char fixed[MACHINE_WORD], first[128] = "";
+	struct err ignored = { 0 };
+	int n = 0, queues = 0;
 	struct paths paths;
-	char first[128] = "";
-	int n = 0;
 
 	if (!look_all(m, c, &paths, f))
 		return;
+	if (knob_read(m->root, "/run/rtkvm/tune.fixed-irqs", fixed, sizeof(fixed), &ignored) < 0)
+		fixed[0] = '\0';
 	for (size_t i = 0; i < paths.n; i++) {
 		struct cpulist have, both;
 		struct err e = { 0 };
@@ -334,12 +346,18 @@ static void judge_irqs(const struct machine *m, const struct check *c, struct fi
 			snprintf(action, sizeof(action), "?");
 		if (cpulist_empty(&both) || !*action) /* no action: nobody asked for it */
 			continue;
+		if (fixed_by_driver(fixed, irq)) {
+			queues++;
+			continue;
+		}
 		if (!n++)
 			snprintf(first, sizeof(first), "IRQ %d (%.32s) on CPU %d", irq, action,
 				 cpulist_next(&both, 0));
 	}
 	if (n)
 		found_bad(c, f, "%d, first %s", n, first);
+	else if (queues)
+		found_pass(f, "only %d that serve what isolated CPUs ask for themselves", queues);
 	else
 		found_pass(f, "all on housekeeping CPUs");
 	paths_free(&paths);

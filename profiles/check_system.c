@@ -125,6 +125,21 @@ out:
 	paths_free(&paths);
 }
 
+/* Does any entry of a kernel use tuned's variable? */
+static bool uses_variable(const char *grub)
+{
+	for (const char *p = strstr(grub, "$tuned_params"); p; p = strstr(p + 1, "$tuned_params")) {
+		const char *line = p;
+
+		while (line > grub && line[-1] != '\n')
+			line--;
+		line += strspn(line, " \t");
+		if (!strncmp(line, "linux", 5))
+			return true;
+	}
+	return false;
+}
+
 /* GRUB hands only exported variables down to an entry in a submenu. */
 static void judge_grub_submenu(const struct machine *m, const struct check *c, struct finding *f)
 {
@@ -134,8 +149,8 @@ static void judge_grub_submenu(const struct machine *m, const struct check *c, s
 
 	if (n < 0)
 		settle_read_error(c, c->path, n, e.text, f);
-	else if (!strstr(text, "set tuned_params="))
-		found_na(f, "it does not use tuned's variable");
+	else if (!uses_variable(text))
+		found_pass(f, "no entry depends on tuned's variable");
 	else if (!strstr(text, "submenu "))
 		found_pass(f, "there is no submenu");
 	else if (strstr(text, "export tuned_params"))
@@ -273,10 +288,10 @@ static const struct check rows[] = {
 		.severity = SEV_HIGH,
 		.what = "GRUB entries in submenus get the parameters too",
 		.path = "/boot/grub/grub.cfg",
-		.expected = "export tuned_params",
+		.expected = "no $tuned_params, or export tuned_params",
 		.why = "\"Advanced options\", the usual way to a real-time kernel, is a submenu; "
 		       "variables that are not exported are empty there.",
-		.remedy = "activate the profile again (it exports them)",
+		.remedy = "activate the profile again (it writes them on each entry's line)",
 		.judge = judge_grub_submenu,
 	},
 	{

@@ -87,6 +87,7 @@ static const struct item {
 	{ "/sys/kernel/irq/[0-9]*/actions" },
 	{ "/proc/irq/[0-9]*/effective_affinity_list" },
 	{ "/proc/irq/default_smp_affinity" },
+	{ "/run/rtkvm/tune.fixed-irqs" },
 	{ "/proc/sys/kernel/sched_rt_runtime_us" },
 	{ "/proc/sys/kernel/timer_migration" },
 	{ "/proc/sys/kernel/numa_balancing" },
@@ -233,6 +234,7 @@ static void keep_grub(char *text, const char *words)
 {
 	static const char *const kept[] = { "set tuned_params=", "submenu ",
 					    "export tuned_params" };
+	static const char uses[] = "linux $tuned_params\n";
 	char *out = text;
 
 	(void)words;
@@ -248,6 +250,11 @@ static void keep_grub(char *text, const char *words)
 				*out++ = '\n';
 				break;
 			}
+		if (!strncmp(start, "linux", 5) &&
+		    memmem(start, end - start, "$tuned_params", 13)) {
+			memcpy(out, uses, sizeof(uses) - 1); /* no longer than the line was */
+			out += sizeof(uses) - 1;
+		}
 	}
 	*out = '\0';
 }

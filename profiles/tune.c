@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "lib/cleanup.h"
@@ -94,14 +95,44 @@ char *tune_path(const struct tune *t, const char *path, char *buf)
 	return buf;
 }
 
-int tune_program(const struct tune *t, char *const *argv, char *out, size_t size)
+/* The last line of what a program said, for the sentence about its failure. */
+static void last_line(int fd, char *said, size_t size)
 {
+	char text[4096];
+	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
+	char *p;
+
+	text[n > 0 ? n : 0] = '\0';
+	for (p = text + strlen(text); p > text && p[-1] == '\n';)
+		*--p = '\0';
+	p = strrchr(text, '\n');
+	snprintf(said, size, "%s", p ? p + 1 : text);
+}
+
+int tune_program(const struct tune *t, char *const *argv, char *said, size_t size)
+{
+	struct proc_opts o = PROC_OPTS_INIT;
 	struct err why = { 0 };
-	char dropped[4096];
+	struct proc p;
+	int ret;
 
 	if (*t->root)
 		return -ENOENT;
-	return proc_run(argv, out ? out : dropped, out ? size : sizeof(dropped), &why);
+	_cleanup_close_ int fd = memfd_create("rtkvm-program", MFD_CLOEXEC);
+
+	o.argv = argv;
+	o.out = o.err = fd;
+	ret = fd < 0 ? -errno : proc_start(&p, &o, &why);
+	if (ret < 0)
+		return ret;
+	ret = proc_wait(&p, 0);
+	if (ret < 0) {
+		proc_stop(&p, 1000);
+		return ret;
+	}
+	if (said)
+		last_line(fd, said, size);
+	return proc_code(&p);
 }
 
 int tune_undo_file(struct tune *t, const char *path, struct err *e)

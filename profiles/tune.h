@@ -60,7 +60,10 @@ int tune_undo_file(struct tune *t, const char *path, struct err *e);
 /* tune_built_in - is this module part of the kernel itself? */
 bool tune_built_in(const struct tune *t, const char *module);
 
-/* tune_program - run a program of the live machine; its exit code, -ENOENT when there is none */
-int tune_program(const struct tune *t, char *const *argv, char *out, size_t size);
+/*
+ * tune_program - run a program of the live machine in silence; its exit code, or -errno (-ENOENT:
+ * there is none); said (NULL: not wanted) takes the last line of what it printed
+ */
+int tune_program(const struct tune *t, char *const *argv, char *said, size_t size);
 
 #endif

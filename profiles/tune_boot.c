@@ -78,17 +78,17 @@ static int grub_state(struct tune *t, const char *line, int *entries, struct err
 static int run_update_grub(struct tune *t, struct err *e)
 {
 	char *argv[] = { "update-grub", NULL };
-	char out[4096];
-	int code = tune_program(t, argv, out, sizeof(out));
+	char said[200];
+	int code = tune_program(t, argv, said, sizeof(said));
 
 	if (code == -ENOENT)
 		return err_set(e, -ENOENT,
-			       "update-grub is not there; write the words of %s into the "
-			       "boot loader's configuration by hand",
+			       "update-grub is not there; write the words of %s into the boot "
+			       "loader's configuration by hand",
 			       bootcmdline);
 	if (code)
-		return err_set(e, -EIO, "update-grub failed (code %d); the drop-in %s stays out",
-			       code, dropin);
+		return err_set(e, -EIO, "update-grub failed (code %d): %s", code,
+			       code < 0 ? strerror(-code) : said);
 	return 0;
 }
 

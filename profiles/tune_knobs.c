@@ -5,13 +5,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/cleanup.h"
+#include "lib/file.h"
 #include "profiles/tune.h"
+
+enum { FIXED_BYTES = 8192 };
 
 static const char journal[] = "/run/rtkvm/tune.knobs";
 /* apart from the others: which interrupts there are, and where, changes by itself */
 static const char irq_journal[] = "/run/rtkvm/tune-irqs.knobs";
+/* the interrupts that the kernel did not let go: a driver's own spread over its queues */
+static const char fixed_irqs[] = "/run/rtkvm/tune.fixed-irqs";
 
 static void irqs_free(struct knob *irqs, size_t n)
 {
@@ -23,9 +29,45 @@ static void irqs_free(struct knob *irqs, size_t n)
 	free(irqs);
 }
 
-/* A knob for each interrupt that may come to isolated CPUs: without them, or all the others. */
+/* Is the interrupt with this file in the list? " 35 36 " */
+static bool is_fixed(const char *list, const char *path)
+{
+	char word[16];
+
+	snprintf(word, sizeof(word), " %d ", atoi(path + strlen("/proc/irq/")));
+	return strstr(list, word);
+}
+
+static void load_fixed(const struct tune *t, char *list, size_t size)
+{
+	struct err ignored = { 0 };
+	char path[PATH_MAX];
+
+	if (file_read(tune_path(t, fixed_irqs, path), list, size, &ignored) < 0)
+		list[0] = '\0';
+}
+
+static int note_fixed(const struct tune *t, const struct knob *irqs, size_t n, struct err *e)
+{
+	char path[PATH_MAX], list[FIXED_BYTES];
+	size_t used, before;
+
+	load_fixed(t, list, sizeof(list));
+	before = used = strlen(list);
+	for (size_t i = 0; i < n && used < sizeof(list) - 16; i++)
+		if (irqs[i].state == KNOB_REFUSED)
+			used += snprintf(list + used, sizeof(list) - used, "%s%d ", used ? "" : " ",
+					 atoi(irqs[i].path + strlen("/proc/irq/")));
+	return used == before ? 0 : file_replace(tune_path(t, fixed_irqs, path), list, used, e);
+}
+
+/*
+ * A knob for each interrupt that may come to isolated CPUs: without them, or all the others. Those
+ * that could not be moved before are not tried again.
+ */
 static int plan_irqs(const struct tune *t, struct knob **out, size_t *n, struct err *e)
 {
+	char fixed[FIXED_BYTES];
 	struct paths paths;
 	int ret = machine_glob(&t->m, "/proc/irq/[0-9]*/smp_affinity", &paths, e);
 
@@ -33,6 +75,7 @@ static int plan_irqs(const struct tune *t, struct knob **out, size_t *n, struct 
 	*out = NULL;
 	if (ret < 0)
 		return ret;
+	load_fixed(t, fixed, sizeof(fixed));
 	*out = calloc(paths.n + 1, sizeof(**out));
 	for (size_t i = 0; *out && i < paths.n; i++) {
 		struct cpulist now, rest;
@@ -40,7 +83,8 @@ static int plan_irqs(const struct tune *t, struct knob **out, size_t *n, struct 
 		struct knob *k = &(*out)[*n];
 		char mask[2048];
 
-		if (machine_mask(&t->m, paths.v[i], &now, &ignored) < 0)
+		if (is_fixed(fixed, paths.v[i]) ||
+		    machine_mask(&t->m, paths.v[i], &now, &ignored) < 0)
 			continue;
 		rest = cpulist_and(&now, &t->m.isolated);
 		if (cpulist_empty(&rest))
@@ -66,13 +110,14 @@ static int irqs_apply(struct tune *t, struct err *e)
 	char path[PATH_MAX];
 	struct knob *irqs;
 	size_t n;
-	int ret = plan_irqs(t, &irqs, &n, e);
+	int noted, ret = plan_irqs(t, &irqs, &n, e);
 
 	if (!ret)
 		ret = knobs_apply(t->m.root, tune_path(t, irq_journal, path), KNOB_STANDING, irqs,
 				  n, e);
+	noted = ret < 0 ? 0 : note_fixed(t, irqs, n, e);
 	irqs_free(irqs, n);
-	return ret;
+	return noted < 0 ? noted : ret;
 }
 
 int tune_knobs_apply(struct tune *t, struct err *e)
@@ -105,8 +150,8 @@ static void verify_knob(struct tune *t, const struct knob *k)
 }
 
 /*
- * An interrupt counts where it really goes. One that the kernel does not let go (a driver's own
- * spread, which only a boot with managed_irq moves) has been tried: its mask is as it was.
+ * An interrupt counts where it really goes. Those that cannot be moved are left out: queues of the
+ * isolated CPUs come only for what these ask for themselves, others move with a boot.
  */
 static int verify_irqs(struct tune *t, struct err *e)
 {
@@ -128,10 +173,8 @@ static int verify_irqs(struct tune *t, struct err *e)
 			continue;
 		both = cpulist_and(&now, &t->m.isolated);
 		if (!cpulist_empty(&both))
-			note(&t->notes,
-			     "interrupt %d (%s) comes to isolated CPU %d; what cannot be "
-			     "moved now moves with a boot",
-			     irq, action, cpulist_next(&both, 0));
+			note(&t->notes, "interrupt %d (%s) comes to isolated CPU %d", irq, action,
+			     cpulist_next(&both, 0));
 	}
 	irqs_free(irqs, n);
 	return ret < 0 ? ret : 0;
@@ -147,8 +190,9 @@ int tune_knobs_verify(struct tune *t, struct err *e)
 int tune_knobs_undo(struct tune *t, struct err *e)
 {
 	char path[PATH_MAX];
-	int irqs = knobs_undo(t->m.root, tune_path(t, irq_journal, path), e);
-	int ret = knobs_undo(t->m.root, tune_path(t, journal, path), e);
+	int ret, irqs = knobs_undo(t->m.root, tune_path(t, irq_journal, path), e);
 
+	unlink(tune_path(t, fixed_irqs, path));
+	ret = knobs_undo(t->m.root, tune_path(t, journal, path), e);
 	return e->code ? e->code : irqs + ret;
 }

@@ -53,13 +53,58 @@ static char *modprobe_text(const struct tune *t)
 	return text;
 }
 
+static bool option_in_force(const struct tune *t, const struct module_option *o)
+{
+	char path[256], text[64];
+	struct err ignored = { 0 };
+
+	snprintf(path, sizeof(path), "/sys/module/%s/parameters/%s", o->module, o->option);
+	return knob_read(t->m.root, path, text, sizeof(text), &ignored) < 0 ||
+	       knob_same(text, o->value) || !strcmp(text, "never");
+}
+
+static bool unused(const struct tune *t, const char *module)
+{
+	char path[128], text[32];
+	struct err ignored = { 0 };
+
+	snprintf(path, sizeof(path), "/sys/module/%s/refcnt", module);
+	return knob_read(t->m.root, path, text, sizeof(text), &ignored) >= 0 && !strcmp(text, "0");
+}
+
+/*
+ * KVM may have been loaded before our options were there, from the initramfs or by hand. While
+ * nobody uses it, loading it again is all it takes; otherwise verification says what is missing.
+ */
+static int kvm_reload(const struct tune *t)
+{
+	char *module = t->m.vendor == VENDOR_AMD ? "kvm_amd" : "kvm_intel";
+	char *unload[] = { "modprobe", "--remove", module, NULL };
+	char *load[] = { "modprobe", module, NULL };
+
+	if (tune_built_in(t, "kvm") || !unused(t, module) || tune_program(t, unload, NULL, 0))
+		return 0;
+	tune_program(t, load, NULL, 0);
+	return 1;
+}
+
+static int kvm_apply(const struct tune *t)
+{
+	for (size_t i = 0; i < t->s.n_modules; i++)
+		if (!option_in_force(t, &t->s.modules[i]))
+			return kvm_reload(t);
+	return 0;
+}
+
 static int modules_apply(struct tune *t, struct err *e)
 {
 	_cleanup_free_ char *text = modprobe_text(t);
+	int ret;
 
 	if (!text)
 		return err_set(e, -ENOMEM, "writing %s failed: no memory", modprobe);
-	return *text ? edit_write(&t->files, modprobe, text, e) : tune_undo_file(t, modprobe, e);
+	ret = *text ? edit_write(&t->files, modprobe, text, e) : tune_undo_file(t, modprobe, e);
+	return ret < 0 ? ret : ret + kvm_apply(t);
 }
 
 /* Both names: Debian 12's irqbalance ignores the mask, older ones do not know the list. */
@@ -232,6 +277,8 @@ int tune_system_undo(struct tune *t, struct err *e)
 	int balance = tune_undo_file(t, irqbalance, e);
 	int off = units_undo(t, e);
 
+	if (modules > 0)
+		kvm_reload(t);
 	if (balance > 0)
 		restart_irqbalance(t);
 	return e->code ? e->code : modules + balance + off;
