@@ -170,6 +170,24 @@ static int fill(struct feed *f, struct err *e)
 	return ret < 0 ? ret : 1;
 }
 
+int feed_pages(const struct dat *d, size_t cpu,
+	       int (*put)(void *arg, const void *pages, size_t bytes, struct err *e), void *arg,
+	       struct err *e)
+{
+	struct feed_file file = { .dat = d };
+	struct feed f = { .file = &file, .cpu = &d->cpus[cpu] };
+	int ret = 0;
+
+	if (!d->packed_data)
+		ret = room_for(&f.window, &f.room,
+			       WINDOW_MAX > d->page_bytes ? WINDOW_MAX : d->page_bytes, e);
+	while (!ret && (ret = fill(&f, e)) > 0)
+		ret = put(arg, f.window, f.used, e);
+	free(f.window);
+	free(f.packed);
+	return ret;
+}
+
 static int corrupt(const struct feed *f, struct err *e)
 {
 	return err_set(e, -EINVAL, "reading %s failed: page %ju of CPU %u is corrupt",

@@ -44,6 +44,14 @@ struct feed_file {
 int feed_file_init(struct feed_file *f, const struct dat *d, struct err *e);
 void feed_file_free(struct feed_file *f);
 
+/*
+ * feed_pages - hand all pages of d->cpus[cpu] to put, unpacked, some at a time; a negative return
+ * of put stops
+ */
+int feed_pages(const struct dat *d, size_t cpu,
+	       int (*put)(void *arg, const void *pages, size_t bytes, struct err *e), void *arg,
+	       struct err *e);
+
 struct feed;
 
 /* The next event's time stands in the heap itself: comparing follows no pointer. */

@@ -27,4 +27,7 @@ int tracing_job(int argc, char **argv, struct err *e);
 /* tracing_record - rtkvm trace record: the host's side */
 int tracing_record(int argc, char **argv, struct err *e);
 
+/* tracing_convert - rtkvm trace convert: any trace as trace.dat version 6 */
+int tracing_convert(int argc, char **argv, struct err *e);
+
 #endif

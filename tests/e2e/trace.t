@@ -55,6 +55,27 @@ is "$code" 0 "directories of raw pages"
 run "$RTKVM" trace explain -H "$T/raw/host" -g "$T/raw/guest"
 like "$out" 'at 2600\.0[0-9]* MHz \(estimated from its timers\)' "a rate nobody tells is estimated"
 
+# --- convert, and both files in one order ---
+run "$RTKVM" trace convert "$T/raw/host" "$T/c-host.dat"
+is "$code" 0 "convert raw pages"
+run "$RTKVM" trace convert "$T/c-host.dat" "$T/c-host2.dat"
+ok "converting again changes nothing" cmp "$T/c-host.dat" "$T/c-host2.dat"
+if command -v trace-cmd >/dev/null; then
+	run "$RTKVM" trace convert --host "$T/tr/host.dat" "$T/guest-zstd.dat" "$T/c-guest.dat"
+	is "$code" 0 "convert a guest's compressed file"
+	both() {
+		trace-cmd report -i "$T/tr/host.dat" -i "$1" 2>/dev/null | grep -v cpus= |
+			sed 's/^ *[a-z0-9-]*\.dat: *//'
+	}
+	both "$T/tr/guest.dat" >"$T/report1"
+	both "$T/c-guest.dat" >"$T/report2"
+	ok "trace-cmd shows it and the host in one order" cmp "$T/report1" "$T/report2"
+	ok "a time never runs back in it" awk '{ for (i = 2; i < 6; i++) if ($i ~ /^[0-9]+\.[0-9]+:$/)
+		{ t = $i + 0; if (t < last) exit 1; last = t; break } }' "$T/report1"
+else
+	skip 3 "trace-cmd is not installed"
+fi
+
 # --- a run directory ---
 mkdir -p "$T/run/trace"
 cp "$T/tr/host.dat" "$T/tr/guest.dat" "$T/run/trace/"
@@ -99,6 +120,9 @@ fails 2 'shows no wake-up of thread nobody' "a thread that is not there" \
 "$gen" "$T/blind" 500 no_timers=1 >/dev/null
 fails 2 'lacks the events .*hrtimer_start' "a guest's trace without what is needed" \
 	"$RTKVM" trace explain -g "$T/blind/guest.dat"
+fails 2 'two files are needed' "convert without a target" "$RTKVM" trace convert "$T/cut.dat"
+fails 2 'cut short' "convert a truncated file" "$RTKVM" trace convert "$T/cut.dat" "$T/x.dat"
+ok "which leaves nothing" [ ! -e "$T/x.dat" ]
 fails 2 'not a sub-verb' "no such sub-verb" "$RTKVM" trace expain
 fails 2 'double quote' "a command that rtkvm.exec cannot take" "$RTKVM" trace job -- echo '"x"'
 

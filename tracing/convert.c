@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* convert - the verb: any trace we read as a trace.dat of version 6, which everybody reads */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/cleanup.h"
+#include "lib/opt.h"
+#include "tracing/datwrite.h"
+#include "tracing/session.h"
+#include "tracing/tracing.h"
+
+struct convert_opts {
+	const char *in, *out, *host;
+};
+
+static const struct argp_option options[] = {
+	{ "host", 'H', "FILE", 0,
+	  "IN is the trace of a guest on that host: note how its clock is the host's", 1 },
+	{ 0 },
+};
+
+struct parse {
+	struct convert_opts *o;
+	struct err *e;
+};
+
+static error_t parse_opt(int key, char *arg, struct argp_state *state)
+{
+	struct parse *p = state->input;
+
+	switch (key) {
+	case 'H':
+		p->o->host = arg;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (p->o->out)
+			return err_set(p->e, -EINVAL, "\"%s\" is one file too many", arg);
+		*(p->o->in ? &p->o->out : &p->o->in) = arg;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp argp = {
+	options, parse_opt, "IN OUT",
+	"Write a trace (trace.dat of version 6 or 7, a directory of raw pages, a guest's data) as a "
+	"trace.dat of version 6.\v"
+	"With --host, trace-cmd report -i HOST -i OUT shows both on one clock."
+};
+
+/* The texts of the events' formats, those of one system together as the writer wants them. */
+static struct datw_format *formats_of(const struct dat *d)
+{
+	struct datw_format *f = calloc(d->n_formats + 1, sizeof(*f));
+
+	for (size_t i = 0; f && i < d->n_formats; i++)
+		f[i] = (struct datw_format){ d->formats[i].system,
+					     { d->formats[i].text, d->formats[i].len } };
+	return f;
+}
+
+/* Linux has had this one layout since 2.6.37. */
+static const char header_event[] = "# compressed entry header\n"
+				   "\ttype_len    :    5 bits\n"
+				   "\ttime_delta  :   27 bits\n"
+				   "\tarray       :   32 bits\n"
+				   "\n"
+				   "\tpadding     : type == 29\n"
+				   "\ttime_extend : type == 30\n"
+				   "\ttime_stamp : type == 31\n"
+				   "\tdata max type_len  == 28\n";
+
+static int put(void *arg, const void *pages, size_t bytes, struct err *e)
+{
+	return datw_pages(arg, pages, bytes, e);
+}
+
+static void set_clocks(struct datw_head *h, const struct session *s, const struct dat *d)
+{
+	const struct clock_map *map = &s->file[GUEST].clock;
+
+	h->trace_id = d->trace_id;
+	h->tsc_mult = d->tsc_mult;
+	h->tsc_shift = d->tsc_shift;
+	if (!s->has[HOST])
+		return;
+	h->tsc_mult = s->dat[HOST].tsc_mult;
+	h->tsc_shift = s->dat[HOST].tsc_shift;
+	h->shifted = true;
+	h->peer_id = s->dat[HOST].trace_id;
+	h->offset = map->offset;
+	h->ratio = map->ratio;
+	h->frac = map->frac;
+	/* without an id of its own the pair is not recognised */
+	if (!h->trace_id)
+		h->trace_id = h->peer_id + 1;
+}
+
+static int write_out(const struct session *s, const char *out, struct err *e)
+{
+	const struct dat *d = &s->dat[GUEST];
+	_cleanup_free_ char *symbols = NULL, *printk = NULL, *names = NULL;
+	_cleanup_free_ struct datw_format *formats = formats_of(d);
+	struct datw_head h = { .page_bytes = d->page_bytes,
+			       .header_page = { d->header_page, strlen(d->header_page) },
+			       .header_event = { header_event, sizeof(header_event) - 1 },
+			       .formats = formats,
+			       .n_formats = d->n_formats,
+			       .n_cpus = d->n_cpus ? d->cpus[d->n_cpus - 1].cpu + 1 : 0,
+			       .clock = d->clock };
+	struct datw w;
+	int ret = formats ? 0 : err_set(e, -ENOMEM, "writing %s failed: no memory", out);
+
+	if (ret || dat_text(d, &d->kallsyms, &symbols, e) || dat_text(d, &d->printk, &printk, e) ||
+	    dat_text(d, &d->cmdlines, &names, e))
+		return e->code;
+	h.kallsyms = (struct dat_blob){ symbols, strlen(symbols) };
+	h.printk = (struct dat_blob){ printk, strlen(printk) };
+	h.cmdlines = (struct dat_blob){ names, strlen(names) };
+	set_clocks(&h, s, d);
+	ret = datw_open(&w, out, &h, e);
+	if (ret < 0)
+		return ret;
+	for (size_t i = 0; i < d->n_cpus && !ret; i++) {
+		ret = datw_cpu(&w, d->cpus[i].cpu, e);
+		if (!ret)
+			ret = feed_pages(d, i, put, &w, e);
+	}
+	return datw_close(&w, !ret, e) < 0 ? e->code : ret;
+}
+
+/* A session without a host opens any trace; that it calls it a guest's does not matter here. */
+static int convert(const struct convert_opts *o, struct err *e)
+{
+	struct session_opts so = { .path = { o->host, o->in } };
+	struct session s;
+	int ret = session_open(&s, &so, e);
+
+	if (!ret && o->host && !s.dat[HOST].trace_id)
+		ret = err_set(e, -EINVAL, "%s has no trace id that a guest's could refer to",
+			      o->host);
+	if (!ret && !s.same_offset)
+		ret = err_set(e, -ENOTSUP,
+			      "writing %s failed: the guest's CPUs have different clock offsets",
+			      o->out);
+	if (!ret)
+		ret = write_out(&s, o->out, e);
+	session_close(&s);
+	return ret;
+}
+
+int tracing_convert(int argc, char **argv, struct err *e)
+{
+	struct convert_opts o = { 0 };
+	struct parse p = { &o, e };
+
+	if (opt_parse(&argp, argc, argv, false, &p, e))
+		return e->code;
+	if (!o.out)
+		return err_set(e, -EINVAL, "two files are needed: the trace and the file to write");
+	return convert(&o, e);
+}
