@@ -144,6 +144,7 @@ static void put_guest(struct buf *b, const struct datw_head *h)
 
 static void put_options(struct buf *b, const struct datw_head *h)
 {
+	uint32_t cpus = h->n_cpus;
 	char clock[64];
 
 	put(b, "options  ", 10);
@@ -155,7 +156,7 @@ static void put_options(struct buf *b, const struct datw_head *h)
 		put_str_option(b, OPT_TRACECLOCK, clock);
 	}
 	put_str_option(b, OPT_UNAME, h->uname);
-	put_option(b, OPT_CPUCOUNT, &(uint32_t){ h->n_cpus }, 4);
+	put_option(b, OPT_CPUCOUNT, &cpus, sizeof(cpus));
 	if (h->trace_id)
 		put_option(b, OPT_TRACEID, &h->trace_id, 8);
 	if (h->tsc_mult) {

@@ -61,18 +61,6 @@ static int parse_tids(const char *text, struct explain_opts *o, struct err *e)
 	return 0;
 }
 
-static int parse_offset(const char *text, struct explain_opts *o, struct err *e)
-{
-	bool minus = *text == '-';
-	uint64_t v;
-
-	if (opt_u64("--offset", text + minus, 0, INT64_MAX, &v, e))
-		return e->code;
-	o->session.offset = minus ? -(int64_t)v : (int64_t)v;
-	o->session.offset_given = true;
-	return 0;
-}
-
 static error_t parse_opt(int key, char *arg, struct argp_state *state)
 {
 	struct parse *p = state->input;
@@ -94,7 +82,7 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 	case 't':
 		return opt_duration("--threshold", arg, &o->threshold_ns, p->e);
 	case 'o':
-		return parse_offset(arg, o, p->e);
+		return session_parse_offset(arg, &o->session, p->e);
 	case KEY_HZ:
 		if (opt_u64("--tsc-hz", arg, 1000000, 100000000000, &hz, p->e))
 			return p->e->code;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "lib/cleanup.h"
+#include "lib/opt.h"
 
 enum { WINDOWS_BYTES = 8 << 20 };
 
@@ -212,6 +213,18 @@ static int find_rate(struct session *s, const struct session_opts *o, struct err
 		return rate_from_timers(s, e);
 	s->rate = (struct clock_rate){ d->tsc_mult, d->tsc_shift };
 	s->rate_from = "its file";
+	return 0;
+}
+
+int session_parse_offset(const char *text, struct session_opts *o, struct err *e)
+{
+	bool minus = *text == '-';
+	uint64_t v;
+
+	if (opt_u64("--offset", text + minus, 0, INT64_MAX, &v, e))
+		return e->code;
+	o->offset = minus ? -(int64_t)v : (int64_t)v;
+	o->offset_given = true;
 	return 0;
 }
 

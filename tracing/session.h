@@ -31,6 +31,9 @@ struct session {
 	bool same_offset; /* of all guest CPUs */
 };
 
+/* session_parse_offset - the argument of --offset: ticks, with a sign */
+int session_parse_offset(const char *text, struct session_opts *o, struct err *e);
+
 /* session_open - open what is there and find out the clocks; session_close also after a failure */
 int session_open(struct session *s, const struct session_opts *o, struct err *e);
 void session_close(struct session *s);

@@ -18,6 +18,7 @@ static const struct subverb subverbs[] = {
 	{ "record", tracing_record, "record the host while a command runs" },
 	{ "job", tracing_job, "print the shell line that records a guest while it runs a command" },
 	{ "explain", tracing_explain, "tell where the time of late wake-ups went" },
+	{ "report", tracing_report, "print the events of host and guest in one order" },
 	{ "convert", tracing_convert, "write any trace as a trace.dat that everybody reads" },
 	{ "count", tracing_count, "count VM exits by reason for each vCPU of a process" },
 };

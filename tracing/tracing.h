@@ -30,4 +30,7 @@ int tracing_record(int argc, char **argv, struct err *e);
 /* tracing_convert - rtkvm trace convert: any trace as trace.dat version 6 */
 int tracing_convert(int argc, char **argv, struct err *e);
 
+/* tracing_report - rtkvm trace report: the events of both kernels as text */
+int tracing_report(int argc, char **argv, struct err *e);
+
 #endif

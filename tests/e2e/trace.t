@@ -76,6 +76,26 @@ else
 	skip 3 "trace-cmd is not installed"
 fi
 
+# --- report prints what trace-cmd prints, in its order ---
+norm() {
+	sed -E 's/^ *(host|guest)(\.dat)?: *//; s/ +/ /g; s/^ //' | grep -v cpus=
+}
+if command -v trace-cmd >/dev/null; then
+	"$RTKVM" trace report -H "$T/tr/host.dat" -g "$T/tr/guest.dat" | norm >"$T/report1"
+	trace-cmd report -i "$T/tr/host.dat" -i "$T/tr/guest.dat" 2>/dev/null | norm >"$T/report2"
+	ok "report: the events, times and order of trace-cmd report" cmp "$T/report1" "$T/report2"
+	is "$(wc -l <"$T/report1")" "$(jq .events "$T/json")" "all of them"
+else
+	skip 2 "trace-cmd is not installed"
+fi
+at() { # seconds of the first spike, and some milliseconds
+	jq -r ".list[0].trace_ns + $1 * 1000000" "$T/json" | sed 's/.........$/.&/'
+}
+run "$RTKVM" trace report -H "$T/tr/host.dat" -g "$T/tr/guest.dat" \
+	--from "$(at -1)" --to "$(at 1)"
+like "$out" '==> cyclictest:20[01]' "a window around a spike"
+ok "is small" [ "$(printf '%s\n' "$out" | wc -l)" -lt 200 ]
+
 # --- a run directory ---
 mkdir -p "$T/run/trace"
 cp "$T/tr/host.dat" "$T/tr/guest.dat" "$T/run/trace/"
@@ -120,6 +140,8 @@ fails 2 'shows no wake-up of thread nobody' "a thread that is not there" \
 "$gen" "$T/blind" 500 no_timers=1 >/dev/null
 fails 2 'lacks the events .*hrtimer_start' "a guest's trace without what is needed" \
 	"$RTKVM" trace explain -g "$T/blind/guest.dat"
+fails 2 'no trace is named' "report without a trace" "$RTKVM" trace report
+fails 2 'is not a time' "a bad time" "$RTKVM" trace report -g "$T/cut.dat" --from 1.2345678901
 fails 2 'two files are needed' "convert without a target" "$RTKVM" trace convert "$T/cut.dat"
 fails 2 'cut short' "convert a truncated file" "$RTKVM" trace convert "$T/cut.dat" "$T/x.dat"
 ok "which leaves nothing" [ ! -e "$T/x.dat" ]
@@ -138,11 +160,14 @@ why=
 [ -n "$why" ] || [ -d /sys/kernel/tracing/events/kvm ] || why="this kernel has no KVM loaded"
 [ -n "$why" ] || grep -q x86-tsc /sys/kernel/tracing/trace_clock || why="no x86-tsc trace clock"
 if [ -n "$why" ]; then
-	skip 6 "$why"
+	skip 7 "$why"
 else
 	run "$RTKVM" trace record -o "$T/h.dat" -- sh -c 'sleep 0.5; [ -w "$RTKVM_TRACE_FREEZE" ] || exit 9; exit 7'
 	is "$code" 7 "record: the command's exit code"
-	n=$(trace-cmd report -i "$T/h.dat" 2>/dev/null | grep -vc '^cpus=')
+	trace-cmd report -i "$T/h.dat" 2>/dev/null | norm >"$T/report1"
+	"$RTKVM" trace report -H "$T/h.dat" | norm >"$T/report2"
+	ok "report of a real trace is trace-cmd's" cmp "$T/report1" "$T/report2"
+	n=$(wc -l <"$T/report1")
 	ok "trace-cmd reads $n events of it" [ "$n" -gt 20 ]
 	ok "host.json tells the clock" jq -e '.tsc_hz > 1e8 and .lost >= 0' "$T/h.json"
 	fails 2 'starting /nonexistent failed' "a command that is not there" \

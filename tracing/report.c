@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * report - the verb: the events of host and guest as text, in one order, as trace-cmd prints them
+ *
+ * The only user of libtraceevent's printing: an event becomes text by its format's own rule. What
+ * is outside the window asked for is passed over before that, which is the expensive part.
+ */
+#include <errno.h>
+#include <event-parse.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <trace-seq.h>
+
+#include "lib/cleanup.h"
+#include "lib/opt.h"
+#include "lib/stop.h"
+#include "tracing/session.h"
+#include "tracing/tracing.h"
+
+struct report_opts {
+	struct session_opts session;
+	uint64_t from_ns, to_ns;
+};
+
+static const struct argp_option options[] = {
+	{ "host", 'H', "FILE", 0, "the host's trace", 1 },
+	{ "guest", 'g', "FILE", 0, "the guest's trace", 1 },
+	{ "from", 'f', "SECONDS", 0, "begin at this time, as rtkvm trace explain shows it", 2 },
+	{ "to", 't', "SECONDS", 0, "end at this time", 2 },
+	{ "offset", 'o', "TICKS", 0,
+	  "guest stamps minus host stamps (default: as the files say, else 0)", 3 },
+	{ 0 },
+};
+
+struct parse {
+	struct report_opts *o;
+	struct err *e;
+};
+
+/* "58.715076780" seconds to nanoseconds, without a detour over floating point */
+static int parse_seconds(const char *what, const char *text, uint64_t *ns, struct err *e)
+{
+	char whole[32], part[10] = "000000000";
+	size_t n = strcspn(text, "."), digits = text[n] ? strlen(text + n + 1) : 0;
+	uint64_t s, f;
+
+	if (n >= sizeof(whole) || digits > 9)
+		return err_set(e, -EINVAL, "%s: \"%s\" is not a time in seconds", what, text);
+	snprintf(whole, sizeof(whole), "%.*s", (int)n, text);
+	if (text[n])
+		memcpy(part, text + n + 1, digits);
+	if (opt_u64(what, whole, 0, UINT64_MAX / 2000000000, &s, e) ||
+	    opt_u64(what, part, 0, 999999999, &f, e))
+		return e->code;
+	*ns = s * 1000000000 + f;
+	return 0;
+}
+
+static error_t parse_opt(int key, char *arg, struct argp_state *state)
+{
+	struct parse *p = state->input;
+	struct report_opts *o = p->o;
+
+	switch (key) {
+	case 'H':
+		o->session.path[HOST] = arg;
+		return 0;
+	case 'g':
+		o->session.path[GUEST] = arg;
+		return 0;
+	case 'f':
+		return parse_seconds("--from", arg, &o->from_ns, p->e);
+	case 't':
+		return parse_seconds("--to", arg, &o->to_ns, p->e);
+	case 'o':
+		return session_parse_offset(arg, &o->session, p->e);
+	case ARGP_KEY_ARG:
+		return err_set(p->e, -EINVAL,
+			       "\"%s\" is too much; name files by --host and --guest", arg);
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp argp = { options, parse_opt, NULL,
+				  "Print the events of host and guest in the order of their time, "
+				  "as trace-cmd report does.\v"
+				  "Times are seconds of the host's clock." };
+
+/* What prints the events of one side: the formats, and libtraceevent's plug-ins for some of them. */
+struct printer {
+	struct tep_handle *tep;
+	struct tep_plugin_list *plugins;
+};
+
+static void cleanup_printer(struct printer *p)
+{
+	if (p->plugins)
+		tep_unload_plugins(p->plugins, p->tep);
+	if (p->tep)
+		tep_free(p->tep);
+}
+
+#define _cleanup_printer_ __attribute__((cleanup(cleanup_printer)))
+
+/* Teach libtraceevent the file's formats and names; want everything that it understood. */
+static int learn(struct printer *p, struct feed_file *file, struct err *e)
+{
+	const struct dat *d = file->dat;
+	struct tep_handle *tep = p->tep = tep_alloc();
+	_cleanup_free_ char *names = NULL, *symbols = NULL, *printk = NULL;
+
+	if (!tep)
+		return err_set(e, -ENOMEM, "no memory for event formats");
+	if (dat_text(d, &d->cmdlines, &names, e) || dat_text(d, &d->kallsyms, &symbols, e) ||
+	    dat_text(d, &d->printk, &printk, e))
+		return e->code;
+	p->plugins = tep_load_plugins(tep);
+	tep_set_file_bigendian(tep, TEP_LITTLE_ENDIAN);
+	tep_set_local_bigendian(tep, tep_is_bigendian());
+	tep_set_long_size(tep, d->head.commit_bytes);
+	tep_set_page_size(tep, d->page_bytes);
+	if (tep_parse_header_page(tep, (char *)d->header_page, strlen(d->header_page),
+				  d->head.commit_bytes))
+		return err_set(e, -EINVAL, "reading %s failed: header_page is not understood",
+			       d->name);
+	for (size_t i = 0; i < d->n_formats; i++) {
+		const struct dat_format *f = &d->formats[i];
+
+		/* an event whose print rule is not understood is printed by its fields */
+		tep_parse_event(tep, f->text, f->len, f->system);
+		if (tep_find_event(tep, f->id))
+			file->want[f->id] = 1;
+	}
+	if (*names)
+		tep_parse_saved_cmdlines(tep, names);
+	if (*symbols)
+		tep_parse_kallsyms(tep, symbols);
+	if (*printk)
+		tep_parse_printk_formats(tep, printk);
+	return 0;
+}
+
+static void print_lost(const struct event *ev)
+{
+	if (ev->lost == UINT64_MAX)
+		printf("CPU:%u [EVENTS DROPPED]\n", ev->cpu);
+	else
+		printf("CPU:%u [%ju EVENTS DROPPED]\n", ev->cpu, (uintmax_t)ev->lost);
+}
+
+static void print_event(struct tep_handle *tep, struct trace_seq *s, const struct event *ev,
+			uint64_t ns, const char *whose)
+{
+	struct tep_record rec = { .ts = ns,
+				  .cpu = ev->cpu,
+				  .data = (void *)ev->rec,
+				  .size = ev->len,
+				  .record_size = ev->len };
+	struct tep_event *event = tep_find_event(tep, ev->id);
+	char name[80];
+
+	snprintf(name, sizeof(name), "%s:", event->name);
+	trace_seq_reset(s);
+	tep_print_event(tep, s, &rec, "%16s-%-5d [%03d] %6.1000d: ", TEP_PRINT_COMM, TEP_PRINT_PID,
+			TEP_PRINT_CPU, TEP_PRINT_TIME);
+	trace_seq_printf(s, "%-21s ", name);
+	tep_print_event(tep, s, &rec, "%s", TEP_PRINT_INFO);
+	trace_seq_terminate(s);
+	printf("%s%s\n", whose, s->buffer);
+}
+
+static int walk(struct session *s, const struct report_opts *o, struct printer *printers[SIDES],
+		struct err *e)
+{
+	static const char *const whose[SIDES] = { " host: ", "guest: " };
+	bool both = s->has[HOST] && s->has[GUEST];
+	const struct event *ev;
+	struct trace_seq seq;
+	struct merge m;
+	int ret = session_merge(s, &m, e);
+
+	if (ret < 0)
+		return ret;
+	trace_seq_init(&seq);
+	while ((ret = merge_next(&m, &ev, e)) > 0) {
+		unsigned int side = session_side(s, ev);
+		uint64_t ns = clock_ns(s->rate, ev->ts);
+
+		if (ns > o->to_ns || ferror(stdout))
+			break;
+		if (stop_requested()) {
+			ret = err_set(e, -EINTR, "interrupted");
+			break;
+		}
+		if (ns < o->from_ns)
+			continue;
+		if (ev->lost)
+			print_lost(ev);
+		print_event(printers[side]->tep, &seq, ev, ns, both ? whose[side] : "");
+	}
+	trace_seq_destroy(&seq);
+	merge_close(&m);
+	return ret < 0 ? ret : 0;
+}
+
+static int report(const struct report_opts *o, struct err *e)
+{
+	_cleanup_printer_ struct printer host = { 0 }, guest = { 0 };
+	struct printer *printers[SIDES] = { &host, &guest };
+	struct session s;
+	int ret = session_open(&s, &o->session, e);
+
+	for (int i = 0; i < SIDES && !ret; i++)
+		if (s.has[i])
+			ret = learn(printers[i], &s.file[i], e);
+	if (!ret)
+		ret = walk(&s, o, printers, e);
+	session_close(&s);
+	return ret;
+}
+
+int tracing_report(int argc, char **argv, struct err *e)
+{
+	struct report_opts o = { .to_ns = UINT64_MAX };
+	struct parse p = { &o, e };
+
+	if (opt_parse(&argp, argc, argv, false, &p, e))
+		return e->code;
+	if (!o.session.path[HOST] && !o.session.path[GUEST])
+		return err_set(e, -EINVAL, "no trace is named; give --host FILE or --guest FILE");
+	/* libtraceevent warns on stderr about formats it does not understand; they are printed raw */
+	tep_set_loglevel(TEP_LOG_NONE);
+	stop_install();
+	return report(&o, e);
+}
