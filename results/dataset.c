@@ -70,7 +70,7 @@ static void add_counters(struct series *a, const struct log_slice *s)
 
 static void add_to_series(struct series *a, const struct log_slice *s, const struct hist *h)
 {
-	uint64_t end = s->start_wall_ns + s->duration_ns;
+	uint64_t start = log_time(s), end = start + s->duration_ns;
 
 	/* of equal maxima the earliest counts, so that the order of slices does not */
 	if (hist_total(h) && s->max_wall_ns &&
@@ -79,9 +79,9 @@ static void add_to_series(struct series *a, const struct log_slice *s, const str
 		a->max_wall_ns = s->max_wall_ns;
 	else if (hist_total(h) && h->max_ns > a->hist.max_ns)
 		a->max_wall_ns = 0;
-	if (s->start_wall_ns && (!a->first_ns || s->start_wall_ns < a->first_ns))
-		a->first_ns = s->start_wall_ns;
-	if (s->start_wall_ns && end > a->last_ns)
+	if (start && (!a->first_ns || start < a->first_ns))
+		a->first_ns = start;
+	if (start && end > a->last_ns)
 		a->last_ns = end;
 	a->duration_ns += s->duration_ns;
 	if (a->period_ns != s->period_ns)
@@ -105,7 +105,7 @@ static int add_slice(struct dataset *d, const struct log_reader *r, struct err *
 			       SERIES_MAX);
 	t = &d->slices[d->n_slices++];
 	*t = (struct slice_stat){
-		.start_ns = s->start_wall_ns,
+		.start_ns = log_time(s),
 		.duration_ns = s->duration_ns,
 		.campaign = r->campaign,
 		.sequence = r->sequence,

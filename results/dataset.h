@@ -16,7 +16,7 @@ struct series {
 	char instrument[LOG_INSTRUMENT_BYTES];
 	int cpu, host_cpu; /* -1: all, unknown */
 	size_t slices;
-	uint64_t first_ns, last_ns; /* wall clock; 0 unknown */
+	uint64_t first_ns, last_ns; /* log_time; 0 unknown */
 	uint64_t duration_ns; /* of all slices together; 0 unknown */
 	uint64_t period_ns; /* 0 unknown, or not the same in all slices */
 	uint64_t max_wall_ns; /* when the largest sample came; 0 unknown */
@@ -26,7 +26,7 @@ struct series {
 };
 
 struct slice_stat {
-	uint64_t start_ns, duration_ns; /* wall clock */
+	uint64_t start_ns, duration_ns; /* log_time */
 	uint64_t campaign, sequence;
 	uint64_t count, max_ns, max_wall_ns;
 	uint64_t p50_ns, p999_ns; /* 0: too few samples in the slice */
@@ -56,7 +56,7 @@ struct dataset {
 	size_t n_marks;
 	struct damage *damages;
 	size_t n_damages;
-	uint64_t begin_ns, end_ns; /* wall clock of the first and past the last slice; 0 unknown */
+	uint64_t begin_ns, end_ns; /* log_time of the first and past the last slice; 0 unknown */
 };
 
 /*

@@ -49,6 +49,12 @@ struct log_slice {
 	int64_t counters[LOG_COUNTERS];
 };
 
+/* log_time - when a slice began: wall clock, or the source's own clock where that is all it tells */
+static inline uint64_t log_time(const struct log_slice *s)
+{
+	return s->start_wall_ns ? s->start_wall_ns : s->start_mono_ns;
+}
+
 /* log_count - set a counter of a slice */
 static inline void log_count(struct log_slice *s, enum log_counter c, int64_t value)
 {

@@ -167,8 +167,11 @@ void plot_x_time(struct plot *p, uint64_t begin_ns, uint64_t end_ns)
 		: span > 600	 ? "%H:%M"
 				 : "%H:%M:%S",
 		time_step(span));
-	fprintf(p->out, "set xlabel 'time (UTC) from %s' noenhanced\n",
-		clock_iso8601(begin_ns, iso));
+	if (begin_ns < 1000000000 * NSEC_PER_SEC) /* before 2001: no wall clock */
+		fputs("set xlabel \'time on the clock of the source\'\n", p->out);
+	else
+		fprintf(p->out, "set xlabel 'time (UTC) from %s' noenhanced\n",
+			clock_iso8601(begin_ns, iso));
 }
 
 /* --- running it --- */

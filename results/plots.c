@@ -75,10 +75,10 @@ static char *lines_command(const struct group *g, const char *how)
 	return text;
 }
 
+/* Beside the picture: curves and limits may be anywhere in it. */
 static void key(struct plot *p, size_t lines)
 {
-	fprintf(p->out, "set key right top %s font ',%d'\n", lines > 8 ? "maxrows 16 width -2" : "",
-		lines > 8 ? 9 : 11);
+	fprintf(p->out, "set key outside right top Left reverse font ',%d'\n", lines > 16 ? 8 : 10);
 }
 
 /*
@@ -224,10 +224,10 @@ static int density_visit(void *ctx, uint32_t series, const struct log_slice *s,
 	const struct group *g = result_main(d->r);
 	uint64_t column;
 
-	if (strcmp(d->r->data.series[series].instrument, g->instrument) || !s->start_wall_ns)
+	if (strcmp(d->r->data.series[series].instrument, g->instrument) || !log_time(s))
 		return 0;
 	/* a slice belongs where its middle lies */
-	column = (s->start_wall_ns + s->duration_ns / 2 - d->begin_ns) / d->step_ns;
+	column = (log_time(s) + s->duration_ns / 2 - d->begin_ns) / d->step_ns;
 	if (column >= (uint64_t)d->columns)
 		column = d->columns - 1;
 	for (unsigned int i = hist_next(h, 0); i < HIST_BINS; i = hist_next(h, i + 1)) {
@@ -429,7 +429,8 @@ int plot_maxima(const struct result *r, struct err *e)
 
 	if (!g || !hist_total(&g->hist) || !span || d->n_slices < 3 * d->n_series)
 		return 0;
-	step = fmax(longest_slice(r), span / (double)COLUMNS + 1);
+	/* many lines need room to be told apart */
+	step = fmax(longest_slice(r), span / (g->n_cpus > 8 ? COLUMNS / 3.0 : COLUMNS) + 1);
 	if (plot_open(&p, r->run.dir, "maxima", e))
 		return e->code;
 	plot_title(&p, r, "Largest latency of each slice",

@@ -192,9 +192,9 @@ static int second_visit(void *ctx, uint32_t series, const struct log_slice *s, c
 	size_t i = g - p->r->groups;
 	double above = hist_above(h, p->level[i], NULL);
 
-	if (!s->start_wall_ns || !hist_total(h))
+	if (!log_time(s) || !hist_total(h))
 		return 0;
-	hist_merge(&g->halves[s->start_wall_ns >= p->middle_ns], h);
+	hist_merge(&g->halves[log_time(s) >= p->middle_ns], h);
 	p->n[i]++;
 	p->sum[i] += above;
 	p->squares[i] += above * above;

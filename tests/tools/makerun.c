@@ -2,11 +2,12 @@
 /*
  * makerun - a run directory of made-up, seeded latencies for tests and benchmarks
  *
- *	makerun DIR [cpus=N] [slices=N] [seconds=N] [samples=N] [seed=N] [limit=US] [host=1]
+ *	makerun DIR [templates=N] [cpus=N] [slices=N] [seconds=N] [samples=N] [seed=N] [limit=US] [host=1]
  *		[smi=N] [scale=F] [conditions=WORD] [shift_half=F]
  *
  * samples: a slice and CPU. smi: that many platform-wide events over the run, as spikes too.
  * scale: factor on all latencies. host=1: a second instrument on the CPUs below.
+ * templates: draw that many histograms and give each slice one of them (a day in seconds).
  * shift_half: factor on the latencies of the second half (not stationary).
  */
 #include <math.h>
@@ -27,9 +28,9 @@ struct option {
 };
 
 static struct option options[] = {
-	{ "cpus", 4 },	{ "slices", 60 },    { "seconds", 10 }, { "samples", 50000 },
-	{ "seed", 1 },	{ "limit", 0 },	     { "host", 0 },	{ "smi", 0 },
-	{ "scale", 1 }, { "shift_half", 1 },
+	{ "cpus", 4 },	{ "slices", 60 },    { "seconds", 10 },	 { "samples", 50000 },
+	{ "seed", 1 },	{ "limit", 0 },	     { "host", 0 },	 { "smi", 0 },
+	{ "scale", 1 }, { "shift_half", 1 }, { "templates", 0 },
 };
 
 static double option(const char *name)
@@ -64,6 +65,23 @@ struct maker {
 	uint64_t seed;
 };
 
+static void draw_slice(struct maker *m, struct hist *h, uint64_t n, double scale)
+{
+	static struct hist drawn[64];
+	static int have;
+	int templates = fmin(option("templates"), 64);
+
+	if (templates && have == templates) {
+		*h = drawn[(int)(uniform(&m->seed) * templates)];
+		return;
+	}
+	hist_init(h);
+	for (uint64_t k = 0; k < n; k++)
+		hist_add(h, latency(&m->seed, scale));
+	if (templates)
+		drawn[have++] = *h;
+}
+
 static void write_slice(struct maker *m, const char *instrument, int cpu, int host_cpu, int i,
 			struct err *e)
 {
@@ -85,9 +103,7 @@ static void write_slice(struct maker *m, const char *instrument, int cpu, int ho
 		scale *= option("shift_half");
 	if (host_cpu < 0 && option("host"))
 		scale *= 0.6;
-	hist_init(&h);
-	for (uint64_t k = 0; k < n; k++)
-		hist_add(&h, latency(&m->seed, scale));
+	draw_slice(m, &h, n, scale);
 	if (option("smi") && (host_cpu >= 0 || !option("host")) &&
 	    i % (int)fmax(1, option("slices") / option("smi")) == 0) {
 		uint64_t ns = 60000 + 1000 * cpu;
