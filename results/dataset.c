@@ -61,7 +61,7 @@ static void add_counters(struct series *a, const struct log_slice *s)
 {
 	a->known &= s->known;
 	for (int c = 0; c < LOG_COUNTERS; c++) {
-		if (c != LOG_FREQ_KHZ && c != LOG_TEMP_MC)
+		if (!log_is_level(c))
 			a->counters[c] += s->counters[c];
 		else if (!a->slices || s->counters[c] > a->counters[c])
 			a->counters[c] = s->counters[c];

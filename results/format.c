@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "lib/json.h"
 
@@ -125,6 +126,39 @@ char *format_stationarity(const struct stationarity *s, char *buf, size_t size)
 		 s->verdict == STATIONARY_YES ? "Stationary" : "NOT stationary", s->slices,
 		 format_us(s->first_ns, a), format_us(s->second_ns, b), s->ks_p, s->trend,
 		 s->trend_p);
+	return buf;
+}
+
+char *format_counters(const struct figure *f, char *buf, size_t size)
+{
+	static const struct {
+		enum log_counter counter;
+		const char *label, *unit;
+		double scale;
+	} rows[] = {
+		{ LOG_SMI, "system-management interrupts", "", 1 },
+		{ LOG_IRQ, "interrupts", "", 1 },
+		{ LOG_EXITS, "VM exits", "", 1 },
+		{ LOG_STEAL_NS, "time stolen", " s", 1e-9 },
+		{ LOG_FREQ_KHZ, "highest frequency", " MHz", 1e-3 },
+		{ LOG_TEMP_MC, "highest temperature", " C", 1e-3 },
+	};
+	char n[FORMAT_BYTES];
+	size_t len = 0;
+
+	buf[0] = '\0';
+	for (size_t i = 0; i < ARRAY_SIZE(rows) && len < size; i++) {
+		double v = f->counters[rows[i].counter] * rows[i].scale;
+
+		if (!(f->known >> rows[i].counter & 1))
+			continue;
+		if (rows[i].scale == 1)
+			format_count(f->counters[rows[i].counter], n);
+		else
+			snprintf(n, sizeof(n), "%.6g", v);
+		len += snprintf(buf + len, size - len, "%s%s: %s%s", len ? ", " : "", rows[i].label,
+				n, rows[i].unit);
+	}
 	return buf;
 }
 

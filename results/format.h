@@ -36,6 +36,9 @@ char *format_tail(const struct tail *t, char *buf, size_t size);
 /* format_stationarity - in a sentence */
 char *format_stationarity(const struct stationarity *s, char *buf, size_t size);
 
+/* format_counters - what else the slices counted ("SMIs 0, exits 17"); "" when nothing is known */
+char *format_counters(const struct figure *f, char *buf, size_t size);
+
 /* format_verdict - the verdict in a sentence: "all limits met", the first reason, ... */
 char *format_verdict(const struct result *r, char *buf, size_t size);
 

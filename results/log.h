@@ -34,6 +34,12 @@ enum log_counter {
 /* log_counter_name - "expected", "missed", ...; NULL past the last */
 const char *log_counter_name(enum log_counter c);
 
+/* log_is_level - is it a level (frequency, temperature), which does not add up? */
+static inline bool log_is_level(enum log_counter c)
+{
+	return c == LOG_FREQ_KHZ || c == LOG_TEMP_MC;
+}
+
 enum { LOG_INSTRUMENT_BYTES = 24, LOG_MARK_BYTES = 256 };
 
 struct log_slice {

@@ -287,6 +287,11 @@ static void notes(FILE *f, const struct result *r, const struct group *g)
 	if (g->hist.over)
 		fprintf(f, "<li>%s samples are known only to be at least %s us.</li>\n",
 			format_count(g->hist.over, line), format_us(g->hist.over_from_ns, us));
+	if (*format_counters(&g->all, line, sizeof(line))) {
+		fputs("<li>All CPUs: ", f);
+		text(f, line);
+		fputs(".</li>\n", f);
+	}
 	fputs("<li>", f);
 	text(f, format_stationarity(&g->stationarity, line, sizeof(line)));
 	fputs("</li>\n<li>", f);

@@ -94,6 +94,8 @@ static void group(FILE *f, const struct dress *d, const struct result *r, const 
 	if (g->hist.resolution_ns > 1)
 		fprintf(f, "%svalues are floors of %s us, as the source wrote them\n", bullet,
 			format_us(g->hist.resolution_ns, us));
+	if (*format_counters(&g->all, text, sizeof(text)))
+		fprintf(f, "%s%s\n", bullet, text);
 	fprintf(f, "%s%s\n", bullet, format_stationarity(&g->stationarity, text, sizeof(text)));
 	fprintf(f, "%s%s\n", bullet, format_tail(&g->tail, text, sizeof(text)));
 }

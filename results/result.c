@@ -88,7 +88,9 @@ static void one_cpu(struct figure *f, const struct series *s, const struct resul
 		.duration_ns = s->duration_ns,
 		.period_ns = s->period_ns,
 		.max_wall_ns = s->max_wall_ns,
+		.known = s->known,
 	};
+	memcpy(f->counters, s->counters, sizeof(f->counters));
 	compute(f, r);
 }
 
@@ -102,7 +104,7 @@ static void all_cpus(struct group *g, const struct result *r)
 	struct figure *all = &g->all;
 
 	hist_init(&g->hist);
-	*all = (struct figure){ .hist = &g->hist, .cpu = -1, .host_cpu = -1 };
+	*all = (struct figure){ .hist = &g->hist, .cpu = -1, .host_cpu = -1, .known = ~0u };
 	for (size_t i = 0; i < g->n_cpus; i++) {
 		const struct figure *f = &g->cpus[i];
 
@@ -112,6 +114,12 @@ static void all_cpus(struct group *g, const struct result *r)
 		all->expected = add_known(all->expected, f->expected);
 		all->missed = add_known(all->missed, f->missed);
 		all->duration_ns += f->duration_ns;
+		all->known &= f->known;
+		for (int c = 0; c < LOG_COUNTERS; c++)
+			all->counters[c] = log_is_level(c) ? (f->counters[c] > all->counters[c]
+								      ? f->counters[c]
+								      : all->counters[c])
+							   : all->counters[c] + f->counters[c];
 		all->period_ns = !i || all->period_ns == f->period_ns ? f->period_ns : 0;
 	}
 	compute(all, r);

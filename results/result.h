@@ -20,6 +20,8 @@ struct figure {
 	int cpu; /* -1: all */
 	int host_cpu;
 	int64_t expected, missed; /* -1: unknown */
+	uint32_t known; /* bit c: counters[c] is known (enum log_counter) */
+	int64_t counters[LOG_COUNTERS]; /* sums; of frequency and temperature the largest */
 	uint64_t duration_ns, period_ns; /* of CPU time; 0 unknown */
 	uint64_t max_wall_ns; /* 0 unknown */
 	struct estimate quantiles[HIST_LEVELS];

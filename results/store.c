@@ -75,6 +75,9 @@ static json_object *figure(const struct result *r, const struct figure *f)
 	if (f->max_wall_ns)
 		json_set_int(o, "max_wall_ns", f->max_wall_ns);
 	set_number(o, "seconds", f->duration_ns / 1e9);
+	for (enum log_counter c = LOG_SMI; c < LOG_COUNTERS; c++)
+		if (f->known >> c & 1)
+			json_set_int(o, log_counter_name(c), f->counters[c]);
 	json_object_object_add(o, "quantiles", quantiles(f));
 	json_object_object_add(o, "exceedances", exceedances(r, f));
 	return o;
