@@ -152,6 +152,7 @@ int detector_prepare(struct detector *d, const struct plan *plan, const struct h
 		c->priority = o->priority;
 		c->spin.tsc_hz = tsc_hz;
 		c->spin.threshold_tsc = tsc_cycles(tsc_hz, o->threshold_ns);
+		c->spin.step_tsc = tsc_cycles(tsc_hz, o->step_ns);
 		c->spin.window_tsc = tsc_cycles(tsc_hz, o->window_ns);
 		c->spin.width_tsc = tsc_cycles(tsc_hz, o->width_ns);
 	}

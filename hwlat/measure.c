@@ -14,7 +14,9 @@
 #include "lib/stop.h"
 
 enum {
-	TICK_NS = 100000000,
+	TICK_NS = 100000000, /* how often the supervisor looks, ... */
+	TICK_MAX_NS = 1000000000, /* ... less often where looking takes long */
+	TICK_SHARE = 5, /* it works a fifth of the time at most */
 };
 
 static bool kernel(const struct measure *s)
@@ -197,15 +199,25 @@ static void progress_end(const struct measure *s)
 		fprintf(stderr, "\r\033[K");
 }
 
+static uint64_t rest_ns(uint64_t worked_ns)
+{
+	uint64_t ns = worked_ns * (TICK_SHARE - 1);
+
+	return ns < TICK_NS ? TICK_NS : ns < TICK_MAX_NS ? ns : TICK_MAX_NS;
+}
+
 static int watch(struct measure *s, struct err *e)
 {
 	uint64_t begin = s->begin.mono_ns, end = begin + s->o->duration_ns;
 	uint64_t slice_end = begin + MEASURE_SLICE_S * NSEC_PER_SEC;
+	uint64_t before = begin;
 	int ret = 0, cpu;
 
 	for (uint64_t now = clock_now_ns(); !ret && now < end; now = clock_now_ns()) {
-		uint64_t wake = now + TICK_NS < end ? now + TICK_NS : end;
+		uint64_t wake = now + rest_ns(now - before);
 
+		if (wake > end)
+			wake = end;
 		detector_extend(&s->detector);
 		clock_sleep_until(wake);
 		if (stop_requested()) {
@@ -213,6 +225,7 @@ static int watch(struct measure *s, struct err *e)
 			snprintf(s->why_ended, sizeof(s->why_ended), "interrupted");
 			break;
 		}
+		before = clock_now_ns();
 		cpu = detector_ended(&s->detector);
 		if (cpu >= 0) {
 			snprintf(s->why_ended, sizeof(s->why_ended),
@@ -221,7 +234,9 @@ static int watch(struct measure *s, struct err *e)
 				 cpu, DETECTOR_LEASE_S);
 			break;
 		}
+		detector_extend(&s->detector); /* it works, so it does not starve */
 		ret = step(s, false, e);
+		detector_extend(&s->detector);
 		if (!ret && clock_now_ns() >= slice_end) {
 			ret = end_slice(s, e);
 			slice_end += MEASURE_SLICE_S * NSEC_PER_SEC;
@@ -284,11 +299,38 @@ static int stop(struct measure *s, struct err *e)
 	return ret ? ret : end_slice(s, e);
 }
 
+static void print_plan(const struct measure *s, const char *what)
+{
+	char list[512];
+
+	printf("%s: CPU %s with %s, threshold %ju ns, %.1f %% of %.3f s, SCHED_FIFO %d\n", what,
+	       cpulist_format(&s->plan.watched, list, sizeof(list)),
+	       hwlat_detector_name(s->o->detector), (uintmax_t)s->o->threshold_ns,
+	       100.0 * s->o->width_ns / s->o->window_ns, s->o->duration_ns / 1e9, s->o->priority);
+	printf("supervisor: CPU %s\n", cpulist_format(&s->plan.housekeeping, list, sizeof(list)));
+	printf("clock: TSC at %.6f MHz (%s)%s\n", s->tsc.hz / 1e6, tsc_source_name(s->tsc.source),
+	       s->tsc.invariant ? ", invariant" : ", not known to be invariant");
+	if (s->o->evidence != HWLAT_EVIDENCE_COUNTERS)
+		printf("events: %s\n", hwtrace_events());
+}
+
+static void print_debug(const struct measure *s)
+{
+	print_plan(s, "watches");
+	for (unsigned int i = 0; i < s->detector.n; i++)
+		printf("CPU %d: thread %d, a reading takes %.1f ns, bookkeeping of a gap %.0f ns\n",
+		       s->detector.cpus[i].cpu, s->detector.cpus[i].tid,
+		       s->detector.cpus[i].speed.mean_tsc * 1e9 / s->tsc.hz,
+		       s->detector.cpus[i].speed.note_tsc * 1e9 / s->tsc.hz);
+}
+
 int measure_run(struct measure *s, struct err *e)
 {
 	struct tsc_point end;
 	int ret;
 
+	if (s->o->debug && !s->o->json)
+		print_debug(s);
 	if (!s->o->quiet && !s->o->json)
 		head(s, stdout);
 	head(s, s->text);
@@ -339,21 +381,6 @@ bool measure_altered(const struct measure *s, unsigned int i, char *buf, size_t 
 	return ktracer_line(&s->ktracer, i - n, buf, size);
 }
 
-static void print_plan(const struct measure *s)
-{
-	char list[512];
-
-	printf("would watch: CPU %s with %s, threshold %ju ns, %.1f %% of %.3f s, SCHED_FIFO %d\n",
-	       cpulist_format(&s->plan.watched, list, sizeof(list)),
-	       hwlat_detector_name(s->o->detector), (uintmax_t)s->o->threshold_ns,
-	       100.0 * s->o->width_ns / s->o->window_ns, s->o->duration_ns / 1e9, s->o->priority);
-	printf("supervisor: CPU %s\n", cpulist_format(&s->plan.housekeeping, list, sizeof(list)));
-	printf("clock: TSC at %.6f MHz (%s)%s\n", s->tsc.hz / 1e6, tsc_source_name(s->tsc.source),
-	       s->tsc.invariant ? ", invariant" : ", not known to be invariant");
-	if (s->o->evidence != HWLAT_EVIDENCE_COUNTERS)
-		printf("events: %s\n", hwtrace_events());
-}
-
 int measure_dry_run(struct hwlat_opts *o, struct err *e)
 {
 	struct measure s = { .o = o, .altered = ALTERED_INIT };
@@ -362,7 +389,7 @@ int measure_dry_run(struct hwlat_opts *o, struct err *e)
 
 	if (ret < 0)
 		return ret;
-	print_plan(&s);
+	print_plan(&s, "would watch");
 	for (unsigned int i = 0; altered_line(&s.altered, o, o->evidence != HWLAT_EVIDENCE_COUNTERS,
 					      true, i, line, sizeof(line));
 	     i++)

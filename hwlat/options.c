@@ -28,6 +28,7 @@ enum {
 	OPT_GUEST,
 	OPT_PM_QOS,
 	OPT_RT_LIMIT,
+	OPT_STEP,
 	OPT_UNSTABLE,
 	OPT_SMOKE,
 	OPT_WATCH,
@@ -56,6 +57,8 @@ static const struct argp_option options[] = {
 	{ "evidence", OPT_EVIDENCE, "KIND", 0,
 	  "what names the causes: trace, counters, or auto (default): trace if it can be had" },
 	{ "priority", OPT_PRIORITY, "N", 0, "SCHED_FIFO priority of the threads (default: 10)" },
+	{ "step", OPT_STEP, "TIME", 0,
+	  "rest between readings; lengths are off by as much (default: 0, no rest)" },
 	{ "guest", OPT_GUEST, 0, 0, "this is a guest: what nothing here explains is the host's" },
 	{ "pm-qos", OPT_PM_QOS, 0, 0, "keep CPUs out of sleep states (/dev/cpu_dma_latency at 0)" },
 	{ "rt-limit", OPT_RT_LIMIT, "WHAT", 0,
@@ -180,6 +183,8 @@ static int parse_option(int key, char *arg, struct hwlat_opts *o, struct err *e)
 		return parse_us("--hardlimit", arg, &o->hardlimit_ns, e);
 	case OPT_WINDOW:
 		return parse_us("--window", arg, &o->window_ns, e);
+	case OPT_STEP:
+		return parse_us("--step", arg, &o->step_ns, e);
 	case OPT_WIDTH:
 		return parse_us("--width", arg, &o->width_ns, e);
 	case OPT_DETECTOR:
@@ -284,6 +289,10 @@ static int check(struct hwlat_opts *o, bool window_given, struct err *e)
 			       o->threshold_ns > NSEC_PER_SEC ? "1s" : "the --width watched");
 	if (o->hardlimit_ns && o->hardlimit_ns < o->threshold_ns)
 		return err_set(e, -EINVAL, "--hardlimit: below --threshold, so it could be missed");
+	if (o->step_ns > o->threshold_ns / 10)
+		return err_set(
+			e, -EINVAL,
+			"--step: more than a tenth of --threshold, so lengths would be wrong");
 	if (o->quiet && (o->watch || o->json || o->debug))
 		return err_set(e, -EINVAL, "--quiet goes with none of --watch, --json, --debug");
 	return 0;

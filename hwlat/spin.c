@@ -90,6 +90,13 @@ static uint64_t note(struct spinner *s, uint64_t start, uint64_t end)
 	return now;
 }
 
+/* Leaves the core to a sibling, and an emulator's clock lock to the other CPUs. */
+static inline void rest(unsigned int pauses)
+{
+	while (pauses--)
+		_mm_pause();
+}
+
 /*
  * The loop. grace keeps a stall of the whole machine, in which the supervisor could not run
  * either, from being taken for a dead supervisor.
@@ -97,10 +104,12 @@ static uint64_t note(struct spinner *s, uint64_t start, uint64_t end)
 static uint64_t watch_until(struct spinner *s, uint64_t until)
 {
 	const uint64_t threshold = s->threshold_tsc;
+	const unsigned int pauses = s->pauses;
 	uint64_t first = __rdtsc(), last = first, now = first;
 	uint64_t loops = 0, grace = 0, step;
 
 	for (;; loops++) {
+		rest(pauses);
 		now = __rdtsc();
 		step = now - last;
 		if (__builtin_expect(step >= threshold, 0)) {
@@ -160,13 +169,14 @@ void spin_watch(struct spinner *s)
 	atomic_store_explicit(&s->progress_tsc, UINT64_MAX, memory_order_release);
 }
 
-enum { ROUNDS = 32, ROUND_LOOPS = 2000 };
+enum { ROUNDS = 32, ROUND_LOOPS = 500, PAUSES = 100 };
 
 static uint64_t time_round(struct spinner *s, uint64_t *min)
 {
 	uint64_t first = __rdtsc(), last = first, now;
 
 	for (int i = 0; i < ROUND_LOOPS; i++) {
+		rest(s->pauses);
 		now = __rdtsc();
 		if (now - last < *min)
 			*min = now - last;
@@ -178,10 +188,28 @@ static uint64_t time_round(struct spinner *s, uint64_t *min)
 	return last - first;
 }
 
+/* The quickest of some rounds: a slower one was interrupted. */
+static unsigned int pauses_in(uint64_t step_tsc)
+{
+	uint64_t best = UINT64_MAX, from, took;
+
+	if (!step_tsc)
+		return 0;
+	for (int i = 0; i < ROUNDS; i++) {
+		from = __rdtsc();
+		rest(PAUSES);
+		took = __rdtsc() - from;
+		if (took < best)
+			best = took;
+	}
+	return step_tsc * PAUSES / (best + 1);
+}
+
 void spin_calibrate(struct spinner *s, struct spin_speed *speed)
 {
 	uint64_t best = UINT64_MAX, notes[ROUNDS], from;
 
+	s->pauses = pauses_in(s->step_tsc);
 	*speed = (struct spin_speed){ .min_tsc = UINT64_MAX };
 	atomic_store(&s->lease_tsc, UINT64_MAX);
 	for (int i = 0; i < ROUNDS; i++) {

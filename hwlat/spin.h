@@ -3,6 +3,7 @@
  * spin - the measurement itself: one thread, one CPU, nothing but the time-stamp counter
  *
  *	for (;;) {
+ *		(rest, if that was asked for)
  *		now = rdtsc
  *		if (now - last >= threshold)
  *			remember (last, now)
@@ -43,6 +44,8 @@ struct spinner {
 	uint64_t start_tsc; /* all threads begin at the same instant */
 	uint64_t window_tsc, width_tsc; /* watch width of every window; equal: all the time */
 	uint64_t tsc_hz;
+	uint64_t step_tsc; /* rest between two readings; 0: none */
+	unsigned int pauses; /* how many PAUSE instructions that is; spin_calibrate sets it */
 	uint64_t blind_limit_tsc; /* bookkeeping longer than this was itself interrupted */
 
 	/*
@@ -82,7 +85,7 @@ struct spin_speed {
 	uint64_t note_tsc; /* bookkeeping of one gap, the slowest of the quieter half */
 };
 
-/* spin_calibrate - how fast the loop is on the CPU of the caller; takes some milliseconds */
+/* spin_calibrate - set pauses, and tell how fast the loop is on the CPU of the caller; takes some milliseconds */
 void spin_calibrate(struct spinner *s, struct spin_speed *speed);
 
 #endif

@@ -86,6 +86,8 @@ static void causes(FILE *out, const struct findings *r)
 /* The kernel's tracers do not tell how long they watched. */
 static void cpus(FILE *out, const struct findings *r)
 {
+	if (!r->cpus[0].loops)
+		return;
 	fprintf(out, "\n%4s %9s %9s %12s %10s %9s %10s %8s\n", "CPU", "watched", "samples",
 		"longest us", "taken ppm", "loop ns", "readings", "blind us");
 	for (unsigned int i = 0; i < r->n_cpus; i++) {

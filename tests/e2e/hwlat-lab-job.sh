@@ -1,17 +1,18 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# hwlat-lab-job.sh TOP COUNT PART... - what runs inside the lab: a detector for each part, told to
+# hwlat-lab-job.sh TOP SIGNS COUNT PART... - what runs inside the lab: a detector for each part, told to
 # the outside by READY lines; the outside stops the machine, or a vCPU, or sends NMIs.
 # Results: $RTKVM_RESULTS/PART/ (a run directory), PART.truth where the truth is known inside.
 set -u
-top=$1 count=$2
-shift 2
+top=$1 signs=$2 count=$3
+shift 3
 cpu=3 # the CPU of parts that concern one
 
-detect() { # PART CPUS DURATION OPTION...
-	part=$1 cpus=$2 duration=$3
-	shift 3
-	rtkvm hwlat --cpus "$cpus" --duration "$duration" --threshold "${THRESHOLD:-200us}" \
+detect() { # PART CPUS OPTION...
+	part=$1 cpus=$2
+	shift 2
+	rtkvm hwlat --cpus "$cpus" --duration 1h --threshold "${THRESHOLD:-1ms}" \
+		--step "${STEP:-20us}" \
 		--rt-limit lift --allow-unstable-tsc --quiet --out "$RTKVM_RESULTS/$part" "$@" &
 	detector=$!
 	tries=0
@@ -22,7 +23,6 @@ detect() { # PART CPUS DURATION OPTION...
 	sleep 1
 }
 
-# Ends the detector when the truth has all its lines, or the outside said so by the clock.
 finish() {
 	kill -INT "$detector"
 	wait "$detector"
@@ -30,7 +30,7 @@ finish() {
 }
 
 hogs() {
-	detect hog $cpu 1h
+	detect hog $cpu
 	echo "READY hog"
 	taskset -c $cpu chrt -f 50 perl "$top/tests/e2e/hwlat-hogs.pl" "$count" 5 20 \
 		>"$RTKVM_RESULTS/hog.truth"
@@ -44,7 +44,7 @@ storm() {
 		END { print irq + 0 }' /proc/interrupts)
 	grep "^ *$irq:" /proc/interrupts
 	echo $cpu >"/proc/irq/$irq/smp_affinity_list" || echo "irq $irq cannot be moved"
-	detect irq $cpu 1h
+	detect irq $cpu
 	echo "READY irq"
 	end=$(($(date +%s) + ${STORM_S:-30}))
 	while [ "$(date +%s)" -lt $end ]; do
@@ -56,12 +56,16 @@ storm() {
 	echo 0 >"/proc/irq/$irq/smp_affinity_list"
 }
 
-# Parts whose stops come from outside end when the file STOP-part appears on the shared directory.
+# Parts that are disturbed from outside end when the outside leaves a file.
 outside() { # PART CPUS OPTION...
-	detect "$1" "$2" "${DURATION:-120s}" $3
-	echo "READY $1"
-	wait "$detector"
-	echo "DONE $1"
+	outside_part=$1
+	shift
+	detect "$outside_part" "$@"
+	echo "READY $outside_part"
+	until [ -e "$signs/end-$outside_part" ]; do
+		sleep 1
+	done
+	finish
 }
 
 peer() {
@@ -72,9 +76,9 @@ peer() {
 
 for part in "$@"; do
 	case $part in
-	recall) outside recall 2-3 "" ;;
+	recall) outside recall 2-3 ;;
 	vcpu) outside vcpu $cpu --guest ;;
-	nmi) outside nmi $cpu "" ;;
+	nmi) outside nmi $cpu ;;
 	hog) hogs ;;
 	irq) storm ;;
 	peer) peer ;;

@@ -9,15 +9,18 @@ out=$1 count=$2
 shift 2
 rtkvm=${RTKVM:-$PWD/build/rtkvm}
 mkdir -p "$out" || exit 2
+signs=$out/signs
 fifo=$out/said
+mkdir -p "$signs" || exit 2
+signs=$(realpath "$signs")
 mkfifo "$fifo" || exit 2
 trap 'kill "$lab" 2>/dev/null; rm -f "$fifo"' EXIT
 
-env_of="THRESHOLD=${THRESHOLD:-200us} DURATION=${DURATION:-120s} STORM_S=${STORM_S:-30} PEER_S=${PEER_S:-60}"
-"$rtkvm" lab run --flavour fast --kernel rt --cpus 4 --memory 2G --share "$PWD" \
+env_of="THRESHOLD=${THRESHOLD:-1ms} STEP=${STEP:-20us} STORM_S=${STORM_S:-30} PEER_S=${PEER_S:-60}"
+"$rtkvm" lab run --flavour fast --kernel rt --cpus 4 --memory 2G --share "$PWD" --share "$signs" \
 	--cmdline 'quiet isolcpus=managed_irq,domain,2-3 nohz_full=2-3 rcu_nocbs=2-3 apic_extnmi=all' \
 	--pid-file "$out/pid" --monitor "$out/monitor" --results "$out" --timeout 30m -- \
-	"$env_of $PWD/tests/e2e/hwlat-lab-job.sh $PWD $count $*" >"$fifo" 2>"$out/lab.err" </dev/null &
+	"$env_of $PWD/tests/e2e/hwlat-lab-job.sh $PWD $signs $count $*" >"$fifo" 2>"$out/lab.err" </dev/null &
 lab=$!
 
 # monitor COMMAND... - QEMU's answers to monitor commands
@@ -51,6 +54,9 @@ while IFS= read -r line; do
 		build/tests/tools/threadstop "${tid:-0}" "$count" 5 50 >"$out/vcpu.truth"
 		;;
 	"READY nmi"*) nmis ;;
+	esac
+	case $line in
+	"READY "*) : >"$signs/end-${line#READY }" ;;
 	esac
 done <"$fifo"
 wait "$lab"

@@ -126,6 +126,7 @@ static void refuses(void **state)
 		{ "--detector smi", "none of spin, hwlat, osnoise" },
 		{ "--evidence gut", "none of auto, trace, counters" },
 		{ "--rt-limit maybe", "none of pause, lift, keep" },
+		{ "--step 2us --threshold 10us", "more than a tenth" },
 		{ "--quiet --json", "--quiet" },
 		{ "--nosuch", "--nosuch" },
 		{ "2-3", "\"2-3\" is no option" },
