@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cyclic/campaign_baseline.h"
 #include "cyclic/campaign_engine.h"
 #include "cyclic/campaign_init.h"
 #include "cyclic/campaign_plan.h"
@@ -23,11 +24,20 @@
 #include "lib/paths.h"
 #include "lib/stop.h"
 
-enum { KEY_OUT = 0x100, KEY_DRY_RUN, KEY_QUIET, KEY_DRIFT, KEY_JSON, KEY_IMAGE, KEY_HOUSE };
+enum {
+	KEY_OUT = 0x100,
+	KEY_DRY_RUN,
+	KEY_QUIET,
+	KEY_DRIFT,
+	KEY_JSON,
+	KEY_IMAGE,
+	KEY_HOUSE,
+	KEY_BASELINE
+};
 
 struct options {
 	const char *arg; /* FILE or DIR */
-	const char *out, *preset, *image;
+	const char *out, *preset, *image, *baseline;
 	struct cpulist cpus, house;
 	bool dry_run, quiet, allow_drift, json;
 };
@@ -55,6 +65,9 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_OUT:
 		o->out = arg;
+		return 0;
+	case KEY_BASELINE:
+		o->baseline = arg;
 		return 0;
 	case KEY_DRY_RUN:
 		o->dry_run = true;
@@ -218,8 +231,8 @@ static int claim_cpus(const struct campaign *c, struct err *e)
 	return lockfile_cpus(&all, e);
 }
 
-static int conduct(const struct campaign *c, struct state *state, const struct options *o,
-		   struct err *e)
+static int conduct(const struct campaign *c, const char *text, struct state *state,
+		   const struct options *o, struct err *e)
 {
 	char self[PATH_MAX];
 	struct engine en = { .c = c, .state = state, .self = self, .quiet = o->quiet };
@@ -227,6 +240,8 @@ static int conduct(const struct campaign *c, struct state *state, const struct o
 
 	if (!ret)
 		ret = engine_run(&en, e);
+	if (ret >= 0)
+		ret = baseline_judge(&en, ret, text, e);
 	if (ret >= 0)
 		printf("campaign %s: %s; %s\n", c->name, verdict_name(ret), state->dir);
 	return ret;
@@ -254,24 +269,40 @@ static int remember_cwd(struct state *state, struct err *e)
 	return state_save(state, e);
 }
 
+/* Looked at before hours are spent. */
+static int check_baseline(const char *dir, char path[static PATH_MAX], struct err *e)
+{
+	struct run run;
+
+	if (run_open(&run, dir, e) < 0)
+		return e->code;
+	run_close(&run);
+	return realpath(dir, path) ? 0 : err_sys(e, "finding %s failed", dir);
+}
+
 static int begin(const struct campaign *c, const char *text, const struct options *o, struct err *e)
 {
 	struct state state = { .lock_fd = -1 };
+	char baseline[PATH_MAX];
 	struct run run;
-	int ret = claim_cpus(c, e);
+	int ret = o->baseline ? check_baseline(o->baseline, baseline, e) : 0;
 
+	if (!ret)
+		ret = claim_cpus(c, e);
 	if (!ret)
 		ret = run_create(&run, o->out, c->name, e);
 	if (ret < 0)
 		return ret;
 	ret = state_create(&state, run.dir, c, text, e);
 	run_close(&run);
+	if (!ret && o->baseline)
+		json_set_str(state.doc, "baseline", baseline);
 	if (!ret)
 		ret = remember_cwd(&state, e);
 	if (!ret)
 		ret = state_lock(&state, e);
 	if (!ret)
-		ret = conduct(c, &state, o, e);
+		ret = conduct(c, text, &state, o, e);
 	state_close(&state);
 	return ret;
 }
@@ -280,6 +311,9 @@ static int sub_run(int argc, char **argv, struct err *e)
 {
 	static const struct argp_option rows[] = {
 		{ "out", KEY_OUT, "DIR", 0, "the campaign's directory (default runs/TIME-NAME)",
+		  0 },
+		{ "baseline", KEY_BASELINE, "RUN", 0,
+		  "an earlier campaign: fail when this one is worse, and worse again in a rerun",
 		  0 },
 		{ "dry-run", KEY_DRY_RUN, NULL, 0, "print the commands and start none", 0 },
 		{ "quiet", KEY_QUIET, NULL, 0, "no line for each phase", 0 },
@@ -338,7 +372,7 @@ static int continue_in(struct state *state, const struct options *o, struct err 
 		ret = accept_drift(state, c, text, o->allow_drift, e);
 	if (!ret)
 		ret = claim_cpus(c, e);
-	return ret < 0 ? ret : conduct(c, state, o, e);
+	return ret < 0 ? ret : conduct(c, text, state, o, e);
 }
 
 static int sub_resume(int argc, char **argv, struct err *e)

@@ -73,7 +73,7 @@ struct phase_entry {
 	size_t n_guests, n_loads;
 	const struct guest_load *guest_load; /* NULL: none */
 	uint64_t duration_ns, interval_ns, segment_ns; /* segment 0: all in one */
-	uint64_t spike_ns, threshold_ns; /* 0: the instrument's default */
+	uint64_t spike_ns, threshold_ns, width_ns; /* 0: the instrument's default */
 	uint64_t priority;
 	bool stop_at_spike, gate, simulate;
 	uint64_t seed;

@@ -226,6 +226,9 @@ static void check_times(const struct phase_entry *p, struct mistakes *m)
 	if (p->run == RUN_CYCLICTEST && p->interval_ns % 1000)
 		mistake(m, line_of(&p->entry, SECTION_PHASE, "interval"),
 			"cyclictest takes whole microseconds");
+	if (p->width_ns > NSEC_PER_SEC)
+		mistake(m, line_of(&p->entry, SECTION_PHASE, "width"),
+			"width is the part of each second that is watched: at most 1s");
 	if (p->run == RUN_SAMPLE && p->interval_ns < 5000)
 		mistake(m, line_of(&p->entry, SECTION_PHASE, "interval"),
 			"the sampler's shortest interval is 5us");

@@ -36,6 +36,9 @@ int engine_judge(struct engine *en, size_t i, struct err *e);
 /* engine_finish - run.json, latency.log and spikes.jsonl of the whole, and the report; a verdict */
 int engine_finish(struct engine *en, bool complete, struct err *e);
 
+/* engine_report - draw the report of a finished campaign; without one the result stands all the same */
+void engine_report(const struct engine *en);
+
 /* verdict_worse - the graver of two: fail, error, incomplete, inconclusive, pass */
 enum verdict verdict_worse(enum verdict a, enum verdict b);
 

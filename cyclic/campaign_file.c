@@ -265,6 +265,7 @@ const struct campaign_key campaign_keys[] = {
 	{ "priority", PHASE(priority), set_priority, 0, TIMERS },
 	{ "limit", PHASE_ITSELF, set_limits, 0, TIMERS },
 	{ "threshold", PHASE(threshold_ns), set_duration, 0, FOR(HWLAT) },
+	{ "width", PHASE(width_ns), set_duration, 0, FOR(HWLAT) },
 	{ "spike", PHASE(spike_ns), set_duration, 0, FOR(SAMPLE) },
 	{ "on-spike", PHASE(stop_at_spike), set_on_spike, 0, FOR(SAMPLE) },
 	{ "simulate", PHASE_ITSELF, set_seed, 0, FOR(SAMPLE) },

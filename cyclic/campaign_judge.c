@@ -127,10 +127,11 @@ static void read_job(const struct state *s, json_object *job, struct attempts *a
 	    run_open(&run, path, &ignored) < 0)
 		return;
 	v = verdict_of(json_str(run.doc, "verdict", ""));
-	if (v != VERDICT_INCOMPLETE) {
+	if (v != VERDICT_INCOMPLETE)
 		a->verdict = verdict_worse(a->verdict, v);
+	/* one cut off by us has nothing to tell; one that broke by itself has */
+	if (v != VERDICT_INCOMPLETE || !strcmp(json_str(job, "outcome", ""), "broken"))
 		add_reasons(reasons, json_at(run.doc, "reasons"));
-	}
 	if (!a->conditions[0] || strcmp(json_str(run.doc, "conditions", ""), "hardware") != 0)
 		snprintf(a->conditions, sizeof(a->conditions), "%s",
 			 json_str(run.doc, "conditions", "emulated"));
@@ -384,7 +385,7 @@ static int write_logs(const struct engine *en, struct run *run, struct err *e)
 }
 
 /* The report is drawn by its own verb; one that cannot be drawn does not change the result. */
-static void draw_report(struct engine *en)
+void engine_report(const struct engine *en)
 {
 	char *argv[] = { (char *)en->self, "report", en->state->dir, NULL };
 	_cleanup_close_ int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
@@ -424,6 +425,6 @@ int engine_finish(struct engine *en, bool complete, struct err *e)
 	json_set_str(en->state->doc, "verdict", verdict_name(v));
 	ret = state_save(en->state, e);
 	if (!ret)
-		draw_report(en);
+		engine_report(en);
 	return ret < 0 ? ret : (int)v;
 }

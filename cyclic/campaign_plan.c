@@ -65,6 +65,8 @@ static void add_hwlat(struct vmproc_argv *a, const struct campaign *c, const str
 	argv_add(a, "--duration=%juns", (uintmax_t)ns);
 	if (p->threshold_ns)
 		argv_add(a, "--threshold=%juns", (uintmax_t)p->threshold_ns);
+	if (p->width_ns)
+		argv_add(a, "--width=%juns", (uintmax_t)p->width_ns);
 	argv_add(a, "--quiet");
 	if (c->smoke)
 		argv_add(a, "--allow-unstable-tsc"); /* an emulated machine has no other */

@@ -179,9 +179,16 @@ else
 	skip 3 "no right to mount a small file system"
 fi
 
+# --- a baseline ---
+fails 2 'opening run directory' "a baseline that is not there" \
+	"$RTKVM" campaign run --baseline "$T/none" --out "$T/b0" "$T/limits.ini"
+ok "and nothing is left behind" [ ! -e "$T/b0" ]
+run "$RTKVM" campaign run --quiet --baseline "$T/limits" --out "$T/b1" "$T/limits.ini"
+like "$(jq -r '.reasons[]' "$T/b1/run.json")" 'baseline .*: no phase is worse' "the same is not worse"
+
 # --- real measurements ---
 if [ "$cpu" = "$house" ] || ! chrt -f 95 true 2>/dev/null; then
-	skip 14 "one CPU only, or no right to SCHED_FIFO"
+	skip 17 "one CPU only, or no right to SCHED_FIFO"
 	done_testing
 	exit
 fi
@@ -263,4 +270,29 @@ wait $pid && code=0 || code=$?
 is "$code" 3 "a stopped campaign is incomplete"
 run "$RTKVM" campaign resume --quiet "$T/r4"
 is "$code" 0 "and resume completes it"
+
+# Latencies of a few us from the generator, against those of a virtual machine
+cat >"$T/base.ini" <<END
+[campaign]
+name = base
+slice = 500ms
+smoke = yes
+[phase p]
+run = sample
+cpus = $cpu
+interval = 1ms
+duration = 10s
+simulate = 1
+END
+sed /simulate/d "$T/base.ini" >"$T/worse.ini"
+run "$RTKVM" campaign run --quiet --out "$T/base" "$T/base.ini"
+run "$RTKVM" campaign run --quiet --out "$T/worse" --baseline "$T/base" "$T/worse.ini"
+if [ "$(jq -r .conditions "$T/worse/run.json")" = emulated ]; then
+	is "$code" 1 "worse than the baseline is exit 1"
+	like "$(jq -r '.reasons[]' "$T/worse/run.json")" 'worse, and worse again in a rerun' \
+		"confirmed by a rerun"
+	ok "which is kept" test -s "$T/worse/rerun/run.json"
+else
+	skip 3 "a hardware machine has no emulated run to compare with"
+fi
 done_testing
