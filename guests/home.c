@@ -68,6 +68,27 @@ int home_lock(const char *path, struct err *e)
 	return fd;
 }
 
+int home_cache(char *buf, struct err *e)
+{
+	int fd, ret = home_path(buf, "cache", e);
+	struct err ignored = { 0 };
+	char path[PATH_MAX];
+	glob_t found;
+
+	if (ret < 0)
+		return ret;
+	if (!file_path(path, sizeof(path), "%s/lock", buf))
+		return err_sys(e, "locking %s failed", buf);
+	fd = home_lock(path, e);
+	if (fd < 0 || !file_path(path, sizeof(path), "%s/tmp.*", buf) ||
+	    glob(path, 0, NULL, &found))
+		return fd;
+	for (size_t i = 0; i < found.gl_pathc; i++)
+		file_remove_tree(found.gl_pathv[i], &ignored);
+	globfree(&found);
+	return fd;
+}
+
 /*
  * A run's lock file lies beside its directory. One without a lock file, or whose lock is free, has
  * no owner: owners make both under the lock of the whole lab, which the caller holds.

@@ -21,6 +21,12 @@ int home_path(char *buf, const char *sub, struct err *e);
  */
 int home_lock(const char *path, struct err *e);
 
+/*
+ * home_cache - the package cache's directory (buf of PATH_MAX bytes), locked against other builds
+ * and rid of what a killed one left half-done; returns the lock's descriptor as home_lock does
+ */
+int home_cache(char *buf, struct err *e);
+
 /* A directory for one run, that the next run removes when we could not. */
 struct rundir {
 	char path[PATH_MAX - 64]; /* room for a file name below it */

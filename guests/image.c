@@ -207,21 +207,14 @@ static int collect(struct build *b, struct err *e)
 	return ret;
 }
 
-/* One lock for all that use the cache: two builds would unpack the same package twice. */
 static int fetch(struct build *b, struct err *e)
 {
-	_cleanup_close_ int lock = -1;
-	char cache[PATH_MAX], path[PATH_MAX];
-	int ret = home_path(cache, "cache", e);
+	char cache[PATH_MAX];
+	_cleanup_close_ int lock = home_cache(cache, e);
+	int ret = lock < 0 ? lock : 0;
 
-	if (ret < 0)
-		return ret;
-	if (!file_path(path, sizeof(path), "%s/lock", cache))
-		return err_sys(e, "locking %s failed", cache);
-	lock = home_lock(path, e);
-	if (lock < 0)
-		return lock;
-	ret = kernel_fetch(&b->kernel, &b->package[PKG_KERNEL_META], cache, e);
+	if (!ret)
+		ret = kernel_fetch(&b->kernel, &b->package[PKG_KERNEL_META], cache, e);
 	for (size_t i = 0; i < PKG_KERNEL_META && !ret; i++)
 		ret = apt_unpack(&b->package[i], cache, b->tree[i], e);
 	return ret;

@@ -64,22 +64,15 @@ static int set_kernel(const struct kernel *k, const char *kind, struct err *e)
 	return ret;
 }
 
-/* One lock for all that use the cache: two builds would unpack the same package twice. */
 static int fetch_kernel(struct kernel *k, const char *kind, const struct apt_package *meta,
 			struct err *e)
 {
-	_cleanup_close_ int lock = -1;
-	char cache[PATH_MAX], path[PATH_MAX];
-	int ret = home_path(cache, "cache", e);
+	char cache[PATH_MAX];
+	_cleanup_close_ int lock = home_cache(cache, e);
+	int ret = lock < 0 ? lock : 0;
 
-	if (ret < 0)
-		return ret;
-	if (!file_path(path, sizeof(path), "%s/lock", cache))
-		return err_sys(e, "locking %s failed", cache);
-	lock = home_lock(path, e);
-	if (lock < 0)
-		return lock;
-	ret = kernel_fetch(k, meta, cache, e);
+	if (!ret)
+		ret = kernel_fetch(k, meta, cache, e);
 	if (!ret)
 		ret = set_kernel(k, kind, e);
 	if (!ret)

@@ -98,6 +98,24 @@ static void a_directory_without_a_lock_is_dead(void **state)
 	rundir_remove(&next);
 }
 
+static void the_cache_is_rid_of_half_done_work(void **state)
+{
+	char cache[PATH_MAX], half[PATH_MAX], whole[PATH_MAX];
+	struct err e = { 0 };
+	int fd;
+
+	(void)state;
+	assert_non_null(file_path(half, sizeof(half), "%s/cache/tmp.abcdef/x", base));
+	assert_non_null(file_path(whole, sizeof(whole), "%s/cache/trees/a_1", base));
+	assert_int_equal(file_mkdirs(half, &e), 0);
+	assert_int_equal(file_mkdirs(whole, &e), 0);
+	fd = home_cache(cache, &e);
+	assert_true(fd >= 0);
+	assert_false(file_exists(half));
+	assert_true(file_exists(whole));
+	close(fd);
+}
+
 static void not_writable(void **state)
 {
 	struct err e = { 0 };
@@ -117,6 +135,7 @@ int main(void)
 		cmocka_unit_test(a_run_has_its_own_directory),
 		cmocka_unit_test(the_next_run_removes_what_a_dead_one_left),
 		cmocka_unit_test(a_directory_without_a_lock_is_dead),
+		cmocka_unit_test(the_cache_is_rid_of_half_done_work),
 		cmocka_unit_test(not_writable),
 	};
 
