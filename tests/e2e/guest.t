@@ -128,7 +128,7 @@ fi
 
 RTKVM_HOME=$T/int "$RTKVM" guest build >/dev/null 2>"$T/err" </dev/null &
 pid=$!
-sleep 0.7
+until pgrep -P $pid apt-get >/dev/null || ! kill -0 $pid 2>/dev/null; do sleep 0.02; done
 kill -INT $pid
 wait $pid
 is $? 3 "Ctrl-C ends it with 3"
