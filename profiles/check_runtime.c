@@ -24,22 +24,11 @@ static void judge_timer_migration(const struct machine *m, const struct check *c
 		found_warn(f, "%s", text);
 }
 
-static bool number_in(const struct machine *m, const char *path, long long *out)
-{
-	struct err ignored = { 0 };
-	char text[64], *end;
-
-	if (knob_read(m->root, path, text, sizeof(text), &ignored) < 0)
-		return false;
-	*out = strtoll(text, &end, 10);
-	return end != text && !*end;
-}
-
 static void judge_soft_watchdog(const struct machine *m, const struct check *c, struct finding *f)
 {
 	struct cpulist watched, both;
 	struct err ignored = { 0 };
-	long long on;
+	int64_t on;
 	char text[64];
 
 	if (!look(m, c, c->path, text, sizeof(text), f))
@@ -48,7 +37,7 @@ static void judge_soft_watchdog(const struct machine *m, const struct check *c, 
 		found_pass(f, "off");
 		return;
 	}
-	if (number_in(m, "/proc/sys/kernel/watchdog", &on) && !on) {
+	if (machine_number(m, "/proc/sys/kernel/watchdog", &on) && !on) {
 		found_pass(f, "all watchdogs are off");
 		return;
 	}
@@ -123,7 +112,7 @@ static long long pages_near(const struct machine *m, const struct topology *t, c
 		return 0;
 	for (size_t i = 0; i < nodes.n; i++) {
 		struct cpulist cpus;
-		long long n = 0;
+		int64_t n = 0;
 		char path[200];
 
 		snprintf(path, sizeof(path), "%s/cpulist", nodes.v[i]);
@@ -135,7 +124,7 @@ static long long pages_near(const struct machine *m, const struct topology *t, c
 			continue;
 		snprintf(path, sizeof(path), "%s/hugepages/hugepages-%s/nr_hugepages", nodes.v[i],
 			 size);
-		if (!number_in(m, path, &n) || !n)
+		if (!machine_number(m, path, &n) || !n)
 			*missing = t->at[cpulist_next(&cpus, 0)].node;
 		total += n;
 	}

@@ -61,18 +61,6 @@ static char *boot_line(const char *text)
 	return strndup(last, strcspn(last, "\"\n"));
 }
 
-static bool has_word(const char *line, const char *word)
-{
-	size_t len = strlen(word);
-
-	for (const char *p = line; *p; p += strcspn(p, " \n")) {
-		p += strspn(p, " \n");
-		if (!strncmp(p, word, len) && strchr(" \n", p[len]))
-			return true;
-	}
-	return false;
-}
-
 static void judge_boot_pending(const struct machine *m, const struct check *c, struct finding *f)
 {
 	_cleanup_free_ char *line = NULL;

@@ -354,3 +354,26 @@ const char *machine_param(const struct machine *m, const char *key, char *buf, s
 	snprintf(buf, size, "%.*s", (int)strcspn(found, " "), found);
 	return buf;
 }
+
+bool has_word(const char *line, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (const char *p = line; *p; p += strcspn(p, " \n")) {
+		p += strspn(p, " \n");
+		if (!strncmp(p, word, len) && strchr(" \n", p[len]))
+			return true;
+	}
+	return false;
+}
+
+bool machine_number(const struct machine *m, const char *path, int64_t *out)
+{
+	struct err ignored = { 0 };
+	char text[64], *end;
+
+	if (knob_read(m->root, path, text, sizeof(text), &ignored) < 0)
+		return false;
+	*out = strtoll(text, &end, 10);
+	return end != text && !*end;
+}

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "lib/cpulist.h"
@@ -81,6 +82,12 @@ int machine_cpus(const struct machine *m, const char *path, struct cpulist *l, s
 
 /* machine_mask - a file that holds a CPU mask ("00000000,0000000c") */
 int machine_mask(const struct machine *m, const char *path, struct cpulist *l, struct err *e);
+
+/* machine_number - a file that holds one integer; false when it cannot be read or holds none */
+bool machine_number(const struct machine *m, const char *path, int64_t *out);
+
+/* has_word - does a line such as a kernel command line hold this word, whole? */
+bool has_word(const char *line, const char *word);
 
 /* mask_parse - the same from text; -EINVAL when it is no mask */
 int mask_parse(struct cpulist *l, const char *text, struct err *e);

@@ -40,24 +40,13 @@ static void *spin(void *arg)
 	return NULL;
 }
 
-static int64_t number_in(const struct machine *m, const char *path)
-{
-	struct err ignored = { 0 };
-	char text[64], *end;
-	int64_t n;
-
-	if (knob_read(m->root, path, text, sizeof(text), &ignored) < 0)
-		return MEASURE_UNKNOWN;
-	n = strtoll(text, &end, 10);
-	return end == text ? MEASURE_UNKNOWN : n;
-}
-
 static int64_t cpu_number(const struct machine *m, int cpu, const char *name)
 {
 	char path[160];
+	int64_t n;
 
 	snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%d/%s", cpu, name);
-	return number_in(m, path);
+	return machine_number(m, path, &n) ? n : MEASURE_UNKNOWN;
 }
 
 static int64_t deep_idles(const struct machine *m, int cpu)

@@ -175,18 +175,6 @@ int tune_boot_apply(struct tune *t, struct err *e)
 	return more < 0 ? more : writes + more;
 }
 
-static bool has_word(const char *line, const char *word)
-{
-	size_t len = strlen(word);
-
-	for (const char *p = line; *p; p += strcspn(p, " \n")) {
-		p += strspn(p, " \n");
-		if (!strncmp(p, word, len) && strchr(" \n", p[len]))
-			return true;
-	}
-	return false;
-}
-
 int tune_boot_verify(struct tune *t, struct err *e)
 {
 	_cleanup_free_ char *line = command_line(t);
