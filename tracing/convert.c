@@ -63,17 +63,6 @@ static struct datw_format *formats_of(const struct dat *d)
 	return f;
 }
 
-/* Linux has had this one layout since 2.6.37. */
-static const char header_event[] = "# compressed entry header\n"
-				   "\ttype_len    :    5 bits\n"
-				   "\ttime_delta  :   27 bits\n"
-				   "\tarray       :   32 bits\n"
-				   "\n"
-				   "\tpadding     : type == 29\n"
-				   "\ttime_extend : type == 30\n"
-				   "\ttime_stamp : type == 31\n"
-				   "\tdata max type_len  == 28\n";
-
 static int put(void *arg, const void *pages, size_t bytes, struct err *e)
 {
 	return datw_pages(arg, pages, bytes, e);
@@ -107,7 +96,7 @@ static int write_out(const struct session *s, const char *out, struct err *e)
 	_cleanup_free_ struct datw_format *formats = formats_of(d);
 	struct datw_head h = { .page_bytes = d->page_bytes,
 			       .header_page = { d->header_page, strlen(d->header_page) },
-			       .header_event = { header_event, sizeof(header_event) - 1 },
+			       .header_event = datw_header_event,
 			       .formats = formats,
 			       .n_formats = d->n_formats,
 			       .n_cpus = d->n_cpus ? d->cpus[d->n_cpus - 1].cpu + 1 : 0,

@@ -12,6 +12,18 @@
 #include "lib/file.h"
 #include "tracing/dat_parts.h"
 
+static const char header_event[] = "# compressed entry header\n"
+				   "\ttype_len    :    5 bits\n"
+				   "\ttime_delta  :   27 bits\n"
+				   "\tarray       :   32 bits\n"
+				   "\n"
+				   "\tpadding     : type == 29\n"
+				   "\ttime_extend : type == 30\n"
+				   "\ttime_stamp : type == 31\n"
+				   "\tdata max type_len  == 28\n";
+
+const struct dat_blob datw_header_event = { header_event, sizeof(header_event) - 1 };
+
 /* The head is put together in memory: a few MiB, and one place to look for "no memory". */
 struct buf {
 	char *p;

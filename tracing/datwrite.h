@@ -64,6 +64,9 @@ struct datw {
 	uint64_t *range; /* offset and bytes of each CPU */
 };
 
+/* events/header_event, for traces that lack it: Linux has had this one layout since 2.6.37 */
+extern const struct dat_blob datw_header_event;
+
 /* datw_open - write the head to a temporary file beside path */
 int datw_open(struct datw *w, const char *path, const struct datw_head *h, struct err *e);
 

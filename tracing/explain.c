@@ -22,7 +22,8 @@ static const struct argp_option options[] = {
 	{ "host", 'H', "FILE", 0, "the host's trace", 1 },
 	{ "guest", 'g', "FILE", 0, "the guest's trace", 1 },
 	{ "thread", 'T', "NAME|TID", 0,
-	  "a guest thread whose wake-ups are explained (default: cyclictest); may be repeated", 2 },
+	  "a guest thread whose wake-ups are explained (default: cyclictest and rtkvm); may be repeated",
+	  2 },
 	{ "threshold", 't', "TIME", 0, "explain wake-ups later than this (default: 100us)", 2 },
 	{ "offset", 'o', "TICKS", 0,
 	  "guest stamps minus host stamps (default: as the guest's file says, else 0)", 3 },
@@ -331,7 +332,7 @@ static int check_samples(const struct explanation *x, struct err *e)
 		return 0;
 	return err_set(e, -ENODATA, "%s shows no wake-up of %s%s by a timer; name one by --thread",
 		       o->session.path[GUEST], o->n_threads ? "thread " : "",
-		       o->n_threads ? o->threads[0] : "cyclictest");
+		       o->n_threads ? o->threads[0] : "cyclictest or rtkvm");
 }
 
 /* The causes into run.json. */

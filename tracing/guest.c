@@ -8,7 +8,7 @@
 
 bool model_measured(const struct model *m, const struct thread *t)
 {
-	static const char *const usual[] = { "cyclictest" };
+	static const char *const usual[] = { "cyclictest", "rtkvm" };
 	const char *const *names = m->opts.n_threads ? m->opts.threads : usual;
 	size_t n = m->opts.n_threads ? m->opts.n_threads : ARRAY_SIZE(usual);
 	char number[16];

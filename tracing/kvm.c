@@ -9,8 +9,10 @@ enum {
 	MSR_TSC_DEADLINE = 0x6e0,
 	ISA_VMX = 1,
 	ISA_SVM = 2,
+	VMX_EXTERNAL_INTERRUPT = 1,
 	VMX_INTERRUPT_WINDOW = 7,
 	VMX_PREEMPTION_TIMER = 52,
+	SVM_INTERRUPT = 0x60,
 	SVM_VINTR = 0x64,
 };
 
@@ -30,6 +32,14 @@ const struct mark *model_marks_from(const struct marks *k, uint64_t ts)
 void model_fired(struct vcpu *v, uint64_t ts, uint32_t cpu)
 {
 	model_marks_add(&v->fired, ts, cpu);
+}
+
+const struct mark *model_marks_before(const struct marks *k, uint64_t ts)
+{
+	for (uint64_t i = k->n, first = k->n > MARKS ? k->n - MARKS : 0; i-- > first;)
+		if (k->ring[i % MARKS].ts < ts)
+			return &k->ring[i % MARKS];
+	return NULL;
 }
 
 int model_set_vcpu(struct model *m, unsigned int vcpu, uint32_t tid, struct err *e)
@@ -86,6 +96,16 @@ static void on_cpu(struct vcpu *vcpu, const struct said *v, enum vcpu_mode mode)
 	vcpu->now.cpu = v->cpu;
 	vcpu->now.mode = mode;
 	model_push_vcpu(vcpu, v->ts);
+}
+
+/* By an interrupt, until kvm_exit says otherwise. */
+void model_left_guest(struct vcpu *vcpu, const struct said *v)
+{
+	clock_bound_exit(&vcpu->bound, v->ts);
+	if (!vcpu->now.isa)
+		vcpu->now.isa = ISA_VMX;
+	vcpu->now.reason = vcpu->now.isa == ISA_SVM ? SVM_INTERRUPT : VMX_EXTERNAL_INTERRUPT;
+	on_cpu(vcpu, v, VCPU_EXIT);
 }
 
 static void kvm_entry(struct model *m, struct side *s, struct cpu *c, const struct said *v)

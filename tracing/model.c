@@ -71,6 +71,7 @@ static int add_binding(struct side *s, struct feed_file *file, const struct dat_
 	s->bindings = more;
 	b = &s->bindings[s->n_bindings];
 	*b = (struct binding){ .row = row, .name = name, .min_bytes = s->common_bytes };
+	b->proves_exit = strcmp(row->system, "kvm") != 0;
 	bind_fields(f, row, b, missing, sizeof(missing));
 	if (*missing)
 		return err_set(
@@ -534,6 +535,22 @@ static void note_gap(struct model *m, uint64_t ts)
 	host->last_ts = ts;
 }
 
+/*
+ * A host event of another kind on a CPU that runs a vCPU proves that the guest has been left. Some
+ * kernels (SVM in Linux 6.1) take the interrupt that caused the exit before they trace the exit.
+ */
+static void left_guest(struct model *m, const struct cpu *c, const struct said *v)
+{
+	struct vcpu *vcpu;
+
+	if (!c->thread || c->thread->vcpu == NO_INDEX)
+		return;
+	vcpu = &m->vcpus[c->thread->vcpu];
+	if (vcpu->now.mode != VCPU_GUEST || vcpu->now.sched != VCPU_ON || vcpu->now.cpu != v->cpu)
+		return;
+	model_left_guest(vcpu, v);
+}
+
 int model_event(struct model *m, const struct event *ev, unsigned int side, struct err *e)
 {
 	struct side *s = &m->side[side];
@@ -559,10 +576,13 @@ int model_event(struct model *m, const struct event *ev, unsigned int side, stru
 		v.f[i] = number_get(ev->rec, b->number[i]);
 	if (ev->lost)
 		lost(m, s, c, &v);
-	if (side == HOST)
+	if (side == HOST) {
 		note_gap(m, v.ts);
-	else if (m->windows)
+		if (b->proves_exit)
+			left_guest(m, c, &v);
+	} else if (m->windows) {
 		clock_bound_event(&m->vcpus[ev->cpu].bound, v.ts);
+	}
 	b->row->take(m, s, c, &v);
 	c->last_ts = v.ts;
 	return m->failed;

@@ -39,6 +39,7 @@ struct binding {
 	uint32_t n_fields;
 	uint32_t min_bytes; /* a shorter record is corrupt */
 	uint16_t name; /* of an interrupt vector's event */
+	bool proves_exit; /* on the host: no vCPU of that CPU is in its guest */
 };
 
 struct cpu {
@@ -195,9 +196,11 @@ void model_push_cpu(struct cpu *c, uint64_t ts);
 void model_push_vcpu(struct vcpu *v, uint64_t ts);
 struct vcpu *model_vcpu_of(struct model *m, struct side *s, struct cpu *c, uint32_t tid);
 void model_note(struct model *m, struct side *s, struct thread *t, const uint8_t *comm);
+void model_left_guest(struct vcpu *vcpu, const struct said *v);
 void model_fired(struct vcpu *v, uint64_t ts, uint32_t cpu);
 void model_marks_add(struct marks *k, uint64_t ts, uint32_t cpu);
 const struct mark *model_marks_from(const struct marks *k, uint64_t ts);
+const struct mark *model_marks_before(const struct marks *k, uint64_t ts);
 void model_vcpu_switch(struct model *m, struct side *s, struct cpu *c, const struct said *v,
 		       struct thread *prev, struct thread *next);
 void model_woken(struct model *m, struct cpu *c, const struct said *v, struct thread *t);

@@ -188,6 +188,12 @@ static struct verdict_of not_taken(const struct story *st, const struct piece *p
 		return v;
 	if (st->fired == UINT64_MAX && p->t < st->accepted)
 		return (struct verdict_of){ CAUSE_GUEST_UNKNOWN, 0 };
+	/* fired on another CPU, which kicks this one: nothing in a guest can hold that up */
+	if (st->accepted != UINT64_MAX && p->t < st->accepted)
+		return (struct verdict_of){ ns_between(st, p->t, p->end) > PATH_MAX_NS
+						    ? CAUSE_HARDWARE
+						    : CAUSE_LATE_INJECTION,
+					    0 };
 	if (p->t < st->injected) {
 		if (st->window || st->injected == UINT64_MAX)
 			return (struct verdict_of){ CAUSE_GUEST_IRQS_OFF, g ? g->pid : 0 };
@@ -250,6 +256,9 @@ static struct verdict_of in_host(const struct story *st, const struct piece *p)
 		return (struct verdict_of){ CAUSE_HOST_IDLE, c->idle };
 	if (vcpu->sched == VCPU_RUNNABLE && c->pid)
 		return (struct verdict_of){ CAUSE_HOST_THREAD, c->pid };
+	/* an idle CPU with a thread to run takes it as soon as it has left its idle state */
+	if (vcpu->sched == VCPU_RUNNABLE && ns_between(st, p->t, p->end) > IDLE_EXIT_MAX_NS)
+		return (struct verdict_of){ CAUSE_HARDWARE, 0 };
 	return (struct verdict_of){ CAUSE_HOST_WAKEUP, 0 };
 }
 
@@ -299,6 +308,15 @@ static const struct mark *mark_in(const struct marks *k, uint64_t from, uint64_t
 	return found && found->ts <= to ? found : NULL;
 }
 
+/* The timer went off for an earlier deadline, and its interrupt is still under way at this time. */
+static const struct mark *pending_before(const struct vcpu *v, uint64_t ts)
+{
+	const struct mark *fired = model_marks_before(&v->fired, ts);
+	const struct mark *accepted = model_marks_before(&v->accepted, ts);
+
+	return fired && (!accepted || accepted->ts < fired->ts) ? fired : NULL;
+}
+
 /* Find the marks that belong to this sample: those from its deadline on, before the guest's own. */
 static void find_marks(struct story *st)
 {
@@ -308,6 +326,8 @@ static void find_marks(struct story *st)
 	const struct mark *k = mark_in(&v->fired, from, taken);
 
 	st->programmed = st->fired = st->accepted = st->injected = UINT64_MAX;
+	if (!k)
+		k = pending_before(v, from);
 	if (k) {
 		st->fired = from = k->ts;
 		st->fire_cpu = k->cpu;

@@ -344,23 +344,13 @@ size_t gen_header_page(char *text, size_t size)
 			GEN_PAGE - 16);
 }
 
-static const char header_event[] = "# compressed entry header\n"
-				   "\ttype_len    :    5 bits\n"
-				   "\ttime_delta  :   27 bits\n"
-				   "\tarray       :   32 bits\n"
-				   "\n"
-				   "\tpadding     : type == 29\n"
-				   "\ttime_extend : type == 30\n"
-				   "\ttime_stamp : type == 31\n"
-				   "\tdata max type_len  == 28\n";
-
 int gen_save(const struct gen_kernel *k, const struct gen_save *s, const char *path, struct err *e)
 {
 	static char texts[G_EVENTS][2048], page[1024];
 	struct datw_format formats[G_EVENTS];
 	struct datw_head h = { .page_bytes = GEN_PAGE,
 			       .header_page = { page, gen_header_page(page, sizeof(page)) },
-			       .header_event = { header_event, sizeof(header_event) - 1 },
+			       .header_event = datw_header_event,
 			       .formats = formats,
 			       .n_cpus = k->n_cpus,
 			       .clock = s->clock,

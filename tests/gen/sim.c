@@ -7,15 +7,19 @@
 #include "lib/cleanup.h"
 
 const char *const sim_case_name[SIM_CASES] = {
-	"plain",	 "stall-idle",	  "stall-guest",    "host-irq",		 "host-softirq",
-	"host-hog",	 "host-irqs-off", "exit",	    "vmm-user",		 "guest-irq",
-	"guest-softirq", "guest-hog",	  "guest-irqs-off", "guest-preempt-off", "armed-late",
+	"plain",	 "stall-idle", "stall-guest",	 "stall-wake",
+	"stall-kick",	 "host-irq",   "host-softirq",	 "host-hog",
+	"host-irqs-off", "exit",       "vmm-user",	 "guest-irq",
+	"guest-softirq", "guest-hog",  "guest-irqs-off", "guest-preempt-off",
+	"armed-late",
 };
 
 const enum cause sim_case_cause[SIM_CASES] = {
 	[SIM_PLAIN] = CAUSE_COUNT, /* nothing in particular */
 	[SIM_STALL_IDLE] = CAUSE_HARDWARE,
 	[SIM_STALL_GUEST] = CAUSE_HARDWARE,
+	[SIM_STALL_WAKE] = CAUSE_HARDWARE,
+	[SIM_STALL_KICK] = CAUSE_HARDWARE,
 	[SIM_HOST_IRQ] = CAUSE_HOST_IRQ,
 	[SIM_HOST_SOFTIRQ] = CAUSE_HOST_SOFTIRQ,
 	[SIM_HOST_HOG] = CAUSE_HOST_THREAD,
@@ -99,9 +103,19 @@ static uint32_t tid_of(const struct sim *s, const struct sim_vcpu *v)
 	return 1000 + (v - s->vcpu);
 }
 
+/* The guest has been left: its last event bounds the clocks' error from below. */
+static void out_of_guest(struct sim *s, struct sim_vcpu *v)
+{
+	if (v->in_guest && v->any && (int64_t)(v->last_guest - v->t) > s->low)
+		s->low = v->last_guest - v->t;
+	v->in_guest = false;
+}
+
 static void host(struct sim *s, struct sim_vcpu *v, uint32_t pid, uint8_t flags, enum gen_event ev,
 		 const uint64_t *values)
 {
+	if (pid == tid_of(s, v))
+		out_of_guest(s, v);
 	host_as(s, v->cpu, v->t, pid, flags, ev, values);
 }
 
@@ -132,9 +146,6 @@ static void leave(struct sim *s, struct sim_vcpu *v, uint32_t reason)
 {
 	host(s, v, tid_of(s, v), GEN_FLAG_IRQS_OFF, G_KVM_EXIT,
 	     V(reason, 0xffffffff81000000, 1, 0, 0, v - s->vcpu));
-	if (v->in_guest && v->any && (int64_t)(v->last_guest - v->t) > s->low)
-		s->low = v->last_guest - v->t;
-	v->in_guest = false;
 }
 
 static void host_switch(struct sim *s, struct sim_vcpu *v, const char *from, uint32_t from_pid,
@@ -283,16 +294,18 @@ static void halt(struct sim *s, struct sim_vcpu *v)
 static void fire(struct sim *s, struct sim_vcpu *v, uint32_t pid, bool wakes)
 {
 	unsigned int n = v - s->vcpu;
+	/* from its expiry on, one that fires on another CPU waits for the kick */
+	enum cause after = v->in_guest ? CAUSE_HARDWARE : CAUSE_HOST_IRQ;
 
 	host(s, v, pid, GEN_FLAG_IRQS_OFF, G_TIMER_ENTRY, V(VECTOR));
 	pass(s, v, span(s, 300, 900), CAUSE_HOST_IRQ, SIM_LOCAL_TIMER);
 	host(s, v, pid, GEN_FLAG_HARDIRQ, G_HRTIMER_EXPIRE,
 	     V(KVM_TIMER + n * 64, clock_ns(s->rate, v->t), 0xffffffffc0100000));
-	pass(s, v, span(s, 300, 900), CAUSE_HOST_IRQ, SIM_LOCAL_TIMER);
+	pass(s, v, span(s, 300, 900), after, SIM_LOCAL_TIMER);
 	if (wakes)
 		host(s, v, pid, GEN_FLAG_HARDIRQ, G_WAKING, V(S("vcpu"), tid_of(s, v), 98, v->cpu));
 	host(s, v, pid, GEN_FLAG_HARDIRQ, G_HRTIMER_DONE, V(KVM_TIMER + n * 64));
-	pass(s, v, span(s, 300, 900), CAUSE_HOST_IRQ, SIM_LOCAL_TIMER);
+	pass(s, v, span(s, 300, 900), after, SIM_LOCAL_TIMER);
 	host(s, v, pid, GEN_FLAG_HARDIRQ, G_TIMER_EXIT, V(VECTOR));
 }
 
@@ -417,7 +430,11 @@ static void halted_cycle(struct sim *s, struct sim_vcpu *v, enum sim_case kind)
 		     CAUSE_HOST_THREAD, HOST_HOG);
 		host_switch(s, v, "hog", HOST_HOG, 1, "vcpu", tid_of(s, v), 98);
 	} else {
-		pass(s, v, span(s, 500, 2500), CAUSE_HOST_WAKEUP, 0);
+		if (kind == SIM_STALL_WAKE)
+			pass(s, v, clock_ticks(s->rate, 1100000) + injected_length(s),
+			     CAUSE_HARDWARE, 0);
+		else
+			pass(s, v, span(s, 500, 2500), CAUSE_HOST_WAKEUP, 0);
 		host_as(s, v->cpu, v->t, 0, GEN_FLAG_IRQS_OFF, G_IDLE, V(UINT32_MAX, v->cpu));
 		host_switch(s, v, "swapper", 0, 0, "vcpu", tid_of(s, v), 98);
 	}
@@ -426,6 +443,27 @@ static void halted_cycle(struct sim *s, struct sim_vcpu *v, enum sim_case kind)
 	pass(s, v, span(s, 300, 2000), CAUSE_VMEXIT, exit_detail(EXIT_HLT));
 	inject(s, v);
 	guest_tail(s, v, kind, true);
+}
+
+/*
+ * KVM's timer has moved to another CPU: the vCPU goes on in its guest until a kick comes, which
+ * takes its CPU out by an interrupt that is traced before the exit.
+ */
+static void kick_from_elsewhere(struct sim *s, struct sim_vcpu *v)
+{
+	unsigned int rest = 1 + 2 * s->o.vcpus + (v - s->vcpu), own = v->cpu;
+
+	v->t = s->cur.due;
+	v->cpu = rest;
+	fire(s, v, 0, false);
+	v->cpu = own;
+	pass(s, v, injected_length(s), CAUSE_HARDWARE, 0);
+	host(s, v, tid_of(s, v), GEN_FLAG_IRQS_OFF, G_RESCHED_ENTRY, V(0xfd));
+	pass(s, v, span(s, 100, 900), CAUSE_HOST_IRQ, SIM_RESCHEDULE);
+	host(s, v, tid_of(s, v), GEN_FLAG_HARDIRQ, G_RESCHED_EXIT, V(0xfd));
+	pass(s, v, span(s, 100, 900), CAUSE_VMEXIT, exit_detail(EXIT_EXTINT));
+	leave(s, v, EXIT_EXTINT);
+	pass(s, v, span(s, 100, 900), CAUSE_VMEXIT, exit_detail(EXIT_EXTINT));
 }
 
 /* The vCPU is busy at the deadline: a less urgent guest thread computes. */
@@ -447,6 +485,8 @@ static void busy_cycle(struct sim *s, struct sim_vcpu *v, enum sim_case kind)
 		fire(s, v, tid_of(s, v), false);
 		pass(s, v, injected_length(s), kind == SIM_EXIT ? CAUSE_VMEXIT : CAUSE_VMM_USER,
 		     exit_detail(kind == SIM_EXIT ? EXIT_NPF : EXIT_IO));
+	} else if (kind == SIM_STALL_KICK) {
+		kick_from_elsewhere(s, v);
 	} else {
 		v->t = s->cur.due;
 		if (kind == SIM_STALL_GUEST)
@@ -493,8 +533,8 @@ static void late_cycle(struct sim *s, struct sim_vcpu *v)
 
 static bool is_busy(enum sim_case kind)
 {
-	return kind == SIM_STALL_GUEST || kind == SIM_EXIT || kind == SIM_VMM_USER ||
-	       kind == SIM_GUEST_IRQS_OFF || kind == SIM_GUEST_PREEMPT_OFF;
+	return kind == SIM_STALL_GUEST || kind == SIM_STALL_KICK || kind == SIM_EXIT ||
+	       kind == SIM_VMM_USER || kind == SIM_GUEST_IRQS_OFF || kind == SIM_GUEST_PREEMPT_OFF;
 }
 
 void sim_cycle(struct sim *s, unsigned int vcpu, enum sim_case kind)

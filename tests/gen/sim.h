@@ -21,6 +21,8 @@ enum sim_case {
 	SIM_PLAIN,
 	SIM_STALL_IDLE, /* the machine stands still while the CPU is idle */
 	SIM_STALL_GUEST, /* while the vCPU is in the guest */
+	SIM_STALL_WAKE, /* between the vCPU thread's wake-up and its switch */
+	SIM_STALL_KICK, /* KVM's timer fires elsewhere, the kick of the vCPU's CPU takes long */
 	SIM_HOST_IRQ,
 	SIM_HOST_SOFTIRQ,
 	SIM_HOST_HOG,
