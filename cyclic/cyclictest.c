@@ -17,6 +17,7 @@
 #include "cyclic/complaint.h"
 #include "cyclic/ctopts.h"
 #include "cyclic/cyclic.h"
+#include "cyclic/ended.h"
 #include "cyclic/outcome.h"
 #include "cyclic/progress.h"
 #include "cyclic/qemu.h"
@@ -71,36 +72,7 @@ static int find_image(struct harness *h, struct err *e)
 	return json_load(path, MANIFEST_MAX_BYTES, &h->g.manifest, e);
 }
 
-static bool in_path(const char *program)
-{
-	_cleanup_free_ char *path = strdup(getenv("PATH") ? getenv("PATH") : "/usr/bin:/bin");
-	char file[PATH_MAX], *save = NULL;
-
-	if (strchr(program, '/'))
-		return !access(program, X_OK);
-	for (char *dir = path ? strtok_r(path, ":", &save) : NULL; dir;
-	     dir = strtok_r(NULL, ":", &save))
-		if (file_path(file, sizeof(file), "%s/%s", dir, program) && !access(file, X_OK))
-			return true;
-	return false;
-}
-
-static int check_vmm(const struct ctopts *o, struct err *e)
-{
-	const char *program = o->vmm_program ? o->vmm_program : QEMU_PROGRAM;
-
-	if ((o->vmm == VMM_QEMU || o->vmm_program) && !in_path(program))
-		return err_set(e, -ENOENT, "the VMM %s is not there or not executable; %s", program,
-			       o->vmm == VMM_QEMU ? "install qemu-system-x86 (make deps)"
-						  : "--vmm names a build of rtkvm");
-	if (access("/dev/kvm", R_OK | W_OK))
-		return err_set(e, -errno, "opening /dev/kvm failed: %s; %s", strerror(errno),
-			       errno == ENOENT ? "load kvm_intel or kvm_amd, or use rtkvm lab"
-					       : "run as root");
-	return 0;
-}
-
-/* "rtkvm 0.1.0": what the program says of itself; our own word for ourselves */
+/* What the VMM says of itself; one that is not there, or cannot run, fails here. */
 static int ask_version(struct harness *h, struct err *e)
 {
 	const char *program = h->o.vmm_program ? h->o.vmm_program : QEMU_PROGRAM;
@@ -120,8 +92,10 @@ static int prepare(struct harness *h, struct err *e)
 	struct cpulist isolated;
 	int ret = find_image(h, e);
 
-	if (!ret)
-		ret = check_vmm(&h->o, e);
+	if (!ret && access("/dev/kvm", R_OK | W_OK))
+		ret = err_set(e, -errno, "opening /dev/kvm failed: %s; %s", strerror(errno),
+			      errno == ENOENT ? "load kvm_intel or kvm_amd, or use rtkvm lab"
+					      : "run as root");
 	if (!ret && geteuid())
 		ret = err_set(e, -EPERM,
 			      "pinning, real-time priority and tracing need root; run as root");
@@ -255,59 +229,22 @@ static int follow(struct harness *h, struct err *e)
 	}
 }
 
-/* --- what the end of the VMM means --- */
-
-static int failed(const struct harness *h, const char *outcome, struct err *e)
-{
-	char why[256];
-
-	vmproc_complaint(&h->vm, why, sizeof(why));
-	if (!strcmp(outcome, "killed"))
-		return err_set(e, -EIO, "the VMM was killed by signal %d %s",
-			       WTERMSIG(h->vm.proc.status), stage(h));
-	return err_set(e, -EIO, "the VMM failed %s: %s", stage(h),
-		       why[0] ? why : "it did not say why");
-}
-
-/* The job's exit code: sh says 127 for a program it does not find, our init 125 for itself. */
-static int check_job(const struct harness *h, int64_t status, struct err *e)
-{
-	if (!status)
-		return 0;
-	if (status == 127)
-		return err_set(e, -ENOENT,
-			       "the guest has no cyclictest (its shell ended with 127); build an "
-			       "image with rt-tests: rtkvm guest build");
-	if (status == 125)
-		return err_set(e, -EIO, "the guest's init failed; %s/console.log says why",
-			       h->run.dir);
-	return err_set(e, -EIO, "cyclictest ended with code %jd in the guest; see %s/console.log",
-		       (intmax_t)status, h->run.dir);
-}
+/* --- when it has ended --- */
 
 static int check_ended(const struct harness *h, struct err *e)
 {
-	static const struct {
-		const char *outcome, *what;
-	} rows[] = {
-		{ "poweroff", "the guest powered off" },
-		{ "reset", "the guest reset itself" },
-		{ "panic", "the guest panicked" },
-		{ "triple-fault", "the guest crashed (triple fault)" },
+	char complaint[256];
+	const struct ended ended = {
+		.outcome = json_str(h->g.ended, "outcome", ""),
+		.status = json_int(h->g.ended, "status", -1),
+		.signal = WIFSIGNALED(h->vm.proc.status) ? WTERMSIG(h->vm.proc.status) : 0,
+		.stage = stage(h),
+		.dir = h->run.dir,
+		.complaint = vmproc_complaint(&h->vm, complaint, sizeof(complaint)),
+		.timeout_s = h->o.timeout_s,
 	};
-	const char *outcome = json_str(h->g.ended, "outcome", "");
 
-	if (!strcmp(outcome, "exit"))
-		return check_job(h, json_int(h->g.ended, "status", -1), e);
-	if (!strcmp(outcome, "timeout"))
-		return err_set(e, -ETIMEDOUT,
-			       "the guest did not end within %ju s: stopped %s; see %s/console.log",
-			       (uintmax_t)h->o.timeout_s, stage(h), h->run.dir);
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-		if (!strcmp(outcome, rows[i].outcome))
-			return err_set(e, -EIO, "%s %s; see %s/console.log", rows[i].what, stage(h),
-				       h->run.dir);
-	return failed(h, outcome, e);
+	return ended_check(&ended, e);
 }
 
 static int samples(struct harness *h, struct err *e)

@@ -4,13 +4,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "lib/frames.h"
-#include "cyclic/threads.h"
+#include "cyclic/guestfacts.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "lib/file.h"
@@ -183,68 +182,6 @@ void outcome_machine(struct run *run, const struct gathered *g)
 	set_window(run, g);
 }
 
-/* "PATH:TEXT" lines of the guest, what grep -H printed. */
-static void read_facts(struct run *run, const struct frame_file *f)
-{
-	static const struct {
-		const char *path, *key;
-	} facts[] = {
-		{ "/proc/version", "version" },
-		{ "/proc/cmdline", "cmdline" },
-		{ "/sys/devices/system/cpu/isolated", "isolated" },
-		{ "/sys/devices/system/cpu/nohz_full", "nohz_full" },
-		{ "/sys/kernel/realtime", "realtime" },
-		{ "/sys/devices/system/clocksource/clocksource0/current_clocksource",
-		  "clocksource" },
-	};
-	_cleanup_free_ char *text = f ? strndup((const char *)f->data, f->len) : NULL;
-	json_object *guest = run_section(run, "guest");
-	char *save = NULL;
-
-	if (!text)
-		return;
-	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-		for (size_t i = 0; i < ARRAY_SIZE(facts); i++) {
-			size_t n = strlen(facts[i].path);
-
-			if (!strncmp(line, facts[i].path, n) && line[n] == ':')
-				json_set_str(guest, facts[i].key, line + n + 1);
-		}
-	}
-}
-
-/* The measuring threads as the guest's kernel had them: one for each vCPU, at our priority? */
-static int check_threads(struct run *run, const struct gathered *g, const struct frame_file *f,
-			 struct err *e)
-{
-	_cleanup_free_ char *text = f ? strndup((const char *)f->data, f->len) : NULL;
-	json_object *list = json_object_new_array();
-	int want = g->cpus->n - 1, good = 0;
-	char *save = NULL;
-
-	json_object_object_add(run_section(run, "inforce"), "threads", list);
-	for (char *line = text ? strtok_r(text, "\n", &save) : NULL; line;
-	     line = strtok_r(NULL, "\n", &save)) {
-		struct thread_stat s;
-		json_object *o;
-
-		if (thread_stat_parse(line, &s) || s.policy == SCHED_OTHER)
-			continue; /* cyclictest's main thread measures nothing */
-		o = json_object_new_object();
-		json_set_int(o, "cpu", s.cpu);
-		json_set_str(o, "policy", s.policy == SCHED_FIFO ? "fifo" : "other");
-		json_set_int(o, "priority", s.priority);
-		json_object_array_add(list, o);
-		good += s.policy == SCHED_FIFO && (uint64_t)s.priority == g->o->priority;
-	}
-	if (good != want)
-		return err_set(e, -EPROTO,
-			       "cyclictest ran %d threads at SCHED_FIFO priority %ju in the guest, "
-			       "asked were %d; run.json lists them",
-			       good, (uintmax_t)g->o->priority, want);
-	return 0;
-}
-
 static int keep_file(struct run *run, const struct frames *f, const char *name, const char *key,
 		     struct err *e)
 {
@@ -361,7 +298,7 @@ static int read_samples(struct run *run, const struct gathered *g, const struct 
 	struct rttests r;
 	int ret;
 
-	read_facts(run, frames_find(f, "guest-facts"));
+	guestfacts_read(run, frames_find(f, "guest-facts"));
 	read_load(run, g, frames_find(f, "guest-load"));
 	ret = keep_file(run, f, "cyclictest.json", "cyclictest", e);
 	if (!ret)
@@ -374,7 +311,8 @@ static int read_samples(struct run *run, const struct gathered *g, const struct 
 	json_set_str(run_section(run, "guest"), "rt_tests", r.version);
 	ret = add_cpus(run, g, &r, e);
 	if (!ret)
-		ret = check_threads(run, g, frames_find(f, "guest-threads"), e);
+		ret = guestfacts_threads(run, g->o, g->cpus->n - 1, frames_find(f, "guest-threads"),
+					 e);
 	rttests_free(&r);
 	if (!ret)
 		set_rates(run);

@@ -42,7 +42,7 @@ static const struct {
 char *reason_name(enum reason_set set, uint32_t code, char buf[static REASON_BYTES])
 {
 	if ((size_t)set >= ARRAY_SIZE(sets)) {
-		snprintf(buf, REASON_BYTES, "isa%u_%#x", set, code);
+		snprintf(buf, REASON_BYTES, "isa%d_%#x", (int)set, code);
 		return buf;
 	}
 	code &= sets[set].mask;

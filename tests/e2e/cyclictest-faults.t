@@ -138,8 +138,8 @@ mkdir "$T/bad"
 cp "$image/vmlinuz" "$image/initrd" "$T/bad"
 echo '{' >"$T/bad/manifest.json"
 fails 2 'manifest.json failed: .*ends too early' "a manifest cut short" "${base[@]}" --guest "$T/bad"
-fails 2 'not there or not executable; --vmm names a build' "no such VMM" "${base[@]}" --vmm "$T/none"
-fails 2 'qemu-system-x86_64 is not there' "no QEMU" \
+fails 2 'starting .*/none failed: No such file or directory' "no such VMM" "${base[@]}" --vmm "$T/none"
+fails 2 'starting qemu-system-x86_64 failed: No such file or directory; is its package installed' "no QEMU" \
 	env PATH=/nonexistent "${base[@]}" --vmm qemu
 run unshare -m sh -c 'mount -t tmpfs none /dev && exec "$@"' sh "${base[@]}"
 is "$code" 2 "no /dev/kvm: exit 2"
