@@ -56,13 +56,14 @@ int kvmstats_parse(struct kvmstats *s, const uint8_t *data, size_t len, struct e
 
 int kvmstats_open(struct kvmstats *s, int vcpu_fd, struct err *e)
 {
-	_cleanup_free_ uint8_t *block = malloc(BLOCK_MAX);
+	_cleanup_free_ uint8_t *block = NULL;
 	ssize_t len;
 
 	s->n = 0;
 	s->fd = ioctl(vcpu_fd, KVM_GET_STATS_FD, NULL);
 	if (s->fd < 0)
 		return 0;
+	block = malloc(BLOCK_MAX);
 	if (!block)
 		return err_set(e, -ENOMEM, "no memory for KVM's statistics");
 	len = pread(s->fd, block, BLOCK_MAX, 0);

@@ -266,26 +266,38 @@ void *mem_ptr(const struct memory *m, gpa_t at, uint64_t len)
 	return len <= end - start ? m->host + start : NULL;
 }
 
-/* One line of /proc/self/maps: lock it when a vCPU thread can touch it. */
-static int lock_line(const struct memory *m, const char *line, const char *self, struct err *e)
-{
+struct mapping {
 	uint64_t from, to;
-	char perms[5], path[512] = "";
-	bool ours;
+	char perms[5], path[512];
+};
 
-	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %*s %*s %*s %511[^\n]", &from, &to, perms,
-		   path) < 3)
+/* Is this one that a vCPU thread can touch? Other libraries serve set-up and reports only. */
+static bool on_vcpu_path(const struct memory *m, const struct mapping *p, const char *self)
+{
+	if (p->perms[0] != 'r' || (uint8_t *)p->from == m->host || !strncmp(p->path, "[v", 2))
+		return false;
+	return !p->path[0] || p->path[0] == '[' || !strcmp(p->path, self) ||
+	       strstr(p->path, "/libc.so");
+}
+
+/*
+ * Program text of libraries is dropped first (it comes back from the page cache when it is used):
+ * what set-up alone has touched, and what was mapped around it, would stay resident for nothing.
+ * Then our own program and data are locked whole, libc as it is used: the vCPUs' few calls into it
+ * come long before any measurement.
+ */
+static int lock_mapping(const struct memory *m, const struct mapping *p, const char *self,
+			struct err *e)
+{
+	bool libc = strstr(p->path, "/libc.so");
+
+	if (p->path[0] == '/' && strcmp(p->path, self) != 0 && !strcmp(p->perms, "r-xp"))
+		madvise((void *)p->from, p->to - p->from, MADV_DONTNEED);
+	if (!on_vcpu_path(m, p, self))
 		return 0;
-	if (perms[0] != 'r' || (uint8_t *)from == m->host)
-		return 0;
-	/* other libraries serve set-up and reports only: locking them would cost megabytes */
-	ours = !path[0] || !strcmp(path, self) || strstr(path, "/libc.so") || path[0] == '[';
-	if (!ours || !strncmp(path, "[v", 2))
-		return 0;
-	/* of libc what has been used until now: the vCPUs' few calls come in set-up too */
-	if (mlock2((void *)from, to - from, strstr(path, "/libc.so") ? MLOCK_ONFAULT : 0))
+	if (mlock2((void *)p->from, p->to - p->from, libc ? MLOCK_ONFAULT : 0))
 		return err_set(e, -errno, "locking %s of the VMM failed: %s; %s",
-			       path[0] ? path : "anonymous memory", strerror(errno),
+			       p->path[0] ? p->path : "anonymous memory", strerror(errno),
 			       memlock_limit());
 	return 0;
 }
@@ -300,8 +312,13 @@ int mem_lock_self(const struct memory *m, struct err *e)
 	if (!f || n < 0)
 		return err_sys(e, "reading /proc/self/maps failed");
 	self[n] = '\0';
-	while (!ret && fgets(line, sizeof(line), f))
-		ret = lock_line(m, line, self, e);
+	while (!ret && fgets(line, sizeof(line), f)) {
+		struct mapping p = { .path = "" };
+
+		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %*s %*s %*s %511[^\n]", &p.from,
+			   &p.to, p.perms, p.path) >= 3)
+			ret = lock_mapping(m, &p, self, e);
+	}
 	return ret;
 }
 

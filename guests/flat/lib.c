@@ -152,7 +152,7 @@ uint32_t flat_start_aps(uint32_t expected, uint64_t patience_tsc)
 {
 	uint64_t end = rdtsc() + patience_tsc;
 
-	memcpy((void *)AP_PAGE, ap_start, ap_end - ap_start);
+	memcpy((void *)AP_PAGE, ap_start, (uintptr_t)ap_end - (uintptr_t)ap_start);
 	wrmsr(MSR_X2APIC_ICR, ICR_INIT_OTHERS);
 	wrmsr(MSR_X2APIC_ICR, ICR_STARTUP_OTHERS | AP_PAGE >> 12);
 	while (ap_count < expected && rdtsc() < end)

@@ -213,6 +213,7 @@ is "$(find /proc/[0-9]*/task -maxdepth 2 -name comm -exec grep -lx vcpu0 {} + 2>
 
 # --- a reader that stops reading
 mkfifo "$T/pipe"
+# shellcheck disable=SC2217 # it only holds the pipe open
 sleep 30 <"$T/pipe" &
 sleeper=$!
 on_exit "kill $sleeper 2>/dev/null"

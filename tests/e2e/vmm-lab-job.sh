@@ -1,0 +1,64 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# vmm-lab-job GUEST_DIR - in the lab: a Debian guest under rtkvm run, every way it can end; for each
+# start NAME.code, NAME.err, NAME.con and NAME.ev in $RTKVM_RESULTS
+set -u
+guest=$1
+cd "$RTKVM_RESULTS" || exit 2
+
+limit=150s
+start() {
+	name=$1
+	shift
+	rtkvm run --kernel "$guest/vmlinuz" --initrd "$guest/initrd" --memory 256M --timeout "$limit" \
+		--events "$name.ev" --console "$name.con" "$@" 2>"$name.err"
+	echo $? >"$name.code"
+}
+
+base='console=ttyS0 quiet panic=-1'
+rt='isolcpus=managed_irq,domain,1 nohz_full=1 rcu_nocbs=1 irqaffinity=0 nosoftlockup'
+job='cat /proc/cpuinfo; cat /sys/devices/system/clocksource/clocksource0/current_clocksource
+cyclictest -m -q -p95 --policy=fifo -a 1 -t 1 -i 200 -D 5 --json=/out/c.json >/dev/null
+echo again; exit 42'
+
+# a real-time host keeps huge pages: its guests' second-level tables are then complete at once
+echo 136 >/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages
+
+# the measurement; what other threads of the VMM may use is looked at while it runs
+(
+	for _ in $(seq 300); do
+		grep -qs job_start cyclictest.ev && break
+		sleep 0.2
+	done
+	pid=$(sed -n 's/.*"started".*"pid":\([0-9]*\).*/\1/p' cyclictest.ev)
+	for t in /proc/"$pid"/task/*; do
+		echo "$(cat "$t/comm") $(sed -n 's/^Cpus_allowed_list:\t//p' "$t/status")"
+	done >threads
+) &
+start cyclictest --cpus 2-3 --data cyclictest.data --append "$base $rt rtkvm.exec=\"$job\""
+wait
+echo 0 >/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages
+start poweroff --cpus 2 --append "$base rtkvm.exec=\"poweroff -f\""
+start reset --cpus 2 --append "$base rtkvm.exec=\"reboot -f\""
+start panic --cpus 2 --append "$base rdinit=/nothing"
+start crash --cpus 2 --append "$base rtkvm.exec=\"echo c >/proc/sysrq-trigger\""
+limit=25s
+start hang --cpus 2 --append "$base rtkvm.exec=\"sleep 1000\""
+limit=150s
+start shared --cpus 1 --append "$base"
+echo 136 >/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages
+start huge --cpus 2 --rt-delay --append "$base rtkvm.exec=\"exit 0\""
+grep HugePages_Free /proc/meminfo >huge.free
+
+# kill -9 in mid-run
+(
+	for _ in $(seq 300); do
+		grep -qs '"init"' killed.ev && break
+		sleep 0.2
+	done
+	kill -9 "$(sed -n 's/.*"started".*"pid":\([0-9]*\).*/\1/p' killed.ev)"
+) &
+start killed --cpus 2 --append "$base rtkvm.exec=\"sleep 1000\""
+wait
+grep HugePages_Free /proc/meminfo >killed.free
+grep -lx 'vcpu[0-9]*' /proc/[0-9]*/task/*/comm 2>/dev/null | wc -l >killed.threads

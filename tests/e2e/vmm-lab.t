@@ -1,0 +1,66 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# rtkvm run with a Debian PREEMPT_RT guest on an isolated CPU of the lab's PREEMPT_RT host
+# shellcheck source=tests/e2e/tap.sh
+. tests/e2e/tap.sh
+
+command -v qemu-system-x86_64 >/dev/null || skip_all "no qemu-system-x86_64 (make deps)"
+build=$(dirname "$(realpath "$RTKVM")")
+guest=$build/guests/debian-rt
+run "$RTKVM" guest build --out "$guest"
+[ "$code" = 0 ] || skip_all "no guest image: $errs"
+run "$RTKVM" lab build --flavour fast
+[ "$code" = 0 ] || skip_all "no lab: $errs"
+
+R=$T/results
+run "$RTKVM" lab run --flavour fast --share "$build" --share "$PWD/tests" --results "$R" \
+	--timeout 15m -- sh "$PWD/tests/e2e/vmm-lab-job.sh" "$guest"
+is "$code" 0 "the lab ran: $(printf '%s' "$errs" | tail -n 1)"
+
+ended() {
+	jq -r "select(.event==\"ended\")|$2" "$R/$1.ev"
+}
+
+# --- the measurement
+is "$(cat "$R/cyclictest.code")" 42 "the job's exit code: $(cat "$R/cyclictest.err")"
+con=$(cat "$R/cyclictest.con")
+like "$con" 'tsc_deadline_timer' "the guest has the TSC-deadline timer"
+like "$con" 'x2apic' "and x2APIC"
+like "$con" 'constant_tsc.*nonstop_tsc' "and an invariant TSC"
+is "$(printf '%s\n' "$con" | grep -c '^processor')" 2 "two vCPUs are up"
+like "$con" '^again' "the job ran to its end"
+is "$(jq -c 'select(.event=="started").vcpus|map([.cpu,.policy,.priority])' "$R/cyclictest.ev")" \
+	'[[2,"fifo",1],[3,"fifo",1]]' "placement, read back"
+ok "the data port carried a file" grep -aq '"histogram"' "$R/cyclictest.data"
+is "$(ended cyclictest '.vcpus[1].window|[.userspace_exits,.page_faults,.guest_page_faults]|@csv')" \
+	"0,0,0" "isolated vCPU: no user-space exit, no page fault of either level in the window"
+echo "# involuntary switches in the window: $(ended cyclictest '.vcpus[1].window.involuntary_switches')"
+is "$(sort "$R/threads" | tr '\n' ',')" "rtkvm 0-1,vcpu0 2,vcpu1 3," \
+	"no other thread of the VMM may use an isolated CPU"
+is "$(ended cyclictest '.memory|.page_bytes==2097152 and .resident_bytes>=.bytes')" true \
+	"memory is resident, in huge pages"
+is "$(ended poweroff '.memory|.locked_bytes>=.bytes and .resident_bytes>=.bytes')" true \
+	"small pages are resident and locked"
+ok "the VMM takes at most 5 MiB beside it: $(ended cyclictest .overhead_bytes)" \
+	test "$(ended cyclictest .overhead_bytes)" -le $((5 << 20))
+is "$(ended cyclictest .tsc_is_host)" true "guest TSC = host TSC, read back"
+ok "start to INIT: $(ended cyclictest .start_to_init_ns) ns" \
+	test "$(ended cyclictest .start_to_init_ns)" -gt 0
+
+# --- how guests end
+is "$(cat "$R/poweroff.code") $(ended poweroff .outcome)" "0 poweroff" "ACPI power-off"
+is "$(cat "$R/reset.code") $(ended reset .outcome)" "2 reset" "reset without an exit code"
+like "$(cat "$R/reset.err")" 'reset itself' "says so"
+is "$(cat "$R/panic.code") $(ended panic .outcome)" "2 panic" "no init: the kernel panics"
+like "$(cat "$R/panic.err")" 'kernel panicked: (VFS|No working init|Requested init)' "with its reason"
+is "$(cat "$R/crash.code") $(ended crash .outcome)" "2 panic" "a crash of the running kernel"
+is "$(cat "$R/hang.code") $(ended hang .outcome)" "2 timeout" "a job that hangs"
+is "$(cat "$R/shared.code")" 2 "a CPU that is not isolated"
+like "$(cat "$R/shared.err")" 'CPU 1 is not isolated \(those are 2-3\); boot the host with' "is refused"
+is "$(cat "$R/huge.code") $(ended huge .memory.page_bytes)" "0 2097152" "free huge pages are taken"
+is "$(jq -r 'select(.event=="realtime").vcpus[0].policy' "$R/huge.ev")" fifo "--rt-delay: FIFO once booted"
+like "$(cat "$R/huge.free")" ' 136$' "and given back"
+is "$(cat "$R/killed.code")" 137 "kill -9"
+like "$(cat "$R/killed.free")" ' 136$' "gives the huge pages back too"
+is "$(cat "$R/killed.threads")" 0 "and leaves no thread"
+done_testing
