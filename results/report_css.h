@@ -15,7 +15,7 @@ static const char report_css[] =
 	"--soft:#a3adba;--line:#313a46;--accent:#8ec1f5;--pass:#2c8a52;--fail:#c8453c;--open:#9a6a10;"
 	"--tint:#222a34}figure img{filter:invert(.9) hue-rotate(180deg)}}"
 	"*{box-sizing:border-box}"
-	"body{margin:0 auto;max-width:72rem;padding:0 1.25rem 3rem;background:var(--bg);"
+	"body{margin:0 auto;max-width:80rem;padding:0 1.25rem 3rem;background:var(--bg);"
 	"color:var(--ink);font:16px/1.5 system-ui,-apple-system,'Segoe UI','Liberation Sans',sans-serif}"
 	".caution{margin:0 -1.25rem;padding:.7rem 1.25rem;background:#7a1f00;color:#fff;"
 	"font-weight:600}"
@@ -52,6 +52,8 @@ static const char report_css[] =
 	"thead th{border-top:0;background:var(--tint);font-weight:600}"
 	"td small{color:var(--soft);font-size:.78rem}"
 	"tr.all{font-weight:600;background:var(--tint)}"
+	".figures{font-size:.84rem}.figures th,.figures td{padding:.35rem .5rem}"
+	".figures td:last-child{white-space:normal;min-width:6.5rem}"
 	".max{font-weight:700}.none{color:var(--soft)}"
 	".facts th,.facts td{text-align:left;white-space:normal;overflow-wrap:anywhere}"
 	".facts th{width:15rem;font-weight:500;color:var(--soft)}"
@@ -64,7 +66,7 @@ static const char report_css[] =
 	"@media print{:root{--bg:#fff;--card:#fff;--ink:#000;--soft:#444;--line:#bbb;--pass:#1b6e3c;"
 	"--fail:#b3261e;--open:#8a5a00;--tint:#f2f2f2}body{max-width:none;font-size:11px}"
 	".caution,.verdict{print-color-adjust:exact;-webkit-print-color-adjust:exact}"
-	"figure img{filter:none}figure,.scroll,tr{break-inside:avoid}.scroll{overflow:visible}"
+	"figure img{filter:none}.figures{font-size:7.5px}.figures td{white-space:normal}figure,.scroll,tr{break-inside:avoid}.scroll{overflow:visible}"
 	"details{display:none}}";
 
 #endif

@@ -131,7 +131,7 @@ static void conditions(FILE *f, const struct result *r)
 static void limits(FILE *f, const struct result *r)
 {
 	json_object *all = json_at(r->run.doc, "limits");
-	char us[FORMAT_BYTES];
+	char us[FORMAT_BYTES], what[32];
 
 	if (!json_object_array_length(all))
 		return;
@@ -146,7 +146,9 @@ static void limits(FILE *f, const struct result *r)
 		int64_t value = json_int(l, "value_ns", -1);
 
 		fputs("<tr><th scope=\"row\">", f);
-		text(f, json_str(l, "what", ""));
+		snprintf(what, sizeof(what), "%.*s", (int)strcspn(json_str(l, "what", ""), "_"),
+			 json_str(l, "what", "")); /* "max" of "max_ns" */
+		text(f, what);
 		fprintf(f, "</th><td>%s</td>", format_us(json_int(l, "limit_ns", 0), us));
 		fprintf(f, "<td>%s</td>", value < 0 ? "-" : format_us(value, us));
 		if (value < 0)
@@ -240,12 +242,12 @@ static void figure_row(FILE *f, const struct figure *x)
 		fprintf(f, "<td colspan=\"%d\">no samples</td></tr>\n", HIST_LEVELS + 4);
 		return;
 	}
+	fprintf(f, "<td class=\"max\" data-max=\"%ju\">%s</td>", (uintmax_t)h->max_ns,
+		format_us(h->max_ns, a));
 	fprintf(f, "<td data-min=\"%ju\">%s</td>", (uintmax_t)h->min_ns, format_us(h->min_ns, a));
 	fprintf(f, "<td>%s</td>", h->count && !h->over ? format_us(hist_mean_ns(h), a) : "-");
 	for (int i = 0; i < HIST_LEVELS; i++)
 		estimate_cell(f, &x->quantiles[i]);
-	fprintf(f, "<td class=\"max\" data-max=\"%ju\">%s</td>", (uintmax_t)h->max_ns,
-		format_us(h->max_ns, a));
 	fprintf(f, "<td>%s</td></tr>\n", format_when(x->max_wall_ns, a));
 }
 
@@ -257,13 +259,12 @@ static void table(FILE *f, const struct group *g)
 	text(f, g->instrument);
 	fputs(": latencies in us; small: 95 % confidence interval from order statistics; - : too few "
 	      "samples</caption><thead><tr><th scope=\"col\">CPU</th><th scope=\"col\">host CPU</th>"
-	      "<th scope=\"col\">samples</th><th scope=\"col\">missed</th><th scope=\"col\">min</th><th "
+	      "<th scope=\"col\">samples</th><th scope=\"col\">missed</th><th scope=\"col\">max</th><th scope=\"col\">min</th><th "
 	      "scope=\"col\">mean</th>",
 	      f);
 	for (int i = 0; i < HIST_LEVELS; i++)
 		fprintf(f, "<th scope=\"col\">%s</th>", hist_levels[i].label);
-	fputs("<th scope=\"col\">max</th><th scope=\"col\">max at (UTC)</th></tr></thead><tbody>\n",
-	      f);
+	fputs("<th scope=\"col\">max at (UTC)</th></tr></thead><tbody>\n", f);
 	for (size_t i = 0; i < g->n_cpus; i++)
 		figure_row(f, &g->cpus[i]);
 	if (g->n_cpus > 1)
