@@ -60,6 +60,18 @@ void plot_steps(struct plot *p, const struct hist *h, uint64_t bin_ns);
 /* plot_ccdf - points (us, share of samples above), from 1 down to the last sample */
 void plot_ccdf(struct plot *p, const struct hist *h);
 
+/* plot_fine_print - "NAME: max 18.7 us, n = 864,000,000, interval 200 us, Linux 6.1"; returns buf */
+char *plot_fine_print(const struct result *r, const struct figure *f, char *buf, size_t size);
+
+/* plot_limits - the run's limits as labelled lines across the x axis of microseconds */
+void plot_limits(struct plot *p, const struct result *r);
+
+/* plot_lines - "plot $d0 using 1:2 HOW ..., $d1 ...", a line a CPU; the caller frees; NULL: no memory */
+char *plot_lines(const struct group *g, const char *how);
+
+/* plot_longest_slice - ns; a grid finer than that would show stripes */
+uint64_t plot_longest_slice(const struct result *r);
+
 /* --- the pictures; each returns 1 when it drew, 0 when there is nothing to show, -errno --- */
 
 struct picture {
