@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "hwlat/hwlat.h"
 
-#include <errno.h>
-#include <stdlib.h>
-
 #include "hwlat/measure.h"
-#include "lib/cleanup.h"
 #include "lib/stop.h"
 
 static int whole(struct measure *s, struct hwlat_opts *o, struct err *e)
@@ -19,21 +15,19 @@ static int whole(struct measure *s, struct hwlat_opts *o, struct err *e)
 
 int hwlat_detect(int argc, char **argv, struct err *e)
 {
-	_cleanup_free_ struct measure *s = calloc(1, sizeof(*s));
-	struct hwlat_opts o;
+	struct hwlat_opts o = { 0 };
+	struct measure s;
 	int ret = hwlat_opts_parse(&o, argc, argv, e), closed;
 
 	if (ret < 0)
 		return ret;
-	if (!s)
-		return err_set(e, -ENOMEM, "no memory");
 	if (o.dry_run)
 		return measure_dry_run(&o, e);
 	stop_install();
 	ret = altered_recover(e);
 	if (ret < 0)
 		return ret;
-	ret = whole(s, &o, e);
-	closed = measure_close(s, e);
+	ret = whole(&s, &o, e);
+	closed = measure_close(&s, e);
 	return closed < 0 && ret >= 0 ? closed : ret;
 }

@@ -207,7 +207,7 @@ static unsigned int pauses_in(uint64_t step_tsc)
 
 void spin_calibrate(struct spinner *s, struct spin_speed *speed)
 {
-	uint64_t best = UINT64_MAX, notes[ROUNDS], from;
+	uint64_t best = UINT64_MAX, notes[ROUNDS] = { 0 }, from;
 
 	s->pauses = pauses_in(s->step_tsc);
 	*speed = (struct spin_speed){ .min_tsc = UINT64_MAX };

@@ -31,8 +31,9 @@ finish() {
 
 hogs() {
 	detect hog $cpu
+	# the policy first: an ordinary thread would never get this CPU
 	echo "READY hog"
-	taskset -c $cpu chrt -f 50 perl "$top/tests/e2e/hwlat-hogs.pl" "$count" 5 20 \
+	chrt -f 50 taskset -c $cpu perl "$top/tests/e2e/hwlat-hogs.pl" "$count" 5 20 \
 		>"$RTKVM_RESULTS/hog.truth"
 	finish
 }

@@ -47,8 +47,7 @@ static void pass_signals(pid_t tid)
 	int status;
 
 	while (waitpid(tid, &status, __WALL | WNOHANG) == tid && WIFSTOPPED(status))
-		ptrace(PTRACE_CONT, tid, NULL,
-		       (void *)(long)(status >> 16 ? 0 : WSTOPSIG(status)));
+		ptrace(PTRACE_CONT, tid, NULL, (void *)(long)(status >> 16 ? 0 : WSTOPSIG(status)));
 }
 
 int main(int argc, char **argv)
@@ -61,8 +60,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	if (ptrace(PTRACE_SEIZE, tid, NULL, NULL)) {
-		fprintf(stderr, "threadstop: seizing thread %d failed: %s\n", tid,
-			strerror(errno));
+		fprintf(stderr, "threadstop: seizing thread %d failed: %s\n", tid, strerror(errno));
 		return 2;
 	}
 	srand(20261120);
