@@ -70,16 +70,18 @@ static uint64_t explained_ns(const struct culprit_facts *f)
 }
 
 /*
- * A third of the gap, or all but what would not be a gap by itself. The parts never add up to the
- * whole: the way into and out of an interrupt lies outside its two trace events, and in a guest
- * that way leads through the hypervisor and takes longer than the handler.
+ * A third of the gap, or all but what would not be a gap by itself, or all but what interruptions
+ * usually cost on this machine. The parts never add up to the whole: the way into and out of an
+ * interrupt lies outside its two trace events, and in a guest that way leads through the
+ * hypervisor and takes longer than the handler.
  */
 bool culprit_explained(const struct culprit_facts *f)
 {
 	uint64_t sum = explained_ns(f);
+	uint64_t usual = f->toll_ns > f->threshold_ns ? f->toll_ns : f->threshold_ns;
 
 	if (f->trace)
-		return sum && (sum >= f->gap_ns / 3 || f->gap_ns - sum < f->threshold_ns);
+		return sum && (sum >= f->gap_ns / 3 || f->gap_ns - sum < usual);
 	return f->preempted || f->faults || f->nmi;
 }
 

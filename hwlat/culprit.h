@@ -48,6 +48,7 @@ struct culprit_part {
 struct culprit_facts {
 	uint64_t gap_ns;
 	uint64_t threshold_ns;
+	uint64_t toll_ns; /* what an interruption costs here besides what the trace shows of it */
 	bool trace; /* the trace covers the gap: parts are all that the kernel did */
 	bool trace_lost; /* it covers it, but events were lost about then */
 	unsigned int n_parts;

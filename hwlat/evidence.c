@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 int evidence_open(struct evidence *v, const struct cpulist *watched, const struct hwlat_opts *o,
@@ -18,9 +19,14 @@ int evidence_open(struct evidence *v, const struct cpulist *watched, const struc
 		.threshold_ns = o->threshold_ns,
 		.watched = cpulist_count(watched),
 	};
+	v->toll_ns = calloc(v->watched, sizeof(*v->toll_ns));
+	if (!v->toll_ns)
+		return err_set(e, -ENOMEM, "no memory for the evidence of %u CPUs", v->watched);
 	ret = counters_open(&v->counters, watched, "/proc", e);
-	if (ret < 0)
+	if (ret < 0) {
+		evidence_close(v);
 		return ret;
+	}
 	if (o->evidence == HWLAT_EVIDENCE_COUNTERS) {
 		snprintf(v->without_trace, sizeof(v->without_trace), "not wanted");
 		return 0;
@@ -46,6 +52,8 @@ void evidence_close(struct evidence *v)
 	if (v->tracing)
 		hwtrace_close(&v->trace);
 	v->tracing = false;
+	free(v->toll_ns);
+	v->toll_ns = NULL;
 	counters_close(&v->counters);
 }
 
@@ -68,6 +76,31 @@ int evidence_stop(struct evidence *v, struct err *e)
 	return v->tracing ? hwtrace_stop(&v->trace, e) : 0;
 }
 
+enum {
+	TOLL_FACTOR = 3, /* this many times the median is still usual */
+	TOLL_MAX_NS = 1000000, /* more than this no way into the kernel costs */
+};
+
+/*
+ * The trace sees an interruption from inside the kernel. What it costs to get there is learnt from
+ * the interruptions themselves: a step up or down for each moves the estimate to their median.
+ */
+static void learn_toll(struct evidence *v, struct gap *gap)
+{
+	uint64_t *toll = &v->toll_ns[gap->index], sum = 0, rest;
+
+	if (!gap->facts.n_parts)
+		return;
+	for (unsigned int i = 0; i < gap->facts.n_parts; i++)
+		sum += gap->facts.parts[i].ns;
+	rest = gap->ns > sum ? gap->ns - sum : 0;
+	if (rest > *toll)
+		*toll += *toll / 8 + 1;
+	else
+		*toll -= *toll / 8;
+	gap->facts.toll_ns = TOLL_FACTOR * *toll < TOLL_MAX_NS ? TOLL_FACTOR * *toll : TOLL_MAX_NS;
+}
+
 void evidence_facts(struct evidence *v, struct gap *gap)
 {
 	struct culprit_facts *f = &gap->facts;
@@ -85,6 +118,7 @@ void evidence_facts(struct evidence *v, struct gap *gap)
 	if (v->tracing)
 		activity_explain(&v->trace.activity[gap->index], gap->start_tsc, gap->end_tsc,
 				 v->tsc_hz, f);
+	learn_toll(v, gap);
 }
 
 void evidence_smi(struct evidence *v, struct gap *gaps, size_t n)

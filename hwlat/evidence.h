@@ -18,6 +18,8 @@ struct evidence {
 	bool guest; /* there is a hypervisor below, or the user said so */
 	uint64_t tsc_hz, threshold_ns;
 	unsigned int watched;
+	uint64_t
+		*toll_ns; /* running median of what gaps with traced activity had besides, by CPU */
 	char without_trace[512]; /* why there is no trace; "" when there is one */
 };
 

@@ -147,6 +147,8 @@ static void small_rest_is_explained(void **state)
 	assert_true(culprit_explained(&f));
 	f.parts[0].ns = 1500;
 	assert_false(culprit_explained(&f));
+	f.toll_ns = 11000; /* getting here takes that long on this machine */
+	assert_true(culprit_explained(&f));
 	f.n_parts = 0;
 	assert_false(culprit_explained(&f));
 }
