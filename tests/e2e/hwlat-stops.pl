@@ -25,12 +25,12 @@ sub sleep_until {
 
 END { kill('CONT', $pid) if $pid } # whatever goes wrong here, nothing stays stopped
 
-my @tasks = map { "$_/stat" } glob("/proc/$pid/task/*");
-
 sub stopped {
+	my @tasks = glob("/proc/$pid/task/*/stat");
+	die "process $pid is gone\n" if !@tasks;
 	for my $file (@tasks) {
-		open(my $in, '<', $file) or die "$file: $!\n";
-		my $line = <$in>;
+		open(my $in, '<', $file) or next; # threads come and go
+		my $line = <$in> // next;
 		return 0 if $line !~ /\) T /;
 	}
 	return 1;
