@@ -32,6 +32,7 @@ is "$(cd "$T/good" && echo *)" \
 	"console.log cyclictest.json cyclictest.txt events.jsonl latency.log run.json" "its files"
 is "$(jq -c '[.verdict, .cpus[0].samples, .cpus[0].missed, .vmm.version, .inforce.threads[0].priority]' \
 	"$T/good/run.json")" '["pass",10000,0,"fake 1.0",95]' "its run.json"
+ok "it follows the schema" build/tests/tools/schema docs/run.schema.json "$T/good/run.json"
 run env FAKE=good "${base[@]}" --no-trace --smoke --json --out "$T/json"
 is "$(printf '%s' "$out" | jq -r .verdict)" pass "--json prints run.json"
 is "$(printf '%s' "$out" | jq -c .window.exits)" null "--no-trace: exits are unknown, not 0"

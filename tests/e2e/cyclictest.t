@@ -90,8 +90,11 @@ chmod +x "$T/share/job"
 code=$?
 is $code 0 "the lab ran"
 [ $code = 0 ] || sed 's/^/# /' "$T/log"
+schema=$PWD/build/tests/tools/schema
+schema_text=$PWD/docs/run.schema.json
 cd "$T/results" || exit 1
 for vmm in rtkvm qemu; do
+	ok "$vmm: run.json follows the schema" "$schema" "$schema_text" $vmm/run.json
 	is "$(cat $vmm.code 2>/dev/null)" 0 "$vmm: exit 0"
 	[ "$(cat $vmm.code 2>/dev/null)" = 0 ] || sed 's/^/# /' $vmm.err "$T/log"
 	is "$(jq -r .verdict $vmm/run.json)" pass "$vmm: verdict"
