@@ -337,13 +337,28 @@ static int noise_row(struct top *t, const char *p, struct err *e)
 	return 0;
 }
 
+/* Colours and cursor movements: ESC, "[", digits and semicolons, a letter. */
+static void drop_escapes(char *line)
+{
+	char *to = line;
+
+	for (const char *p = line; *p; p++) {
+		if (*p == '\033' && p[1] == '[') {
+			p += 2 + strspn(p + 2, "0123456789;?");
+			if (!*p)
+				break;
+		} else {
+			*to++ = *p;
+		}
+	}
+	*to = '\0';
+}
+
 static int top_line(struct top *t, char *line, struct err *e)
 {
-	char *esc = strrchr(line, '\033');
 	const char *p;
 
-	if (esc)
-		line = esc + 1 + strcspn(esc + 1, "ABCDHJKm") + 1;
+	drop_escapes(line);
 	p = line + strspn(line, " \t");
 	if (strstr(p, "Timer Latency")) {
 		t->kind = TOP_TIMERLAT;
