@@ -37,7 +37,6 @@ static const struct verb verbs[] = {
 	{ "history", results_history, "the trend of many runs, and where it changed" },
 	{ "import", results_import, "make runs of other tools' results" },
 	{ "tune", profiles_tune, "what the tuned profiles call; tune install installs them" },
-	{ 0 },
 };
 
 static int usage(FILE *out)
@@ -45,8 +44,7 @@ static int usage(FILE *out)
 	fprintf(out, "Usage: rtkvm VERB [OPTION...]\n"
 		     "Make a Linux machine a real-time KVM host, and prove it.\n\n");
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
-		if (verbs[i].name)
-			fprintf(out, "  %-11s %s\n", verbs[i].name, verbs[i].help);
+		fprintf(out, "  %-11s %s\n", verbs[i].name, verbs[i].help);
 	fprintf(out,
 		"\nrtkvm VERB --help tells each one's options; man rtkvm the rest.\n"
 		"Exit codes: 0 pass, 1 limit exceeded or check failed, 2 usage or environment,\n"
@@ -57,7 +55,7 @@ static int usage(FILE *out)
 static const struct verb *find(const char *name)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
-		if (verbs[i].name && !strcmp(verbs[i].name, name))
+		if (!strcmp(verbs[i].name, name))
 			return &verbs[i];
 	return NULL;
 }
