@@ -30,6 +30,7 @@ LIBS	= $(shell pkg-config --libs $(PKGS)) -lnuma -lm -pthread
 SRCS	:= $(foreach p,$(PARTS),$(wildcard $(p)/*.c))
 OBJS	:= $(SRCS:%.c=$(B)/%.o)
 FUZZ	:= $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,$(filter-out %/driver.c,$(wildcard tests/fuzz/*.c)))
+TOOLS	:= $(patsubst tests/tools/%.c,$(B)/tests/tools/%,$(wildcard tests/tools/*.c))
 TESTS	:= $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/*.c))
 
 # short lines; V=1 shows the commands
@@ -67,8 +68,14 @@ $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/driver.o $(B)/parts.a
 	$(call say,LINK,$@)
 	$(CC) $(ALLCF) -o $@ $(filter %.o,$^) $(B)/parts.a $(LIBS)
 
+# what e2e tests and benchmarks run beside rtkvm
+$(B)/tests/tools/%: $(B)/tests/tools/%.o $(B)/parts.a
+	$(call say,LINK,$@)
+	$(CC) $(ALLCF) -o $@ $(filter %.o,$^) $(B)/parts.a $(LIBS)
+
 unit-programs: $(TESTS)
 fuzz-programs: $(FUZZ)
+tool-programs: $(TOOLS)
 
 deps:
 	@tests/deps packages.txt
@@ -78,7 +85,7 @@ demo: deps
 	@tests/demo $(B)
 
 check: deps
-	@$(MAKE) --no-print-directory all unit-programs
+	@$(MAKE) --no-print-directory all tool-programs
 	@$(MAKE) --no-print-directory SAN=1 all unit-programs fuzz-programs
 	@tests/check $(B)
 
@@ -93,7 +100,7 @@ fuzz: all
 	@tests/fuzz/guided $(FUZZ_SECONDS) "$(ALLCF) $(PKG_CF)" "$(LIBS)" $(SRCS)
 
 bench: deps
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory all tool-programs
 	@tests/bench/run $(B)
 
 lint:
@@ -108,6 +115,6 @@ uninstall:
 clean:
 	rm -rf build
 
-.PHONY: all unit-programs fuzz-programs fuzz deps demo check unit bench lint install uninstall clean
+.PHONY: all tool-programs unit-programs fuzz-programs fuzz deps demo check unit bench lint install uninstall clean
 .SECONDARY:
--include $(OBJS:.o=.d) $(B)/main.d $(TESTS:=.d) $(FUZZ:=.d)
+-include $(OBJS:.o=.d) $(B)/main.d $(TESTS:=.d) $(FUZZ:=.d) $(TOOLS:=.d)

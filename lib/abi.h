@@ -14,7 +14,7 @@
 /* One byte ends the run; it is the guest job's exit code. (QEMU's exit code is value * 2 + 1.) */
 #define ABI_EXIT_PORT 0xf4
 
-/* A byte stream of frames; string output (rep outsb) moves up to a page in one exit. */
+/* A byte stream of frames. KVM leaves the guest for each byte, so send little, and after the job. */
 #define ABI_DATA_PORT 0x5e0
 
 /* One byte from enum abi_mark: the host stamps it with its clock. */

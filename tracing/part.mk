@@ -4,9 +4,10 @@ GEN	:= $(B)/tests/gen/ring.o $(B)/tests/gen/sim.o
 
 $(patsubst %,$(B)/tests/unit/%,dat paint): $(GEN)
 
-$(B)/tests/gen/tracegen: $(B)/tests/gen/tracegen.o $(GEN) $(OBJS)
-	$(CC) $(ALLCF) -o $@ $^ $(LIBS)
+$(B)/tests/gen/tracegen: $(B)/tests/gen/tracegen.o $(GEN) $(B)/parts.a
+	$(call say,LINK,$@)
+	$(CC) $(ALLCF) -o $@ $(filter %.o,$^) $(B)/parts.a $(LIBS)
 
-unit-programs bench: $(B)/tests/gen/tracegen
+tool-programs: $(B)/tests/gen/tracegen
 
 -include $(GEN:.o=.d) $(B)/tests/gen/tracegen.d

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* dataport - bytes for the host; rep outs moves a page in one exit */
+/* dataport - bytes for the host; KVM reports string output one unit at a time, count > 1 is rare */
 #include <time.h>
 
 #include "lib/abi.h"

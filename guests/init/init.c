@@ -223,8 +223,8 @@ static uint32_t crc32_update(uint32_t crc, const void *data, size_t len)
 }
 
 /*
- * String output lets the hypervisor take up to a page in one exit. Not glibc's outsb: its asm does
- * not say that it reads memory, and the compiler then drops the stores to what is sent.
+ * One instruction for the whole run of bytes (KVM still exits for each). Not glibc's outsb: its
+ * asm does not say that it reads memory, and the compiler then drops the stores to what is sent.
  */
 static void out_string(const uint8_t *p, size_t n)
 {
