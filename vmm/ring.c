@@ -43,10 +43,9 @@ bool ring_push(struct ring *r, const void *data, uint32_t n)
 	return true;
 }
 
-size_t ring_pop(struct ring *r, void *data, size_t n)
+/* Up to n complete bytes from the tail on, which stays. */
+static size_t peek(struct ring *r, uint64_t pos, uint8_t *bytes, size_t n)
 {
-	uint64_t pos = atomic_load_explicit(&r->tail, memory_order_relaxed);
-	uint8_t *bytes = data;
 	size_t got = 0;
 
 	for (; got < n; got++, pos++) {
@@ -57,8 +56,26 @@ size_t ring_pop(struct ring *r, void *data, size_t n)
 			break;
 		bytes[got] = slot;
 	}
-	atomic_store_explicit(&r->tail, pos, memory_order_release);
 	return got;
+}
+
+size_t ring_pop(struct ring *r, void *data, size_t n)
+{
+	uint64_t tail = atomic_load_explicit(&r->tail, memory_order_relaxed);
+	size_t got = peek(r, tail, data, n);
+
+	atomic_store_explicit(&r->tail, tail + got, memory_order_release);
+	return got;
+}
+
+bool ring_pop_record(struct ring *r, void *data, size_t n)
+{
+	uint64_t tail = atomic_load_explicit(&r->tail, memory_order_relaxed);
+
+	if (peek(r, tail, data, n) < n)
+		return false;
+	atomic_store_explicit(&r->tail, tail + n, memory_order_release);
+	return true;
 }
 
 uint32_t ring_space(struct ring *r)

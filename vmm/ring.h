@@ -33,6 +33,12 @@ bool ring_push(struct ring *r, const void *data, uint32_t n);
 /* ring_pop - up to n bytes that are complete; returns how many (I/O thread only) */
 size_t ring_pop(struct ring *r, void *data, size_t n);
 
+/*
+ * ring_pop_record - exactly n bytes, or false and the ring as it was: for a ring of records, whose
+ * producer may be interrupted between two of their bytes (I/O thread only)
+ */
+bool ring_pop_record(struct ring *r, void *data, size_t n);
+
 /* ring_space - bytes that fit now; ring_empty - nothing reserved or written */
 uint32_t ring_space(struct ring *r);
 bool ring_empty(struct ring *r);

@@ -39,6 +39,30 @@ static void keeps_order_across_many_laps(void **state)
 	ring_free(&r);
 }
 
+/* A producer that was interrupted in the middle of a record: its first bytes are there already. */
+static void a_record_comes_whole_or_not_at_all(void **state)
+{
+	enum { LAP_1 = 1 << 8 };
+	struct err e = { 0 };
+	struct ring r = { 0 };
+	uint8_t buf[4] = { 0 };
+
+	(void)state;
+	assert_int_equal(ring_init(&r, 16, &e), 0);
+	assert_false(ring_pop_record(&r, buf, 4));
+	atomic_store(&r.head, 4);
+	for (int i = 0; i < 3; i++)
+		atomic_store(&r.slots[i], LAP_1 | ('a' + i));
+	assert_false(ring_pop_record(&r, buf, 4));
+	assert_false(ring_empty(&r));
+	assert_int_equal(ring_space(&r), 12);
+	atomic_store(&r.slots[3], LAP_1 | 'd');
+	assert_true(ring_pop_record(&r, buf, 4));
+	assert_memory_equal(buf, "abcd", 4);
+	assert_true(ring_empty(&r));
+	ring_free(&r);
+}
+
 static void full_takes_all_or_nothing(void **state)
 {
 	static const uint8_t zeros[17];
@@ -118,6 +142,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(keeps_order_across_many_laps),
+		cmocka_unit_test(a_record_comes_whole_or_not_at_all),
 		cmocka_unit_test(full_takes_all_or_nothing),
 		cmocka_unit_test(producers_do_not_mix),
 	};
