@@ -46,14 +46,17 @@ static bool writable(const struct sink *s, int timeout_ms)
 	return s->fd < 0 || poll(&p, 1, timeout_ms) > 0;
 }
 
-/* Returns the bytes moved. A reader that stalls leaves them in the ring: the guest waits, not we. */
+/*
+ * Returns the bytes moved. A reader that stalls leaves them in the ring: the guest waits, not we.
+ * A guest that prints without end gets one ringful a turn: signals and the time limit come between.
+ */
 static int drain(struct ring *r, struct sink *s, struct panic_watch *panic, int timeout_ms,
 		 struct err *e)
 {
 	char data[CHUNK];
 	int moved = 0;
 
-	while (!ring_empty(r)) {
+	while (!ring_empty(r) && (uint32_t)moved < r->size) {
 		size_t n;
 		int ret;
 
@@ -86,7 +89,7 @@ static int drain_marks(struct io *io, struct err *e)
 	struct mark m;
 	int ret = 0;
 
-	while (!ret && ring_pop(&io->vm->marks, &m, sizeof(m)) == sizeof(m)) {
+	while (!ret && ring_pop_record(&io->vm->marks, &m, sizeof(m))) {
 		ret = counters_mark(&io->window, io->vm, m.id, m.ns, e);
 		if (!ret)
 			ret = events_mark(&io->events, &m, e);

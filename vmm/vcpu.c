@@ -180,7 +180,6 @@ static enum vcpu_next run_failed(struct vcpu *v, int error)
 {
 	if (error == EINTR || error == EAGAIN) {
 		bump(&v->stats.exits[KVM_EXIT_INTR], 1);
-		v->run->immediate_exit = 0;
 		return VCPU_RUN;
 	}
 	return vm_fail(v->vm, -error, "running vCPU %d failed: %s, at RIP %#" PRIx64, v->index,
@@ -189,7 +188,8 @@ static enum vcpu_next run_failed(struct vcpu *v, int error)
 
 /*
  * The loop. Whoever wants the vCPU out of it sets stopping, then immediate_exit, then sends the
- * signal (vcpus_stop): before KVM_RUN the field ends it at once, inside it the signal does.
+ * signal (vcpus_stop): before KVM_RUN the field ends it at once, inside it the signal does. Nobody
+ * clears the field again: a store of ours could pass the stopper's, and the signal be spent.
  */
 static void loop(struct vcpu *v)
 {

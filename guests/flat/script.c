@@ -2,7 +2,7 @@
 /*
  * script - a payload that does what its command line says, for the VMM's tests
  *
- * Words are separated by blanks: print:TEXT  chars:N  mark:N  freeze  data:BYTES  ticks:N  aps:N  spin:MS
+ * Words are separated by blanks: print:TEXT  chars:N  flood  mark:N  freeze  data:BYTES  ticks:N  aps:N  spin:MS
  * port:N (writes one byte there)  touch:MIB  poweroff  reset  kbdreset  triple  halt  panic
  * pvpanic  exit:CODE. An unknown word exits with 99, the end of the line with 0.
  */
@@ -12,6 +12,7 @@
 #include "lib/abi.h"
 
 enum {
+	COM1 = 0x3f8,
 	ACPI_RESET = 0x600,
 	ACPI_SLEEP_CONTROL = 0x601,
 	SLEEP_S5 = 5 << 2 | 1 << 5,
@@ -53,6 +54,17 @@ static void do_chars(const char *text, uint64_t n)
 	(void)text;
 	while (n--)
 		flat_putc(n % 64 ? 'x' : '\n');
+}
+
+/* String output to the console without end, whether the UART has room or not. */
+static void do_flood(const char *text, uint64_t n)
+{
+	static const uint8_t page[4096] = "flood";
+
+	(void)text;
+	(void)n;
+	for (;;)
+		outsb(COM1, page, sizeof(page));
 }
 
 static void do_data(const char *text, uint64_t n)
@@ -202,6 +214,7 @@ static const struct {
 	{ "touch", do_touch },	     { "poweroff", do_poweroff }, { "reset", do_reset },
 	{ "kbdreset", do_kbdreset }, { "triple", do_triple },	  { "halt", do_halt },
 	{ "panic", do_panic },	     { "pvpanic", do_pvpanic },	  { "exit", do_exit },
+	{ "flood", do_flood },
 };
 
 /* Does the command line at text start with this word? Then *rest is behind its colon. */

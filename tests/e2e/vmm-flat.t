@@ -50,6 +50,10 @@ fails 2 'not ended after 300 ms \(--timeout\)' "a halted guest hangs" guest --ap
 	--timeout 300ms
 fails 2 'not ended after 300 ms' "a spinning guest hangs" guest --append spin:100000 \
 	--timeout 300ms
+fails 2 'not ended after 300 ms' "a guest that prints without end hangs, too" \
+	timeout -s KILL 20 "$RTKVM" run --kernel "$payload" --cpus 0 --allow-shared --memory 32M \
+	--console "$T/flood" --timeout 300ms --append flood
+rm -f "$T/flood"
 run guest --append "nonsense"
 is "$code" 99 "the payload refuses unknown words"
 
