@@ -24,8 +24,12 @@ static const struct mask {
 	enum reg reg;
 	uint32_t set, clear;
 } masks[] = {
-	/* x2APIC (MSR, no MMIO decoding), TSC-deadline timer, hypervisor; no PDCM: no PMU */
-	{ 1, 0, ECX, BIT(21) | BIT(24) | BIT(31), BIT(15) },
+	/*
+	 * x2APIC (MSR, no MMIO decoding), TSC-deadline timer, hypervisor; no PDCM and no debug store
+	 * (DTES64, DS-CPL, DS): no PMU
+	 */
+	{ 1, 0, ECX, BIT(21) | BIT(24) | BIT(31), BIT(2) | BIT(4) | BIT(15) },
+	{ 1, 0, EDX, 0, BIT(21) },
 	/* architectural PMU: counters cost loads and stores of MSRs at every entry */
 	{ 0xa, 0, EAX, 0, ~0u },
 	{ 0xa, 0, EBX, 0, ~0u },
@@ -33,6 +37,9 @@ static const struct mask {
 	{ 0xa, 0, EDX, 0, ~0u },
 	/* AMD: PERFCTR_CORE, PERFCTR_NB and PERFCTR_LLC for the same reason */
 	{ 0x80000001, 0, ECX, 0, BIT(23) | BIT(24) | BIT(28) },
+	/* AMD: PerfMonV2, which KVM offers whether or not this machine has a PMU */
+	{ 0x80000022, 0, EAX, 0, BIT(0) },
+	{ 0x80000022, 0, EBX, 0, ~0u },
 	/* async page faults and steal time write to guest memory at entry; memory is locked */
 	{ KVM_CPUID_FEATURES, 0, EAX, 0,
 	  BIT(KVM_FEATURE_ASYNC_PF) | BIT(KVM_FEATURE_ASYNC_PF_VMEXIT) |
@@ -75,6 +82,11 @@ static void topology(struct kvm_cpuid_entry2 *c, const struct cpuid_facts *f)
 	case 4: /* no cache shared by less than the package; the L1/L2 split is not guessed */
 		if (c->eax & 0x1f)
 			c->eax = (c->eax & 0x3fffu) | (ids - 1) << 26 |
+				 (((c->eax >> 5) & 7) >= 3 ? (ids - 1) << 14 : 0);
+		break;
+	case 0x8000001d: /* AMD's leaf 4: the same fields, without a count of cores */
+		if (c->eax & 0x1f)
+			c->eax = (c->eax & 0x3fffu) |
 				 (((c->eax >> 5) & 7) >= 3 ? (ids - 1) << 14 : 0);
 		break;
 	case 0xb:

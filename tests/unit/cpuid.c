@@ -43,6 +43,13 @@ static void what_a_realtime_guest_sees(void **state)
 	assert_false(c.ecx & 1u << 3); /* MWAIT would exit */
 	assert_false(c.ecx & 1u << 15); /* no PMU */
 
+	assert_false(c.ecx & (1u << 2 | 1u << 4)); /* no debug store */
+	assert_false(c.edx & 1u << 21);
+
+	c = adjusted(0x80000022, 0, ~0u);
+	assert_int_equal(c.eax & 1, 0); /* no PerfMonV2 */
+	assert_int_equal(c.ebx, 0);
+
 	c = adjusted(0xa, 0, ~0u);
 	assert_int_equal(c.eax | c.ebx | c.ecx | c.edx, 0);
 
@@ -81,11 +88,31 @@ static void topology_is_a_core_each(void **state)
 	assert_int_equal(c.ecx, 0);
 }
 
+/* EAX: type in bits 4:0, level in 7:5, sharing threads less one in 25:14 */
+static void caches_are_shared_by_all_or_none(void **state)
+{
+	static const uint32_t leaves[] = { 4, 0x8000001d };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(leaves); i++) {
+		/* as a host with two threads a core and 16 a package tells it */
+		struct kvm_cpuid_entry2 c = adjusted(leaves[i], 2, 1u << 14 | 2u << 5 | 3);
+
+		assert_int_equal(c.eax >> 14 & 0xfff, 0);
+		assert_int_equal(c.eax & 0x3fff, 2u << 5 | 3);
+		c = adjusted(leaves[i], 3, 15u << 14 | 3u << 5 | 3);
+		assert_int_equal(c.eax >> 14 & 0xfff, 3);
+		c = adjusted(leaves[i], 4, 0); /* the end of the list stays one */
+		assert_int_equal(c.eax, 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_a_realtime_guest_sees),
 		cmocka_unit_test(topology_is_a_core_each),
+		cmocka_unit_test(caches_are_shared_by_all_or_none),
 	};
 
 	return cmocka_run_group_tests_name("cpuid", tests, NULL, NULL);
