@@ -123,6 +123,21 @@ int place_check(const struct host_cpus *h, const struct place_opts *o, struct cp
 	return ret;
 }
 
+int place_ordinary(struct err *e)
+{
+	const struct sched_param p = { 0 };
+	int policy = sched_getscheduler(0), kept = policy & SCHED_RESET_ON_FORK;
+
+	if (policy < 0)
+		return err_sys(e, "reading the VMM's scheduling policy failed");
+	policy &= ~SCHED_RESET_ON_FORK;
+	if (policy != SCHED_FIFO && policy != SCHED_RR && policy != SCHED_DEADLINE)
+		return 0;
+	if (sched_setscheduler(0, SCHED_OTHER | kept, &p)) /* to clear the flag takes a right */
+		return err_sys(e, "SCHED_OTHER for the VMM's main thread failed");
+	return 0;
+}
+
 static int set_policy(pid_t tid, int prio, struct err *e)
 {
 	struct sched_param p = { .sched_priority = prio };

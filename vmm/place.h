@@ -35,6 +35,9 @@ int place_read(struct host_cpus *h, const char *root, struct err *e);
 int place_check(const struct host_cpus *h, const struct place_opts *o, struct cpulist *housekeeping,
 		struct err *e);
 
+/* place_ordinary - calling thread: SCHED_OTHER, should it have inherited a real-time policy */
+int place_ordinary(struct err *e);
+
 /* place_promote - thread tid, pinned before, becomes SCHED_FIFO prio; read back into placed */
 int place_promote(pid_t tid, int prio, struct vcpu_placed *placed, struct err *e);
 

@@ -93,6 +93,7 @@ static int close_output(struct sink *s, int ret, struct err *e)
 static int settle_main_thread(struct run *r, struct err *e)
 {
 	sigset_t all;
+	int ret;
 
 	/* signals reach us in ppoll only, and no vCPU thread at all (the kick is unblocked there) */
 	sigfillset(&all);
@@ -105,7 +106,8 @@ static int settle_main_thread(struct run *r, struct err *e)
 	signal(SIGPIPE, SIG_IGN);
 	stop_install();
 	prctl(PR_SET_TIMERSLACK, 1);
-	return cpulist_pin(&r->housekeeping, 0, e);
+	ret = place_ordinary(e); /* chrt or a service may have started us as real-time */
+	return ret < 0 ? ret : cpulist_pin(&r->housekeeping, 0, e);
 }
 
 static int build(struct run *r, struct err *e)

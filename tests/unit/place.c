@@ -8,6 +8,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include <sched.h>
 #include <stdio.h>
 
 #include "lib/cleanup.h"
@@ -111,11 +112,30 @@ static void reads_a_host(void **state)
 	assert_int_equal(file_remove_tree(root, &e), 0);
 }
 
+static void leaves_an_inherited_realtime_policy(void **state)
+{
+	static const int flags[] = { 0, SCHED_RESET_ON_FORK };
+	struct sched_param p = { .sched_priority = 1 };
+	struct err e = { 0 };
+
+	(void)state;
+	assert_int_equal(place_ordinary(&e), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
+		if (sched_setscheduler(0, SCHED_FIFO | flags[i], &p)) {
+			assert_int_equal(errno, EPERM);
+			skip();
+		}
+		assert_int_equal(place_ordinary(&e), 0);
+		assert_int_equal(sched_getscheduler(0) & ~SCHED_RESET_ON_FORK, SCHED_OTHER);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(judges),
 		cmocka_unit_test(reads_a_host),
+		cmocka_unit_test(leaves_an_inherited_realtime_policy),
 	};
 
 	return cmocka_run_group_tests_name("place", tests, NULL, NULL);
