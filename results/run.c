@@ -117,8 +117,10 @@ int run_create(struct run *r, const char *out, const char *name, struct err *e)
 		return err_set(e, -ENOMEM, "making %s failed: no memory", r->dir);
 	first_doc(r->doc, name);
 	ret = run_save(r, e);
-	if (ret < 0)
+	if (ret < 0) {
+		rmdir(r->dir); /* empty: nothing could be written */
 		run_close(r);
+	}
 	return ret;
 }
 

@@ -118,6 +118,7 @@ if mount -t tmpfs -o size=64k none "$T/full"; then
 	head -c 60000 /dev/zero >"$T/full/filler"
 	fails 2 'No space left on device' "disk full at the start" \
 		env FAKE=good "${base[@]}" --no-trace --out "$T/full/run"
+	ok "which leaves no run directory" test ! -e "$T/full/run"
 	rm -f "$T/full/filler"
 	head -c 40000 /dev/zero >"$T/full/filler"
 	fails 2 'No space left on device' "disk full while it runs" \
