@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* rtkvm - the table of verbs, and the one place that prints an error */
 #include <argp.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -60,6 +61,18 @@ static const struct verb *find(const char *name)
 	return NULL;
 }
 
+/* A verdict that nobody could read, because the disk was full or the reader gone, is an error. */
+static int flush_output(int ret, struct err *e)
+{
+	int error = ferror(stdout) ? EIO : 0;
+
+	if (fflush(stdout))
+		error = errno;
+	if (!error || ret < 0)
+		return ret;
+	return err_set(e, -error, "writing standard output failed: %s", strerror(error));
+}
+
 int main(int argc, char **argv)
 {
 	struct err e = { 0 };
@@ -84,7 +97,7 @@ int main(int argc, char **argv)
 	argv[1] = name;
 	argp_err_exit_status = VERDICT_ERROR;
 	ret = verb->run(argc - 1, argv + 1, &e);
-	fflush(stdout);
+	ret = flush_output(ret, &e);
 	if (e.code)
 		fprintf(stderr, "%s: %s\n", name, e.text);
 	return err_verdict(ret);

@@ -11,6 +11,10 @@ run "$RTKVM" report "$run_dir"
 is "$code" 1 "a broken limit ends with 1"
 is "$errs" "" "nothing on stderr"
 like "$out" "^made-up: fail \(max is 63.00 us on CPU 3, above its limit of 40.00 us\)" "the verdict comes first"
+code=0
+errs=$("$RTKVM" report "$run_dir" 2>&1 >/dev/full) || code=$?
+is "$code" 2 "a verdict that cannot be written is an error"
+is "$errs" "rtkvm report: writing standard output failed: No space left on device" "which says so"
 like "$out" "platform-wide" "events on several CPUs are told"
 for f in report.html summary.md junit.xml report.ktap metrics.prom run.json; do
 	ok "$f is there" test -s "$run_dir/$f"
