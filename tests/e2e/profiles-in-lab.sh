@@ -1,0 +1,245 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# profiles-in-lab.sh STAGE - the part of profiles.t that runs inside the lab, one stage per boot
+#
+# Each line on file descriptor 3 is "ok NAME" or "not ok NAME" and becomes a test.
+stage=$1
+exec 3>"$RTKVM_RESULTS/tests" 2>&1
+log=/var/log/tuned/tuned.log
+vars=/etc/tuned/realtime-virtual-host-variables.conf
+
+check() { # NAME COMMAND...
+	local name=$1
+	shift
+	if "$@"; then
+		echo "ok $name" >&3
+	else
+		echo "not ok $name" >&3
+		echo "# failed: $*"
+	fi
+}
+
+# make install's places: what tuned.service finds without the lab's own PATH
+install_rtkvm() {
+	mkdir -p /usr/local/lib/rtkvm
+	cp /run/rtkvm/bin/rtkvm /usr/local/bin/
+	cp -r /run/rtkvm/lib/rtkvm/profiles /usr/local/lib/rtkvm/
+}
+
+wait_applied() { # PROFILE: tuned has started it
+	local i
+	for ((i = 0; i < 120; i++)); do
+		tac "$log" 2>/dev/null | sed '/starting tuning/q' |
+			grep -q "static tuning from profile '$1' applied" && return 0
+		sleep 1
+	done
+	tail -n 20 "$log"
+	return 1
+}
+
+# Every file that a profile of ours may touch, with its content; what counts by itself left out.
+snapshot() {
+	{
+		find /etc /boot/grub /proc/sys/kernel /proc/sys/vm /proc/irq /sys/kernel/mm \
+			/sys/devices/virtual/workqueue /sys/devices/system/cpu /sys/module/kvm* \
+			/sys/devices/system/machinecheck -type f -perm -u=w 2>/dev/null |
+			grep -vE '/etc/tuned/(active_profile|profile_mode|post_loaded)|ns_last_pid|/random/|pty/|drop_caches|compact_memory|stat_refresh|/refcnt|scan_sleep|/per_cpu_count|cad_pid|uevent|/numa_stat' |
+			sort | xargs -d '\n' grep -saH ''
+		ps -eLo comm,cls,rtprio | sed -nE '/^(rcuc|ktimers|ksoftirqd)\//p' | sort
+	} >"$1"
+}
+
+# What the functions that all writes to /proc and /sys go through saw from rtkvm meanwhile.
+traced() { # COMMAND...
+	local t=/sys/kernel/tracing
+	echo kernfs_fop_write_iter proc_sys_write proc_reg_write >"$t/set_ftrace_filter"
+	grep -c . "$t/set_ftrace_filter"
+	echo function >"$t/current_tracer"
+	"$@"
+	grep -c ' *rtkvm-[0-9]' "$t/trace" >/tmp/writes
+	wc -l "$t/trace"
+	echo nop >"$t/current_tracer"
+	echo >"$t/set_ftrace_filter"
+}
+
+activate() { # PROFILE: succeeds, quietly
+	tuned-adm profile "$1" >/tmp/adm 2>&1
+}
+
+stage_fresh() {
+	install_rtkvm
+	systemctl start tuned
+	check "install" rtkvm tune install
+	printf 'isolated_cores=2-3\r\nunknown_key=1\r\nhugepages_1g=1' >"$vars"
+	check "another profile is active first" activate balanced
+	snapshot /tmp/before
+	check "activate" activate realtime-virtual-host
+	check "nothing but what takes a boot differs" sh -c \
+		"! rtkvm tune verify 2>&1 | grep -vE 'takes a boot|settings differ'"
+	check "each entry has the parameters, the recovery one has not" test \
+		"$(grep -cE '^[[:space:]]*linux[[:space:]].*isolcpus=managed_irq,domain,2-3 ' /boot/grub/grub.cfg)$(grep -cE '^[[:space:]]*linux[[:space:]].* single' /boot/grub/grub.cfg)" = 21
+	check "doctor sees that a boot is pending" sh -c \
+		"rtkvm doctor --cpus 2-3 | grep -q '^FAIL  boot.pending'"
+
+	find /etc /boot /var/lib/rtkvm /run/rtkvm -type f ! -name tune.lock -exec stat -c '%n %Z' {} + |
+		grep -vE 'active_profile|profile_mode|post_loaded' | sort >/tmp/files1
+	traced activate realtime-virtual-host
+	find /etc /boot /var/lib/rtkvm /run/rtkvm -type f ! -name tune.lock -exec stat -c '%n %Z' {} + |
+		grep -vE 'active_profile|profile_mode|post_loaded' | sort >/tmp/files2
+	check "a second activation writes no kernel file" test "$(cat /tmp/writes)" = 0
+	check "and no other" diff /tmp/files1 /tmp/files2
+	echo 11 >/proc/sys/vm/stat_interval
+	traced activate realtime-virtual-host
+	check "what has drifted is written, and traced" test "$(cat /tmp/writes)" -gt 0
+	check "it is as wanted again" grep -qx 10 /proc/sys/vm/stat_interval
+
+	# Broken lists: refused with a sentence; what was active stays so, its files too.
+	sha256sum /etc/default/grub.d/* /etc/tuned/bootcmdline /boot/grub/grub.cfg \
+		/etc/modprobe.d/* >/tmp/sums
+	cp "$vars" /tmp/vars
+	while read -r list; do
+		[ "$list" != EMPTY ] || list=
+		printf 'isolated_cores=%s\n' "$list" >"$vars"
+		if activate realtime-virtual-host; then
+			check "refuse isolated_cores=$list" false
+			continue
+		fi
+		check "refuse isolated_cores=$list" grep -q "^Assertion\|Assertion '.* .*' failed" /tmp/adm
+		cat /tmp/adm
+	done <<-'LISTS'
+		EMPTY
+		all
+		0-3
+		0
+		0-1
+		4
+		2-4
+		3-2
+		1-N
+		N
+		0-3:2/4
+		2-3:2
+		2-3:0/2
+		2-3:3/2
+		2-3:1/0
+		2,
+		,2
+		2,,3
+		2 3
+		2-
+		-2
+		2-3-4
+		2;3
+		0x4
+		two
+		4294967298
+		99999999999999999999
+		^0
+	LISTS
+	check "the profile that was active still is" grep -qx realtime-virtual-host \
+		/etc/tuned/active_profile
+	check "its files are as they were" sha256sum --quiet -c /tmp/sums
+	check "and so is what it set" sh -c \
+		"! rtkvm tune --set isolated_cores=2-3 verify 2>&1 | grep -vE 'takes a boot|settings differ'"
+	cp /tmp/vars "$vars"
+
+	check "tuned-adm off" tuned-adm off
+	snapshot /tmp/after
+	check "every file is as before" diff /tmp/before /tmp/after
+	check "nothing is left of our files" sh -c "! ls /etc/modprobe.d/rtkvm* /etc/default/grub.d/zz-rtkvm* /var/lib/rtkvm/* /run/rtkvm/tune.knobs 2>/dev/null | grep ."
+
+	check "activate for the boot" activate realtime-virtual-host
+	systemctl enable tuned
+}
+
+stage_booted() {
+	check "booted with what the profile wrote" grep -q 'isolcpus=managed_irq,domain,2-3 ' \
+		/proc/cmdline
+	check "tuned has started the profile" wait_applied realtime-virtual-host
+	check "tuned-adm verify passes" tuned-adm verify
+	rtkvm doctor >/tmp/doctor
+	grep -A3 '^FAIL' /tmp/doctor
+	check "doctor has no failure that software can mend" sh -c \
+		"! grep '^FAIL' /tmp/doctor | grep -v clock.tsc-flags"
+	check "tuned may restart" sh -c "systemctl restart tuned && tuned-adm active"
+	check "the profile is there again" wait_applied realtime-virtual-host
+	check "tuned-adm verify passes again" tuned-adm verify
+	running_guests
+	# for the next boot: the distribution's own profile
+	tuned-adm off
+	rtkvm tune remove
+	printf 'isolated_cores=2-3\nisolate_managed_irq=Y\n' >"$vars"
+	check "the distribution's profile activates" activate realtime-virtual-host
+}
+
+# What a vCPU thread is and how often it was moved.
+vcpu_state() { # COMM-PATTERN
+	local task
+	for task in /proc/[0-9]*/task/[0-9]*; do
+		grep -qE "$1" "$task/comm" 2>/dev/null || continue
+		echo "$task $(grep Cpus_allowed_list "$task/status") $(awk '/nr_migrations/ {print $3}' "$task/sched") $(awk '{print $(NF-11), $(NF-12)}' "$task/stat")"
+	done
+}
+
+running_guests() {
+	local image=$RTKVM_IMAGE i
+	if [ ! -e "$image/vmlinuz" ]; then
+		echo "skip running guests: no guest image" >&3
+		return
+	fi
+	rtkvm run --kernel "$image/vmlinuz" --initrd "$image/initrd" --cpus 2 --memory 256M \
+		--hugepages off --console /tmp/ours --append 'rtkvm.exec="sleep 600"' &
+	qemu-system-x86_64 -accel kvm -M q35 -cpu host -m 256M -display none -nodefaults -name g,debug-threads=on \
+		-kernel "$image/vmlinuz" -initrd "$image/initrd" -serial file:/tmp/qemu \
+		-append 'console=ttyS0 rtkvm.exec="sleep 600"' &
+	for ((i = 0; i < 60; i++)); do
+		[ "$(vcpu_state '^(vcpu|CPU)' | wc -l)" -ge 2 ] && break
+		sleep 1
+	done
+	vcpu_state '^CPU' | cut -d' ' -f1 | while read -r task; do
+		taskset -p -c 3 "${task##*/}" >/dev/null
+	done
+	sleep 5
+	vcpu_state '^(vcpu|CPU)' >/tmp/vcpus1
+	cat /tmp/vcpus1
+	check "two guests run" test "$(wc -l </tmp/vcpus1)" -ge 2
+	activate realtime-virtual-host
+	tuned-adm verify
+	systemctl restart tuned
+	wait_applied realtime-virtual-host
+	vcpu_state '^(vcpu|CPU)' >/tmp/vcpus2
+	check "re-applying and verifying moves no vCPU thread" diff /tmp/vcpus1 /tmp/vcpus2
+	kill %1 %2
+	wait
+}
+
+stage_stock() {
+	check "booted with what the distribution's profile wrote" grep -q nohz_full=2-3 /proc/cmdline
+	check "tuned has started it" wait_applied realtime-virtual-host
+	check "its verification fails" sh -c "! tuned-adm verify"
+	tail -n 12 "$log" | grep ERROR
+	tuned-adm off
+	rtkvm tune install
+	printf 'isolated_cores=auto\n' >/etc/tuned/realtime-virtual-guest-variables.conf
+	check "the guest's profile activates" activate realtime-virtual-guest
+}
+
+stage_guest() {
+	check "booted with the guest's parameters" grep -q 'isolcpus=managed_irq,domain,1-3 .*no-kvmapf' \
+		/proc/cmdline
+	check "tuned has started the guest's profile" wait_applied realtime-virtual-guest
+	check "tuned-adm verify passes" tuned-adm verify
+	rtkvm doctor --guest >/tmp/doctor
+	grep -A3 '^FAIL' /tmp/doctor
+	check "doctor has no failure but of what the machine is" sh -c \
+		"! grep '^FAIL' /tmp/doctor | grep -v guest.deadline-timer"
+}
+
+case $stage in
+fresh) stage_fresh ;;
+booted) stage_booted ;;
+stock) stage_stock ;;
+guest) stage_guest ;;
+*) exit 2 ;;
+esac
+exit 0

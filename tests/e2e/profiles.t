@@ -1,0 +1,39 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# profiles.t - the tuned profiles under Debian's tuned, in the lab: four boots of one disk
+. tests/e2e/tap.sh
+
+[ -z "${RTKVM##*/san/*}" ] && skip_all "emulated machines are tested with the plain build"
+command -v qemu-system-x86_64 >/dev/null || skip_all "no qemu-system-x86_64"
+if ! "$RTKVM" lab build --flavour full >"$T/build" 2>&1; then
+	skip_all "the lab's disk cannot be built: $(tail -n 1 "$T/build")"
+fi
+image=$(dirname "$RTKVM")/guests/debian-rt
+
+stage() { # NAME LAB-OPTION...
+	local name=$1
+	shift
+	mkdir -p "$T/$name"
+	[ ! -d "$image" ] || set -- "$@" --share "$image"
+	"$RTKVM" lab run --disk "$T/disk" --share "$PWD/tests/e2e" --results "$T/$name" \
+		--timeout 20m "$@" -- \
+		"RTKVM_IMAGE=$image bash $PWD/tests/e2e/profiles-in-lab.sh $name" >"$T/$name.log" 2>&1
+	is $? 0 "$name: the lab ran"
+	while read -r line; do
+		case $line in
+		"ok "*) ok "$name: ${line#ok }" true ;;
+		"skip "*) skip 1 "$name: ${line#skip }" ;;
+		*) ok "$name: ${line#not ok }" false ;;
+		esac
+	done <"$T/$name/tests"
+	if grep -q '^not ok' "$T/$name/tests"; then
+		sed 's/^/# /' "$T/$name.log"
+	fi
+}
+
+stage fresh --cmdline quiet
+stage booted --cmdline-from-image
+stage stock --cmdline-from-image
+stage guest --cmdline-from-image
+
+done_testing
