@@ -332,10 +332,36 @@ int outcome_samples(struct run *run, const struct gathered *g, const void *strea
 	return ret;
 }
 
+/* A count that is not whole must not be read as one; the latencies do not depend on it. */
+static void judge_counts(struct run *run, const struct gathered *g)
+{
+	int64_t lost = json_int(run->doc, "window.exits_lost", 0);
+	double seconds = json_double(run->doc, "window.seconds", 0);
+	double counted = json_double(run->doc, "window.exits_seconds", seconds);
+
+	if (lost > 0)
+		run_reason(run, "the trace lost %" PRId64 " events: VM exits are undercounted",
+			   lost);
+	if (!g->o->no_trace && counted < 0.9 * seconds)
+		run_reason(run,
+			   "VM exits were counted over %.1f s of the window's %.1f s: their number "
+			   "per wake-up is understated",
+			   counted, seconds);
+}
+
 enum verdict outcome_judge(struct run *run, const struct gathered *g)
 {
 	json_object *cpus = json_at(run->doc, "cpus");
 	enum verdict v = run_judge(run, g->o->smoke);
+	int64_t marks_lost = json_int(g->ended, "marks_lost", 0);
+
+	judge_counts(run, g);
+	if (marks_lost > 0) {
+		run_reason(run, "%" PRId64 " marks of the guest were lost: the window is not known",
+			   marks_lost);
+		if (v == VERDICT_PASS)
+			v = VERDICT_INCONCLUSIVE;
+	}
 
 	for (size_t i = 0; i < json_object_array_length(cpus); i++) {
 		json_object *c = json_object_array_get_idx(cpus, i);

@@ -106,8 +106,11 @@ static int sweep_locked(int instances, struct err *e)
 		owned = openat(instances, d->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (owned < 0 || flock(owned, LOCK_EX | LOCK_NB))
 			continue;
-		if (unlinkat(instances, d->d_name, AT_REMOVEDIR))
+		if (unlinkat(instances, d->d_name, AT_REMOVEDIR)) {
+			if (errno == EBUSY) /* somebody reads it: the next start tries again */
+				continue;
 			return err_sys(e, "removing the dead trace instance %s failed", d->d_name);
+		}
 		removed++;
 	}
 	return removed;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* freezeport - the guest saw a spike: stop the host's trace before it is overwritten */
+#include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "lib/abi.h"
@@ -12,7 +14,8 @@ static enum vcpu_next pio(struct vdev *d, struct vcpu *v, struct pio *io)
 	if (!io->write)
 		vdev_ignore_pio(io);
 	else if (d->vm->opts.freeze_fd >= 0 && pwrite(d->vm->opts.freeze_fd, "0", 1, 0) < 0)
-		return vm_fail(d->vm, -1, "freezing the host's trace (--freeze) failed: %m");
+		return vm_fail(d->vm, -errno, "freezing the host's trace (--freeze) failed: %s",
+			       strerror(errno));
 	return VCPU_RUN;
 }
 

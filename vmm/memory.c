@@ -150,6 +150,8 @@ static int populate(struct memory *m, const struct mem_opts *o, struct err *e)
 	if (o->populate && madvise(m->host, m->bytes, MADV_POPULATE_WRITE))
 		return err_sys(e, "populating %" PRIu64 " MiB of guest memory failed",
 			       m->bytes / MIB);
+	if (m->page_bytes > 4096 && o->populate)
+		return 0; /* hugetlb pages stay; the kernel would count them against RLIMIT_MEMLOCK */
 	if (mlock2(m->host, m->bytes, o->populate ? 0 : MLOCK_ONFAULT))
 		return err_set(e, -errno, "locking %" PRIu64 " MiB of guest memory failed: %s; %s",
 			       m->bytes / MIB, strerror(errno), memlock_limit());
