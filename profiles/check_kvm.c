@@ -227,8 +227,9 @@ static const struct check rows[] = {
 		.path = "/sys/fs/resctrl/*/cpus_list",
 		.expected = "a resctrl group with the isolated CPUs",
 		.why = "Isolated CPUs still share L3 and memory with everybody.",
-		.remedy = "mount -t resctrl resctrl /sys/fs/resctrl, and set resctrl=Y in the "
-			  "profile's variables file",
+		.remedy =
+			"mount -t resctrl resctrl /sys/fs/resctrl, make a directory there, write its "
+			"schemata, and the isolated CPUs to its cpus_list",
 		.judge = judge_resctrl,
 	},
 };
