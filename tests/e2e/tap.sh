@@ -6,6 +6,9 @@
 # $RTKVM is the program under test, $T a directory of this test's own that goes with it.
 # A sanitizer finding of the program is a failure of the test that ran it.
 
+# TAP goes to a descriptor of its own, so that a test may redirect what its command prints
+exec 9>&1
+
 RTKVM=${RTKVM:-$PWD/build/rtkvm}
 T=$(mktemp -d "${TMPDIR:-/tmp}/rtkvm-test.XXXXXX")
 tap_n=0
@@ -25,7 +28,7 @@ tap_cleanup() {
 	eval "$tap_exit"
 	rm -rf "$T"
 	if [ "$tap_done" = 0 ]; then
-		echo "# the test ended early, code $tap_code"
+		echo "# the test ended early, code $tap_code" >&9
 		exit 1
 	fi
 	[ "$tap_bad" = 0 ] || exit 1
@@ -37,7 +40,7 @@ trap 'exit 143' TERM
 
 # skip_all REASON - nothing here can run on this machine
 skip_all() {
-	echo "1..0 # SKIP $*"
+	echo "1..0 # SKIP $*" >&9
 	tap_done=1
 	exit 0
 }
@@ -49,7 +52,7 @@ skip() {
 	while [ "$tap_k" -gt 0 ]; do
 		tap_n=$((tap_n + 1))
 		tap_k=$((tap_k - 1))
-		echo "ok $tap_n # SKIP $*"
+		echo "ok $tap_n # SKIP $*" >&9
 	done
 }
 
@@ -59,11 +62,11 @@ ok() {
 	shift
 	tap_n=$((tap_n + 1))
 	if "$@"; then
-		echo "ok $tap_n - $tap_name"
+		echo "ok $tap_n - $tap_name" >&9
 	else
 		tap_bad=$((tap_bad + 1))
-		echo "not ok $tap_n - $tap_name"
-		echo "# failed: $*"
+		echo "not ok $tap_n - $tap_name" >&9
+		echo "# failed: $*" >&9
 		return 0
 	fi
 }
@@ -72,12 +75,12 @@ ok() {
 is() {
 	tap_n=$((tap_n + 1))
 	if [ "$1" = "$2" ]; then
-		echo "ok $tap_n - $3"
+		echo "ok $tap_n - $3" >&9
 	else
 		tap_bad=$((tap_bad + 1))
-		echo "not ok $tap_n - $3"
-		printf '%s\n' "$1" | sed 's/^/#  got: /'
-		printf '%s\n' "$2" | sed 's/^/# want: /'
+		echo "not ok $tap_n - $3" >&9
+		printf '%s\n' "$1" | sed 's/^/#  got: /' >&9
+		printf '%s\n' "$2" | sed 's/^/# want: /' >&9
 	fi
 }
 
@@ -85,23 +88,23 @@ is() {
 like() {
 	tap_n=$((tap_n + 1))
 	if printf '%s\n' "$1" | grep -Eq -- "$2"; then
-		echo "ok $tap_n - $3"
+		echo "ok $tap_n - $3" >&9
 	else
 		tap_bad=$((tap_bad + 1))
-		echo "not ok $tap_n - $3"
-		printf '%s\n' "$1" | sed 's/^/#  got: /'
-		echo "# want: $2"
+		echo "not ok $tap_n - $3" >&9
+		printf '%s\n' "$1" | sed 's/^/#  got: /' >&9
+		echo "# want: $2" >&9
 	fi
 }
 
 # run COMMAND... - sets $code, $out (stdout) and $errs (stderr)
 run() {
-	"$@" >"$T/.out" 2>"$T/.err" </dev/null && code=0 || code=$?
+	"$@" >"$T/.out" 2>"$T/.err" </dev/null 9>&- && code=0 || code=$?
 	out=$(cat "$T/.out")
 	errs=$(cat "$T/.err")
 	if grep -q -e 'ERROR: AddressSanitizer' -e 'runtime error:' "$T/.err"; then
-		echo "# sanitizer: $*"
-		sed 's/^/# /' "$T/.err"
+		echo "# sanitizer: $*" >&9
+		sed 's/^/# /' "$T/.err" >&9
 		tap_bad=$((tap_bad + 1))
 	fi
 }
@@ -114,18 +117,18 @@ fails() {
 	tap_n=$((tap_n + 1))
 	if [ "$code" = "$want_code" ] && [ "$(printf '%s\n' "$errs" | wc -l)" = 1 ] &&
 		printf '%s\n' "$errs" | grep -Eq -- "$want_text"; then
-		echo "ok $tap_n - $tap_name"
+		echo "ok $tap_n - $tap_name" >&9
 	else
 		tap_bad=$((tap_bad + 1))
-		echo "not ok $tap_n - $tap_name"
-		echo "# command: $*"
-		echo "# code $code, want $want_code; stderr, want one line like: $want_text"
-		printf '%s\n' "$errs" | sed 's/^/#   /'
+		echo "not ok $tap_n - $tap_name" >&9
+		echo "# command: $*" >&9
+		echo "# code $code, want $want_code; stderr, want one line like: $want_text" >&9
+		printf '%s\n' "$errs" | sed 's/^/#   /' >&9
 	fi
 }
 
 # done_testing - the plan; without it the test counts as ended early
 done_testing() {
-	echo "1..$tap_n"
+	echo "1..$tap_n" >&9
 	tap_done=1
 }
