@@ -24,6 +24,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "lib/abi.h"
@@ -40,6 +41,7 @@ static void finish(int code) __attribute__((noreturn));
 static void finish(int code)
 {
 	sync();
+	tcdrain(2); /* the exit is at once, the console's last words are not */
 	outb(code, ABI_EXIT_PORT);
 	reboot(RB_POWER_OFF);
 	for (;;)
