@@ -19,6 +19,7 @@
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "lib/file.h"
+#include "lib/hostcpus.h"
 #include "lib/json.h"
 #include "lib/opt.h"
 #include "lib/paths.h"
@@ -128,20 +129,19 @@ static char *preset_help(int key, const char *text, void *input)
 /* What was not told: measure the isolated CPUs, keep house on the others. */
 static int default_cpus(struct options *o, struct err *e)
 {
-	struct cpulist online;
+	struct hostcpus host;
 
-	if (cpulist_empty(&o->cpus) &&
-	    cpulist_read(&o->cpus, "/sys/devices/system/cpu/isolated", e) < 0)
+	if (hostcpus_read(&host, "/sys", e) < 0)
 		return e->code;
+	if (cpulist_empty(&o->cpus))
+		o->cpus = cpulist_and(&host.isolated, &host.online);
 	if (cpulist_empty(&o->cpus))
 		return err_set(e, -EINVAL,
 			       "no CPU of this machine is isolated; name those to measure with "
 			       "--cpus, or isolate some (rtkvm-doctor(1))");
 	if (!cpulist_empty(&o->house))
 		return 0;
-	if (cpulist_read(&online, "/sys/devices/system/cpu/online", e) < 0)
-		return e->code;
-	o->house = cpulist_minus(&online, &o->cpus);
+	o->house = cpulist_minus(&host.online, &o->cpus);
 	if (cpulist_empty(&o->house))
 		return err_set(e, -EINVAL,
 			       "--cpus takes every CPU: at least one has to keep house");

@@ -28,6 +28,7 @@ enum {
 	OPT_MEMORY,
 	OPT_TIMEOUT,
 	OPT_ALLOW_SHARED,
+	OPT_ALLOW_TICK,
 	OPT_CPUS,
 	OPT_GUEST,
 	OPT_GUEST_LOAD,
@@ -38,6 +39,7 @@ static const struct argp_option rows[] = {
 	{ "cpus", OPT_CPUS, "LIST|MAP|auto", 0,
 	  "host CPUs of the vCPUs: 2-3, or 0:2,1:3 (default auto: the isolated ones)", 0 },
 	{ "allow-shared", OPT_ALLOW_SHARED, NULL, 0, "take CPUs that are not isolated", 0 },
+	{ "allow-tick", OPT_ALLOW_TICK, NULL, 0, "take isolated CPUs that are not nohz_full", 0 },
 	{ "memory", OPT_MEMORY, "SIZE", 0, "the guest's memory (default 512M)", 0 },
 	{ "vmm", OPT_VMM, "rtkvm|qemu|PATH", 0,
 	  "rtkvm run, QEMU microvm, or another build of rtkvm (default rtkvm)", 0 },
@@ -153,6 +155,9 @@ static int parse_flag(int key, struct ctopts *o)
 	case OPT_ALLOW_SHARED:
 		o->allow_shared = true;
 		break;
+	case OPT_ALLOW_TICK:
+		o->allow_tick = true;
+		break;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
@@ -237,9 +242,10 @@ int ctopts_parse(struct ctopts *o, int argc, char **argv, bool emulated, struct 
 	return 0;
 }
 
-int ctopts_cpus(const struct ctopts *o, const struct cpulist *isolated, struct cpumap *map,
+int ctopts_cpus(const struct ctopts *o, const struct hostcpus *host, struct cpumap *map,
 		struct err *e)
 {
+	struct cpulist isolated = cpulist_and(&host->isolated, &host->online);
 	int ret;
 
 	*map = (struct cpumap){ 0 };
@@ -252,7 +258,7 @@ int ctopts_cpus(const struct ctopts *o, const struct cpulist *isolated, struct c
 				      o->cpus);
 		return ret;
 	}
-	cpulist_for_each(cpu, isolated)
+	cpulist_for_each(cpu, &isolated)
 		if (map->n < CPUMAP_VCPUS)
 			map->host[map->n++] = cpu;
 	if (map->n < 2)

@@ -11,6 +11,7 @@
 
 #include "cyclic/vmproc.h"
 #include "lib/err.h"
+#include "lib/hostcpus.h"
 
 /* A load inside the guest, on vCPU 0: a shell command run again and again, its rounds counted. */
 struct guest_load {
@@ -34,7 +35,7 @@ struct ctopts {
 	enum vmm_kind vmm;
 	const struct guest_load *load; /* NULL: none */
 	const char *vmm_program; /* NULL: ourselves, or QEMU from PATH */
-	bool limit_given, smoke, no_trace, no_report, allow_shared, json;
+	bool limit_given, smoke, no_trace, no_report, allow_shared, allow_tick, json;
 };
 
 /*
@@ -45,9 +46,9 @@ int ctopts_parse(struct ctopts *o, int argc, char **argv, bool emulated, struct 
 
 /*
  * ctopts_cpus - vCPUs to host CPUs: the list or map as given; "auto": the isolated CPUs
- * (isolated: /sys/devices/system/cpu/isolated). At least two: vCPU 0 does the guest's housekeeping.
+ * that are online. At least two: vCPU 0 does the guest's housekeeping.
  */
-int ctopts_cpus(const struct ctopts *o, const struct cpulist *isolated, struct cpumap *map,
+int ctopts_cpus(const struct ctopts *o, const struct hostcpus *host, struct cpumap *map,
 		struct err *e);
 
 /* The kernel takes 2048 bytes (COMMAND_LINE_SIZE, arch/x86/include/asm/setup.h). */

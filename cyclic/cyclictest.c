@@ -82,14 +82,14 @@ static int ask_version(struct harness *h, struct err *e)
 	if (h->o.vmm == VMM_RTKVM && !h->o.vmm_program)
 		snprintf(h->version, sizeof(h->version), "%s", RTKVM_VERSION);
 	else
-		code = proc_run(argv, h->version, sizeof(h->version), e);
+		code = proc_run(argv, 60, h->version, sizeof(h->version), e);
 	h->version[strcspn(h->version, "\n")] = '\0';
 	return code > 0 ? err_set(e, -EIO, "%s --version ended with code %d", program, code) : code;
 }
 
 static int prepare(struct harness *h, struct err *e)
 {
-	struct cpulist isolated;
+	struct hostcpus host;
 	int ret = find_image(h, e);
 
 	if (!ret && access("/dev/kvm", R_OK | W_OK))
@@ -102,9 +102,9 @@ static int prepare(struct harness *h, struct err *e)
 	if (!ret)
 		ret = ask_version(h, e);
 	if (!ret)
-		ret = cpulist_read(&isolated, "/sys/devices/system/cpu/isolated", e);
+		ret = hostcpus_read(&host, "/sys", e);
 	if (!ret)
-		ret = ctopts_cpus(&h->o, &isolated, &h->cpus, e);
+		ret = ctopts_cpus(&h->o, &host, &h->cpus, e);
 	if (!ret)
 		ret = ctopts_append(&h->o, h->cpus.n, h->append, sizeof(h->append), e);
 	return ret;
@@ -289,6 +289,7 @@ static int measure(struct harness *h, struct err *e)
 		.cpus = &h->cpus,
 		.memory_bytes = h->o.memory_bytes,
 		.allow_shared = h->o.allow_shared,
+		.allow_tick = h->o.allow_tick,
 		.timeout_ns = h->o.timeout_s * NSEC_PER_SEC,
 		.console = run_path(&h->run, "console.log", h->console),
 	};

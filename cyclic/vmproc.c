@@ -70,6 +70,8 @@ static int rtkvm_argv(struct vmproc_argv *a, const struct vmproc_opts *o, const 
 	       argv_add(a, "%jus", (uintmax_t)(o->timeout_ns / NSEC_PER_SEC));
 	if (o->allow_shared)
 		bad |= argv_add(a, "--allow-shared");
+	if (o->allow_tick)
+		bad |= argv_add(a, "--allow-tick");
 	return bad;
 }
 

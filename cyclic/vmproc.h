@@ -25,7 +25,7 @@ struct vmproc_opts {
 	const char *kernel, *initrd, *append;
 	const struct cpumap *cpus;
 	uint64_t memory_bytes;
-	bool allow_shared;
+	bool allow_shared, allow_tick;
 	uint64_t timeout_ns; /* the VMM ends a guest that takes longer */
 	const char *console; /* file for the guest's console */
 };

@@ -186,12 +186,18 @@ char *cpulist_format(const struct cpulist *l, char *buf, size_t size)
 	return buf;
 }
 
+/* EINVAL has one cause: the kernel's masks (nr_cpu_ids) are longer than ours. */
 int cpulist_affinity(struct cpulist *l, pid_t tid, struct err *e)
 {
 	memset(l, 0, sizeof(*l));
-	if (sched_getaffinity(tid, sizeof(l->bits), (cpu_set_t *)l->bits))
-		return err_sys(e, "reading the affinity of thread %d failed", tid);
-	return 0;
+	if (!sched_getaffinity(tid, sizeof(l->bits), (cpu_set_t *)l->bits))
+		return 0;
+	if (errno == EINVAL)
+		return err_set(e, -EINVAL,
+			       "reading the affinity of thread %d failed: this kernel numbers more "
+			       "than %d CPUs (nr_cpu_ids), rtkvm's limit; boot with nr_cpus=%d",
+			       tid, CPULIST_CPUS, CPULIST_CPUS);
+	return err_sys(e, "reading the affinity of thread %d failed", tid);
 }
 
 int cpulist_pin(const struct cpulist *l, pid_t tid, struct err *e)

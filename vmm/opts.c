@@ -18,6 +18,7 @@ enum {
 	OPT_HOUSEKEEPING,
 	OPT_FIFO,
 	OPT_ALLOW_SHARED,
+	OPT_ALLOW_TICK,
 	OPT_RT_DELAY,
 	OPT_NO_EXIT,
 	OPT_HALT_POLL,
@@ -49,6 +50,8 @@ static const struct argp_option options[] = {
 	  "SCHED_FIFO only once the guest says that it has booted (BOOTED mark)", 2 },
 	{ "allow-shared", OPT_ALLOW_SHARED, 0, 0,
 	  "accept CPUs that are not isolated or not nohz_full: no latency is promised", 2 },
+	{ "allow-tick", OPT_ALLOW_TICK, 0, 0,
+	  "accept isolated CPUs that are not nohz_full: their tick interrupts the guest", 2 },
 	{ "hugepages", OPT_HUGEPAGES, "1G|2M|off|auto", 0,
 	  "pages behind guest memory (default auto: the largest that are free)", 2 },
 	{ "prefault", OPT_PREFAULT, "on|off", 0,
@@ -189,6 +192,9 @@ static int set(struct run_opts *o, int key, char *arg, struct err *e)
 		return set_fifo(o, arg, e);
 	case OPT_ALLOW_SHARED:
 		o->allow_shared = true;
+		return 0;
+	case OPT_ALLOW_TICK:
+		o->allow_tick = true;
 		return 0;
 	case OPT_RT_DELAY:
 		o->rt_delay = true;

@@ -20,7 +20,7 @@ struct run_opts {
 	struct cpumap map;
 	struct cpulist housekeeping;
 	bool housekeeping_given;
-	bool allow_shared;
+	bool allow_shared, allow_tick;
 	int fifo;
 	bool rt_delay;
 	uint32_t no_exit; /* KVM_X86_DISABLE_EXITS_* */

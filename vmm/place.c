@@ -2,46 +2,12 @@
 #include "vmm/place.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/resource.h>
 
 #include "lib/cleanup.h"
 #include "lib/file.h"
-
-/* An absent file is an empty set: kernels without nohz_full or without cpuset have none. */
-static int read_set(struct cpulist *l, const char *root, const char *name, bool must, struct err *e)
-{
-	char path[PATH_MAX];
-
-	memset(l, 0, sizeof(*l));
-	if (!file_path(path, sizeof(path), "%s/%s", root, name))
-		return err_set(e, -ENAMETOOLONG, "path of %s is too long", name);
-	if (!must && !file_exists(path))
-		return 0;
-	return cpulist_read(l, path, e);
-}
-
-int place_read(struct host_cpus *h, const char *root, struct err *e)
-{
-	struct cpulist partitions;
-	int ret = read_set(&h->present, root, "devices/system/cpu/present", true, e);
-
-	if (!ret)
-		ret = read_set(&h->online, root, "devices/system/cpu/online", true, e);
-	if (!ret)
-		ret = read_set(&h->isolated, root, "devices/system/cpu/isolated", false, e);
-	if (!ret)
-		ret = read_set(&h->nohz_full, root, "devices/system/cpu/nohz_full", false, e);
-	if (!ret)
-		ret = read_set(&partitions, root, "fs/cgroup/cpuset.cpus.isolated", false, e);
-	if (ret < 0)
-		return ret;
-	cpulist_for_each(cpu, &partitions)
-		cpulist_add(&h->isolated, cpu);
-	return cpulist_affinity(&h->allowed, 0, e);
-}
 
 static int must_be_in(const struct cpulist *cpus, const struct cpulist *set, const char *what,
 		      const char *remedy, struct err *e)
@@ -57,7 +23,7 @@ static int must_be_in(const struct cpulist *cpus, const struct cpulist *set, con
 		       have[0] ? "those are" : "no CPU", have[0] ? have : "is", remedy);
 }
 
-static int check_vcpus(const struct host_cpus *h, const struct place_opts *o,
+static int check_vcpus(const struct hostcpus *h, const struct place_opts *o,
 		       const struct cpulist *cpus, struct err *e)
 {
 	int ret = must_be_in(cpus, &h->present, "does not exist in this machine",
@@ -71,20 +37,26 @@ static int check_vcpus(const struct host_cpus *h, const struct place_opts *o,
 	ret = must_be_in(
 		cpus, &h->isolated, "is not isolated",
 		"boot the host with isolcpus=managed_irq,domain,LIST, or use --allow-shared", e);
-	if (!ret)
-		ret = must_be_in(cpus, &h->nohz_full, "is not in nohz_full",
-				 "boot the host with nohz_full=LIST, or use --allow-shared", e);
-	return ret;
+	if (ret < 0 || o->allow_tick)
+		return ret;
+	if (!h->has_nohz_full) /* no boot parameter mends that: isolation alone has to be allowed */
+		return must_be_in(cpus, &h->nohz_full, "is isolated, but keeps its tick",
+				  "this kernel has no nohz_full (CONFIG_NO_HZ_FULL): run one that "
+				  "has, or accept the tick with --allow-tick",
+				  e);
+	return must_be_in(cpus, &h->nohz_full, "is isolated, but not in nohz_full",
+			  "boot the host with nohz_full=LIST, or accept its tick with --allow-tick",
+			  e);
 }
 
-static int choose_housekeeping(const struct host_cpus *h, const struct place_opts *o,
+static int choose_housekeeping(const struct hostcpus *h, const struct place_opts *o,
 			       const struct cpulist *cpus, struct cpulist *out, struct err *e)
 {
 	/* the affinity inherited from a shell leaves out isolated CPUs; root may use all online */
 	struct cpulist rest = cpulist_minus(&h->online, cpus);
 
 	rest = cpulist_minus(&rest, &h->isolated);
-	*out = cpulist_and(&rest, &h->allowed);
+	*out = cpulist_and(&rest, o->allowed);
 	if (!cpulist_empty(out))
 		return 0;
 	*out = rest;
@@ -99,7 +71,7 @@ static int choose_housekeeping(const struct host_cpus *h, const struct place_opt
 	return 0;
 }
 
-int place_check(const struct host_cpus *h, const struct place_opts *o, struct cpulist *housekeeping,
+int place_check(const struct hostcpus *h, const struct place_opts *o, struct cpulist *housekeeping,
 		struct err *e)
 {
 	struct cpulist cpus = cpumap_cpus(o->map), both;

@@ -10,29 +10,22 @@
 #include "lib/cpulist.h"
 #include "lib/err.h"
 #include "lib/cpumap.h"
+#include "lib/hostcpus.h"
 #include "vmm/vm.h"
-
-struct host_cpus {
-	struct cpulist present, online;
-	struct cpulist isolated; /* isolcpus= or an isolated cpuset partition */
-	struct cpulist nohz_full;
-	struct cpulist allowed; /* this process's affinity when it started */
-};
 
 struct place_opts {
 	const struct cpumap *map;
 	const struct cpulist *housekeeping; /* NULL: chosen */
+	const struct cpulist *allowed; /* this process's affinity when it started */
 	bool allow_shared; /* take CPUs that are not isolated or not nohz_full */
+	bool allow_tick; /* take CPUs that are isolated, but not nohz_full */
 };
-
-/* place_read - the host's CPU sets from ROOT/devices/system/cpu and ROOT/fs/cgroup ("/sys") */
-int place_read(struct host_cpus *h, const char *root, struct err *e);
 
 /*
  * place_check - may these CPUs carry vCPUs? One sentence for CPUs that do not exist, are offline,
  * not isolated or not nohz_full; *housekeeping gets the CPUs of all other threads
  */
-int place_check(const struct host_cpus *h, const struct place_opts *o, struct cpulist *housekeeping,
+int place_check(const struct hostcpus *h, const struct place_opts *o, struct cpulist *housekeeping,
 		struct err *e);
 
 /* place_ordinary - calling thread: SCHED_OTHER, should it have inherited a real-time policy */

@@ -32,18 +32,23 @@ struct run {
 /* Everything that can be known before the machine is built: cheap, and nothing to undo. */
 static int check(struct run *r, struct err *e)
 {
+	struct cpulist allowed;
 	struct place_opts p = {
 		.map = &r->opts.map,
 		.housekeeping = r->opts.housekeeping_given ? &r->opts.housekeeping : NULL,
+		.allowed = &allowed,
 		.allow_shared = r->opts.allow_shared,
+		.allow_tick = r->opts.allow_tick,
 	};
-	struct host_cpus host;
+	struct hostcpus host;
 	int ret = mem_check(&r->opts.mem, e);
 
 	if (!ret)
 		ret = boot_check(&r->opts.boot, r->opts.mem.bytes, e);
 	if (!ret)
-		ret = place_read(&host, "/sys", e);
+		ret = hostcpus_read(&host, "/sys", e);
+	if (!ret)
+		ret = cpulist_affinity(&allowed, 0, e);
 	if (!ret)
 		ret = place_check(&host, &p, &r->housekeeping, e);
 	return ret;

@@ -168,8 +168,10 @@ bad 'at most 128' --cpus 0-500 --allow-shared
 bad 'housekeeping is not online' --cpus 0 --allow-shared --housekeeping 4000
 bad 'given twice' --cpus 0 --cpus 0
 bad 'out of range' --cpus 0 --allow-shared --fifo 99
-[ -s /sys/devices/system/cpu/isolated ] && [ "$(cat /sys/devices/system/cpu/isolated)" ] ||
+[ -s /sys/devices/system/cpu/isolated ] && [ "$(cat /sys/devices/system/cpu/isolated)" ] || {
 	bad 'is not isolated .*; boot the host with isolcpus=' --cpus 0
+	bad 'is not isolated .*; boot the host with isolcpus=' --cpus 0 --allow-tick
+}
 if [ "$cpus" -ge 2 ]; then
 	bad 'is not isolated|carries a vCPU; separate them' --cpus 0 --housekeeping 0
 else

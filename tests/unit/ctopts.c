@@ -68,24 +68,29 @@ static void cpus(void **state)
 		const char *cpus, *isolated;
 		int n, host[4];
 	} rows[] = {
-		{ "2-3", "", 2, { 2, 3 } },	{ "0:1,1:2,2:3", "2-3", 3, { 1, 2, 3 } },
-		{ "auto", "2-3", 2, { 2, 3 } }, { "auto", "4,6,8", 3, { 4, 6, 8 } },
-		{ "auto", "", -1, { 0 } },	{ "auto", "3", -1, { 0 } },
-		{ "3", "3", -1, { 0 } },	{ "", "2-3", -1, { 0 } },
+		{ "2-3", "", 2, { 2, 3 } },
+		{ "0:1,1:2,2:3", "2-3", 3, { 1, 2, 3 } },
+		{ "auto", "2-3", 2, { 2, 3 } },
+		{ "auto", "4,6-8", 3, { 4, 6, 8 } }, /* 7 is offline */
+		{ "auto", "", -1, { 0 } },
+		{ "auto", "3", -1, { 0 } },
+		{ "3", "3", -1, { 0 } },
+		{ "", "2-3", -1, { 0 } },
 		{ "1:2", "2-3", -1, { 0 } },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct ctopts o = { .cpus = rows[i].cpus };
-		struct cpulist isolated = { 0 };
+		struct hostcpus host = { 0 };
 		struct err e = { 0 };
 		struct cpumap m;
 		int ret;
 
 		if (rows[i].isolated[0])
-			assert_int_equal(cpulist_parse(&isolated, rows[i].isolated, &e), 0);
-		ret = ctopts_cpus(&o, &isolated, &m, &e);
+			assert_int_equal(cpulist_parse(&host.isolated, rows[i].isolated, &e), 0);
+		assert_int_equal(cpulist_parse(&host.online, "0-6,8", &e), 0);
+		ret = ctopts_cpus(&o, &host, &m, &e);
 		if (rows[i].n < 0) {
 			assert_int_equal(ret, -EINVAL);
 			continue;
