@@ -90,7 +90,7 @@ static void keep_evidence(const struct job *j)
 
 	snprintf(file, sizeof(file), "%s-stalled.txt", j->dir);
 	snprintf(pid, sizeof(pid), "%d", j->proc.pid);
-	proc_run(argv, out, sizeof(out), &ignored);
+	proc_run(argv, 60, out, sizeof(out), &ignored);
 }
 
 static void stalled(struct job *j, const char *how)

@@ -73,7 +73,7 @@ int apt_find(struct apt_package *p, const char *const *names, size_t n, struct e
 		args_add(&a, "%s", names[i]);
 	ret = args_check(&a, e);
 	if (!ret)
-		ret = proc_run(a.v, text, SHOW_BYTES, e);
+		ret = proc_run(a.v, 600, text, SHOW_BYTES, e);
 	/* its exit code and its own words say less than the name that is missing below */
 	for (size_t i = 0; i < n && ret >= 0; i++)
 		ret = apt_parse(&p[i], text, names[i], e);
@@ -171,7 +171,7 @@ static int extract(const char *deb, const char *cache, const char *tree, struct 
 
 	if (!file_path(dir, sizeof(dir), "%s/tmp.XXXXXX", cache) || !mkdtemp(dir))
 		return err_sys(e, "making a directory in %s failed", cache);
-	ret = proc_run(argv, NULL, 0, e);
+	ret = proc_run(argv, 1800, NULL, 0, e);
 	if (ret > 0)
 		ret = err_set(e, -EIO,
 			      "unpacking %s failed: dpkg-deb exit code %d; is the disk "

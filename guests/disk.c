@@ -92,7 +92,7 @@ static int own_packages(struct args *out, struct err *e)
 			args_add(&query, "/*lib/x86_64-linux-gnu/%s", needed.v[i]);
 	ret = args_check(&query, e);
 	if (!ret)
-		ret = proc_run(query.v, found, sizeof(found), e);
+		ret = proc_run(query.v, 600, found, sizeof(found), e);
 	if (ret)
 		return ret < 0 ? ret
 			       : err_set(e, -ENOENT,
@@ -269,7 +269,7 @@ int disk_copy(const char *path, struct err *e)
 		return ret;
 	if (!file_path(tmp, sizeof(tmp), "%s.tmp", path))
 		return err_sys(e, "making the disk %s failed", path);
-	ret = proc_run(argv, NULL, 0, e);
+	ret = proc_run(argv, 1800, NULL, 0, e);
 	if (ret > 0)
 		ret = err_set(e, -EIO,
 			      "making the disk %s failed: cp exit code %d; is there room "
@@ -380,7 +380,7 @@ int disk_cmdline(const char *disk, char *buf, size_t size, struct err *e)
 
 	if (!cfg)
 		return err_set(e, -ENOMEM, "reading grub.cfg failed: no memory");
-	ret = proc_run(argv, cfg, GRUB_BYTES, e);
+	ret = proc_run(argv, 600, cfg, GRUB_BYTES, e);
 	if (ret)
 		return ret < 0 ? ret : err_set(e, -EIO, "reading %s with debugfs failed", disk);
 	ret = disk_parse_grub(cfg, buf, size, e);

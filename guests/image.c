@@ -56,7 +56,7 @@ static int sha256(const char *path, char hex[static SHA256_HEX + 1], struct err 
 	char *argv[] = { (char *)"sha256sum", (char *)"--", (char *)path, NULL };
 	char out[PATH_MAX + 80];
 	const char *digest = out;
-	int ret = proc_run(argv, out, sizeof(out), e);
+	int ret = proc_run(argv, 600, out, sizeof(out), e);
 
 	if (ret < 0)
 		return ret;
@@ -148,7 +148,7 @@ static int add_busybox(struct build *b, const char *tree, struct err *e)
 
 	if (!list || !file_path(path, sizeof(path), "%s/bin/busybox", tree))
 		return err_set(e, -ENOMEM, "adding busybox failed");
-	ret = proc_run(argv, list, LIST_BYTES, e);
+	ret = proc_run(argv, 60, list, LIST_BYTES, e);
 	if (ret)
 		return ret < 0 ? ret : err_set(e, -EIO, "listing busybox's applets failed");
 	ret = cpio_file(&b->cpio, "bin/busybox", 0755, path, e);

@@ -60,7 +60,7 @@ static int make_modules_dep(const struct kernel *k, struct err *e)
 		return err_sys(e, "indexing the modules in %s failed", k->tree);
 	if (file_exists(path))
 		return 0;
-	ret = proc_run(argv, NULL, 0, e);
+	ret = proc_run(argv, 900, NULL, 0, e);
 	if (ret > 0)
 		return err_set(e, -EIO, "indexing the modules in %s failed: depmod exit code %d",
 			       k->tree, ret);

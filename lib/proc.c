@@ -93,6 +93,16 @@ int proc_poll(struct proc *p)
 	return 1;
 }
 
+/* Milliseconds to the deadline for poll(2): -1 without one */
+static int left_ms(uint64_t deadline_ns)
+{
+	uint64_t now = clock_now_ns();
+
+	if (!deadline_ns)
+		return -1;
+	return now >= deadline_ns ? 0 : (deadline_ns - now) / 1000000 + 1;
+}
+
 /* Sleeps on a pidfd rather than in waitpid: a deadline and a signal both have to end the wait. */
 int proc_wait(struct proc *p, uint64_t deadline_ns)
 {
@@ -105,12 +115,8 @@ int proc_wait(struct proc *p, uint64_t deadline_ns)
 		return -errno;
 	for (;;) {
 		struct pollfd pfd = { .fd = fd, .events = POLLIN };
-		uint64_t now = clock_now_ns();
-		int ms = -1;
 
-		if (deadline_ns)
-			ms = now >= deadline_ns ? 0 : (deadline_ns - now) / 1000000 + 1;
-		if (poll(&pfd, 1, ms) < 0 && errno != EINTR)
+		if (poll(&pfd, 1, left_ms(deadline_ns)) < 0 && errno != EINTR)
 			return -errno;
 		if (proc_poll(p) == 1)
 			return 0;
@@ -152,29 +158,47 @@ int proc_code(const struct proc *p)
 	return WIFEXITED(p->status) ? WEXITSTATUS(p->status) : 128 + WTERMSIG(p->status);
 }
 
-/* Reads to the end whatever fits: a child must not block on a pipe that nobody empties. */
-static void drain(int fd, char *out, size_t size)
+/*
+ * Reads to the end whatever fits: a child must not block on a pipe that nobody empties. The end
+ * is that of the last process that holds the pipe, so the deadline counts here, too.
+ */
+static int drain(int fd, char *out, size_t size, uint64_t deadline_ns)
 {
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
 	char chunk[4096];
 	size_t used = 0;
 
 	for (;;) {
-		ssize_t n = read(fd, chunk, sizeof(chunk));
+		int ready = poll(&pfd, 1, left_ms(deadline_ns));
+		ssize_t n = ready > 0 ? read(fd, chunk, sizeof(chunk)) : ready;
 		size_t take;
 
+		if (!ready)
+			return -ETIMEDOUT;
 		if (n < 0 && errno == EINTR && !stop_requested())
 			continue;
 		if (n <= 0)
-			break;
+			return 0;
 		take = (size_t)n < size - 1 - used ? (size_t)n : size - 1 - used;
 		memcpy(out + used, chunk, take);
 		used += take;
+		out[used] = '\0';
 	}
-	out[used] = '\0';
 }
 
-int proc_run(char *const *argv, char *out, size_t size, struct err *e)
+static int run_failed(struct proc *p, int ret, const char *name, unsigned int limit_s,
+		      struct err *e)
 {
+	proc_stop(p, 1000);
+	if (ret == -ETIMEDOUT)
+		return err_set(e, ret, "running %s failed: it had not ended after %u s", name,
+			       limit_s);
+	return err_set(e, ret, "running %s was interrupted", name);
+}
+
+int proc_run(char *const *argv, unsigned int limit_s, char *out, size_t size, struct err *e)
+{
+	uint64_t deadline_ns = limit_s ? clock_now_ns() + limit_s * NSEC_PER_SEC : 0;
 	struct proc_opts o = PROC_OPTS_INIT;
 	int pipe_fd[2] = { -1, -1 };
 	struct proc p;
@@ -190,16 +214,16 @@ int proc_run(char *const *argv, char *out, size_t size, struct err *e)
 	ret = proc_start(&p, &o, e);
 	if (out)
 		close(pipe_fd[1]);
-	if (!ret && out)
-		drain(pipe_fd[0], out, size);
-	if (out)
-		close(pipe_fd[0]);
-	if (ret < 0)
-		return ret;
-	ret = proc_wait(&p, 0);
 	if (ret < 0) {
-		proc_stop(&p, 1000);
-		return err_set(e, ret, "running %s was interrupted", argv[0]);
+		if (out)
+			close(pipe_fd[0]);
+		return ret;
 	}
-	return proc_code(&p);
+	if (out) {
+		ret = drain(pipe_fd[0], out, size, deadline_ns);
+		close(pipe_fd[0]);
+	}
+	if (!ret)
+		ret = proc_wait(&p, deadline_ns);
+	return ret < 0 ? run_failed(&p, ret, argv[0], limit_s, e) : proc_code(&p);
 }

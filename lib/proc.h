@@ -55,8 +55,9 @@ int proc_code(const struct proc *p);
 
 /*
  * proc_run - start, wait, and return the exit code (or -errno); out (NULL: inherited) takes what
- * it prints on stdout, up to size - 1 bytes, NUL-terminated, the rest dropped
+ * it prints on stdout, up to size - 1 bytes, NUL-terminated, the rest dropped. One that has not
+ * ended after limit_s seconds (0: no limit) is stopped with all it started: -ETIMEDOUT
  */
-int proc_run(char *const *argv, char *out, size_t size, struct err *e);
+int proc_run(char *const *argv, unsigned int limit_s, char *out, size_t size, struct err *e);
 
 #endif

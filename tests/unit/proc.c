@@ -25,9 +25,9 @@ static void exit_codes_and_output(void **state)
 	char *killed[] = { "sh", "-c", "kill -9 $$", NULL };
 
 	(void)state;
-	assert_int_equal(proc_run(seven, out, sizeof(out), &e), 7);
+	assert_int_equal(proc_run(seven, 0, out, sizeof(out), &e), 7);
 	assert_string_equal(out, "0123456"); /* cut, and the writer was not blocked */
-	assert_int_equal(proc_run(killed, NULL, 0, &e), 128 + SIGKILL);
+	assert_int_equal(proc_run(killed, 60, NULL, 0, &e), 128 + SIGKILL);
 }
 
 static void missing_program_is_an_error_not_an_exit_code(void **state)
@@ -36,7 +36,7 @@ static void missing_program_is_an_error_not_an_exit_code(void **state)
 	struct err e = { 0 };
 
 	(void)state;
-	assert_int_equal(proc_run(argv, NULL, 0, &e), -ENOENT);
+	assert_int_equal(proc_run(argv, 0, NULL, 0, &e), -ENOENT);
 	assert_non_null(strstr(e.text, "no-such-program"));
 }
 
@@ -73,6 +73,24 @@ static void deadline_and_stop_take_the_whole_group(void **state)
 	proc_stop(&p, 100);
 }
 
+static void run_has_a_deadline(void **state)
+{
+	char *sleeps[] = { "sh", "-c", "echo begun; sleep 1000", NULL };
+	/* it has ended, but what it left behind holds the pipe */
+	char *left[] = { "sh", "-c", "echo begun; sleep 1000 & exit 3", NULL };
+	struct err e = { 0 };
+	char out[16];
+
+	(void)state;
+	assert_int_equal(proc_run(sleeps, 1, out, sizeof(out), &e), -ETIMEDOUT);
+	assert_string_equal(out, "begun\n");
+	assert_non_null(strstr(e.text, "not ended after 1 s"));
+	err_clear(&e);
+	assert_int_equal(proc_run(sleeps, 1, NULL, 0, &e), -ETIMEDOUT);
+	err_clear(&e);
+	assert_int_equal(proc_run(left, 1, out, sizeof(out), &e), -ETIMEDOUT);
+}
+
 static void child_dies_with_its_parent(void **state)
 {
 	pid_t parent;
@@ -103,6 +121,7 @@ int main(void)
 		cmocka_unit_test(exit_codes_and_output),
 		cmocka_unit_test(missing_program_is_an_error_not_an_exit_code),
 		cmocka_unit_test(deadline_and_stop_take_the_whole_group),
+		cmocka_unit_test(run_has_a_deadline),
 		cmocka_unit_test(child_dies_with_its_parent),
 	};
 
