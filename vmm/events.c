@@ -53,7 +53,8 @@ static json_object *placed_json(const struct vcpu *v)
 	return o;
 }
 
-static int send_placement(struct events *ev, const char *name, const struct vm *vm, struct err *e)
+static int send_placement(struct events *ev, const char *name, const struct vm *vm, const char *why,
+			  struct err *e)
 {
 	_cleanup_json_ json_object *o = event(name, clock_now_ns());
 	json_object *vcpus = json_object_new_array();
@@ -62,17 +63,19 @@ static int send_placement(struct events *ev, const char *name, const struct vm *
 	for (int i = 0; i < vm->n_vcpus; i++)
 		json_object_array_add(vcpus, placed_json(&vm->vcpus[i]));
 	json_object_object_add(o, "vcpus", vcpus);
+	if (why[0])
+		json_set_str(o, "placement", why);
 	return send(ev, o, e);
 }
 
-int events_started(struct events *ev, const struct vm *vm, struct err *e)
+int events_started(struct events *ev, const struct vm *vm, const char *why, struct err *e)
 {
-	return send_placement(ev, "started", vm, e);
+	return send_placement(ev, "started", vm, why, e);
 }
 
 int events_realtime(struct events *ev, const struct vm *vm, struct err *e)
 {
-	return send_placement(ev, "realtime", vm, e);
+	return send_placement(ev, "realtime", vm, "", e);
 }
 
 int events_mark(struct events *ev, const struct mark *m, struct err *e)
@@ -92,6 +95,15 @@ int events_mark(struct events *ev, const struct mark *m, struct err *e)
 	return send(ev, o, e);
 }
 
+static json_object *numbers_json(const struct cpulist *l)
+{
+	json_object *o = json_object_new_array();
+
+	cpulist_for_each(n, l)
+		json_object_array_add(o, json_object_new_int(n));
+	return o;
+}
+
 static json_object *memory_json(const struct memory *m)
 {
 	json_object *o = json_object_new_object();
@@ -100,6 +112,8 @@ static json_object *memory_json(const struct memory *m)
 	json_set_int(o, "page_bytes", m->page_bytes);
 	json_set_int(o, "locked_bytes", m->locked_bytes);
 	json_set_int(o, "resident_bytes", m->resident_bytes);
+	json_set_int(o, "prefaulted_bytes", m->prefaulted_bytes);
+	json_object_object_add(o, "nodes", numbers_json(&m->nodes));
 	return o;
 }
 

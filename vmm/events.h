@@ -18,8 +18,8 @@ struct events {
 	uint64_t init_ns; /* first INIT mark, 0 before */
 };
 
-/* events_started - the vCPUs are placed and about to run */
-int events_started(struct events *ev, const struct vm *vm, struct err *e);
+/* events_started - the vCPUs are placed and about to run; why: of --placement auto, else "" */
+int events_started(struct events *ev, const struct vm *vm, const char *why, struct err *e);
 
 /* events_realtime - --rt-delay is over: placement as it is now */
 int events_realtime(struct events *ev, const struct vm *vm, struct err *e);

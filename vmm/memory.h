@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/cpulist.h"
 #include "lib/err.h"
 
 /* A guest-physical address: cannot be dereferenced or mixed up with a host address. */
@@ -36,16 +37,22 @@ struct memory {
 	uint64_t page_bytes; /* size of the pages behind it */
 	uint64_t locked_bytes; /* read back from the kernel */
 	uint64_t resident_bytes; /* read back from the kernel */
+	uint64_t prefaulted_bytes; /* in the second-level tables before the first instruction */
+	struct cpulist nodes; /* where the pages are, read back; empty without NUMA */
 };
 
 struct mem_opts {
 	uint64_t bytes;
 	enum mem_pages pages; /* MEM_PAGES_AUTO: the largest that are free in number */
 	bool populate; /* fault everything in and lock it; else locked as it is touched */
+	struct cpulist nodes; /* NUMA nodes to take it from; empty: any */
 };
 
 /* mem_check - is the size one that this machine can give? sentences for 0, odd and too much */
 int mem_check(const struct mem_opts *o, struct err *e);
+
+/* mem_page_bytes - the size of the pages that mem_map would take now */
+uint64_t mem_page_bytes(const struct mem_opts *o);
 
 /* mem_map - map, populate, lock, and read back; mem_unmap accepts a zeroed struct */
 int mem_map(struct memory *m, const struct mem_opts *o, struct err *e);

@@ -15,6 +15,8 @@ enum {
 	OPT_HUGEPAGES,
 	OPT_PREFAULT,
 	OPT_CPUS,
+	OPT_PLACEMENT,
+	OPT_VCPUS,
 	OPT_HOUSEKEEPING,
 	OPT_FIFO,
 	OPT_ALLOW_SHARED,
@@ -42,6 +44,9 @@ static const struct argp_option options[] = {
 	{ 0, 0, 0, 0, "Placement:", 2 },
 	{ "cpus", OPT_CPUS, "LIST|MAP", 0,
 	  "host CPUs of the vCPUs, one each: 2-3, or 0:2,1:6 as vCPU:CPU", 2 },
+	{ "placement", OPT_PLACEMENT, "auto", 0,
+	  "choose them: isolated, nohz_full, one NUMA node, whole cores; needs --vcpus", 2 },
+	{ "vcpus", OPT_VCPUS, "N", 0, "how many vCPUs --placement auto finds CPUs for", 2 },
 	{ "housekeeping", OPT_HOUSEKEEPING, "LIST", 0,
 	  "CPUs of all other threads (default: online and not isolated)", 2 },
 	{ "fifo", OPT_FIFO, "PRIO", 0,
@@ -112,6 +117,24 @@ static int set_prefault(struct run_opts *o, const char *text, struct err *e)
 
 	o->mem.populate = i;
 	return i < 0 ? i : 0;
+}
+
+static int set_placement(struct run_opts *o, const char *text, struct err *e)
+{
+	static const char *const names[] = { "auto" };
+	int i = choice("--placement", text, names, ARRAY_SIZE(names), e);
+
+	o->placement_auto = !i;
+	return i;
+}
+
+static int set_vcpus(struct run_opts *o, const char *text, struct err *e)
+{
+	uint64_t n = 0;
+	int ret = opt_u64("--vcpus", text, 1, CPUMAP_VCPUS, &n, e);
+
+	o->vcpus = n;
+	return ret;
 }
 
 static int set_fifo(struct run_opts *o, const char *text, struct err *e)
@@ -185,6 +208,10 @@ static int set(struct run_opts *o, int key, char *arg, struct err *e)
 		return set_prefault(o, arg, e);
 	case OPT_CPUS:
 		return cpumap_parse(&o->map, arg, e);
+	case OPT_PLACEMENT:
+		return set_placement(o, arg, e);
+	case OPT_VCPUS:
+		return set_vcpus(o, arg, e);
 	case OPT_HOUSEKEEPING:
 		o->housekeeping_given = true;
 		return cpulist_parse(&o->housekeeping, arg, e);
@@ -245,6 +272,25 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return set(p->o, key, arg, p->e) < 0 ? EINVAL : 0;
 }
 
+static int check_placement(const struct run_opts *o, struct err *e)
+{
+	if (o->placement_auto && o->map.n)
+		return err_set(e, -EINVAL,
+			       "--cpus and --placement auto contradict each other; give one");
+	if (o->placement_auto && !o->vcpus)
+		return err_set(e, -EINVAL,
+			       "--placement auto: --vcpus is missing: say how many CPUs to find");
+	if (!o->placement_auto && o->vcpus)
+		return err_set(e, -EINVAL,
+			       "--vcpus goes with --placement auto; --cpus names a host CPU for "
+			       "each vCPU");
+	if (!o->placement_auto && !o->map.n)
+		return err_set(e, -EINVAL,
+			       "--cpus is missing: name a host CPU for each vCPU, or use "
+			       "--placement auto");
+	return 0;
+}
+
 int run_opts_parse(struct run_opts *o, int argc, char **argv, struct err *e)
 {
 	static const struct argp argp = { options, parse, NULL, doc };
@@ -261,7 +307,5 @@ int run_opts_parse(struct run_opts *o, int argc, char **argv, struct err *e)
 		return ret;
 	if (!o->boot.kernel)
 		return err_set(e, -EINVAL, "--kernel is missing: name a bzImage or an ELF image");
-	if (!o->map.n)
-		return err_set(e, -EINVAL, "--cpus is missing: name a host CPU for each vCPU");
-	return 0;
+	return check_placement(o, e);
 }

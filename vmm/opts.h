@@ -17,7 +17,9 @@
 struct run_opts {
 	struct boot_opts boot;
 	struct mem_opts mem;
-	struct cpumap map;
+	struct cpumap map; /* empty when CPUs are to be chosen */
+	bool placement_auto;
+	int vcpus; /* with placement_auto */
 	struct cpulist housekeeping;
 	bool housekeeping_given;
 	bool allow_shared, allow_tick;

@@ -14,25 +14,52 @@
 #include "lib/clock.h"
 #include "lib/stop.h"
 #include "vmm/boot.h"
+#include "vmm/cgroup.h"
+#include "vmm/choose.h"
 #include "vmm/io.h"
+#include "vmm/nodes.h"
 #include "vmm/opts.h"
 #include "vmm/place.h"
+#include "vmm/prefault.h"
 #include "vmm/vcpu.h"
 #include "vmm/vmm.h"
 
 struct run {
 	struct run_opts opts;
 	struct cpulist housekeeping;
+	char why[256]; /* what --placement auto has to say for its choice */
 	struct vm vm;
 	struct io io;
 	uint64_t start_ns, overhead_bytes;
 	int freeze_fd;
 };
 
-/* Everything that can be known before the machine is built: cheap, and nothing to undo. */
-static int check(struct run *r, struct err *e)
+/* --placement auto: the map that --cpus would have given */
+static int choose(struct run *r, const struct hostcpus *host, struct err *e)
 {
-	struct cpulist allowed;
+	struct cpulist taken;
+	struct choose_opts o = {
+		.vcpus = r->opts.vcpus,
+		.allow_shared = r->opts.allow_shared,
+		.allow_tick = r->opts.allow_tick,
+		.mem = &r->opts.mem,
+		.taken = &taken,
+	};
+	struct choice c;
+	int ret = choose_taken(&taken, "/proc", getpid(), e);
+
+	if (!ret)
+		ret = choose_cpus(&c, host, "/sys", &o, e);
+	if (ret < 0)
+		return ret;
+	r->opts.map = c.map;
+	snprintf(r->why, sizeof(r->why), "%s", c.why);
+	return 0;
+}
+
+static int check_placement(struct run *r, struct err *e)
+{
+	struct cpulist allowed, cpus;
 	struct place_opts p = {
 		.map = &r->opts.map,
 		.housekeeping = r->opts.housekeeping_given ? &r->opts.housekeeping : NULL,
@@ -41,17 +68,34 @@ static int check(struct run *r, struct err *e)
 		.allow_tick = r->opts.allow_tick,
 	};
 	struct hostcpus host;
-	int ret = mem_check(&r->opts.mem, e);
+	int ret = hostcpus_read(&host, "/sys", e);
 
 	if (!ret)
-		ret = boot_check(&r->opts.boot, r->opts.mem.bytes, e);
-	if (!ret)
-		ret = hostcpus_read(&host, "/sys", e);
-	if (!ret)
 		ret = cpulist_affinity(&allowed, 0, e);
+	if (!ret && r->opts.placement_auto)
+		ret = choose(r, &host, e);
 	if (!ret)
 		ret = place_check(&host, &p, &r->housekeeping, e);
-	return ret;
+	if (ret < 0)
+		return ret;
+	cpus = cpumap_cpus(&r->opts.map);
+	return nodes_of(&r->opts.mem.nodes, "/sys", &cpus, e);
+}
+
+/* Everything that can be known before the machine is built: cheap, and nothing to undo. */
+static int check(struct run *r, struct err *e)
+{
+	const struct mem_opts *m = &r->opts.mem;
+	struct cgroup group;
+	int ret = check_placement(r, e);
+
+	if (!ret)
+		ret = mem_check(m, e);
+	if (!ret)
+		ret = cgroup_find(&group, "/proc", e);
+	if (!ret)
+		ret = cgroup_check_memory(&group, m->bytes, mem_page_bytes(m), e);
+	return ret < 0 ? ret : boot_check(&r->opts.boot, r->opts.mem.bytes, e);
 }
 
 static int open_output(const char *option, const char *path, int *fd, struct err *e)
@@ -135,6 +179,8 @@ static int build(struct run *r, struct err *e)
 	for (int i = 0; !ret && i < r->vm.n_vcpus; i++)
 		ret = vcpu_init(&r->vm.vcpus[i], &entry, e);
 	if (!ret)
+		ret = prefault_guest(&r->vm, e);
+	if (!ret)
 		ret = vcpus_start(&r->vm, e);
 	if (!ret)
 		ret = window_init(&r->io.window, &r->vm, e);
@@ -147,10 +193,12 @@ static int build(struct run *r, struct err *e)
 static int run_guest(struct run *r, struct err *e)
 {
 	struct err first = { 0 };
-	int ret = events_started(&r->io.events, &r->vm, e);
+	int ret = events_started(&r->io.events, &r->vm, r->why, e);
 
 	if (ret < 0)
 		return ret;
+	if (r->why[0])
+		fprintf(stderr, "rtkvm run: placement: %s\n", r->why);
 	if (r->opts.timeout_ns)
 		r->io.deadline_ns = clock_now_ns() + r->opts.timeout_ns;
 	if (!strcmp(r->opts.console, "-"))

@@ -161,6 +161,11 @@ bad 'this machine has' --cpus 0 --allow-shared --memory 100T --hugepages off
 bad 'huge pages: wanted' --cpus 0 --allow-shared --memory 512G --hugepages 1G
 bad '--cpus is missing' --allow-shared
 bad 'empty' --cpus '' --allow-shared
+bad '--vcpus is missing' --placement auto
+bad '--vcpus goes with --placement auto' --cpus 0 --vcpus 1
+bad '"best" is not one of the choices' --placement best --vcpus 1
+bad 'out of range' --placement auto --vcpus 0
+bad 'out of range' --placement auto --vcpus 129
 bad 'CPU list' --cpus 1-x --allow-shared
 bad 'two vCPUs' --cpus 0:0,1:0 --allow-shared
 bad 'does not exist' --cpus 4000 --allow-shared
@@ -171,11 +176,35 @@ bad 'out of range' --cpus 0 --allow-shared --fifo 99
 [ -s /sys/devices/system/cpu/isolated ] && [ "$(cat /sys/devices/system/cpu/isolated)" ] || {
 	bad 'is not isolated .*; boot the host with isolcpus=' --cpus 0
 	bad 'is not isolated .*; boot the host with isolcpus=' --cpus 0 --allow-tick
+	bad 'no CPU of this machine is isolated; boot it with isolcpus=' --placement auto --vcpus 1
+	guest --placement auto 2>"$T/.err" || : # --cpus is given, too
+	like "$(cat "$T/.err")" 'contradict each other' "--cpus and --placement auto"
+	run "$RTKVM" run --kernel "$payload" --append exit:3 --memory 32M --placement auto \
+		--vcpus 1 --allow-shared
+	is "$code" 3 "--placement auto --allow-shared: vCPU 0 on a housekeeping CPU"
+	like "$errs" '^rtkvm run: placement: no CPU is isolated.*shares a housekeeping' "and says so"
 }
 if [ "$cpus" -ge 2 ]; then
 	bad 'is not isolated|carries a vCPU; separate them' --cpus 0 --housekeeping 0
 else
 	skip 1 "one CPU"
+fi
+
+# --- a cgroup that has no room: files of its own, bound over the real ones
+if [ "$(id -u)" = 0 ] && unshare -m true 2>/dev/null; then
+	mkdir -p "$T/cg/a"
+	echo 10485760 >"$T/cg/memory.max"
+	echo 0 >"$T/cg/memory.current"
+	echo 0::/a >"$T/group"
+	cat >"$T/mounts" <<-EOF
+		none $T/cg cgroup2 rw 0 0
+	EOF
+	fails 2 'cg/memory.max leaves 10 of 10 MiB; raise it' "a limit of an ancestor cgroup" \
+		unshare -m sh -c 'mount --bind "$1/group" /proc/$$/cgroup &&
+			mount --bind "$1/mounts" /proc/$$/mounts && shift && exec "$@"' sh "$T" \
+		"$RTKVM" run --kernel "$payload" --cpus 0 --allow-shared --memory 32M --hugepages off
+else
+	skip 1 "no mount namespaces"
 fi
 
 # --- no KVM, no rights

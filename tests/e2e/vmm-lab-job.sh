@@ -47,7 +47,7 @@ start hang --cpus 2 --append "$base rtkvm.exec=\"sleep 1000\""
 limit=150s
 start shared --cpus 1 --append "$base"
 echo 136 >/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages
-start huge --cpus 2 --rt-delay --append "$base rtkvm.exec=\"exit 0\""
+start huge --placement auto --vcpus 1 --rt-delay --append "$base rtkvm.exec=\"exit 0\""
 grep HugePages_Free /proc/meminfo >huge.free
 
 # kill -9 in mid-run

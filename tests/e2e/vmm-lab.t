@@ -59,6 +59,12 @@ is "$(cat "$R/shared.code")" 2 "a CPU that is not isolated"
 like "$(cat "$R/shared.err")" 'CPU 1 is not isolated \(those are 2-3\); boot the host with' "is refused"
 is "$(cat "$R/huge.code") $(ended huge .memory.page_bytes)" "0 2097152" "free huge pages are taken"
 is "$(jq -r 'select(.event=="realtime").vcpus[0].policy' "$R/huge.ev")" fifo "--rt-delay: FIFO once booted"
+is "$(jq -c 'select(.event=="started").vcpus|map(.cpu)' "$R/huge.ev")" '[2]' "--placement auto: CPU 2"
+like "$(cat "$R/huge.err")" '^rtkvm run: placement: CPU 2: isolated and nohz_full, no busy SMT.* node 0 with free huge pages' \
+	"and says why"
+is "$(jq -r 'select(.event=="started").placement' "$R/huge.ev")" \
+	"$(sed 's/^rtkvm run: placement: //' "$R/huge.err")" "in the events, too"
+is "$(ended huge '.memory.nodes|@csv')" 0 "memory is on the vCPU's NUMA node, read back"
 like "$(cat "$R/huge.free")" ' 136$' "and given back"
 is "$(cat "$R/killed.code")" 137 "kill -9"
 like "$(cat "$R/killed.free")" ' 136$' "gives the huge pages back too"

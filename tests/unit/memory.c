@@ -10,6 +10,7 @@
 
 #include "lib/cleanup.h"
 #include "vmm/memory.h"
+#include "vmm/nodes.h"
 
 static void one_door(void **state)
 {
@@ -49,6 +50,8 @@ static void one_door(void **state)
 			assert_null(p);
 		else
 			assert_int_equal(p - ram, rows[i].offset);
+		if (p) /* large pages stay large in the second-level tables */
+			assert_int_equal((uint64_t)(p - ram) % (1 << 30), rows[i].at % (1 << 30));
 	}
 }
 
@@ -81,12 +84,16 @@ static void refuses_sizes(void **state)
 
 static void maps_resident_and_aligned(void **state)
 {
-	const struct mem_opts o = { .bytes = 4 << 20, .pages = MEM_PAGES_4K, .populate = true };
+	struct mem_opts o = { .bytes = 4 << 20, .pages = MEM_PAGES_4K, .populate = true };
 	struct err e = { 0 };
 	struct memory m = { 0 };
-	int ret = mem_map(&m, &o, &e);
+	struct cpulist online;
+	int ret;
 
 	(void)state;
+	assert_int_equal(cpulist_read(&online, "/sys/devices/system/cpu/online", &e), 0);
+	assert_int_equal(nodes_of(&o.nodes, "/sys", &online, &e), 0);
+	ret = mem_map(&m, &o, &e);
 	if (ret == -EPERM || ret == -ENOMEM) {
 		print_message("no right to lock 4 MiB: %s\n", e.text);
 		skip();
@@ -95,6 +102,7 @@ static void maps_resident_and_aligned(void **state)
 	assert_int_equal((uintptr_t)m.host % (1ull << 30), 0);
 	assert_int_equal(m.resident_bytes, o.bytes);
 	assert_true(m.locked_bytes >= o.bytes);
+	assert_true(cpulist_empty(&m.nodes) == cpulist_empty(&o.nodes)); /* read back */
 	for (uint64_t i = 0; i < o.bytes; i += 4096)
 		assert_int_equal(m.host[i], 0);
 	mem_unmap(&m);

@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <limits.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include <unistd.h>
+
+#include "lib/cleanup.h"
+#include "lib/file.h"
+#include "vmm/choose.h"
+#include "vmm/nodes.h"
+
+static char root[64];
+
+static int make_root(void **state)
+{
+	(void)state;
+	snprintf(root, sizeof(root), "/tmp/rtkvm-choose.XXXXXX");
+	return mkdtemp(root) ? 0 : -1;
+}
+
+static int remove_root(void **state)
+{
+	struct err e = { 0 };
+
+	(void)state;
+	return file_remove_tree(root, &e);
+}
+
+static void put(const char *text, const char *fmt, ...)
+{
+	char name[256], path[PATH_MAX], dir[PATH_MAX];
+	struct err e = { 0 };
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(name, sizeof(name), fmt, args);
+	va_end(args);
+	assert_non_null(file_path(path, sizeof(path), "%s/%s", root, name));
+	memcpy(dir, path, sizeof(dir));
+	*strrchr(dir, '/') = '\0';
+	assert_int_equal(file_mkdirs(dir, &e), 0);
+	assert_int_equal(file_replace(path, text, strlen(text), &e), 0);
+}
+
+static struct cpulist set(const char *text)
+{
+	struct cpulist l = { 0 };
+	struct err e = { 0 };
+
+	if (text && text[0])
+		assert_int_equal(cpulist_parse(&l, text, &e), 0);
+	return l;
+}
+
+enum { NODES = 2, SHARED = 1, TICK = 2 };
+
+/* A host of 8 CPUs; smt: CPU n and n ^ 1 are one core. */
+struct row {
+	const char *isolated, *nohz; /* nohz NULL: the same */
+	bool smt;
+	const char *node[NODES]; /* their CPUs; none: no NUMA */
+	unsigned int huge[NODES]; /* free 2 MiB pages */
+	const char *taken;
+	int vcpus, allow;
+	enum mem_pages pages;
+	const char *want; /* host CPUs of the vCPUs, or the reason */
+	const char *why; /* a part of the explanation */
+};
+
+static void lay_out(const struct row *r)
+{
+	char text[64];
+
+	for (int cpu = 0; cpu < 8; cpu++) {
+		snprintf(text, sizeof(text), r->smt ? "%d,%d\n" : "%d\n", cpu & ~1, cpu | 1);
+		if (!r->smt)
+			snprintf(text, sizeof(text), "%d\n", cpu);
+		put(text, "devices/system/cpu/cpu%d/topology/thread_siblings_list", cpu);
+	}
+	for (int n = 0; n < NODES && r->node[n]; n++) {
+		snprintf(text, sizeof(text), "0-%d\n", n);
+		put(text, "devices/system/node/online");
+		put(text, "devices/system/node/has_memory");
+		put(r->node[n], "devices/system/node/node%d/cpulist", n);
+		snprintf(text, sizeof(text), "%u\n", r->huge[n]);
+		put(text, "devices/system/node/node%d/hugepages/hugepages-2048kB/free_hugepages",
+		    n);
+		put("Node 0 MemFree:  900000 kB\nNode 0 FilePages: 200000 kB\n",
+		    "devices/system/node/node%d/meminfo", n);
+	}
+}
+
+static void check(const struct row *r, size_t i)
+{
+	struct hostcpus h = { .present = set("0-7"),
+			      .online = set("0-7"),
+			      .isolated = set(r->isolated),
+			      .nohz_full = set(r->nohz ? r->nohz : r->isolated),
+			      .has_nohz_full = true };
+	struct mem_opts mem = { .bytes = 256 << 20, .pages = r->pages };
+	struct cpulist taken = set(r->taken);
+	struct choose_opts o = { .vcpus = r->vcpus,
+				 .allow_shared = r->allow == SHARED,
+				 .allow_tick = r->allow == TICK,
+				 .mem = &mem,
+				 .taken = &taken };
+	struct err e = { 0 };
+	struct choice c;
+	char got[64] = "";
+
+	if (choose_cpus(&c, &h, root, &o, &e) < 0) {
+		if (!strstr(e.text, r->want))
+			fail_msg("row %zu: %s", i, e.text);
+		return;
+	}
+	for (int k = 0; k < c.map.n; k++)
+		snprintf(got + strlen(got), sizeof(got) - strlen(got), "%s%d", k ? " " : "",
+			 c.map.host[k]);
+	if (strcmp(got, r->want))
+		fail_msg("row %zu: CPU %s, not %s", i, got, r->want);
+	if (r->why && !strstr(c.why, r->why))
+		fail_msg("row %zu: %s", i, c.why);
+}
+
+static void chooses(void **state)
+{
+	static const struct row rows[] = {
+		{ .isolated = "2-7", .vcpus = 2, .want = "2 3", .why = "isolated and nohz_full" },
+		{ .isolated = "2-7", .smt = true, .vcpus = 3, .want = "2 4 6" },
+		{ .isolated = "2-7",
+		  .smt = true,
+		  .vcpus = 4,
+		  .want = "3 at best (CPU 2,4,6), isolated there are 2-7: 3,5,7 beside a busy" },
+		{ .isolated = "3-7",
+		  .smt = true,
+		  .vcpus = 3, /* 2 keeps house beside 3 */
+		  .want = "2 at best (CPU 4,6)" },
+		{ .isolated = "2-7",
+		  .taken = "4",
+		  .vcpus = 3,
+		  .smt = true,
+		  .want = "4 taken by a pinned thread, 3,5,7 beside" },
+		{ .isolated = "2-7", .taken = "2,6", .vcpus = 3, .want = "3 4 5" },
+		{ .isolated = "2-5", .nohz = "4-7", .vcpus = 2, .want = "4 5" },
+		{ .isolated = "2-5", .nohz = "4-7", .vcpus = 3, .want = "2-3 not nohz_full" },
+		{ .isolated = "2-5",
+		  .nohz = "4-7",
+		  .vcpus = 3,
+		  .allow = TICK,
+		  .want = "2 3 4",
+		  .why = "not nohz_full" },
+		{ .isolated = "", .vcpus = 1, .want = "no CPU of this machine is isolated" },
+		{ .isolated = "",
+		  .vcpus = 1,
+		  .allow = SHARED,
+		  .want = "7",
+		  .why = "vCPU 0 shares" },
+		{ .isolated = "6-7", .vcpus = 3, .allow = SHARED, .want = "5 6 7" },
+		{ .isolated = "6-7", .vcpus = 4, .allow = SHARED, .want = "3 CPUs wanted" },
+		{ .isolated = "6-7", .vcpus = 2, .allow = SHARED, .want = "6 7" },
+		/* two nodes: enough CPUs first, then huge pages, then more CPUs to spare */
+		{ .isolated = "2-3,5-7",
+		  .node = { "0-3", "4-7" },
+		  .vcpus = 2,
+		  .want = "5 6",
+		  .why = "NUMA node 1" },
+		{ .isolated = "2-3,5-7",
+		  .node = { "0-3", "4-7" },
+		  .huge = { 128, 0 },
+		  .vcpus = 2,
+		  .want = "2 3",
+		  .why = "NUMA node 0 with free huge pages" },
+		{ .isolated = "2-3,5-7",
+		  .node = { "0-3", "4-7" },
+		  .huge = { 128, 0 },
+		  .vcpus = 3,
+		  .want = "5 6 7" },
+		{ .isolated = "2-3,5-7",
+		  .node = { "0-3", "4-7" },
+		  .huge = { 128, 0 },
+		  .vcpus = 3,
+		  .pages = MEM_PAGES_2M,
+		  .want = "no NUMA node has both 3 CPUs for vCPUs and 256" },
+		{ .isolated = "2-3,5-7",
+		  .node = { "0-3", "4-7" },
+		  .huge = { 0, 128 },
+		  .vcpus = 2,
+		  .pages = MEM_PAGES_2M,
+		  .want = "5 6" },
+		{ .isolated = "2-3,6-7",
+		  .node = { "0-3", "4-7" },
+		  .vcpus = 3, /* not across nodes */
+		  .want = "3 CPUs wanted, NUMA node 0 has 2 at best" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		lay_out(&rows[i]);
+		check(&rows[i], i);
+		remove_root(state);
+		assert_int_equal(make_root(state), 0);
+	}
+}
+
+static void memory_of_nodes(void **state)
+{
+	static const struct row two = { .node = { "0-3", "4-7" }, .huge = { 3, 5 } };
+	struct cpulist nodes, cpus = set("2,6"), none = { 0 }, second = set("1");
+	struct err e = { 0 };
+
+	(void)state;
+	assert_int_equal(nodes_of(&nodes, root, &cpus, &e), 0); /* no NUMA */
+	assert_true(cpulist_empty(&nodes));
+	lay_out(&two);
+	put("7\n", "kernel/mm/hugepages/hugepages-2048kB/free_hugepages");
+	assert_int_equal(nodes_of(&nodes, root, &cpus, &e), 0);
+	assert_int_equal(cpulist_count(&nodes), 2);
+	assert_int_equal(nodes_free_bytes(root, &nodes, 2 << 20), 8 * (2ull << 20));
+	assert_int_equal(nodes_free_bytes(root, &second, 2 << 20), 5 * (2ull << 20));
+	assert_int_equal(nodes_free_bytes(root, &none, 2 << 20), 7 * (2ull << 20));
+	assert_int_equal(nodes_free_bytes(root, &second, 4096), 1100000 * 1024ull);
+	put("0\n", "devices/system/node/has_memory"); /* node 1 has CPUs only */
+	assert_int_equal(nodes_of(&nodes, root, &cpus, &e), 0);
+	assert_false(cpulist_has(&nodes, 1));
+}
+
+static void finds_pinned_threads(void **state)
+{
+	static const char status[] = "Name:\tx\nCpus_allowed:\tf\nCpus_allowed_list:\t%s\nx:\t1\n";
+	static const struct {
+		int pid;
+		const char *cpus, *stat;
+	} rows[] = {
+		{ 10, "3", "10 (vcpu) (0) S 1 1 1 0 -1 4194304 0 0" },
+		{ 11, "4", "11 (ksoftirqd/4) S 2 0 0 0 -1 69238848 0 0" }, /* PF_KTHREAD */
+		{ 12, "5-6", "12 (sh) S 1 1 1 0 -1 4194304 0 0" },
+		{ 13, "6", "13 (self) S 1 1 1 0 -1 4194304 0 0" },
+		{ 14, "garbage", "" },
+	};
+	struct cpulist taken;
+	struct err e = { 0 };
+	char text[256];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		snprintf(text, sizeof(text), status, rows[i].cpus);
+		put(text, "%d/task/%d/status", rows[i].pid, rows[i].pid);
+		put(rows[i].stat, "%d/task/%d/stat", rows[i].pid, rows[i].pid);
+	}
+	put("x", "uptime");
+	assert_int_equal(choose_taken(&taken, root, 13, &e), 0);
+	assert_string_equal(cpulist_format(&taken, text, sizeof(text)), "3");
+	assert_true(choose_taken(&taken, "/nowhere", 0, &e) < 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(chooses, make_root, remove_root),
+		cmocka_unit_test_setup_teardown(memory_of_nodes, make_root, remove_root),
+		cmocka_unit_test_setup_teardown(finds_pinned_threads, make_root, remove_root),
+	};
+
+	return cmocka_run_group_tests_name("choose", tests, NULL, NULL);
+}
