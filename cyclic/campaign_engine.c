@@ -9,7 +9,7 @@
 #include "cyclic/campaign_job.h"
 #include "cyclic/campaign_loads.h"
 #include "cyclic/campaign_plan.h"
-#include "cyclic/progress.h"
+#include "lib/progress.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "lib/file.h"

@@ -19,7 +19,7 @@
 #include "cyclic/cyclic.h"
 #include "cyclic/ended.h"
 #include "cyclic/outcome.h"
-#include "cyclic/progress.h"
+#include "lib/progress.h"
 #include "cyclic/qemu.h"
 #include "cyclic/show.h"
 #include "cyclic/tracer.h"

@@ -5,7 +5,7 @@
 #include <sched.h>
 #include <string.h>
 
-#include "cyclic/threads.h"
+#include "lib/threads.h"
 #include "lib/cleanup.h"
 #include "lib/json.h"
 

@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "cyclic/threads.h"
+#include "lib/threads.h"
 #include "lib/abi.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"

@@ -13,7 +13,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "cyclic/progress.h"
+#include "lib/progress.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "lib/json.h"

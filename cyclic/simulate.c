@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "cyclic/progress.h"
+#include "lib/progress.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "lib/stop.h"

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "cyclic/qemu.h"
-#include "cyclic/threads.h"
+#include "lib/threads.h"
 #include "cyclic/vmproc.h"
 #include "lib/cleanup.h"
 

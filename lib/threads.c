@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "cyclic/threads.h"
+#include "lib/threads.h"
 
 #include <errno.h>
 #include <limits.h>

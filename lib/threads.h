@@ -2,8 +2,8 @@
 /*
  * threads - what /proc tells about another process's threads
  */
-#ifndef RTKVM_CYCLIC_THREADS_H
-#define RTKVM_CYCLIC_THREADS_H
+#ifndef RTKVM_LIB_THREADS_H
+#define RTKVM_LIB_THREADS_H
 
 #include <stdint.h>
 #include <sys/types.h>

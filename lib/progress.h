@@ -2,8 +2,8 @@
 /*
  * progress - one line on a terminal's stderr: percentage and time left; nothing elsewhere
  */
-#ifndef RTKVM_CYCLIC_PROGRESS_H
-#define RTKVM_CYCLIC_PROGRESS_H
+#ifndef RTKVM_LIB_PROGRESS_H
+#define RTKVM_LIB_PROGRESS_H
 
 #include <stdbool.h>
 #include <stdint.h>

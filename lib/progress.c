@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "cyclic/progress.h"
+#include "lib/progress.h"
 
 #include <stdio.h>
 #include <unistd.h>
