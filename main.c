@@ -23,6 +23,7 @@ struct verb {
 
 static const struct verb verbs[] = {
 	{ "run", vmm_run, "boot a guest on isolated CPUs" },
+	{ "bench", vmm_bench, "measure timer lateness and gaps with a guest without a kernel" },
 	{ "guest", guests_guest, "build and list guest images" },
 	{ "lab", guests_lab, "build and run the lab: an emulated real-time KVM host" },
 	{ "hwlat", hwlat_detect, "find what takes the CPUs away: firmware, interrupts, threads" },

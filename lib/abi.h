@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * abi - what a guest and the host agree on: four ports and one frame
+ * abi - what a guest and the host agree on: four ports, one frame, the results of a benchmark
  *
  * Used by the VMM, the guest's init, flat payloads and the harness; includes only <stdint.h>.
  * The ports work under QEMU too: isa-debug-exit at ABI_EXIT_PORT, isa-debugcon at the data and
@@ -46,6 +46,78 @@ struct abi_frame {
 
 #define ABI_FRAME_MAX_BYTES (64u << 20) /* a longer file is an error on both sides */
 
+/*
+ * What a measuring payload (guests/flat) sends as the file "rows": struct abi_bench, then its rows,
+ * each a struct abi_bench_row and its bins (ABI_BENCH_BIN), indices ascending. Times are cycles of
+ * the TSC. The payload "gap" sends a second file "gaps": an array of struct abi_bench_gap.
+ */
+#define ABI_BENCH_MAGIC 0x424b5452u /* "RTKB", little-endian */
+
+struct abi_bench {
+	uint32_t magic;
+	uint32_t rows;
+	uint64_t start, end; /* TSC at both ends of the measurement */
+};
+
+enum abi_bench_kind {
+	ABI_BENCH_LOOP, /* gap: every turn of the loop shorter than the threshold */
+	ABI_BENCH_GAP, /* gap: the others */
+	ABI_BENCH_HLT, /* timer: lateness of an interrupt that wakes HLT */
+	ABI_BENCH_SPIN, /* timer: of one that interrupts a loop */
+	ABI_BENCH_KINDS
+};
+
+struct abi_bench_row {
+	uint32_t kind;
+	uint32_t bins;
+	uint64_t period; /* timer: cycles between deadlines; else 0 */
+	uint64_t n, min, max; /* min and max are exact; 0 when n is */
+	uint64_t missed; /* timer: deadlines that had passed before they could be set */
+};
+
+struct abi_bench_gap {
+	uint64_t tsc; /* at its start */
+	uint64_t length;
+};
+
+/* A bin as sent: its index above, its count below. */
+#define ABI_BENCH_COUNT_BITS	    48
+#define ABI_BENCH_BIN(index, count) ((uint64_t)(index) << ABI_BENCH_COUNT_BITS | (count))
+
+/*
+ * Bins are log-linear: values below 256 have their own, each power of two above has 256. The host
+ * does its arithmetic with these two, the payload with abi_bench_index.
+ */
+#define ABI_BENCH_SUB_BITS 8
+#define ABI_BENCH_BINS	   ((64 - ABI_BENCH_SUB_BITS + 1) << ABI_BENCH_SUB_BITS)
+
+static inline uint32_t abi_bench_index(uint64_t value)
+{
+	uint32_t shift;
+
+	if (value >> ABI_BENCH_SUB_BITS == 0)
+		return value;
+	shift = 63 - ABI_BENCH_SUB_BITS - __builtin_clzll(value);
+	return (shift << ABI_BENCH_SUB_BITS) + (value >> shift);
+}
+
+static inline uint64_t abi_bench_high(uint32_t index)
+{
+	uint32_t shift = index >> ABI_BENCH_SUB_BITS;
+
+	if (!shift--)
+		return index;
+	return (((uint64_t)index - (shift << ABI_BENCH_SUB_BITS) + 1) << shift) - 1;
+}
+
+/* Exit codes of a measuring payload beside 0. */
+enum abi_bench_exit {
+	ABI_BENCH_BAD_ARGS = 64,
+	ABI_BENCH_NO_DEADLINE, /* CPUID shows no TSC-deadline timer */
+	ABI_BENCH_NO_X2APIC,
+};
+
+_Static_assert(sizeof(struct abi_bench_row) == 48, "a row is 48 bytes on every compiler");
 _Static_assert(sizeof(struct abi_frame) == 64, "frame header is 64 bytes on every compiler");
 
 #endif

@@ -2,15 +2,16 @@
 /*
  * vmm - a virtual machine monitor for real-time guests, on /dev/kvm
  *
- * Verbs: run (boot one guest, end with its job's exit code).
+ * Verbs: run (boot one guest, end with its job's exit code), bench (measure with a flat payload).
  * Threads: main (the I/O thread: console, data, events, time limit; housekeeping CPUs) and one
  * vcpuN per vCPU (one host CPU each, SCHED_FIFO). Nothing else runs.
- * Files written: what --console, --data and --events name, nothing beside them.
+ * Files written: what --console, --data and --events name; bench: the run directory of --out.
  * Must not know: guest images, the lab, reports, other parts' structs.
  *
  * Inside: run.c sets up and tears down; vm.[ch] is the machine, vcpu.c its threads and the one
  * exit switch; devices implement struct vdev_ops (vdev.h) and stand in devices.c; io.[ch] is the
  * main thread's loop; everything guest-written is checked where it is read.
+ * bench*.c starts run as a child, so that what is measured is what users run.
  */
 #ifndef RTKVM_VMM_VMM_H
 #define RTKVM_VMM_VMM_H
@@ -19,5 +20,8 @@
 
 /* vmm_run - `rtkvm run`: boot a guest on isolated CPUs; returns the guest job's exit code */
 int vmm_run(int argc, char **argv, struct err *e);
+
+/* vmm_bench - `rtkvm bench`: a measuring payload and its figures; a verdict or -errno */
+int vmm_bench(int argc, char **argv, struct err *e);
 
 #endif

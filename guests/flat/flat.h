@@ -41,6 +41,17 @@ static inline uint64_t rdtsc(void)
 	return (uint64_t)hi << 32 | lo;
 }
 
+/* irqs_on, irqs_off - interrupts that came meanwhile are taken between the two */
+static inline void irqs_on(void)
+{
+	__asm__ volatile("sti" : : : "memory");
+}
+
+static inline void irqs_off(void)
+{
+	__asm__ volatile("cli" : : : "memory");
+}
+
 static inline void wrmsr(uint32_t msr, uint64_t v)
 {
 	__asm__ volatile("wrmsr" : : "c"(msr), "a"((uint32_t)v), "d"((uint32_t)(v >> 32)));

@@ -1,0 +1,131 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# rtkvm bench on /dev/kvm: the figures hold together, bad input is one line, nothing is left behind
+# shellcheck source=tests/e2e/tap.sh
+. tests/e2e/tap.sh
+
+[ -w /dev/kvm ] || skip_all "no usable /dev/kvm"
+[ "$(id -u)" = 0 ] || skip_all "SCHED_FIFO and locked memory need root"
+
+bench() {
+	"$RTKVM" bench "$@" --cpu 0 --allow-shared
+}
+
+# --- gap
+run bench gap --duration 500ms --threshold 1ms --json --out "$T/gap"
+is "$code" 0 "gap: $errs"
+printf '%s\n' "$out" >"$T/gap.json"
+gap() {
+	jq -c "$1" "$T/gap.json"
+}
+is "$(gap '[.schema,.payload,.vmm,.cpu,.policy,.priority]')" '[1,"gap","rtkvm",0,"fifo",1]' \
+	"what ran where, the policy read back"
+is "$(gap '.rows[0]|.duration_ns >= 5e8 and .loops > 100 and .loop_min_ns > 0')" true "the loop ran"
+is "$(gap '.rows[0]|.loop_min_ns <= .loop_median_ns and .loop_median_ns < .threshold_ns')" true \
+	"its turns are shorter than the threshold"
+is "$(gap '.rows[0]|.n == (.gaps|length) + .lost')" true "every gap is listed or counted as lost"
+is "$(gap '.rows[0]|. as $r|all(.gaps[]; .length_ns >= $r.threshold_ns and
+	.at_ns + .length_ns <= $r.duration_ns + 1 and .tsc > 0)')" true "gaps lie within the run"
+is "$(gap '.page_faults')" 0 "no page fault of the vCPU's thread"
+is "$(gap '.userspace_exits')" 1 "nothing left the guest but the mark at the end"
+
+# a gap of a known length: the VMM stopped in the middle (as an SMI stops a CPU)
+"$RTKVM" bench gap --cpu 0 --allow-shared --duration 3s --threshold 100ms --json >"$T/gap.json" 9>&- &
+bench=$!
+vmm=
+for _ in $(seq 200); do
+	vmm=$(pgrep -P $bench | head -n 1)
+	[ -n "$vmm" ] && grep -qsx vcpu0 /proc/"$vmm"/task/*/comm && break
+	sleep 0.02
+done
+sleep 1
+before=$(date +%s%N)
+kill -STOP "$vmm"
+sleep 0.4
+kill -CONT "$vmm"
+after=$(date +%s%N)
+wait $bench
+is "$?" 0 "gap with a stopped VMM"
+is "$(gap "any(.rows[0].gaps[]; .length_ns > 390e6 and .length_ns < $((after - before)) + 100e6)")" true \
+	"finds a stop of 0.4 s: $(gap '[.rows[0].gaps[].length_ns]'), at most $((after - before)) ns"
+
+# --- timer
+run bench timer --duration 1s --period 2ms,5ms --json --out "$T/timer"
+is "$code" 0 "timer: $errs"
+printf '%s\n' "$out" >"$T/timer.json"
+timer() {
+	jq -c "$1" "$T/timer.json"
+}
+is "$(timer '[.rows[]|[.mode,.period_ns]]')" \
+	'[["hlt",2000000],["spin",2000000],["hlt",5000000],["spin",5000000]]' "the rows asked for"
+# 250 ms a row; a deadline is met or missed, but the last few may lie beyond the end
+is "$(timer 'all(.rows[]; (.n + .missed) as $all|(250e6 / .period_ns) as $want|
+	.n > 0 and $all <= $want and $all >= $want * 0.9 - 2)')" true \
+	"deadlines are met or counted as missed: $(timer '[.rows[]|[.n,.missed]]')"
+is "$(timer 'all(.rows[]; .min_ns <= .p50_ns and .p50_ns <= .max_ns)')" true "min <= median <= max"
+is "$(timer '.tsc_hz as $hz|all(.rows[]; (.max_cycles * 1e9 / $hz - .max_ns)|fabs <= 2)')" true \
+	"cycles and ns agree"
+is "$(timer 'all(.rows[]; .p999_ns == null)')" true "no quantile without samples behind it"
+run bench timer --duration 500ms --period 5ms --fifo 3
+like "$out" '^conditions: ' "the table starts with the conditions"
+like "$out" '^spin +5000 ' "and has its rows"
+is "$(bench timer --duration 300ms --period 5ms --fifo 0 --json | jq -c '[.policy,.priority]')" \
+	'["other",0]' "--fifo 0"
+
+# --- the run directory
+for d in gap timer; do
+	run "$RTKVM" report "$T/$d"
+	is "$code" 0 "rtkvm report reads $d: $errs"
+	is "$(jq -r .asked.instrument "$T/$d/run.json")" $d "run.json names $d"
+	is "$(jq -r '.verdict' "$T/$d/run.json")" pass "its verdict"
+done
+is "$(jq -c '[.cpus[].instrument]|sort' "$T/timer/run.json")" \
+	'["timer-hlt-2000us","timer-hlt-5000us","timer-spin-2000us","timer-spin-5000us"]' "an instrument a row"
+if [ -x build/tests/tools/schema ]; then
+	run build/tests/tools/schema docs/run.schema.json "$T/gap/run.json" "$T/timer/run.json"
+	is "$code" 0 "they hold to the schema: $out"
+else
+	skip 1 "build/tests/tools/schema is not built"
+fi
+
+# --- bad input
+fails 2 'name a payload' "no payload" "$RTKVM" bench
+fails 2 'payload "x" is unknown' "unknown payload" "$RTKVM" bench x
+fails 2 'does not exist' "no such CPU" "$RTKVM" bench gap --cpu 4000 --allow-shared
+isolated=$(cat /sys/devices/system/cpu/isolated)
+if [ -z "$isolated" ]; then
+	fails 2 'no isolated CPU; name one' "no CPU named" "$RTKVM" bench gap
+	fails 2 'is not isolated' "a shared CPU" "$RTKVM" bench gap --cpu 0
+else
+	skip 2 "this machine has isolated CPUs"
+fi
+fails 2 'turn of the loop takes at least [0-9]+ ns here|conditions' "threshold below the loop" \
+	sh -c '"$@" || exit; echo conditions >&2; exit 2' sh "$RTKVM" bench gap --cpu 0 --allow-shared \
+	--duration 200ms --threshold 100ns
+fails 2 'not empty|exists' "--out that is there" bench gap --duration 200ms --threshold 1s \
+	--out "$T/gap"
+if unshare -m true 2>/dev/null; then
+	fails 2 'opening /dev/kvm failed' "no /dev/kvm" unshare -m sh -c \
+		'mount -t tmpfs none /dev && exec "$@"' sh "$RTKVM" bench gap --cpu 0 --allow-shared
+else
+	skip 1 "no mount namespaces"
+fi
+
+# --- interrupted
+"$RTKVM" bench gap --cpu 0 --allow-shared --duration 60s 9>&- >/dev/null 2>"$T/int.err" &
+bench=$!
+sleep 1
+vmm=$(pgrep -P $bench)
+kill -INT $bench
+wait $bench
+is "$?" 3 "SIGINT: exit code 3"
+like "$(cat "$T/int.err")" '^rtkvm bench: interrupted' "says so"
+"$RTKVM" bench gap --cpu 0 --allow-shared --duration 60s 9>&- >/dev/null 2>&1 &
+bench=$!
+sleep 1
+vmm=$vmm,$(pgrep -P $bench)
+kill -KILL $bench
+wait $bench 2>/dev/null
+sleep 0.5
+is "$(ps -o stat= -o comm= -p "$vmm" | grep -v '^Z')" "" "no VMM outlives it"
+done_testing

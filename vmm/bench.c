@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* bench - the verb: a payload's command line, its run, its result */
+#include "vmm/bench.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/kvm.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+
+#include "lib/cleanup.h"
+#include "lib/clock.h"
+#include "lib/stop.h"
+#include "vmm/place.h"
+#include "vmm/vmm.h"
+
+enum { APPEND_BYTES = 512 };
+
+/* The guest's TSC as KVM runs it, from a machine that is made for this question only. */
+static int read_tsc_khz(uint64_t *khz, struct err *e)
+{
+	_cleanup_close_ int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC), vm = -1, vcpu = -1;
+	int n;
+
+	if (kvm < 0)
+		return err_sys(e, "opening /dev/kvm failed");
+	vm = ioctl(kvm, KVM_CREATE_VM, 0);
+	vcpu = vm < 0 ? -1 : ioctl(vm, KVM_CREATE_VCPU, 0ul);
+	if (vcpu < 0)
+		return err_sys(e, "asking KVM for the TSC frequency failed");
+	n = ioctl(vcpu, KVM_GET_TSC_KHZ, 0);
+	*khz = n;
+	return n > 0 ? 0 : err_set(e, -EIO, "KVM does not know the TSC frequency: not stable");
+}
+
+/* The first isolated CPU, unless one was named. */
+static int choose_cpu(struct bench_opts *o, struct err *e)
+{
+	struct host_cpus host;
+	struct cpulist usable;
+	int ret;
+
+	if (o->cpu >= 0)
+		return 0;
+	ret = place_read(&host, "/sys", e);
+	if (ret < 0)
+		return ret;
+	usable = cpulist_and(&host.isolated, &host.online);
+	o->cpu = cpulist_next(&usable, 0);
+	if (o->cpu < 0)
+		return err_set(e, -EINVAL,
+			       "--cpu is missing and this host has no isolated CPU; name one, with "
+			       "--allow-shared");
+	return 0;
+}
+
+static uint64_t to_cycles(const struct bench *b, uint64_t ns)
+{
+	return (unsigned __int128)ns * b->tsc_khz / 1000000;
+}
+
+/* The payload knows cycles only: what they are worth is settled here, in one place. */
+static void write_append(const struct bench *b, char text[static APPEND_BYTES])
+{
+	const struct bench_opts *o = &b->opts;
+	int at;
+
+	if (o->payload == BENCH_GAP) {
+		snprintf(text, APPEND_BYTES, "cycles=%" PRIu64 " threshold=%" PRIu64,
+			 to_cycles(b, o->duration_ns), to_cycles(b, o->threshold_ns));
+		return;
+	}
+	at = snprintf(text, APPEND_BYTES, "cycles=%" PRIu64,
+		      to_cycles(b, o->duration_ns) / (2 * o->n_periods));
+	for (size_t i = 0; i < o->n_periods; i++)
+		at += snprintf(text + at, APPEND_BYTES - at, " period=%" PRIu64,
+			       to_cycles(b, o->period_ns[i]));
+}
+
+/* Does what came belong to what was asked? */
+static int check_rows(const struct bench *b, struct err *e)
+{
+	const struct bench_result *r = &b->result;
+	size_t want = b->opts.payload == BENCH_GAP ? 2 : 2 * b->opts.n_periods;
+	uint32_t first = b->opts.payload == BENCH_GAP ? ABI_BENCH_LOOP : ABI_BENCH_HLT;
+
+	for (size_t i = 0; i < r->n; i++)
+		if (r->n != want || r->row[i].head.kind != first + i % 2)
+			return err_set(e, -EPROTO,
+				       "the payload's result is damaged: other rows than asked");
+	if (b->opts.payload == BENCH_GAP && !r->row[0].head.n)
+		return err_set(e, -EINVAL,
+			       "--threshold: one turn of the loop takes at least %" PRIu64
+			       " ns here, so every turn is a gap; give a longer one",
+			       bench_ns(r->row[1].head.min, b->tsc_khz));
+	return 0;
+}
+
+static int take_result(struct bench *b, struct err *e)
+{
+	struct frames f;
+	int ret = frames_parse(&f, b->vm.data, b->vm.len, e);
+
+	if (ret < 0)
+		return ret;
+	ret = bench_result_parse(&b->result, &f, e);
+	frames_free(&f);
+	return ret < 0 ? ret : check_rows(b, e);
+}
+
+static int measure(struct bench *b, struct err *e)
+{
+	char append[APPEND_BYTES];
+	int ret = choose_cpu(&b->opts, e);
+
+	if (!ret)
+		ret = read_tsc_khz(&b->tsc_khz, e);
+	if (ret < 0)
+		return ret;
+	write_append(b, append);
+	b->start_wall_ns = clock_wall_ns();
+	b->start_mono_ns = clock_now_ns();
+	ret = bench_vm_run(&b->vm, &b->opts, append, e);
+	return ret < 0 ? ret : take_result(b, e);
+}
+
+static int show(const struct bench *b, struct err *e)
+{
+	json_object *o = b->opts.json ? bench_json(b) : NULL;
+	int ret = b->opts.out ? bench_save(b, e) : 0;
+
+	if (ret >= 0 && o)
+		printf("%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY));
+	else if (ret >= 0)
+		bench_print(b);
+	json_object_put(o);
+	return ret;
+}
+
+int vmm_bench(int argc, char **argv, struct err *e)
+{
+	struct bench *b = calloc(1, sizeof(*b));
+	int ret;
+
+	if (!b)
+		return err_set(e, -ENOMEM, "no memory");
+	ret = bench_opts_parse(&b->opts, argc, argv, e);
+	if (!ret) {
+		stop_install();
+		ret = measure(b, e);
+	}
+	if (!ret)
+		ret = show(b, e);
+	bench_vm_free(&b->vm);
+	free(b);
+	return ret;
+}

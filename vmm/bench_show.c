@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/cleanup.h"
+#include "lib/json.h"
+#include "results/record.h"
+#include "vmm/bench.h"
+
+/* The figures of a row, in the order in which tables show them. */
+static const struct quantile {
+	const char *key, *label;
+	double q;
+} quantiles[] = { { "p50", "p50", 0.5 }, { "p99", "p99", 0.99 }, { "p999", "p99.9", 0.999 } };
+
+static const char *mode_name(uint32_t kind)
+{
+	return kind == ABI_BENCH_HLT ? "hlt" : "spin";
+}
+
+static uint64_t ns(const struct bench *b, uint64_t cycles)
+{
+	return bench_ns(cycles, b->tsc_khz);
+}
+
+/* "KEY_ns" and "KEY_cycles"; NULL: null, too few samples. */
+static void add_figure(json_object *o, const struct bench *b, const char *key,
+		       const uint64_t *cycles)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "%s_ns", key);
+	json_object_object_add(o, name, cycles ? json_object_new_uint64(ns(b, *cycles)) : NULL);
+	snprintf(name, sizeof(name), "%s_cycles", key);
+	json_object_object_add(o, name, cycles ? json_object_new_uint64(*cycles) : NULL);
+}
+
+static void add_figures(json_object *o, const struct bench *b, const struct bench_row *row)
+{
+	uint64_t cycles;
+
+	json_set_int(o, "n", row->head.n);
+	add_figure(o, b, "min", row->head.n ? &row->head.min : NULL);
+	for (size_t i = 0; i < ARRAY_SIZE(quantiles); i++)
+		add_figure(o, b, quantiles[i].key,
+			   bench_quantile(row, quantiles[i].q, &cycles) ? &cycles : NULL);
+	add_figure(o, b, "max", row->head.n ? &row->head.max : NULL);
+}
+
+static json_object *timer_row(const struct bench *b, size_t i)
+{
+	const struct bench_row *row = &b->result.row[i];
+	json_object *o = json_object_new_object();
+
+	json_set_str(o, "mode", mode_name(row->head.kind));
+	json_set_int(o, "period_ns", b->opts.period_ns[i / 2]);
+	add_figures(o, b, row);
+	json_set_int(o, "missed", row->head.missed);
+	return o;
+}
+
+static json_object *gap_list(const struct bench *b)
+{
+	const struct bench_result *r = &b->result;
+	json_object *list = json_object_new_array();
+
+	for (size_t i = 0; i < r->n_gaps; i++) {
+		json_object *o = json_object_new_object();
+
+		json_set_int(o, "at_ns", ns(b, r->gap[i].tsc - r->start));
+		json_set_int(o, "length_ns", ns(b, r->gap[i].length));
+		json_object_object_add(o, "tsc", json_object_new_uint64(r->gap[i].tsc));
+		json_object_array_add(list, o);
+	}
+	return list;
+}
+
+static json_object *gap_row(const struct bench *b)
+{
+	const struct bench_row *loop = &b->result.row[0], *gaps = &b->result.row[1];
+	json_object *o = json_object_new_object();
+
+	json_set_int(o, "duration_ns", ns(b, b->result.end - b->result.start));
+	json_set_int(o, "loops", loop->head.n);
+	json_set_int(o, "loop_min_ns", ns(b, loop->head.min));
+	json_set_int(o, "loop_median_ns", ns(b, bench_median(loop)));
+	json_set_int(o, "threshold_ns", b->opts.threshold_ns);
+	add_figures(o, b, gaps);
+	json_object_object_add(o, "gaps", gap_list(b));
+	json_set_int(o, "lost", gaps->head.n - b->result.n_gaps);
+	return o;
+}
+
+static json_object *rows(const struct bench *b)
+{
+	json_object *list = json_object_new_array();
+
+	if (b->opts.payload == BENCH_GAP)
+		json_object_array_add(list, gap_row(b));
+	for (size_t i = 0; b->opts.payload == BENCH_TIMER && i < b->result.n; i++)
+		json_object_array_add(list, timer_row(b, i));
+	return list;
+}
+
+static json_object *first_vcpu(json_object *event)
+{
+	return json_object_array_get_idx(json_at(event, "vcpus"), 0);
+}
+
+static void copy(json_object *to, const char *key, json_object *from, const char *path)
+{
+	json_object_object_add(to, key, json_object_get(json_at(from, path)));
+}
+
+/* What the kernel said of the vCPU's thread, and what the VMM cost while the payload measured. */
+static void add_inforce(json_object *o, const struct bench *b)
+{
+	json_object *placed = first_vcpu(b->vm.started), *ended = first_vcpu(b->vm.ended);
+
+	copy(o, "policy", placed, "policy");
+	copy(o, "priority", placed, "priority");
+	copy(o, "tsc_is_host", b->vm.ended, "tsc_is_host");
+	copy(o, "userspace_exits", ended, "window.userspace_exits");
+	copy(o, "page_faults", ended, "window.page_faults");
+	copy(o, "involuntary_switches", ended, "window.involuntary_switches");
+}
+
+static const char *conditions(const char **why)
+{
+	char signature[CPUID_SIGNATURE_BYTES];
+
+	return conditions_name(conditions_detect("", cpuid_signature(signature), why));
+}
+
+json_object *bench_json(const struct bench *b)
+{
+	json_object *o = json_object_new_object();
+	const char *why;
+
+	json_set_int(o, "schema", 1);
+	json_set_str(o, "payload", bench_payload_name(b->opts.payload));
+	json_set_str(o, "vmm", bench_vmm_name(b->opts.vmm));
+	json_set_int(o, "cpu", b->opts.cpu);
+	json_set_int(o, "tsc_hz", b->tsc_khz * 1000);
+	json_set_str(o, "conditions", conditions(&why));
+	json_set_str(o, "conditions_why", why);
+	add_inforce(o, b);
+	json_object_object_add(o, "rows", rows(b));
+	return o;
+}
+
+static void print_us(const struct bench *b, const uint64_t *cycles)
+{
+	if (cycles)
+		printf(" %10.2f", ns(b, *cycles) / 1e3);
+	else
+		printf(" %10s", "-");
+}
+
+static void print_figures(const struct bench *b, const struct bench_row *row)
+{
+	uint64_t cycles;
+
+	print_us(b, row->head.n ? &row->head.min : NULL);
+	for (size_t i = 0; i < ARRAY_SIZE(quantiles); i++)
+		print_us(b, bench_quantile(row, quantiles[i].q, &cycles) ? &cycles : NULL);
+	print_us(b, row->head.n ? &row->head.max : NULL);
+	printf("\n");
+}
+
+static void print_heading(const char *first, const char *second, const char *third)
+{
+	printf("%-6s %10s %10s %10s", first, second, third, "min/us");
+	for (size_t i = 0; i < ARRAY_SIZE(quantiles); i++)
+		printf(" %7s/us", quantiles[i].label);
+	printf(" %10s\n", "max/us");
+}
+
+static void print_timer(const struct bench *b)
+{
+	print_heading("mode", "period/us", "n");
+	for (size_t i = 0; i < b->result.n; i++) {
+		const struct bench_row *row = &b->result.row[i];
+
+		printf("%-6s %10.0f %10" PRIu64, mode_name(row->head.kind),
+		       b->opts.period_ns[i / 2] / 1e3, row->head.n);
+		print_figures(b, row);
+		if (row->head.missed)
+			printf("note: %" PRIu64 " deadlines had passed before they could be set\n",
+			       row->head.missed);
+	}
+}
+
+static void print_gap(const struct bench *b)
+{
+	const struct bench_row *loop = &b->result.row[0], *gaps = &b->result.row[1];
+
+	printf("loop: %" PRIu64 " turns in %.3f s, min %" PRIu64 " ns, median %" PRIu64
+	       " ns; threshold %.1f us\n",
+	       loop->head.n, ns(b, b->result.end - b->result.start) / 1e9, ns(b, loop->head.min),
+	       ns(b, bench_median(loop)), b->opts.threshold_ns / 1e3);
+	print_heading("", "", "gaps");
+	printf("%-6s %10s %10" PRIu64, "gap", "", gaps->head.n);
+	print_figures(b, gaps);
+	if (gaps->head.n > b->result.n_gaps)
+		printf("note: the first %zu gaps are listed (--json)\n", b->result.n_gaps);
+}
+
+void bench_print(const struct bench *b)
+{
+	const char *why, *name = conditions(&why);
+
+	printf("conditions: %s (%s)\n", name, why);
+	printf("%s under %s on CPU %d, TSC %.3f MHz\n", bench_payload_name(b->opts.payload),
+	       bench_vmm_name(b->opts.vmm), b->opts.cpu, b->tsc_khz / 1e3);
+	if (b->opts.payload == BENCH_GAP)
+		print_gap(b);
+	else
+		print_timer(b);
+}
+
+/* Cycles become nanoseconds by their bin's upper edge; the smallest and the largest stay exact. */
+static void to_hist(struct hist *h, const struct bench *b, const struct bench_row *row)
+{
+	uint32_t index;
+	uint64_t count;
+
+	hist_init(h);
+	for (size_t i = 0; i < row->head.bins; i++) {
+		uint64_t high;
+
+		bench_bin(row, i, &index, &count);
+		high = abi_bench_high(index);
+		if (!i) {
+			hist_add(h, ns(b, row->head.min));
+			count--;
+		}
+		if (count)
+			hist_add_n(h, ns(b, high < row->head.max ? high : row->head.max), count);
+	}
+}
+
+/* One slice a row. Modes and periods are different things measured: each is its own instrument. */
+static int save_row(const struct bench *b, struct run *run, struct log_writer *log, size_t i,
+		    struct err *e)
+{
+	const struct bench_row *row = &b->result.row[i];
+	struct log_slice s = {
+		.cpu = 0,
+		.host_cpu = b->opts.cpu,
+		.start_wall_ns = b->start_wall_ns,
+		.start_mono_ns = b->start_mono_ns,
+		.duration_ns = ns(b, b->result.end - b->result.start),
+	};
+	struct run_cpu c = { .cpu = 0,
+			     .host_cpu = b->opts.cpu,
+			     .instrument = s.instrument,
+			     .expected = -1,
+			     .missed = -1 };
+	struct hist h;
+
+	to_hist(&h, b, row);
+	snprintf(s.instrument, sizeof(s.instrument), "gap");
+	if (b->opts.payload == BENCH_GAP) /* the largest turn stands for a run without a gap */
+		hist_add(&h, ns(b, b->result.row[0].head.max));
+	if (b->opts.payload == BENCH_TIMER) {
+		snprintf(s.instrument, sizeof(s.instrument), "timer-%s-%uus",
+			 mode_name(row->head.kind),
+			 (unsigned int)(b->opts.period_ns[i / 2] / 1000));
+		s.period_ns = b->opts.period_ns[i / 2];
+		s.duration_ns /= b->result.n;
+		s.start_mono_ns += i * s.duration_ns;
+		s.start_wall_ns += i * s.duration_ns;
+		c.missed = row->head.missed;
+		c.expected = row->head.n + row->head.missed;
+		log_count(&s, LOG_MISSED, c.missed);
+		log_count(&s, LOG_EXPECTED, c.expected);
+	}
+	run_add_cpu(run, &c, &h);
+	return log_write(log, &s, &h, e);
+}
+
+static void describe(struct run *run, const struct bench *b)
+{
+	json_object *asked = run_section(run, "asked"), *vmm = run_section(run, "vmm");
+	json_object *window = run_section(run, "window"), *vcpu = first_vcpu(b->vm.ended);
+
+	json_set_str(asked, "instrument", bench_payload_name(b->opts.payload));
+	json_set_int(asked, "cpu", b->opts.cpu);
+	json_set_int(asked, "priority", b->opts.fifo);
+	json_set_int(asked, "duration_ns", b->opts.duration_ns);
+	json_set_bool(asked, "allow_shared", b->opts.allow_shared);
+	json_set_str(vmm, "kind", bench_vmm_name(b->opts.vmm));
+	json_set_str(vmm, "version", RTKVM_VERSION);
+	copy(vmm, "overhead_bytes", b->vm.ended, "overhead_bytes");
+	add_inforce(run_section(run, "inforce"), b);
+	json_set_double(window, "seconds", ns(b, b->result.end - b->result.start) / 1e9);
+	copy(window, "userspace_exits", vcpu, "window.userspace_exits");
+	copy(window, "page_faults", vcpu, "window.page_faults");
+	copy(window, "involuntary_switches", vcpu, "window.involuntary_switches");
+	json_object_object_add(run_section(run, "guest"), "bench", rows(b));
+}
+
+int bench_save(const struct bench *b, struct err *e)
+{
+	struct log_writer log = { .fd = -1 };
+	bool gap = b->opts.payload == BENCH_GAP;
+	struct run run = { 0 };
+	char path[PATH_MAX];
+	int ret = run_create(&run, b->opts.out, bench_payload_name(b->opts.payload), e);
+
+	if (!ret)
+		ret = log_create(&log, run_path(&run, "latency.log", path), 0, e);
+	if (!ret) {
+		run_file(&run, "log", "latency.log");
+		describe(&run, b);
+	}
+	for (size_t i = gap; !ret && i < b->result.n; i++)
+		ret = save_row(b, &run, &log, i, e);
+	if (!ret)
+		ret = log_close(&log, e);
+	if (!ret)
+		ret = run_finish(&run, VERDICT_PASS, e);
+	run_close(&run);
+	return ret;
+}
