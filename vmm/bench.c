@@ -12,8 +12,8 @@
 
 #include "lib/cleanup.h"
 #include "lib/clock.h"
+#include "lib/hostcpus.h"
 #include "lib/stop.h"
-#include "vmm/place.h"
 #include "vmm/vmm.h"
 
 enum { APPEND_BYTES = 512 };
@@ -38,13 +38,13 @@ static int read_tsc_khz(uint64_t *khz, struct err *e)
 /* The first isolated CPU, unless one was named. */
 static int choose_cpu(struct bench_opts *o, struct err *e)
 {
-	struct host_cpus host;
+	struct hostcpus host;
 	struct cpulist usable;
 	int ret;
 
 	if (o->cpu >= 0)
 		return 0;
-	ret = place_read(&host, "/sys", e);
+	ret = hostcpus_read(&host, "/sys", e);
 	if (ret < 0)
 		return ret;
 	usable = cpulist_and(&host.isolated, &host.online);

@@ -27,7 +27,7 @@ struct bench_opts {
 	enum bench_vmm vmm;
 	int cpu; /* host CPU of the one vCPU; -1: the first isolated one */
 	int fifo;
-	bool allow_shared, json;
+	bool allow_shared, allow_tick, json;
 	uint64_t duration_ns;
 	uint64_t threshold_ns; /* gap */
 	uint64_t period_ns[BENCH_PERIODS]; /* timer */

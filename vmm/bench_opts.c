@@ -16,6 +16,7 @@ enum {
 	OPT_DURATION,
 	OPT_FIFO,
 	OPT_ALLOW_SHARED,
+	OPT_ALLOW_TICK,
 	OPT_THRESHOLD,
 	OPT_PERIOD,
 	OPT_JSON,
@@ -38,6 +39,8 @@ static const struct argp_option options[] = {
 	  "SCHED_FIFO priority of the vCPU's thread (default 1; 0: SCHED_OTHER)" },
 	{ "allow-shared", OPT_ALLOW_SHARED, 0, 0,
 	  "accept a CPU that is not isolated or not nohz_full: no latency is promised" },
+	{ "allow-tick", OPT_ALLOW_TICK, 0, 0,
+	  "accept a CPU that is isolated but not nohz_full: the host's tick shows" },
 	{ "threshold", OPT_THRESHOLD, "DURATION", 0,
 	  "gap: gaps of at least this are listed (default 10us)" },
 	{ "period", OPT_PERIOD, "LIST", 0,
@@ -120,6 +123,9 @@ static int set(struct bench_opts *o, int key, const char *arg, struct err *e)
 		return ret;
 	case OPT_ALLOW_SHARED:
 		o->allow_shared = true;
+		return 0;
+	case OPT_ALLOW_TICK:
+		o->allow_tick = true;
 		return 0;
 	case OPT_THRESHOLD:
 		return duration_in("--threshold", arg, 100, NSEC_PER_SEC, &o->threshold_ns, e);

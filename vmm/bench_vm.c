@@ -78,29 +78,12 @@ static int start_rtkvm(struct child *c, const struct bench_opts *o, const char *
 		       const char *append, struct err *e)
 {
 	char self[PATH_MAX], cpu[16], fifo[16], data[32], events[32], timeout[32];
-	/* the last two are cut off where sharing is not allowed */
-	char *argv[] = { self,
-			 "run",
-			 "--kernel",
-			 (char *)payload,
-			 "--cpus",
-			 cpu,
-			 "--fifo",
-			 fifo,
-			 "--memory",
-			 "32M",
-			 "--console",
-			 "/dev/null",
-			 "--data",
-			 data,
-			 "--events",
-			 events,
-			 "--timeout",
-			 timeout,
-			 "--append",
-			 (char *)append,
-			 "--allow-shared",
-			 NULL };
+	char *argv[] = { self,	      "run",   "--kernel",  (char *)payload,
+			 "--cpus",    cpu,     "--fifo",    fifo,
+			 "--memory",  "32M",   "--console", "/dev/null",
+			 "--data",    data,    "--events",  events,
+			 "--timeout", timeout, "--append",  (char *)append,
+			 NULL,	      NULL };
 	const int keep[] = { c->data, c->events };
 	struct proc_opts po = PROC_OPTS_INIT;
 	int ret = paths_self(self, sizeof(self), e);
@@ -112,8 +95,10 @@ static int start_rtkvm(struct child *c, const struct bench_opts *o, const char *
 	snprintf(data, sizeof(data), "/dev/fd/%d", c->data);
 	snprintf(events, sizeof(events), "/dev/fd/%d", c->events);
 	snprintf(timeout, sizeof(timeout), "%" PRIu64 "ms", limit_ns(o) / 1000000);
-	if (!o->allow_shared)
-		argv[ARRAY_SIZE(argv) - 2] = NULL;
+	if (o->allow_shared)
+		argv[ARRAY_SIZE(argv) - 2] = "--allow-shared";
+	else if (o->allow_tick)
+		argv[ARRAY_SIZE(argv) - 2] = "--allow-tick";
 	po.argv = argv;
 	po.err = c->errors;
 	po.keep = keep;

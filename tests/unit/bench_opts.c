@@ -25,8 +25,10 @@ static int parse(struct bench_opts *o, const char *const *words, struct err *e)
 
 static void fills_the_struct(void **state)
 {
-	static const char *const words[] = { "timer",  "--cpu=3", "--duration=20s",    "--fifo=0",
-					     "--json", "--out=d", "--period=50us,1ms", NULL };
+	static const char *const words[] = {
+		"timer",   "--cpu=3",		"--duration=20s", "--fifo=0", "--json",
+		"--out=d", "--period=50us,1ms", "--allow-tick",	  NULL
+	};
 	static const char *const few[] = { "gap", NULL };
 	struct err e = { 0 };
 	struct bench_opts o;
@@ -42,6 +44,7 @@ static void fills_the_struct(void **state)
 	assert_int_equal(o.period_ns[1], 1000000);
 	assert_true(o.json);
 	assert_string_equal(o.out, "d");
+	assert_true(o.allow_tick);
 	assert_int_equal(parse(&o, few, &e), 0);
 	assert_int_equal(o.payload, BENCH_GAP);
 	assert_int_equal(o.cpu, -1);
