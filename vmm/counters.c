@@ -182,6 +182,7 @@ static json_object *hist_json(const struct vcpu *v)
 json_object *counters_vcpu_json(struct vm *vm, const struct vcpu *v, const struct window *w)
 {
 	json_object *o = json_object_new_object();
+	int64_t advance_ns;
 
 	json_set_int(o, "index", v->index);
 	json_set_int(o, "tid", v->tid);
@@ -190,6 +191,9 @@ json_object *counters_vcpu_json(struct vm *vm, const struct vcpu *v, const struc
 	json_set_int(o, "user_ns", atomic_load_explicit(&v->stats.user_ns, memory_order_relaxed));
 	json_object_object_add(o, "user_ns_below", hist_json(v));
 	json_object_object_add(o, "kvm", kvmstats_json(&v->kvm, NULL, w->end.vcpus[v->index].kvm));
+	advance_ns = advance_read_ns("/sys/kernel/debug", vm->fd, v->index);
+	json_object_object_add(o, "lapic_timer_advance_ns",
+			       advance_ns < 0 ? NULL : json_object_new_int64(advance_ns));
 	json_object_object_add(o, "window", window_json(vm, v, w));
 	return o;
 }

@@ -41,6 +41,12 @@ static json_object *event(const char *name, uint64_t ns)
 	return o;
 }
 
+/* A number, or null where the kernel has no such thing. */
+static void set_known(json_object *o, const char *key, int64_t value)
+{
+	json_object_object_add(o, key, value < 0 ? NULL : json_object_new_int64(value));
+}
+
 static json_object *placed_json(const struct vcpu *v)
 {
 	json_object *o = json_object_new_object();
@@ -50,7 +56,29 @@ static json_object *placed_json(const struct vcpu *v)
 	json_set_int(o, "cpu", v->placed.cpu);
 	json_set_str(o, "policy", v->placed.policy == SCHED_FIFO ? "fifo" : "other");
 	json_set_int(o, "priority", v->placed.priority);
+	set_known(o, "uclamp_min", v->placed.uclamp_min);
+	json_set_bool(o, "core_cookie", v->placed.core_cookie);
 	return o;
+}
+
+/* Where the kernel's own threads for this VM may run. */
+static json_object *helpers_json(const struct helpers *h)
+{
+	json_object *list = json_object_new_array();
+
+	for (size_t i = 0; i < h->n; i++) {
+		json_object *o;
+		char cpus[256];
+
+		if (!h->at[i].tid)
+			continue;
+		o = json_object_new_object();
+		json_set_int(o, "tid", h->at[i].tid);
+		json_set_str(o, "name", h->at[i].name);
+		json_set_str(o, "cpus", cpulist_format(&h->at[i].cpus, cpus, sizeof(cpus)));
+		json_object_array_add(list, o);
+	}
+	return list;
 }
 
 static int send_placement(struct events *ev, const char *name, const struct vm *vm, const char *why,
@@ -63,6 +91,8 @@ static int send_placement(struct events *ev, const char *name, const struct vm *
 	for (int i = 0; i < vm->n_vcpus; i++)
 		json_object_array_add(vcpus, placed_json(&vm->vcpus[i]));
 	json_object_object_add(o, "vcpus", vcpus);
+	json_set_str(o, "irqchip", vm->opts.irqchip_full ? "full" : "split");
+	json_object_object_add(o, "helpers", helpers_json(&vm->helpers));
 	if (why[0])
 		json_set_str(o, "placement", why);
 	return send(ev, o, e);

@@ -52,6 +52,16 @@ static void deliver(struct ioapic *io, uint64_t entry)
 	ioctl(io->dev.vm->fd, KVM_SIGNAL_MSI, &msi);
 }
 
+/* An edge on the kernel's own IOAPIC (--irqchip full); it takes the MMIO, too. */
+static void kernel_edge(struct vm *vm, unsigned int gsi)
+{
+	for (int level = 1; level >= 0; level--) {
+		struct kvm_irq_level line = { .irq = gsi, .level = level };
+
+		ioctl(vm->fd, KVM_IRQ_LINE, &line);
+	}
+}
+
 void vm_irq(struct vm *vm, unsigned int gsi)
 {
 	struct ioapic *io = container_of(vm->ioapic, struct ioapic, dev);
@@ -59,6 +69,10 @@ void vm_irq(struct vm *vm, unsigned int gsi)
 
 	if (gsi >= PINS)
 		return;
+	if (vm->opts.irqchip_full) {
+		kernel_edge(vm, gsi);
+		return;
+	}
 	entry = atomic_load(&io->entry[gsi]);
 	if (entry & ENTRY_MASKED)
 		atomic_fetch_or(&io->pending, 1u << gsi);

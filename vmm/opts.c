@@ -22,6 +22,9 @@ enum {
 	OPT_ALLOW_SHARED,
 	OPT_ALLOW_TICK,
 	OPT_RT_DELAY,
+	OPT_CORE_SCHED,
+	OPT_LAPIC_ADVANCE,
+	OPT_IRQCHIP,
 	OPT_NO_EXIT,
 	OPT_HALT_POLL,
 	OPT_CONSOLE,
@@ -53,6 +56,8 @@ static const struct argp_option options[] = {
 	  "SCHED_FIFO priority of the vCPU threads (default 1; 0: SCHED_OTHER)", 2 },
 	{ "rt-delay", OPT_RT_DELAY, 0, 0,
 	  "SCHED_FIFO only once the guest says that it has booted (BOOTED mark)", 2 },
+	{ "core-sched", OPT_CORE_SCHED, 0, 0,
+	  "core scheduling: nobody else runs on the other threads of the vCPUs' cores", 2 },
 	{ "allow-shared", OPT_ALLOW_SHARED, 0, 0,
 	  "accept CPUs that are not isolated or not nohz_full: no latency is promised", 2 },
 	{ "allow-tick", OPT_ALLOW_TICK, 0, 0,
@@ -65,6 +70,10 @@ static const struct argp_option options[] = {
 	  "idle instructions that stay in the guest: hlt,mwait,pause,cstate", 2 },
 	{ "halt-poll", OPT_HALT_POLL, "DURATION", 0,
 	  "how long KVM polls before a halted vCPU sleeps (default: the kvm module's)", 2 },
+	{ "lapic-timer-advance", OPT_LAPIC_ADVANCE, "auto|off|NS", 0,
+	  "how much earlier KVM fires the guest's timer (default: as the host has it)", 2 },
+	{ "irqchip", OPT_IRQCHIP, "split|full", 0,
+	  "full: IOAPIC and PIC in the kernel, too (default split: local APICs alone)", 2 },
 	{ 0, 0, 0, 0, "Channels:", 3 },
 	{ "console", OPT_CONSOLE, "FILE", 0, "serial output (default -: stdout)", 3 },
 	{ "data", OPT_DATA, "FILE", 0, "bytes from the guest's data port", 3 },
@@ -179,6 +188,33 @@ static int set_halt_poll(struct run_opts *o, const char *text, struct err *e)
 	return ret;
 }
 
+static int set_advance(struct run_opts *o, const char *text, struct err *e)
+{
+	uint64_t ns = 0;
+	int ret = 0;
+
+	if (!strcmp(text, "auto") || !strcmp(text, "off")) {
+		o->advance.mode = text[0] == 'a' ? ADVANCE_AUTO : ADVANCE_OFF;
+		return 0;
+	}
+	if (!text[0] || text[strspn(text, "0123456789")])
+		return err_set(e, -EINVAL,
+			       "--lapic-timer-advance: \"%s\" is not auto, off or a number of ns",
+			       text);
+	ret = opt_u64("--lapic-timer-advance", text, 1, ADVANCE_MAX_NS, &ns, e);
+	o->advance = (struct advance_opts){ ADVANCE_NS, ns };
+	return ret;
+}
+
+static int set_irqchip(struct run_opts *o, const char *text, struct err *e)
+{
+	static const char *const names[] = { "split", "full" };
+	int i = choice("--irqchip", text, names, ARRAY_SIZE(names), e);
+
+	o->irqchip_full = i == 1;
+	return i < 0 ? i : 0;
+}
+
 static int set_timeout(struct run_opts *o, const char *text, struct err *e)
 {
 	int ret = opt_duration("--timeout", text, &o->timeout_ns, e);
@@ -226,6 +262,13 @@ static int set(struct run_opts *o, int key, char *arg, struct err *e)
 	case OPT_RT_DELAY:
 		o->rt_delay = true;
 		return 0;
+	case OPT_CORE_SCHED:
+		o->core_sched = true;
+		return 0;
+	case OPT_LAPIC_ADVANCE:
+		return set_advance(o, arg, e);
+	case OPT_IRQCHIP:
+		return set_irqchip(o, arg, e);
 	case OPT_NO_EXIT:
 		return set_no_exit(o, arg, e);
 	case OPT_HALT_POLL:

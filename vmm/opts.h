@@ -10,6 +10,7 @@
 
 #include "lib/cpulist.h"
 #include "lib/err.h"
+#include "vmm/advance.h"
 #include "vmm/boot.h"
 #include "lib/cpumap.h"
 #include "vmm/memory.h"
@@ -25,6 +26,9 @@ struct run_opts {
 	bool allow_shared, allow_tick;
 	int fifo;
 	bool rt_delay;
+	bool core_sched;
+	struct advance_opts advance;
+	bool irqchip_full;
 	uint32_t no_exit; /* KVM_X86_DISABLE_EXITS_* */
 	uint64_t halt_poll_ns; /* valid when halt_poll_given */
 	bool halt_poll_given;

@@ -3,8 +3,12 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <stdint.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "lib/cleanup.h"
 #include "lib/file.h"
@@ -148,13 +152,82 @@ int place_promote(pid_t tid, int prio, struct vcpu_placed *placed, struct err *e
 	return 0;
 }
 
-int place_vcpu(int cpu, int prio, struct vcpu_placed *placed, struct err *e)
+/* sched_setattr(2): struct sched_attr of include/uapi/linux/sched/types.h, which glibc's clashes with */
+struct sched_attributes {
+	uint32_t size, policy;
+	uint64_t flags;
+	int32_t nice;
+	uint32_t priority;
+	uint64_t runtime_ns, deadline_ns, period_ns;
+	uint32_t util_min, util_max; /* Linux 5.3 */
+};
+
+#define KEEP_ALL  (0x08 | 0x10) /* SCHED_FLAG_KEEP_POLICY, _KEEP_PARAMS */
+#define CLAMP_MIN 0x20 /* SCHED_FLAG_UTIL_CLAMP_MIN */
+#define UTIL_FULL 1024
+
+/* A vCPU that sleeps half of the time must not look half busy to the frequency governor. */
+static int boost(struct vcpu_placed *placed, struct err *e)
+{
+	struct sched_attributes a = { .size = sizeof(a),
+				      .flags = KEEP_ALL | CLAMP_MIN,
+				      .util_min = UTIL_FULL };
+
+	placed->uclamp_min = -1;
+	if (syscall(SYS_sched_setattr, 0, &a, 0)) {
+		if (errno == EOPNOTSUPP || errno == EINVAL ||
+		    errno == E2BIG) /* no CONFIG_UCLAMP_TASK */
+			return 0;
+		return err_sys(e, "setting a vCPU thread's utilization clamp failed");
+	}
+	if (syscall(SYS_sched_getattr, 0, &a, sizeof(a), 0))
+		return err_sys(e, "reading back a vCPU thread's utilization clamp failed");
+	placed->uclamp_min = a.util_min;
+	if (a.util_min != UTIL_FULL)
+		return err_set(e, -EINVAL,
+			       "vCPU thread: wanted a utilization clamp of %d, got %u; raise "
+			       "kernel.sched_util_clamp_min",
+			       UTIL_FULL, a.util_min);
+	return 0;
+}
+
+int place_core_sched(struct err *e)
+{
+	if (!prctl(PR_SCHED_CORE, PR_SCHED_CORE_CREATE, 0, PR_SCHED_CORE_SCOPE_THREAD_GROUP, 0))
+		return 0;
+	if (errno == ENODEV)
+		return err_set(
+			e, -ENODEV,
+			"--core-sched: no core of this machine has two threads online: there "
+			"is nobody to keep away; leave it out");
+	if (errno == EINVAL)
+		return err_set(e, -ENOTSUP,
+			       "--core-sched: this kernel has no core scheduling "
+			       "(CONFIG_SCHED_CORE, Linux 5.14); turn SMT off instead");
+	return err_sys(e, "--core-sched: making a core scheduling cookie failed");
+}
+
+static int read_cookie(struct vcpu_placed *placed, bool wanted, struct err *e)
+{
+	placed->core_cookie = 0;
+	if (prctl(PR_SCHED_CORE, PR_SCHED_CORE_GET, 0, PR_SCHED_CORE_SCOPE_THREAD,
+		  &placed->core_cookie))
+		placed->core_cookie = 0;
+	if (wanted && !placed->core_cookie)
+		return err_set(e, -EIO, "--core-sched: a vCPU thread has no cookie");
+	return 0;
+}
+
+int place_vcpu(int cpu, int prio, bool core_sched, struct vcpu_placed *placed, struct err *e)
 {
 	struct cpulist one = { 0 };
-	int ret;
+	int ret = boost(placed, e);
 
+	if (!ret)
+		ret = read_cookie(placed, core_sched, e);
 	cpulist_add(&one, cpu);
-	ret = cpulist_pin(&one, 0, e);
+	if (!ret)
+		ret = cpulist_pin(&one, 0, e);
 	if (ret < 0)
 		return ret;
 	placed->cpu = cpu;

@@ -31,10 +31,20 @@ int place_check(const struct hostcpus *h, const struct place_opts *o, struct cpu
 /* place_ordinary - calling thread: SCHED_OTHER, should it have inherited a real-time policy */
 int place_ordinary(struct err *e);
 
+/*
+ * place_core_sched - core scheduling: this process and the threads that it starts get a cookie of
+ * their own, so that nobody else runs on the other threads of a vCPU's core (prctl(2), Linux 5.14)
+ */
+int place_core_sched(struct err *e);
+
 /* place_promote - thread tid, pinned before, becomes SCHED_FIFO prio; read back into placed */
 int place_promote(pid_t tid, int prio, struct vcpu_placed *placed, struct err *e);
 
-/* place_vcpu - calling thread: one CPU, SCHED_FIFO prio (0: SCHED_OTHER); read back, or an error */
-int place_vcpu(int cpu, int prio, struct vcpu_placed *placed, struct err *e);
+/*
+ * place_vcpu - calling thread: full utilization for frequency scaling where the kernel has uclamp,
+ * one CPU, SCHED_FIFO prio (0: SCHED_OTHER), in this order; read back, or an error. core_sched: an
+ * error without a cookie, too
+ */
+int place_vcpu(int cpu, int prio, bool core_sched, struct vcpu_placed *placed, struct err *e);
 
 #endif

@@ -12,10 +12,13 @@
 
 #include "lib/cleanup.h"
 #include "lib/clock.h"
+#include "lib/file.h"
+#include "lib/knob.h"
 #include "lib/stop.h"
 #include "vmm/boot.h"
 #include "vmm/cgroup.h"
 #include "vmm/choose.h"
+#include "vmm/helpers.h"
 #include "vmm/io.h"
 #include "vmm/nodes.h"
 #include "vmm/opts.h"
@@ -156,7 +159,25 @@ static int settle_main_thread(struct run *r, struct err *e)
 	stop_install();
 	prctl(PR_SET_TIMERSLACK, 1);
 	ret = place_ordinary(e); /* chrt or a service may have started us as real-time */
+	if (!ret && r->opts.core_sched)
+		ret = place_core_sched(e);
 	return ret < 0 ? ret : cpulist_pin(&r->housekeeping, 0, e);
+}
+
+/* The kernel's own threads for this VM exist now that a vCPU has been entered. */
+static int settle_helpers(struct run *r, struct err *e)
+{
+	struct cpulist cpus = cpumap_cpus(&r->opts.map), none = { 0 };
+	pid_t ordinary[CPUMAP_VCPUS + 1] = { getpid() };
+	size_t n = 1;
+	int ret;
+
+	for (int i = 0; i < r->vm.n_vcpus; i++)
+		ordinary[n++] = r->vm.vcpus[i].tid;
+	ret = helpers_find(&r->vm.helpers, ordinary, n, e);
+	return ret < 0 ? ret
+		       : helpers_settle(&r->vm.helpers, &r->housekeeping,
+					r->opts.allow_shared ? &none : &cpus, e);
 }
 
 static int build(struct run *r, struct err *e)
@@ -165,6 +186,9 @@ static int build(struct run *r, struct err *e)
 		.mem = r->opts.mem,
 		.map = r->opts.map,
 		.fifo = r->opts.fifo,
+		.core_sched = r->opts.core_sched,
+		.advance = r->opts.advance,
+		.irqchip_full = r->opts.irqchip_full,
 		.rt_delay = r->opts.rt_delay,
 		.no_exit = r->opts.no_exit,
 		.halt_poll_given = r->opts.halt_poll_given,
@@ -182,6 +206,8 @@ static int build(struct run *r, struct err *e)
 		ret = prefault_guest(&r->vm, e);
 	if (!ret)
 		ret = vcpus_start(&r->vm, e);
+	if (!ret)
+		ret = settle_helpers(r, e);
 	if (!ret)
 		ret = window_init(&r->io.window, &r->vm, e);
 	if (!ret)
@@ -276,10 +302,25 @@ static int run(struct run *r, struct err *e)
 	return ret < 0 ? ret : verdict(r, e);
 }
 
+/* What a run that was killed had set on the host goes back first. */
+static int recover(struct err *e)
+{
+	_cleanup_close_ int root = -1;
+	int ret;
+
+	if (geteuid() || !file_exists(VM_STATE_DIR))
+		return 0;
+	root = knob_root("/", e);
+	ret = root < 0 ? root : knobs_recover(root, VM_STATE_DIR, e);
+	return ret < 0 ? ret : 0;
+}
+
 static int run_and_close(struct run *r, struct err *e)
 {
 	int ret = counters_process_start_ns(&r->start_ns, e);
 
+	if (!ret)
+		ret = recover(e);
 	if (!ret)
 		ret = check(r, e);
 	if (!ret)

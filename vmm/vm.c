@@ -111,6 +111,19 @@ static int disable_exits(struct vm *vm, struct err *e)
 	return enable(vm, KVM_CAP_X86_DISABLE_EXITS, want, "--no-exit", e);
 }
 
+/* Neither has a PIT: nothing asks for one, and its thread would be one more to keep off the vCPUs. */
+static int create_irqchip(struct vm *vm, struct err *e)
+{
+	if (!vm->opts.irqchip_full)
+		return enable(vm, KVM_CAP_SPLIT_IRQCHIP, IOAPIC_PINS, "the split irqchip", e);
+	if (ioctl(vm->fd, KVM_CHECK_EXTENSION, KVM_CAP_IRQCHIP) <= 0)
+		return err_set(
+			e, -ENOTSUP,
+			"--irqchip full: this kernel's KVM has none (CONFIG_KVM_IOAPIC); use "
+			"split");
+	return ioctl(vm->fd, KVM_CREATE_IRQCHIP, 0) ? err_sys(e, "--irqchip full failed") : 0;
+}
+
 static int create_vm(struct vm *vm, struct err *e)
 {
 	uint64_t identity = IDENTITY_ADDR;
@@ -128,7 +141,7 @@ static int create_vm(struct vm *vm, struct err *e)
 	if (ioctl(vm->fd, KVM_SET_TSS_ADDR, TSS_ADDR) ||
 	    ioctl(vm->fd, KVM_SET_IDENTITY_MAP_ADDR, &identity))
 		return err_sys(e, "placing KVM's own pages failed");
-	ret = enable(vm, KVM_CAP_SPLIT_IRQCHIP, IOAPIC_PINS, "the split irqchip", e);
+	ret = create_irqchip(vm, e);
 	if (!ret)
 		ret = enable(vm, KVM_CAP_X2APIC_API,
 			     KVM_X2APIC_API_USE_32BIT_IDS | KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK,
@@ -254,6 +267,19 @@ static int create_vcpus(struct vm *vm, struct err *e)
 	return align_tsc(vm, e);
 }
 
+/* A vCPU copies the timer's advance when it is created: the host's value is ours for that long. */
+static int create_vcpus_advanced(struct vm *vm, struct err *e)
+{
+	struct advance a;
+	int ret = advance_begin(&a, &vm->opts.advance, "/", VM_STATE_DIR, e), undone;
+
+	if (ret < 0)
+		return ret;
+	ret = create_vcpus(vm, e);
+	undone = advance_end(&a, e);
+	return ret < 0 ? ret : undone;
+}
+
 static int create_channels(struct vm *vm, struct err *e)
 {
 	int ret = ring_init(&vm->console, CONSOLE_RING_BYTES, e);
@@ -293,7 +319,7 @@ int vm_create(struct vm *vm, const struct vm_opts *o, struct err *e)
 	if (!ret)
 		ret = create_memory(vm, e);
 	if (!ret)
-		ret = create_vcpus(vm, e);
+		ret = create_vcpus_advanced(vm, e);
 	for (int i = 0; !ret && i < vm->n_vcpus; i++)
 		ret = cpuid_set(&vm->vcpus[i], e);
 	if (!ret)

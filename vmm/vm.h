@@ -13,12 +13,16 @@
 #include <sys/types.h>
 
 #include "lib/err.h"
+#include "vmm/advance.h"
 #include "vmm/bus.h"
 #include "lib/cpumap.h"
+#include "vmm/helpers.h"
 #include "vmm/kvmstats.h"
 #include "vmm/memory.h"
 #include "vmm/ring.h"
 #include "vmm/vdev.h"
+
+#define VM_STATE_DIR "/run/rtkvm" /* journals of what a VM sets on the host while it is built */
 
 enum outcome {
 	OUTCOME_NONE, /* still running */
@@ -46,6 +50,8 @@ struct vcpu_placed {
 	int cpu;
 	int policy; /* SCHED_* */
 	int priority;
+	int uclamp_min; /* least utilization that frequency scaling sees, of 1024; -1: no uclamp */
+	uint64_t core_cookie; /* who shares a cookie may share a core; 0: everybody may */
 };
 
 struct vcpu {
@@ -75,7 +81,10 @@ struct vm_opts {
 	struct mem_opts mem;
 	struct cpumap map;
 	int fifo; /* SCHED_FIFO priority of the vCPU threads; 0: SCHED_OTHER */
+	bool core_sched; /* vCPU threads share their cores with nobody */
 	bool rt_delay; /* SCHED_OTHER until the guest has booted */
+	struct advance_opts advance;
+	bool irqchip_full; /* IOAPIC and PIC in the kernel, too */
 	uint32_t no_exit; /* KVM_X86_DISABLE_EXITS_* that stay in the guest */
 	bool halt_poll_given;
 	uint32_t halt_poll_ns; /* how long KVM polls before a halted vCPU sleeps */
@@ -92,6 +101,7 @@ struct vm {
 	struct memory mem;
 	struct vcpu *vcpus;
 	int n_vcpus;
+	struct helpers helpers;
 
 	struct vdev **devs;
 	size_t n_devs;

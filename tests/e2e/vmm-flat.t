@@ -103,6 +103,57 @@ is "$(jq -r 'select(.vcpus[0].policy)|[.event,.vcpus[0].policy,.vcpus[0].priorit
 	tr '\n' ',')" "started other 0,realtime fifo 3," "--rt-delay: SCHED_FIFO after the BOOTED mark"
 is "$(ended '.tsc_is_host|type')" boolean "the TSC's offset is told"
 
+# --- timers, interrupts, scheduling: what this kernel has, or the reason
+run guest --irqchip full --events "$T/ev" --append "ticks:5 exit:1"
+is "$code $(head -n1 "$T/ev" | jq -r .irqchip)" "1 full" "--irqchip full: the guest's timer works"
+guest --events "$T/ev" --append "ticks:5 exit:0"
+is "$(head -n1 "$T/ev" | jq -r .irqchip)" split "the split irqchip is the default"
+parameters=/sys/module/kvm/parameters
+for want in auto off 2500; do
+	cat $parameters/lapic_timer_advance_ns >"$T/before" 2>/dev/null
+	run guest --lapic-timer-advance $want --events "$T/ev" --append "ticks:5 exit:0"
+	case $want/$(cat $parameters/lapic_timer_advance 2>/dev/null) in
+	auto/Y | off/N) is "$code" 0 "--lapic-timer-advance $want is what the host has" ;;
+	*/Y | */N)
+		like "$errs" "wanted $want( ns, this kernel takes no number|, kvm.lapic_timer_advance is)" \
+			"--lapic-timer-advance $want is refused with the reason"
+		;;
+	*)
+		if [ -s "$T/before" ]; then
+			is "$code" 0 "--lapic-timer-advance $want"
+		else
+			like "$errs" 'has no such parameter' "--lapic-timer-advance $want"
+		fi
+		;;
+	esac
+	cat $parameters/lapic_timer_advance_ns >"$T/after" 2>/dev/null
+	ok "and the host's parameter is as before" cmp "$T/before" "$T/after"
+done
+run guest --core-sched --events "$T/ev" --append "exit:0"
+if [ "$code" = 0 ]; then
+	is "$(head -n1 "$T/ev" | jq .vcpus[0].core_cookie)" true "--core-sched: a cookie, read back"
+else
+	like "$errs" 'no core of this machine has two threads|no core scheduling' \
+		"--core-sched is refused with the reason"
+fi
+guest --events "$T/ev" --append "exit:0"
+is "$(head -n1 "$T/ev" | jq '.vcpus[0].uclamp_min|. == null or . == 1024')" true \
+	"full utilization where the kernel has uclamp"
+is "$(head -n1 "$T/ev" | jq -r '.helpers|type')" array "KVM's own threads are named"
+if [ "$cpus" -ge 2 ]; then
+	guest --housekeeping 1 --events "$T/ev" --append "exit:0"
+	is "$(head -n1 "$T/ev" | jq -c '[.helpers[].cpus != "1"]|any')" false \
+		"and kept on the housekeeping CPU"
+else
+	skip 1 "one CPU"
+fi
+# a run that was killed between setting and restoring leaves a journal: the next one removes it
+mkdir -p /run/rtkvm
+echo '{"schema":1,"boot":"of another boot","pid":999999999,"start":1,"knobs":[]}' \
+	>/run/rtkvm/lapic-test.knobs
+guest --append "exit:0"
+ok "the journal of a dead run is cleaned up" test ! -e /run/rtkvm/lapic-test.knobs
+
 # --- data port
 run guest --data "$T/data" --append "data:1000000 exit:4"
 is "$code" 4 "data, then exit"
@@ -173,6 +224,9 @@ bad 'at most 128' --cpus 0-500 --allow-shared
 bad 'housekeeping is not online' --cpus 0 --allow-shared --housekeeping 4000
 bad 'given twice' --cpus 0 --cpus 0
 bad 'out of range' --cpus 0 --allow-shared --fifo 99
+bad 'not auto, off or a number' --cpus 0 --allow-shared --lapic-timer-advance fast
+bad 'out of range' --cpus 0 --allow-shared --lapic-timer-advance 1000000
+bad '--irqchip: "none"' --cpus 0 --allow-shared --irqchip none
 [ -s /sys/devices/system/cpu/isolated ] && [ "$(cat /sys/devices/system/cpu/isolated)" ] || {
 	bad 'is not isolated .*; boot the host with isolcpus=' --cpus 0
 	bad 'is not isolated .*; boot the host with isolcpus=' --cpus 0 --allow-tick

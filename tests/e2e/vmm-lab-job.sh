@@ -38,7 +38,7 @@ echo 136 >/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages
 start cyclictest --cpus 2-3 --data cyclictest.data --append "$base $rt rtkvm.exec=\"$job\""
 wait
 echo 0 >/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages
-start poweroff --cpus 2 --append "$base rtkvm.exec=\"poweroff -f\""
+start poweroff --cpus 2 --irqchip full --append "$base rtkvm.exec=\"poweroff -f\""
 start reset --cpus 2 --append "$base rtkvm.exec=\"reboot -f\""
 start panic --cpus 2 --append "$base rdinit=/nothing"
 start crash --cpus 2 --append "$base rtkvm.exec=\"echo c >/proc/sysrq-trigger\""
@@ -47,8 +47,9 @@ start hang --cpus 2 --append "$base rtkvm.exec=\"sleep 1000\""
 limit=150s
 start shared --cpus 1 --append "$base"
 echo 136 >/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages
-start huge --placement auto --vcpus 1 --rt-delay --append "$base rtkvm.exec=\"exit 0\""
+start huge --placement auto --vcpus 1 --lapic-timer-advance 2500 --rt-delay --append "$base rtkvm.exec=\"exit 0\""
 grep HugePages_Free /proc/meminfo >huge.free
+cat /sys/module/kvm/parameters/lapic_timer_advance_ns >huge.advance
 
 # kill -9 in mid-run
 (

@@ -48,7 +48,7 @@ ok "start to INIT: $(ended cyclictest .start_to_init_ns) ns" \
 	test "$(ended cyclictest .start_to_init_ns)" -gt 0
 
 # --- how guests end
-is "$(cat "$R/poweroff.code") $(ended poweroff .outcome)" "0 poweroff" "ACPI power-off"
+is "$(cat "$R/poweroff.code") $(ended poweroff .outcome)" "0 poweroff" "ACPI power-off, --irqchip full"
 is "$(cat "$R/reset.code") $(ended reset .outcome)" "2 reset" "reset without an exit code"
 like "$(cat "$R/reset.err")" 'reset itself' "says so"
 is "$(cat "$R/panic.code") $(ended panic .outcome)" "2 panic" "no init: the kernel panics"
@@ -65,6 +65,10 @@ like "$(cat "$R/huge.err")" '^rtkvm run: placement: CPU 2: isolated and nohz_ful
 is "$(jq -r 'select(.event=="started").placement' "$R/huge.ev")" \
 	"$(sed 's/^rtkvm run: placement: //' "$R/huge.err")" "in the events, too"
 is "$(ended huge '.memory.nodes|@csv')" 0 "memory is on the vCPU's NUMA node, read back"
+is "$(ended huge '.vcpus[0].lapic_timer_advance_ns') $(cat "$R/huge.advance")" "2500 -1" \
+	"--lapic-timer-advance 2500: the vCPU has it, the host has its own value back"
+ok "without: the vCPU's own value is read ($(ended cyclictest .vcpus[1].lapic_timer_advance_ns))" \
+	test "$(ended cyclictest .vcpus[1].lapic_timer_advance_ns)" -ge 0
 like "$(cat "$R/huge.free")" ' 136$' "and given back"
 is "$(cat "$R/killed.code")" 137 "kill -9"
 like "$(cat "$R/killed.free")" ' 136$' "gives the huge pages back too"

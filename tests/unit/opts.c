@@ -41,6 +41,8 @@ static void fills_the_struct(void **state)
 					     "--no-exit=hlt,pause",
 					     "--halt-poll=50us",
 					     "--rt-delay",
+					     "--irqchip=full",
+					     "--lapic-timer-advance=1500",
 					     NULL };
 	struct err e = { 0 };
 	struct run_opts o;
@@ -62,6 +64,9 @@ static void fills_the_struct(void **state)
 	assert_true(o.rt_delay);
 	assert_int_equal(o.no_exit, 2 | 4);
 	assert_int_equal(o.halt_poll_ns, 50000);
+	assert_true(o.irqchip_full);
+	assert_int_equal(o.advance.mode, ADVANCE_NS);
+	assert_int_equal(o.advance.ns, 1500);
 }
 
 static void refuses(void **state)
@@ -97,6 +102,13 @@ static void refuses(void **state)
 		{ { "--no-exit=hlt,", NULL }, "not a list" },
 		{ { "--no-exit=hl", NULL }, "not a list" },
 		{ { "--halt-poll=1h", NULL }, "over 4 seconds" },
+		{ { "--irqchip=none", NULL }, "--irqchip" },
+		{ { "--core-sched", "--core-sched", NULL }, "given twice" },
+		{ { "--lapic-timer-advance=", NULL }, "not auto, off or a number" },
+		{ { "--lapic-timer-advance=-1", NULL }, "not auto, off or a number" },
+		{ { "--lapic-timer-advance=on", NULL }, "not auto, off or a number" },
+		{ { "--lapic-timer-advance=0", NULL }, "out of range" },
+		{ { "--lapic-timer-advance=100001", NULL }, "out of range" },
 		{ { "--nonsense", NULL }, "--nonsense" },
 		{ { "--kernel", NULL }, "--kernel" },
 		{ { "kernel", NULL }, "is not an option" },
