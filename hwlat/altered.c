@@ -15,29 +15,14 @@
 #define RT_RUNTIME "/proc/sys/kernel/sched_rt_runtime_us"
 #define RT_PERIOD  "/proc/sys/kernel/sched_rt_period_us"
 #define PM_QOS	   "/dev/cpu_dma_latency"
+/* CPUs that the soft and hard lockup detectors look after (Documentation/admin-guide/sysctl/kernel) */
+#define WATCHDOG_CPUS "/proc/sys/kernel/watchdog_cpumask"
 
 int altered_recover(struct err *e)
 {
 	_cleanup_close_ int root = knob_root("/", e);
 
 	return root < 0 ? root : knobs_recover(root, ALTERED_DIR, e);
-}
-
-int altered_look(struct altered *a, struct err *e)
-{
-	char text[32];
-	int ret;
-
-	*a = (struct altered)ALTERED_INIT;
-	ret = file_read(RT_RUNTIME, text, sizeof(text), e);
-	if (ret < 0)
-		return ret;
-	a->rt_runtime_us = atoll(text);
-	ret = file_read(RT_PERIOD, text, sizeof(text), e);
-	if (ret < 0)
-		return ret;
-	a->rt_period_us = atoll(text);
-	return 0;
 }
 
 static bool limited(const struct altered *a)
@@ -59,19 +44,71 @@ void altered_width(struct altered *a, uint64_t *window_ns, uint64_t *width_ns)
 		 100.0 * allowed_us / a->rt_period_us);
 }
 
-static int lift_limit(struct altered *a, struct err *e)
+/* Those it looks after now, without the watched ones. */
+static int choose_watchdog(struct altered *a, const struct plan *p, struct err *e)
 {
-	struct knob knob = { .path = RT_RUNTIME, .want = "-1" };
+	struct cpulist now, rest;
+	int ret;
+
+	if (!file_exists(WATCHDOG_CPUS)) {
+		snprintf(a->watchdog_note, sizeof(a->watchdog_note),
+			 "this kernel has none to keep away");
+		return 0;
+	}
+	ret = cpulist_read(&now, WATCHDOG_CPUS, e);
+	if (ret < 0)
+		return ret;
+	rest = cpulist_minus(&now, &p->watched);
+	if (cpulist_equal(&now, &rest)) {
+		snprintf(a->watchdog_note, sizeof(a->watchdog_note),
+			 "it was off the watched CPUs already");
+		return 0;
+	}
+	if (cpulist_empty(&rest)) /* it has to stay somewhere */
+		rest = p->housekeeping;
+	cpulist_format(&rest, a->watchdog_cpus, sizeof(a->watchdog_cpus));
+	a->knobs[a->n_knobs++] = (struct knob){ .path = WATCHDOG_CPUS, .want = a->watchdog_cpus };
+	return 0;
+}
+
+int altered_look(struct altered *a, const struct hwlat_opts *o, const struct plan *p, struct err *e)
+{
+	char text[32];
+	int ret;
+
+	*a = (struct altered)ALTERED_INIT;
+	ret = file_read(RT_RUNTIME, text, sizeof(text), e);
+	if (ret < 0)
+		return ret;
+	a->rt_runtime_us = atoll(text);
+	ret = file_read(RT_PERIOD, text, sizeof(text), e);
+	if (ret < 0)
+		return ret;
+	a->rt_period_us = atoll(text);
+	if (limited(a) && o->limit == HWLAT_LIMIT_LIFT && o->detector == HWLAT_SPIN)
+		a->knobs[a->n_knobs++] = (struct knob){ .path = RT_RUNTIME, .want = "-1" };
+	return o->no_watchdog ? choose_watchdog(a, p, e) : 0;
+}
+
+static int set_knobs(struct altered *a, struct err *e)
+{
 	int ret;
 
 	snprintf(a->journal, sizeof(a->journal), ALTERED_DIR "/hwlat-%d.knobs", getpid());
 	a->root = knob_root("/", e);
 	if (a->root < 0)
 		return a->root;
-	ret = knobs_apply(a->root, a->journal, KNOB_PROCESS, &knob, 1, e);
-	a->limit_lifted = knob.state == KNOB_SET;
-	knobs_free(&knob, 1);
+	ret = knobs_apply(a->root, a->journal, KNOB_PROCESS, a->knobs, a->n_knobs, e);
+	a->set = ret > 0;
 	return ret < 0 ? ret : 0;
+}
+
+bool altered_limit_lifted(const struct altered *a)
+{
+	for (size_t i = 0; i < a->n_knobs; i++)
+		if (!strcmp(a->knobs[i].path, RT_RUNTIME))
+			return a->knobs[i].state == KNOB_SET;
+	return false;
 }
 
 static int hold_awake(struct altered *a, struct err *e)
@@ -86,10 +123,10 @@ static int hold_awake(struct altered *a, struct err *e)
 
 int altered_apply(struct altered *a, const struct hwlat_opts *o, struct err *e)
 {
-	bool lift = limited(a) && o->limit == HWLAT_LIMIT_LIFT && o->detector == HWLAT_SPIN;
-	int ret = lift ? lift_limit(a, e) : 0;
+	int ret = a->n_knobs ? set_knobs(a, e) : 0;
 
-	if (limited(a) && !lift && !a->limit_note[0] && o->detector == HWLAT_SPIN)
+	if (limited(a) && !altered_limit_lifted(a) && !a->limit_note[0] &&
+	    o->detector == HWLAT_SPIN)
 		snprintf(a->limit_note, sizeof(a->limit_note), "its gaps are among the samples");
 	if (!ret && o->pm_qos)
 		ret = hold_awake(a, e);
@@ -102,21 +139,31 @@ int altered_undo(struct altered *a, struct err *e)
 
 	if (a->pm_qos >= 0)
 		close(a->pm_qos);
-	if (a->limit_lifted)
+	if (a->set)
 		ret = knobs_undo(a->root, a->journal, e);
+	knobs_free(a->knobs, a->n_knobs);
 	if (a->root >= 0)
 		close(a->root);
-	a->pm_qos = a->root = -1;
-	a->limit_lifted = false;
+	*a = (struct altered)ALTERED_INIT;
 	return ret < 0 ? ret : 0;
+}
+
+bool altered_knob_line(const struct knob *k, bool planned, char *buf, size_t size)
+{
+	char now[512];
+
+	if (planned)
+		file_read_line(k->path, now, sizeof(now));
+	if (planned ? knob_same(now, k->want) : k->state != KNOB_SET)
+		return false;
+	snprintf(buf, size, "%s: %s -> %s, put back at the end", k->path, planned ? now : k->saved,
+		 k->want);
+	return true;
 }
 
 bool altered_line(const struct altered *a, const struct hwlat_opts *o, bool tracing, bool planned,
 		  unsigned int i, char *buf, size_t size)
 {
-	bool lifted = planned ? limited(a) && o->limit == HWLAT_LIMIT_LIFT : a->limit_lifted;
-	bool awake = planned ? o->pm_qos : a->pm_qos >= 0;
-
 	if (tracing && !i--) {
 		snprintf(buf, size,
 			 "tracefs: an instance rtkvm-%d-%s of our own, removed at the end",
@@ -124,12 +171,10 @@ bool altered_line(const struct altered *a, const struct hwlat_opts *o, bool trac
 			 o->detector == HWLAT_SPIN ? "hwlat" : hwlat_detector_name(o->detector));
 		return true;
 	}
-	if (lifted && !i--) {
-		snprintf(buf, size, "%s: %jd -> -1, put back at the end", RT_RUNTIME,
-			 (intmax_t)a->rt_runtime_us);
-		return true;
-	}
-	if (awake && !i--) {
+	for (size_t n = 0; n < a->n_knobs; n++)
+		if (altered_knob_line(&a->knobs[n], planned, buf, size) && !i--)
+			return true;
+	if ((planned ? o->pm_qos : a->pm_qos >= 0) && !i--) {
 		snprintf(buf, size, "%s: 0 us, for as long as the run lasts", PM_QOS);
 		return true;
 	}

@@ -13,14 +13,22 @@
 #include <stdint.h>
 
 #include "hwlat/options.h"
+#include "hwlat/plan.h"
 #include "lib/err.h"
+#include "lib/knob.h"
 
 #define ALTERED_DIR "/run/rtkvm"
+
+enum { ALTERED_KNOBS = 2 };
 
 struct altered {
 	int root; /* "/" for lib/knob; -1 */
 	int pm_qos; /* /dev/cpu_dma_latency, held open; -1 */
-	bool limit_lifted; /* sched_rt_runtime_us was written */
+	struct knob knobs[ALTERED_KNOBS]; /* chosen by altered_look */
+	size_t n_knobs;
+	bool set; /* the journal holds something */
+	char watchdog_cpus[512]; /* what the watchdog's knob wants */
+	char watchdog_note[96]; /* why there was nothing to do for --no-watchdog, else "" */
 	int64_t rt_runtime_us, rt_period_us; /* as found; runtime -1: no limit */
 	char journal[64];
 	char limit_note[160]; /* what became of the limit, "" when there is none */
@@ -34,8 +42,12 @@ struct altered {
 /* altered_recover - undo what runs that are gone have left; returns how many they were */
 int altered_recover(struct err *e);
 
-/* altered_look - read what altered_apply would find; changes nothing */
-int altered_look(struct altered *a, struct err *e);
+/* altered_look - read what is in force and choose what altered_apply sets; changes nothing */
+int altered_look(struct altered *a, const struct hwlat_opts *o, const struct plan *p,
+		 struct err *e);
+
+/* altered_limit_lifted - was the limit on real-time threads taken away? */
+bool altered_limit_lifted(const struct altered *a);
 
 /*
  * altered_width - how much of each *window_ns may be watched without running into the limit on
@@ -43,7 +55,7 @@ int altered_look(struct altered *a, struct err *e);
  */
 void altered_width(struct altered *a, uint64_t *window_ns, uint64_t *width_ns);
 
-/* altered_apply - lift the limit on real-time threads and ask for no sleep states, as opts say */
+/* altered_apply - set what altered_look chose, and ask for no sleep states if opts say so */
 int altered_apply(struct altered *a, const struct hwlat_opts *o, struct err *e);
 
 /* altered_undo - put all back; takes a half-applied one */
@@ -55,5 +67,11 @@ int altered_undo(struct altered *a, struct err *e);
  */
 bool altered_line(const struct altered *a, const struct hwlat_opts *o, bool tracing, bool planned,
 		  unsigned int i, char *buf, size_t size);
+
+/*
+ * altered_knob_line - one setting as such a line; false when it was not, or when planned would
+ * not be, changed
+ */
+bool altered_knob_line(const struct knob *k, bool planned, char *buf, size_t size);
 
 #endif

@@ -121,6 +121,8 @@ static void find_outside(struct culprit *c, const struct culprit_facts *f)
 		set(c, CULPRIT_HOST, by, detail);
 	} else if (f->guest) {
 		set(c, CULPRIT_HOST, by, "host or its hardware; no steal reported");
+	} else if (f->asleep) {
+		set(c, CULPRIT_HARDWARE, by, "or the way out of a sleep state");
 	} else {
 		set(c, CULPRIT_HARDWARE, by,
 		    f->smi_known ? "no SMI: other firmware, bus or clock" : "no SMI counter");

@@ -65,6 +65,7 @@ struct culprit_facts {
 	uint32_t irq_count;
 
 	bool guest; /* there is a hypervisor below us */
+	bool asleep; /* the CPU may have been idle before: waking it takes time too */
 	unsigned int group_cpus; /* CPUs that stood still together, this one included */
 	unsigned int group_unexplained; /* those whose kernel did nothing to explain it */
 	unsigned int watched_cpus;

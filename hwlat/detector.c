@@ -17,6 +17,8 @@
 enum {
 	SETUP_TIMEOUT_S = 5,
 	START_DELAY_NS = 20000000,
+	KEEP_NS = 100000000, /* how often the keeper extends leases */
+	STACK_BYTES = 256 << 10, /* locked memory, once for each CPU */
 	STOP_TRIES = 200, /* milliseconds */
 	MIN_LOOPS = 4, /* a threshold has to be some iterations long to mean anything */
 };
@@ -90,9 +92,26 @@ static void *thread(void *arg)
 	return NULL;
 }
 
+/* Signals are the supervisor's. */
+static int start_thread(pthread_t *t, void *(*fn)(void *), void *arg)
+{
+	pthread_attr_t attr;
+	sigset_t all, old;
+	int ret = pthread_attr_init(&attr);
+
+	if (ret)
+		return ret;
+	pthread_attr_setstacksize(&attr, STACK_BYTES);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	ret = pthread_create(t, &attr, fn, arg);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_attr_destroy(&attr);
+	return ret;
+}
+
 static int make_thread(struct detector *d, struct detector_cpu *c, struct err *e)
 {
-	sigset_t all, old;
 	int ret;
 
 	c->spin.ring = calloc(SPIN_RING, sizeof(*c->spin.ring));
@@ -101,10 +120,7 @@ static int make_thread(struct detector *d, struct detector_cpu *c, struct err *e
 	memset(c->spin.ring, 1, SPIN_RING * sizeof(*c->spin.ring)); /* no page fault later */
 	c->go = &d->go;
 	atomic_store(&c->state, DETECTOR_STARTING);
-	sigfillset(&all); /* signals are the supervisor's */
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	ret = pthread_create(&c->thread, NULL, thread, c);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	ret = start_thread(&c->thread, thread, c);
 	if (ret)
 		return err_set(
 			e, -ret,
@@ -129,6 +145,38 @@ static int wait_ready(struct detector_cpu *c, uint64_t deadline_ns, struct err *
 	}
 	if (atomic_load(&c->state) == DETECTOR_FAILED)
 		return err_set(e, c->err.code, "%s", c->err.text);
+	return 0;
+}
+
+static void lease_all(struct detector *d, uint64_t until_tsc)
+{
+	for (unsigned int i = 0; i < d->n; i++)
+		atomic_store(&d->cpus[i].spin.lease_tsc, until_tsc);
+}
+
+static void extend(struct detector *d)
+{
+	lease_all(d, __rdtsc() + DETECTOR_LEASE_S * d->tsc_hz);
+}
+
+static void *keeper(void *arg)
+{
+	struct detector *d = arg;
+
+	while (!atomic_load(&d->keeper_ends)) {
+		extend(d);
+		nap(KEEP_NS);
+	}
+	return NULL;
+}
+
+static int make_keeper(struct detector *d, struct err *e)
+{
+	int ret = start_thread(&d->keeper, keeper, d);
+
+	if (ret)
+		return err_set(e, -ret, "starting the detectors' keeper failed: %s", strerror(ret));
+	d->keeping = true;
 	return 0;
 }
 
@@ -161,20 +209,11 @@ int detector_prepare(struct detector *d, const struct plan *plan, const struct h
 	deadline_ns = clock_now_ns() + SETUP_TIMEOUT_S * NSEC_PER_SEC;
 	for (unsigned int i = 0; !ret && i < d->n; i++)
 		ret = wait_ready(&d->cpus[i], deadline_ns, e);
+	if (!ret)
+		ret = make_keeper(d, e);
 	if (ret)
 		detector_free(d);
 	return ret;
-}
-
-static void lease_all(struct detector *d, uint64_t until_tsc)
-{
-	for (unsigned int i = 0; i < d->n; i++)
-		atomic_store(&d->cpus[i].spin.lease_tsc, until_tsc);
-}
-
-void detector_extend(struct detector *d)
-{
-	lease_all(d, __rdtsc() + DETECTOR_LEASE_S * d->tsc_hz);
 }
 
 uint64_t detector_start(struct detector *d)
@@ -187,7 +226,7 @@ uint64_t detector_start(struct detector *d)
 		atomic_store(&d->cpus[i].spin.loops, 0);
 		atomic_store(&d->cpus[i].spin.quiet_max_tsc, 0);
 	}
-	detector_extend(d);
+	extend(d);
 	atomic_store(&d->go, 1);
 	return start;
 }
@@ -236,6 +275,11 @@ static void rescue(struct detector *d, struct detector_cpu *c)
 
 void detector_stop(struct detector *d)
 {
+	if (d->keeping) {
+		atomic_store(&d->keeper_ends, 1);
+		pthread_join(d->keeper, NULL);
+		d->keeping = false;
+	}
 	lease_all(d, 0);
 	atomic_store(&d->go, 1); /* those that still wait for the start */
 	for (unsigned int i = 0; i < d->n; i++) {

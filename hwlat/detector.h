@@ -3,8 +3,10 @@
  * detector - the threads that spin: made, scheduled, started together, stopped for certain
  *
  * A thread for each watched CPU, pinned to it, SCHED_FIFO, policy and CPU read back from the
- * kernel. They all begin at one TSC instant. A thread whose lease is not extended for
- * DETECTOR_LEASE_S stops by itself, so that a machine cannot be starved by its detector.
+ * kernel. They all begin at one TSC instant. A keeper, an ordinary thread on the housekeeping CPUs,
+ * extends their lease; a thread whose lease is not extended for DETECTOR_LEASE_S stops by itself,
+ * so that a machine cannot be starved by its detector. The supervisor is no such witness: it may
+ * wait for a slow disk on a machine that is well.
  */
 #ifndef RTKVM_HWLAT_DETECTOR_H
 #define RTKVM_HWLAT_DETECTOR_H
@@ -48,6 +50,9 @@ struct detector {
 	uint64_t tsc_hz;
 	struct cpulist housekeeping;
 	_Atomic int go; /* start_tsc is set */
+	pthread_t keeper;
+	bool keeping; /* there is a keeper to join */
+	_Atomic int keeper_ends;
 };
 
 /*
@@ -59,9 +64,6 @@ int detector_prepare(struct detector *d, const struct plan *plan, const struct h
 
 /* detector_start - begin on all CPUs at one instant, some milliseconds from now; returns it */
 uint64_t detector_start(struct detector *d);
-
-/* detector_extend - give every thread another DETECTOR_LEASE_S seconds */
-void detector_extend(struct detector *d);
 
 /* detector_ended - the CPU of a thread that stopped by itself, -1 when all run */
 int detector_ended(const struct detector *d);

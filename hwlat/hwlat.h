@@ -3,8 +3,9 @@
  * hwlat - find every moment in which hardware, firmware or a host took a CPU away, and name it
  *
  * Verbs:    rtkvm hwlat
- * Threads:  one SCHED_FIFO spinner for each watched CPU (detector.c); the supervisor, which is the
- *           calling thread, on the housekeeping CPUs (measure.c). They share struct spinner only.
+ * Threads:  one SCHED_FIFO spinner for each watched CPU and their keeper (detector.c); the
+ *           supervisor, which is the calling thread, on the housekeeping CPUs (measure.c). They
+ *           share struct spinner only.
  * Files:    run directory: run.json, latency.log, spikes.jsonl, hwlat.txt; --report FILE.
  * Alters:   a tracefs instance, sched_rt_runtime_us, /dev/cpu_dma_latency (altered.c); all undone.
  * Must not know: guests, the VMM, how reports are drawn.

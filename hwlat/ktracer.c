@@ -8,7 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "hwlat/altered.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "lib/file.h"
@@ -46,24 +45,32 @@ static void want_hwlat(struct ktracer *k)
 	want(k, TRACEFS "/hwlat_detector/mode", "per-cpu");
 }
 
+/* Both tracers live in osnoise/; what others set to stop the trace would stop ours. */
 static void want_osnoise(struct ktracer *k, const struct plan *plan)
 {
 	char list[200];
 
-	want_us(k, TRACEFS "/osnoise/period_us", k->o->window_ns);
-	want_us(k, TRACEFS "/osnoise/runtime_us", k->o->width_ns);
+	if (k->o->detector == HWLAT_TIMERLAT) {
+		want_us(k, TRACEFS "/osnoise/timerlat_period_us", k->o->window_ns);
+	} else {
+		want_us(k, TRACEFS "/osnoise/period_us", k->o->window_ns);
+		want_us(k, TRACEFS "/osnoise/runtime_us", k->o->width_ns);
+	}
 	want(k, TRACEFS "/osnoise/cpus", cpulist_format(&plan->watched, list, sizeof(list)));
+	want(k, TRACEFS "/osnoise/stop_tracing_us", "0");
+	want(k, TRACEFS "/osnoise/stop_tracing_total_us", "0");
 }
 
 static int choose_events(struct ktracer *k, struct err *e)
 {
 	static const char *const osnoise[] = { "nmi_noise", "irq_noise", "softirq_noise",
 					       "thread_noise", "sample_threshold" };
+	size_t n = ARRAY_SIZE(osnoise) - (k->o->detector == HWLAT_TIMERLAT);
 	int ret = 0;
 
-	if (k->o->detector == HWLAT_TRACER)
-		return tfs_learn(&k->tfs, "ftrace", "hwlat", e);
-	for (size_t i = 0; !ret && i < ARRAY_SIZE(osnoise); i++)
+	if (k->o->detector != HWLAT_OSNOISE)
+		ret = tfs_learn(&k->tfs, "ftrace", hwlat_detector_name(k->o->detector), e);
+	for (size_t i = 0; k->o->detector != HWLAT_TRACER && !ret && i < n; i++)
 		ret = tfs_enable(&k->tfs, "osnoise", osnoise[i], NULL, e);
 	return ret;
 }
@@ -90,15 +97,28 @@ static int check_tracer(const char *name, struct err *e)
 		       name);
 }
 
+int ktracer_choose(struct ktracer *k, const struct plan *plan, const struct hwlat_opts *o,
+		   struct err *e)
+{
+	int ret;
+
+	*k = (struct ktracer){ .tfs = TFS_INIT, .o = o, .root = -1 };
+	ret = check_tracer(hwlat_detector_name(o->detector), e);
+	if (ret < 0)
+		return ret;
+	if (o->detector == HWLAT_TRACER)
+		want_hwlat(k);
+	else
+		want_osnoise(k, plan);
+	if (o->detector != HWLAT_TIMERLAT) /* which has no use for it */
+		want_us(k, TRACEFS "/tracing_thresh", o->threshold_ns);
+	return 0;
+}
+
 static int set_up(struct ktracer *k, const struct plan *plan, struct err *e)
 {
 	int ret;
 
-	if (k->o->detector == HWLAT_TRACER)
-		want_hwlat(k);
-	else
-		want_osnoise(k, plan);
-	want_us(k, TRACEFS "/tracing_thresh", k->o->threshold_ns);
 	snprintf(k->journal, sizeof(k->journal), ALTERED_DIR "/ktracer-%d.knobs", getpid());
 	k->root = knob_root("/", e);
 	if (k->root < 0)
@@ -120,19 +140,17 @@ int ktracer_open(struct ktracer *k, const struct plan *plan, const struct hwlat_
 	unsigned int i = 0;
 	int ret;
 
-	*k = (struct ktracer){ .tfs = TFS_INIT,
-			       .o = o,
-			       .tsc = tsc,
-			       .evidence = v,
-			       .root = -1,
-			       .next_group = 1,
-			       .n_cpus = cpulist_count(&plan->watched) };
-	ret = check_tracer(name, e);
+	ret = ktracer_choose(k, plan, o, e);
 	if (ret < 0)
 		return ret;
+	k->tsc = tsc;
+	k->evidence = v;
+	k->next_group = 1;
+	k->n_cpus = cpulist_count(&plan->watched);
 	k->pending = calloc(GATHER_PENDING, sizeof(*k->pending));
 	k->cpus = calloc(k->n_cpus, sizeof(*k->cpus));
-	if (!k->pending || !k->cpus) {
+	k->noises = calloc(k->n_cpus, sizeof(*k->noises));
+	if (!k->pending || !k->cpus || !k->noises) {
 		ret = err_set(e, -ENOMEM, "no memory for %s", name);
 		goto fail;
 	}
@@ -160,6 +178,7 @@ int ktracer_close(struct ktracer *k, struct err *e)
 		close(k->root);
 	free(k->pending);
 	free(k->cpus);
+	free(k->noises);
 	*k = (struct ktracer){ .tfs = TFS_INIT, .root = -1 };
 	return ret < 0 ? ret : 0;
 }
@@ -252,6 +271,85 @@ static bool from_osnoise(struct ktracer *k, struct tep_event *event, struct tep_
 	return true;
 }
 
+static void keep_noise(struct tep_event *event, struct tep_record *record,
+		       struct ktracer_noises *noises)
+{
+	unsigned int at = noises->n++ % KTRACER_NOISES;
+
+	noises->ring[at].end_tsc = record->ts;
+	noises->ring[at].part.ns = number(event, record, "duration");
+	name_noise(event, record, &noises->ring[at].part);
+}
+
+static int longest_first(const void *x, const void *y)
+{
+	const struct culprit_part *a = x, *b = y;
+
+	return a->ns < b->ns ? 1 : a->ns > b->ns ? -1 : 0;
+}
+
+/* Net durations: a noise that began before the gap has at most what is left of it. */
+void ktracer_explain(const struct ktracer_noises *noises, uint64_t start_tsc, uint64_t tsc_hz,
+		     struct culprit_facts *f)
+{
+	unsigned int kept = noises->n < KTRACER_NOISES ? noises->n : KTRACER_NOISES;
+	struct culprit_part parts[KTRACER_NOISES];
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < kept; i++) {
+		uint64_t end = noises->ring[i].end_tsc, within;
+
+		if (end <= start_tsc)
+			continue;
+		within = tsc_ns(tsc_hz, end - start_tsc);
+		parts[n] = noises->ring[i].part;
+		if (parts[n].ns > within)
+			parts[n].ns = within;
+		n++;
+	}
+	qsort(parts, n, sizeof(*parts), longest_first);
+	f->n_parts = n < CULPRIT_PARTS ? n : CULPRIT_PARTS;
+	memcpy(f->parts, parts, f->n_parts * sizeof(*parts));
+}
+
+/*
+ * A wake-up is told twice, by its interrupt and then by its thread, which was later by all that
+ * came between: the second has it all.
+ */
+static bool from_timerlat(struct ktracer *k, struct tep_event *event, struct tep_record *record,
+			  struct gap *g)
+{
+	enum { CONTEXT_THREAD = 1 };
+	struct ktracer_noises *noises = &k->noises[g->index];
+
+	if (!strcmp(event->system, "osnoise")) {
+		keep_noise(event, record, noises);
+		return false;
+	}
+	if (strcmp(event->name, "timerlat") || number(event, record, "context") != CONTEXT_THREAD)
+		return false;
+	g->ns = number(event, record, "timer_latency");
+	if (g->ns < k->o->threshold_ns)
+		return false;
+	g->start_tsc = record->ts - tsc_cycles(k->tsc->hz, g->ns);
+	g->facts.asleep = true;
+	ktracer_explain(noises, g->start_tsc, k->tsc->hz, &g->facts);
+	return true;
+}
+
+static bool read_gap(struct ktracer *k, struct tep_event *event, struct tep_record *record,
+		     struct gap *g)
+{
+	if (k->o->detector == HWLAT_TIMERLAT)
+		return from_timerlat(k, event, record, g);
+	if (k->o->detector == HWLAT_OSNOISE)
+		return !strcmp(event->system, "osnoise") && from_osnoise(k, event, record, g);
+	if (strcmp(event->name, "hwlat"))
+		return false;
+	from_hwlat(k, event, record, g);
+	return true;
+}
+
 static int on_event(struct tep_event *event, struct tep_record *record, int cpu, void *ctx)
 {
 	struct ktracer *k = ctx;
@@ -261,9 +359,7 @@ static int on_event(struct tep_event *event, struct tep_record *record, int cpu,
 		;
 	if (g.index == k->n_cpus)
 		return 0;
-	if (!strcmp(event->name, "hwlat"))
-		from_hwlat(k, event, record, &g);
-	else if (strcmp(event->system, "osnoise") || !from_osnoise(k, event, record, &g))
+	if (!read_gap(k, event, record, &g))
 		return 0;
 	g.end_tsc = g.start_tsc + tsc_cycles(k->tsc->hz, g.ns);
 	g.wall_ns = tsc_wall_ns(k->tsc, g.start_tsc);
@@ -279,6 +375,7 @@ static void complete(struct ktracer *k, struct gap *g)
 
 	evidence_facts(k->evidence, g);
 	g->facts.trace = true;
+	g->facts.asleep = told.asleep;
 	g->facts.trace_lost = false;
 	g->facts.nmi_events = told.nmi_events;
 	g->facts.n_parts = told.n_parts;
@@ -317,16 +414,10 @@ int ktracer_step(struct ktracer *k, gather_fn *fn, void *ctx, struct err *e)
 	return 0;
 }
 
-bool ktracer_line(const struct ktracer *k, unsigned int i, char *buf, size_t size)
+bool ktracer_line(const struct ktracer *k, bool planned, unsigned int i, char *buf, size_t size)
 {
-	for (size_t n = 0; n < k->n_knobs; n++) {
-		const struct knob *knob = &k->knobs[n];
-
-		if (knob->state != KNOB_SET || i--)
-			continue;
-		snprintf(buf, size, "%s: %s -> %s, put back at the end", knob->path,
-			 knob->saved ? knob->saved : "?", knob->want);
-		return true;
-	}
+	for (size_t n = 0; n < k->n_knobs; n++)
+		if (altered_knob_line(&k->knobs[n], planned, buf, size) && !i--)
+			return true;
 	return false;
 }

@@ -5,12 +5,15 @@
  * hwlat (Documentation/trace/hwlat_detector.rst) spins with interrupts off for width of each
  * window and records the largest gap of each window. Its mode is written, "per-cpu": the default
  * moves one thread about, and on isolated CPUs falls to "none". osnoise (osnoise-tracer.rst) spins
- * with interrupts on and says by itself what each interruption was; the rest is hardware.
+ * with interrupts on and says by itself what each interruption was; the rest is hardware. timerlat
+ * (timerlat-tracer.rst) wakes a thread by a timer and records how late it was; the noise that the
+ * kernel told of in that time is its cause.
  * Settings that all instances share are knobs: journalled, put back.
  */
 #ifndef RTKVM_HWLAT_KTRACER_H
 #define RTKVM_HWLAT_KTRACER_H
 
+#include "hwlat/altered.h"
 #include "hwlat/evidence.h"
 #include "hwlat/gap.h"
 #include "hwlat/gather.h"
@@ -19,7 +22,16 @@
 #include "lib/knob.h"
 #include "lib/tracefs.h"
 
-enum { KTRACER_KNOBS = 5 };
+enum { KTRACER_KNOBS = 6, KTRACER_NOISES = 32 };
+
+/* What timerlat told of one CPU since its last wake-up; the oldest give way. */
+struct ktracer_noises {
+	struct {
+		uint64_t end_tsc;
+		struct culprit_part part;
+	} ring[KTRACER_NOISES];
+	unsigned int n; /* ever */
+};
 
 struct ktracer {
 	struct tfs tfs;
@@ -28,6 +40,7 @@ struct ktracer {
 	struct evidence *evidence;
 	int *cpus; /* the watched CPUs, ascending */
 	unsigned int n_cpus;
+	struct ktracer_noises *noises; /* one for each */
 	struct knob knobs[KTRACER_KNOBS];
 	char text[KTRACER_KNOBS][256]; /* what the knobs want */
 	size_t n_knobs;
@@ -38,6 +51,13 @@ struct ktracer {
 	size_t n;
 	uint64_t next_group;
 };
+
+/*
+ * ktracer_choose - the knobs that opts mean, untouched; -ENOENT with a remedy when the kernel has
+ * no such tracer
+ */
+int ktracer_choose(struct ktracer *k, const struct plan *plan, const struct hwlat_opts *o,
+		   struct err *e);
 
 /* ktracer_open - choose and set up the tracer; -ENOENT with a remedy when the kernel has none */
 int ktracer_open(struct ktracer *k, const struct plan *plan, const struct hwlat_opts *o,
@@ -52,7 +72,11 @@ int ktracer_stop(struct ktracer *k, struct err *e);
 /* ktracer_step - read what was recorded, judge it and hand it to fn */
 int ktracer_step(struct ktracer *k, gather_fn *fn, void *ctx, struct err *e);
 
-/* ktracer_line - the i-th setting that is changed, as altered_line; false past the last */
-bool ktracer_line(const struct ktracer *k, unsigned int i, char *buf, size_t size);
+/* ktracer_line - the i-th setting that is, or is planned to be, changed, as altered_line */
+bool ktracer_line(const struct ktracer *k, bool planned, unsigned int i, char *buf, size_t size);
+
+/* ktracer_explain - which of the noises ended since start_tsc, as parts of f, longest first */
+void ktracer_explain(const struct ktracer_noises *noises, uint64_t start_tsc, uint64_t tsc_hz,
+		     struct culprit_facts *f);
 
 #endif

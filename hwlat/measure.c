@@ -36,7 +36,7 @@ static int decide(struct measure *s, struct err *e)
 	if (!ret && !s->o->allow_unstable_tsc)
 		ret = tsc_trust(&s->tsc, e);
 	if (!ret)
-		ret = altered_look(&s->altered, e);
+		ret = altered_look(&s->altered, s->o, &s->plan, e);
 	if (!ret && !kernel(s) && s->o->limit == HWLAT_LIMIT_PAUSE && !s->o->width_given)
 		altered_width(&s->altered, &s->o->window_ns, &s->o->width_ns);
 	return ret;
@@ -218,7 +218,6 @@ static int watch(struct measure *s, struct err *e)
 
 		if (wake > end)
 			wake = end;
-		detector_extend(&s->detector);
 		clock_sleep_until(wake);
 		if (stop_requested()) {
 			s->interrupted = true;
@@ -229,14 +228,12 @@ static int watch(struct measure *s, struct err *e)
 		cpu = detector_ended(&s->detector);
 		if (cpu >= 0) {
 			snprintf(s->why_ended, sizeof(s->why_ended),
-				 "CPU %d stopped watching: its supervisor did not get to run for "
-				 "%d s; the housekeeping CPUs starve",
+				 "CPU %d stopped watching: no ordinary thread got to run on the "
+				 "housekeeping CPUs for %d s",
 				 cpu, DETECTOR_LEASE_S);
 			break;
 		}
-		detector_extend(&s->detector); /* it works, so it does not starve */
 		ret = step(s, false, e);
-		detector_extend(&s->detector);
 		if (!ret && clock_now_ns() >= slice_end) {
 			ret = end_slice(s, e);
 			slice_end += MEASURE_SLICE_S * NSEC_PER_SEC;
@@ -370,29 +367,35 @@ int measure_close(struct measure *s, struct err *e)
 	return ret;
 }
 
-bool measure_altered(const struct measure *s, unsigned int i, char *buf, size_t size)
+static bool change(const struct measure *s, bool tracing, bool planned, unsigned int i, char *buf,
+		   size_t size)
 {
 	unsigned int n = 0;
 
-	while (altered_line(&s->altered, s->o, s->evidence.tracing || kernel(s), false, n, buf,
-			    size))
+	while (altered_line(&s->altered, s->o, tracing || kernel(s), planned, n, buf, size))
 		if (n++ == i)
 			return true;
-	return ktracer_line(&s->ktracer, i - n, buf, size);
+	return ktracer_line(&s->ktracer, planned, i - n, buf, size);
+}
+
+bool measure_altered(const struct measure *s, unsigned int i, char *buf, size_t size)
+{
+	return change(s, s->evidence.tracing, false, i, buf, size);
 }
 
 int measure_dry_run(struct hwlat_opts *o, struct err *e)
 {
 	struct measure s = { .o = o, .altered = ALTERED_INIT };
-	char line[256];
+	bool tracing = o->evidence != HWLAT_EVIDENCE_COUNTERS;
+	char line[1024];
 	int ret = decide(&s, e);
 
+	if (!ret && kernel(&s))
+		ret = ktracer_choose(&s.ktracer, &s.plan, o, e);
 	if (ret < 0)
 		return ret;
 	print_plan(&s, "would watch");
-	for (unsigned int i = 0; altered_line(&s.altered, o, o->evidence != HWLAT_EVIDENCE_COUNTERS,
-					      true, i, line, sizeof(line));
-	     i++)
+	for (unsigned int i = 0; change(&s, tracing, true, i, line, sizeof(line)); i++)
 		printf("would alter: %s\n", line);
 	printf("would write: %s\n", o->out ? o->out : "runs/TIME-hwlat");
 	return VERDICT_PASS;

@@ -27,6 +27,7 @@ enum {
 	OPT_PRIORITY,
 	OPT_GUEST,
 	OPT_PM_QOS,
+	OPT_NO_WATCHDOG,
 	OPT_RT_LIMIT,
 	OPT_STEP,
 	OPT_UNSTABLE,
@@ -53,7 +54,7 @@ static const struct argp_option options[] = {
 	{ "width", OPT_WIDTH, "TIME", 0, "the part (default: all of it)" },
 	{ 0, 0, 0, 0, "How:", 2 },
 	{ "detector", OPT_DETECTOR, "NAME", 0,
-	  "spin (default), or a tracer of the kernel: hwlat or osnoise" },
+	  "spin (default), or a tracer of the kernel: hwlat, osnoise or timerlat" },
 	{ "evidence", OPT_EVIDENCE, "KIND", 0,
 	  "what names the causes: trace, counters, or auto (default): trace if it can be had" },
 	{ "priority", OPT_PRIORITY, "N", 0, "SCHED_FIFO priority of the threads (default: 10)" },
@@ -61,6 +62,8 @@ static const struct argp_option options[] = {
 	  "rest between readings; lengths are off by as much (default: 0, no rest)" },
 	{ "guest", OPT_GUEST, 0, 0, "this is a guest: what nothing here explains is the host's" },
 	{ "pm-qos", OPT_PM_QOS, 0, 0, "keep CPUs out of sleep states (/dev/cpu_dma_latency at 0)" },
+	{ "no-watchdog", OPT_NO_WATCHDOG, 0, 0,
+	  "keep the kernel's lockup watchdog (its NMIs, its timer) off the watched CPUs" },
 	{ "rt-limit", OPT_RT_LIMIT, "WHAT", 0,
 	  "the kernel's limit on real-time threads: pause (default) stays below it, lift takes it "
 	  "away for the run, keep runs into it" },
@@ -83,6 +86,7 @@ static const char *const detectors[] = {
 	[HWLAT_SPIN] = "spin",
 	[HWLAT_TRACER] = "hwlat",
 	[HWLAT_OSNOISE] = "osnoise",
+	[HWLAT_TIMERLAT] = "timerlat",
 };
 
 static const char *const evidences[] = {
@@ -222,6 +226,9 @@ static int parse_flag(int key, struct hwlat_opts *o)
 	case OPT_PM_QOS:
 		o->pm_qos = true;
 		return 0;
+	case OPT_NO_WATCHDOG:
+		o->no_watchdog = true;
+		return 0;
 	case OPT_UNSTABLE:
 		o->allow_unstable_tsc = true;
 		return 0;
@@ -263,6 +270,18 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return ret;
 }
 
+/* Where the kernel's tracers have a default of their own, that is ours too. */
+static void default_window(struct hwlat_opts *o, bool window_given)
+{
+	if (!window_given)
+		o->window_ns = o->detector == HWLAT_TIMERLAT ? NSEC_PER_SEC / 1000 : NSEC_PER_SEC;
+	if (o->width_given)
+		return;
+	o->width_ns = o->window_ns;
+	if (o->detector == HWLAT_TRACER || o->detector == HWLAT_OSNOISE)
+		o->width_ns /= 2; /* not made for 100 % */
+}
+
 static int check(struct hwlat_opts *o, bool window_given, struct err *e)
 {
 	if (!o->duration_ns)
@@ -283,7 +302,11 @@ static int check(struct hwlat_opts *o, bool window_given, struct err *e)
 				       "--width: longer than the --window it is a part of");
 		o->window_ns = o->width_ns;
 	}
-	if (o->threshold_ns > NSEC_PER_SEC || o->threshold_ns > o->width_ns)
+	if (o->detector == HWLAT_TIMERLAT && o->width_given)
+		return err_set(e, -EINVAL,
+			       "--width: timerlat wakes up once a --window, it has no width");
+	if (o->threshold_ns > NSEC_PER_SEC ||
+	    (o->threshold_ns > o->width_ns && o->detector != HWLAT_TIMERLAT))
 		return err_set(e, -EINVAL,
 			       "--threshold: longer than %s; nothing would ever be found",
 			       o->threshold_ns > NSEC_PER_SEC ? "1s" : "the --width watched");
@@ -322,10 +345,7 @@ int hwlat_opts_parse(struct hwlat_opts *o, int argc, char **argv, struct err *e)
 		return ret;
 	window_given = o->window_ns != UINT64_MAX;
 	o->width_given = o->width_ns != UINT64_MAX;
-	if (!window_given)
-		o->window_ns = NSEC_PER_SEC;
-	if (!o->width_given) /* the kernel's tracer is not made for 100 % */
-		o->width_ns = o->detector == HWLAT_SPIN ? o->window_ns : o->window_ns / 2;
+	default_window(o, window_given);
 	ret = check(o, window_given, e);
 	if (!ret && !o->hardlimit_ns)
 		o->hardlimit_ns = o->threshold_ns;

@@ -18,6 +18,7 @@ enum hwlat_detector {
 	HWLAT_SPIN, /* our loop in user space */
 	HWLAT_TRACER, /* the kernel's hwlat tracer, one thread per CPU, interrupts off */
 	HWLAT_OSNOISE, /* the kernel's osnoise tracer: noise of a thread, by source */
+	HWLAT_TIMERLAT, /* the kernel's timerlat tracer: late wake-ups, and the noise before them */
 };
 
 enum hwlat_evidence {
@@ -49,6 +50,7 @@ struct hwlat_opts {
 	int priority; /* SCHED_FIFO */
 	bool guest; /* we are in a guest: unexplained time is the host's */
 	bool pm_qos; /* hold /dev/cpu_dma_latency at 0 */
+	bool no_watchdog; /* keep the lockup watchdog off the watched CPUs */
 	enum hwlat_limit limit;
 	bool allow_unstable_tsc;
 	bool smoke; /* a verdict even on an emulated machine */
@@ -60,7 +62,7 @@ struct hwlat_opts {
 /* hwlat_opts_parse - fill o from a command line; --help prints and exits, nothing is opened */
 int hwlat_opts_parse(struct hwlat_opts *o, int argc, char **argv, struct err *e);
 
-/* hwlat_detector_name - "spin", "hwlat" or "osnoise" */
+/* hwlat_detector_name - "spin", "hwlat", "osnoise" or "timerlat" */
 const char *hwlat_detector_name(enum hwlat_detector d);
 
 #endif

@@ -33,7 +33,7 @@ static void set_asked(struct measure *s)
 static json_object *altered_json(const struct measure *s)
 {
 	json_object *lines = json_object_new_array();
-	char line[256];
+	char line[1024];
 
 	for (unsigned int i = 0; measure_altered(s, i, line, sizeof(line)); i++)
 		json_object_array_add(lines, json_object_new_string(line));
@@ -56,7 +56,8 @@ static void set_inforce(struct measure *s)
 	json_set_bool(o, "tsc_invariant", s->tsc.invariant);
 	json_set_bool(o, "tsc_kernel_trusts", s->tsc.kernel_trusts);
 	json_set_double(o, "tsc_drift_ppm", s->found.tsc_drift_ppm);
-	json_set_int(o, "rt_runtime_us", s->altered.limit_lifted ? -1 : s->altered.rt_runtime_us);
+	json_set_int(o, "rt_runtime_us",
+		     altered_limit_lifted(&s->altered) ? -1 : s->altered.rt_runtime_us);
 	json_set_int(o, "rt_period_us", s->altered.rt_period_us);
 	json_set_str(o, "evidence", evidence_text(&s->evidence, text, sizeof(text)));
 	json_set_int(o, "trace_events_lost",
@@ -145,6 +146,8 @@ static void foot(const struct measure *s, FILE *out, enum verdict v)
 		fprintf(out, "Limit on real-time threads: %jd of %jd us, %s\n",
 			(intmax_t)s->altered.rt_runtime_us, (intmax_t)s->altered.rt_period_us,
 			s->altered.limit_note);
+	if (s->altered.watchdog_note[0])
+		fprintf(out, "Lockup watchdog: %s\n", s->altered.watchdog_note);
 	for (unsigned int i = 0; measure_altered(s, i, text, sizeof(text)); i++)
 		fprintf(out, "Altered: %s\n", text);
 	fprintf(out, "Run directory: %s\n", s->run.dir);

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # hwlat-lab-job.sh TOP SIGNS COUNT PART... - what runs inside the lab: a detector for each part, told to
-# the outside by READY lines; the outside stops the machine, or a vCPU, or sends NMIs.
+# the outside by READY lines; the outside stops the machine, or a vCPU, or sends NMIs or keys.
 # Results: $RTKVM_RESULTS/PART/ (a run directory), PART.truth where the truth is known inside.
 set -u
 top=$1 signs=$2 count=$3
@@ -38,50 +38,153 @@ hogs() {
 	finish
 }
 
-# The interrupt with the most traffic that can be moved: the virtio device behind the file system.
-storm() {
-	irq=$(awk -F: '/virtio.*(request|req|9p|input)/ { n = 0; split($2, v, " ");
-		for (i = 1; i <= 4; i++) n += v[i]; if (n > most) { most = n; irq = $1 } }
-		END { print irq + 0 }' /proc/interrupts)
-	grep "^ *$irq:" /proc/interrupts
-	echo $cpu >"/proc/irq/$irq/smp_affinity_list" || echo "irq $irq cannot be moved"
-	detect irq $cpu
-	echo "READY irq"
-	end=$(($(date +%s) + ${STORM_S:-30}))
-	while [ "$(date +%s)" -lt $end ]; do
-		find "$top/docs" "$top/lib" -type f -exec cat {} + >/dev/null 2>&1
-		echo 3 >/proc/sys/vm/drop_caches
+# Parts that are disturbed from outside end when the outside leaves a file.
+await() { # PART
+	echo "READY $1"
+	until [ -e "$signs/end-$1" ]; do
+		sleep 1
 	done
-	finish
-	grep "^ *$irq:" /proc/interrupts
-	echo 0 >"/proc/irq/$irq/smp_affinity_list"
 }
 
-# Parts that are disturbed from outside end when the outside leaves a file.
 outside() { # PART CPUS OPTION...
 	outside_part=$1
 	shift
 	detect "$outside_part" "$@"
-	echo "READY $outside_part"
-	until [ -e "$signs/end-$outside_part" ]; do
-		sleep 1
-	done
+	await "$outside_part"
 	finish
 }
 
-peer() {
-	echo "READY peer"
-	hwlatdetect --duration "${PEER_S:-60}" --threshold 200us >"$RTKVM_RESULTS/peer.txt" 2>&1
-	echo "DONE peer"
+# The keyboard's interrupt, pinned. What the kernel prints on the console when told to by the
+# "magic" keys it prints within that interrupt (where handlers are no threads: not on PREEMPT_RT),
+# and logs when. Each key makes many interrupts, and one of them is long.
+storm() {
+	echo 1 >/proc/sys/kernel/sysrq
+	echo 8 >/proc/sys/kernel/printk # "quiet" would leave nothing to print
+	echo $cpu >/proc/irq/1/smp_affinity_list || echo "irq 1 cannot be moved"
+	outside irq $cpu
+	perl "$top/tests/e2e/hwlat-kmsg.pl" '^sysrq: Show Memory' >"$RTKVM_RESULTS/irq.truth"
+	grep 'i8042' /proc/interrupts
+}
+
+# Handlers log that they did not know the NMI, and on which CPU; the bit of the reason differs.
+nmis() {
+	outside nmi $cpu
+	perl "$top/tests/e2e/hwlat-kmsg.pl" "NMI received for unknown reason .* on CPU $cpu" \
+		>"$RTKVM_RESULTS/nmi.truth"
+}
+
+# The kernel's tracer at hwlatdetect's default watches the same stops, on the CPUs that are free.
+recall() {
+	hwlatdetect --duration "${PEER_S:-10}" --threshold 1000 >"$RTKVM_RESULTS/peer.txt" 2>&1 &
+	peer=$!
+	outside recall 2-3
+	wait $peer
+}
+
+# What the kernel's tracers find of a thread that takes the CPU, and whether they leave anything.
+settings() {
+	grep -s . /sys/kernel/tracing/osnoise/* /sys/kernel/tracing/hwlat_detector/w* \
+		/sys/kernel/tracing/hwlat_detector/mode /sys/kernel/tracing/tracing_thresh \
+		/proc/sys/kernel/watchdog_cpumask /proc/sys/kernel/sched_rt_runtime_us
+	ls /sys/kernel/tracing/instances
+}
+
+tracer() { # NAME
+	settings >"$1.before"
+	rtkvm hwlat --detector "$1" --dry-run --cpus $cpu --allow-unstable-tsc >"$1.dry" 2>&1
+	chrt -f 97 taskset -c $cpu perl "$top/tests/e2e/hwlat-hogs.pl" 60 20 40 >/dev/null &
+	hog=$!
+	rtkvm hwlat --detector "$1" --cpus $cpu -d 6s --threshold 1ms --allow-unstable-tsc --smoke \
+		--no-watchdog --hardlimit 10s --out "$1" >"$1.txt" 2>"$1.err"
+	echo $? >"$1.code"
+	kill $hog
+	wait $hog
+	settings >"$1.after"
+}
+
+# Bad states of a machine, each with what rtkvm says and its exit code; the last cannot be undone.
+refused() { # NAME OPTION...
+	name=$1
+	shift
+	rtkvm hwlat -d 1s --out "$name.run" "$@" >"$name.out" 2>"$name.err"
+	echo "$? $(wc -l <"$name.err") $([ -e "$name.run" ] && echo left)" >"$name.code"
+}
+
+machine() {
+	mkdir "$RTKVM_RESULTS/machine"
+	cd "$RTKVM_RESULTS/machine" || exit 2
+	mountpoint -q /sys/kernel/tracing || mount -t tracefs tracefs /sys/kernel/tracing
+	for name in hwlat osnoise timerlat; do
+		tracer $name
+	done
+	settings >killed.before
+	rtkvm hwlat --detector timerlat --window 2ms --cpus $cpu -d 1h --allow-unstable-tsc \
+		--no-watchdog --quiet --out killed &
+	detector=$!
+	tries=0
+	until grep -qs '"cpu"' killed/spikes.jsonl || [ $tries = 50 ]; do
+		sleep 0.2
+		tries=$((tries + 1))
+	done
+	kill -9 $detector
+	wait $detector
+	settings >killed.left
+	rtkvm hwlat --cpus $cpu -d 1s --evidence counters --allow-unstable-tsc --quiet --out after
+	settings >killed.after
+	refused tsc --cpus $cpu
+	echo 0 >/sys/devices/system/cpu/cpu2/online
+	refused offline --cpus 2-3 --allow-unstable-tsc
+	echo 1 >/sys/devices/system/cpu/cpu2/online
+	mountpoint -q /sys/kernel/security || mount -t securityfs securityfs /sys/kernel/security
+	echo confidentiality >/sys/kernel/security/lockdown
+	refused lockdown --cpus $cpu --allow-unstable-tsc --evidence trace
+	refused lockdown-tracer --cpus $cpu --allow-unstable-tsc --detector hwlat
+	rtkvm hwlat --cpus $cpu -d 1s --allow-unstable-tsc --smoke --hardlimit 10s --out lockdown-auto \
+		>lockdown-auto.txt 2>&1
+	cd / || exit 2
+}
+
+# rtkvm hwlat in a PREEMPT_RT guest of rtkvm run. A thread of the host takes the vCPU's CPU.
+guest() {
+	cd "$RTKVM_RESULTS" || exit 2
+	tree=/tmp/guest/opt/hwlat
+	mkdir -p $tree
+	cp "$(command -v rtkvm)" $tree/rtkvm
+	for lib in $(ldd "$(command -v rtkvm)" | grep -o '/[^ ]*'); do
+		cp -L "$lib" $tree
+	done
+	(cd /tmp/guest && find . | cpio -o -H newc --quiet) | cat "$top/build/guests/debian-rt/initrd" - \
+		>/tmp/initrd
+	job="/opt/hwlat/ld-linux-x86-64.so.2 --library-path /opt/hwlat /opt/hwlat/rtkvm hwlat --guest \
+--cpus 1 --duration $((10 + count * 16 / 100))s --threshold 1ms --step 20us --rt-limit lift \
+--allow-unstable-tsc --hardlimit 10s --watch --out /tmp/h; cp /tmp/h/*.json* /tmp/h/*.txt /out"
+	rtkvm run --kernel "$top/build/guests/debian-rt/vmlinuz" --initrd /tmp/initrd --memory 384M \
+		--cpus 2-3 --timeout 5m --console guest.con --data guest.data --append "console=ttyS0 \
+quiet panic=-1 isolcpus=managed_irq,domain,1 nohz_full=1 rcu_nocbs=1 irqaffinity=0 nosoftlockup \
+rtkvm.exec=\"$job\"" 2>guest.err &
+	vmm=$!
+	tries=0
+	until grep -qs 'Starting test' guest.con || [ $tries = 300 ]; do
+		sleep 0.2
+		tries=$((tries + 1))
+	done
+	sleep 1
+	chrt -f 50 taskset -c $cpu perl "$top/tests/e2e/hwlat-hogs.pl" "$count" 20 60 >guest.truth
+	wait $vmm
+	echo $? >guest.code
+	mkdir -p guest
+	grep -a '^{"instrument":"hwlat"' guest.data >guest/spikes.jsonl
+	cd / || exit 2
 }
 
 for part in "$@"; do
 	case $part in
-	recall) outside recall 2-3 ;;
+	recall) recall ;;
 	vcpu) outside vcpu $cpu --guest ;;
-	nmi) outside nmi $cpu ;;
+	nmi) nmis ;;
 	hog) hogs ;;
 	irq) storm ;;
-	peer) peer ;;
+	machine) machine ;;
+	guest) guest ;;
 	esac
 done

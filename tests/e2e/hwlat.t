@@ -28,6 +28,11 @@ run hwlat --cpus "$cpu" --dry-run --rt-limit=lift --out "$T/dry"
 is "$code" 0 "dry run"
 like "$out" "would watch: CPU $cpu " "dry run names the CPU"
 like "$out" 'would alter: .*sched_rt_runtime_us|would alter: tracefs' "dry run names changes"
+run hwlat --cpus "$cpu" --dry-run --rt-limit=lift --no-watchdog --pm-qos --evidence counters
+for what in $(cat /proc/sys/kernel/sched_rt_runtime_us | sed 's/^-1$//; s/.*[0-9].*/sched_rt_runtime_us/') \
+	cpu_dma_latency; do
+	like "$out" "would alter: .*$what.* (put back|as long)" "dry run: $what"
+done
 ok "dry run makes nothing" test ! -e "$T/dry"
 
 if [ "$(id -u)" != 0 ]; then
@@ -49,6 +54,57 @@ fi
 
 fails 2 'below what the loop can see' "a threshold below the loop" \
 	hwlat --cpus "$cpu" --threshold 1ns --out "$T/low"
+ok "nothing left behind by it" test ! -e "$T/low"
+
+# --- a machine that is not as it should be: other files where the kernel's are ---
+
+# elsewhere FILE TEXT COMMAND... - run COMMAND with TEXT in place of FILE
+elsewhere() {
+	printf '%s\n' "$2" >"$T/instead"
+	unshare -m sh -c 'mount --bind "$1" "$2" && shift 2 && exec "$@"' - "$T/instead" "$1" "${@:3}"
+}
+# stripped CAPABILITIES COMMAND... - run COMMAND as root without them
+stripped() {
+	setpriv --inh-caps="$1" --bounding-set="$1" "${@:2}"
+}
+if unshare -m true 2>/dev/null && command -v setpriv >/dev/null; then
+	cpus=/sys/devices/system/cpu
+	fails 2 "CPU $cpu is offline; online are 0" "an offline CPU" \
+		elsewhere $cpus/online 0 "$RTKVM" hwlat --cpus "$cpu" --out "$T/off"
+	fails 2 'no CPU is isolated on this machine.*--cpus' "nothing isolated, nothing named" \
+		elsewhere $cpus/isolated '' "$RTKVM" hwlat --out "$T/off"
+	fails 2 'given up the time-stamp counter as unstable .*--allow-unstable-tsc' "an unstable TSC" \
+		elsewhere /sys/devices/system/clocksource/clocksource0/available_clocksource \
+		'hpet acpi_pm' "$RTKVM" hwlat --cpus "$cpu" --out "$T/off"
+	fails 2 'SCHED_FIFO 10 failed: .*; run as root, or raise the rtprio limit' "no real-time rights" \
+		stripped -sys_nice sh -c 'ulimit -r 0; exec "$@"' - \
+		"$RTKVM" hwlat --cpus "$cpu" --out "$T/off"
+	fails 2 'locking memory failed.*memlock' "no memory may be locked" \
+		stripped -ipc_lock sh -c 'ulimit -l 64; exec "$@"' - \
+		"$RTKVM" hwlat --cpus "$cpu" --out "$T/off"
+	ok "nothing left behind by any of them" test ! -e "$T/off"
+
+	# without tracefs, and without the right to mount one
+	mkdir "$T/empty"
+	no_tracefs() {
+		unshare -m sh -c 'for d in /sys/kernel/tracing /sys/kernel/debug; do
+			[ ! -d $d ] || mount --bind "$1" $d || exit 9; done; shift; exec "$@"' - "$T/empty" \
+			setpriv --inh-caps=-sys_admin --bounding-set=-sys_admin "$@"
+	}
+	fails 2 'trac' "a trace that is asked for and cannot be had" \
+		no_tracefs "$RTKVM" hwlat --cpus "$cpu" -d 1s --evidence trace --out "$T/off"
+	ok "nothing left behind without tracefs" test ! -e "$T/off"
+	run no_tracefs "$RTKVM" hwlat --cpus "$cpu" -d 1s --smoke --hardlimit 1s --out "$T/notrace"
+	is "$code" 0 "without tracefs it measures all the same"
+	like "$out" '^Evidence: no trace \(.+\), /proc counters' "and says that and why it had no trace"
+	fails 2 'hwlat: .*(not mounted|no such tracer)' "the kernel's tracer without tracefs" \
+		no_tracefs "$RTKVM" hwlat --cpus "$cpu" -d 1s --detector hwlat --out "$T/off"
+	run unshare -m sh -c 'mount -t tmpfs -o size=32k none "$1" && shift && exec "$@"' - "$T/empty" \
+		"$RTKVM" hwlat --cpus "$cpu" -d 5s --threshold 200ns --out "$T/empty/run"
+	is "$code" 2 "a full disk is an error: $errs"
+else
+	skip 14 "no unshare or setpriv"
+fi
 
 # --- a run ---
 
@@ -66,8 +122,14 @@ ok "each sample is a spike of its own" \
 	test "$(wc -l <"$T/run/spikes.jsonl")" = "$(jq -r .spikes "$T/run/run.json")"
 ok "the report has a line for each sample" \
 	test "$(wc -l <"$T/lines")" = "$(jq -r .spikes "$T/run/run.json")"
-is "$(find /sys/kernel/tracing/instances -name 'rtkvm-*-hwlat' 2>/dev/null)" "" \
-	"no trace instance left"
+# Others may be measuring too: an instance counts as left when its owner is gone.
+orphans() {
+	for dir in /sys/kernel/tracing/instances/rtkvm-*-hwlat; do
+		pid=${dir##*/rtkvm-}
+		[ ! -d "$dir" ] || [ -d "/proc/${pid%-hwlat}" ] || echo "$dir"
+	done
+}
+is "$(orphans)" "" "no trace instance left"
 is "$(cat /proc/sys/kernel/sched_rt_runtime_us)" "$limit" "the limit on real-time threads as before"
 
 fails 2 'not empty' "a run directory is not written twice" \
@@ -87,7 +149,8 @@ is "$(jq -r .verdict "$T/int/run.json")" incomplete "and run.json says so"
 
 # --- killed: the next run puts right what it left ---
 
-"$RTKVM" hwlat --cpus "$cpu" --duration 1h --rt-limit lift --quiet --out "$T/kill" &
+watchdog=$(cat /proc/sys/kernel/watchdog_cpumask 2>/dev/null)
+"$RTKVM" hwlat --cpus "$cpu" --duration 1h --rt-limit lift --no-watchdog --quiet --out "$T/kill" &
 victim=$!
 for _ in $(seq 50); do
 	[ -s "$T/kill/hwlat.txt" ] && break
@@ -97,7 +160,9 @@ kill -9 "$victim"
 wait "$victim" 2>/dev/null
 run hwlat --cpus "$cpu" --duration 1s --smoke --hardlimit 1s --out "$T/after"
 is "$(cat /proc/sys/kernel/sched_rt_runtime_us)" "$limit" "the limit is back after kill -9"
+is "$(cat /proc/sys/kernel/watchdog_cpumask 2>/dev/null)" "$watchdog" "so is the watchdog"
 is "$(ls /run/rtkvm/hwlat-*.knobs 2>/dev/null)" "" "no journal left"
+is "$(orphans)" "" "nor a trace instance"
 
 # --- stops of known length ---
 # SIGSTOP takes the CPU from the process with its one watching thread.

@@ -64,6 +64,9 @@ static void takes_hwlatdetects_options(void **state)
 		{ "--width=2s", 120000000000, 10000, 10000, 2000000000, 2000000000 },
 		{ "--detector=hwlat --window=1s", 120000000000, 10000, 10000, 1000000000,
 		  500000000 },
+		{ "--detector=timerlat", 120000000000, 10000, 10000, 1000000, 1000000 },
+		{ "--detector=timerlat --window=100us --threshold=200", 120000000000, 200000,
+		  200000, 100000, 100000 },
 	};
 
 	(void)state;
@@ -98,6 +101,8 @@ static void takes_flags(void **state)
 	assert_int_equal(o.evidence, HWLAT_EVIDENCE_COUNTERS);
 	assert_int_equal(o.priority, 90);
 	assert_true(o.guest);
+	assert_int_equal(parse("--no-watchdog --pm-qos", &o, &e), 0);
+	assert_true(o.no_watchdog && o.pm_qos);
 }
 
 static void refuses(void **state)
@@ -123,7 +128,8 @@ static void refuses(void **state)
 		{ "--housekeeping x", "--housekeeping" },
 		{ "--priority 0", "--priority" },
 		{ "--priority 99", "--priority" },
-		{ "--detector smi", "none of spin, hwlat, osnoise" },
+		{ "--detector smi", "none of spin, hwlat, osnoise, timerlat" },
+		{ "--detector timerlat --width 1ms", "--width: timerlat" },
 		{ "--evidence gut", "none of auto, trace, counters" },
 		{ "--rt-limit maybe", "none of pause, lift, keep" },
 		{ "--step 2us --threshold 10us", "more than a tenth" },

@@ -1,0 +1,20 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: GPL-2.0-only
+# hwlat-kmsg.pl PATTERN - when the kernel logged lines like PATTERN: CLOCK_MONOTONIC in ns, one a line
+# The log has a clock of its own; a line that tells both gives the difference.
+use strict;
+use warnings;
+use Time::HiRes qw(clock_gettime CLOCK_MONOTONIC);
+
+my ($pattern) = @ARGV;
+open(my $log, '>', '/dev/kmsg') or die "/dev/kmsg: $!\n";
+syswrite($log, sprintf("hwlat-kmsg %.6f\n", clock_gettime(CLOCK_MONOTONIC)));
+my ($offset, @at);
+for (`dmesg`) {
+	/^\[ *([0-9.]+)\] (.*)/ or next;
+	my ($stamp, $text) = ($1, $2);
+	$offset = $1 - $stamp if $text =~ /^hwlat-kmsg ([0-9.]+)/;
+	push @at, $stamp if $text =~ /$pattern/;
+}
+die "the kernel's log does not hold what was written to it\n" if !defined $offset;
+printf("%.0f\n", ($_ + $offset) * 1e9) for @at;
