@@ -293,7 +293,7 @@ void ktracer_explain(const struct ktracer_noises *noises, uint64_t start_tsc, ui
 		     struct culprit_facts *f)
 {
 	unsigned int kept = noises->n < KTRACER_NOISES ? noises->n : KTRACER_NOISES;
-	struct culprit_part parts[KTRACER_NOISES];
+	struct culprit_part parts[KTRACER_NOISES] = { 0 };
 	unsigned int n = 0;
 
 	for (unsigned int i = 0; i < kept; i++) {
