@@ -64,6 +64,15 @@ enum abi_bench_kind {
 	ABI_BENCH_GAP, /* gap: the others */
 	ABI_BENCH_HLT, /* timer: lateness of an interrupt that wakes HLT */
 	ABI_BENCH_SPIN, /* timer: of one that interrupts a loop */
+	ABI_BENCH_NOTHING, /* exits: two readings of the TSC; in the others something between them */
+	ABI_BENCH_CPUID,
+	ABI_BENCH_PORT, /* a read that user space answers */
+	ABI_BENCH_MMIO, /* another one, of an address without a device */
+	ABI_BENCH_HYPERCALL,
+	ABI_BENCH_RDMSR, /* IA32_APIC_BASE, which the kernel answers */
+	ABI_BENCH_SELF_IPI, /* from its request to its handler */
+	ABI_BENCH_EOI,
+	ABI_BENCH_DEADLINE, /* a write of the TSC-deadline register */
 	ABI_BENCH_KINDS
 };
 

@@ -12,6 +12,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/clock.h"
+#include "lib/file.h"
 #include "lib/hostcpus.h"
 #include "lib/stop.h"
 #include "vmm/vmm.h"
@@ -72,9 +73,10 @@ static void write_append(const struct bench *b, char text[static APPEND_BYTES])
 			 to_cycles(b, o->duration_ns), to_cycles(b, o->threshold_ns));
 		return;
 	}
-	at = snprintf(text, APPEND_BYTES, "cycles=%" PRIu64,
-		      to_cycles(b, o->duration_ns) / (2 * o->n_periods));
-	for (size_t i = 0; i < o->n_periods; i++)
+	at = snprintf(text, APPEND_BYTES, "cycles=%" PRIu64 " skip=%d",
+		      to_cycles(b, o->duration_ns) / bench_rows(o),
+		      b->no_hypercall ? ABI_BENCH_HYPERCALL : 0);
+	for (size_t i = 0; o->payload == BENCH_TIMER && i < o->n_periods; i++)
 		at += snprintf(text + at, APPEND_BYTES - at, " period=%" PRIu64,
 			       to_cycles(b, o->period_ns[i]));
 }
@@ -83,11 +85,9 @@ static void write_append(const struct bench *b, char text[static APPEND_BYTES])
 static int check_rows(const struct bench *b, struct err *e)
 {
 	const struct bench_result *r = &b->result;
-	size_t want = b->opts.payload == BENCH_GAP ? 2 : 2 * b->opts.n_periods;
-	uint32_t first = b->opts.payload == BENCH_GAP ? ABI_BENCH_LOOP : ABI_BENCH_HLT;
 
 	for (size_t i = 0; i < r->n; i++)
-		if (r->n != want || r->row[i].head.kind != first + i % 2)
+		if (r->n != bench_rows(&b->opts) || r->row[i].head.kind != bench_kind(&b->opts, i))
 			return err_set(e, -EPROTO,
 				       "the payload's result is damaged: other rows than asked");
 	if (b->opts.payload == BENCH_GAP && !r->row[0].head.n)
@@ -119,6 +119,7 @@ static int measure(struct bench *b, struct err *e)
 		ret = read_tsc_khz(&b->tsc_khz, e);
 	if (ret < 0)
 		return ret;
+	b->no_hypercall = file_exists("/sys/module/kvm_pvm"); /* patches it without end */
 	write_append(b, append);
 	b->start_wall_ns = clock_wall_ns();
 	b->start_mono_ns = clock_now_ns();

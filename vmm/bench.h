@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * bench - measuring payloads (guests/flat) under rtkvm run: seconds instead of a Linux guest
+ * bench - measuring payloads (guests/flat) under rtkvm run or QEMU: seconds instead of a Linux guest
  *
  * bench_opts.c: the command line. bench_vm.c: the VMM as a child process, from its command line to
- * the bytes that the payload sent. bench_result.c: what these bytes mean; a guest wrote them, so
+ * the bytes that the payload sent; bench_qemu.c: QEMU in its place. bench_result.c: what these bytes mean; a guest wrote them, so
  * nothing in them is believed. bench_show.c: tables, JSON and the run directory.
  */
 #ifndef RTKVM_VMM_BENCH_H
@@ -17,9 +17,10 @@
 #include "lib/abi.h"
 #include "lib/err.h"
 #include "lib/frames.h"
+#include "lib/proc.h"
 
-enum bench_payload { BENCH_GAP, BENCH_TIMER, BENCH_PAYLOADS };
-enum bench_vmm { BENCH_RTKVM, BENCH_VMMS };
+enum bench_payload { BENCH_GAP, BENCH_TIMER, BENCH_EXITS, BENCH_PAYLOADS };
+enum bench_vmm { BENCH_RTKVM, BENCH_QEMU, BENCH_VMMS };
 enum { BENCH_PERIODS = 8 };
 
 struct bench_opts {
@@ -49,6 +50,21 @@ struct bench_vm {
 	size_t len;
 	json_object *started, *ended; /* NULL: unknown */
 };
+
+/* The VMM's process: memory files that it writes, and QEMU's monitor. */
+struct bench_child {
+	struct proc proc;
+	int data, events, errors;
+	int monitor; /* commands to QEMU; -1: none */
+	json_object *started; /* QEMU: what rtkvm run says in its started event */
+};
+
+/*
+ * bench_qemu_start - QEMU's microvm with the same payload, ports and placement: its vCPU thread is
+ * pinned and SCHED_FIFO before the first instruction, its other threads are on housekeeping CPUs
+ */
+int bench_qemu_start(struct bench_child *c, const struct bench_opts *o, const char *payload,
+		     const char *append, struct err *e);
 
 /*
  * bench_vm_run - boot the payload on o->cpu and wait for its end; append is its command line. -EINTR
@@ -80,6 +96,9 @@ struct bench_result {
  */
 int bench_result_parse(struct bench_result *r, const struct frames *f, struct err *e);
 
+/* bench_row_name - "hlt", "cpuid", ...: what a row measures, as in JSON and tables */
+const char *bench_row_name(const struct bench_row *row);
+
 /* bench_bin - the i-th bin of a row */
 void bench_bin(const struct bench_row *row, size_t i, uint32_t *index, uint64_t *count);
 
@@ -102,9 +121,14 @@ static inline uint64_t bench_ns(uint64_t cycles, uint64_t tsc_khz)
 struct bench {
 	struct bench_opts opts;
 	uint64_t tsc_khz, start_wall_ns, start_mono_ns;
+	bool no_hypercall; /* this KVM never ends one: not tried */
 	struct bench_vm vm;
 	struct bench_result result;
 };
+
+/* bench_rows - how many rows the payload has, and the kind of its i-th (lib/abi.h) */
+size_t bench_rows(const struct bench_opts *o);
+uint32_t bench_kind(const struct bench_opts *o, size_t i);
 
 /* bench_json - the object that --json prints; the caller puts it; bench_print - the table */
 json_object *bench_json(const struct bench *b);

@@ -28,11 +28,13 @@ enum {
 #define MIN_DURATION_NS (NSEC_PER_SEC / 10)
 #define MAX_DURATION_NS (24 * 3600 * NSEC_PER_SEC)
 
-static const char *const payloads[] = { [BENCH_GAP] = "gap", [BENCH_TIMER] = "timer" };
-static const char *const vmms[] = { [BENCH_RTKVM] = "rtkvm" };
+static const char *const payloads[] = {
+	[BENCH_GAP] = "gap", [BENCH_TIMER] = "timer", [BENCH_EXITS] = "exits"
+};
+static const char *const vmms[] = { [BENCH_RTKVM] = "rtkvm", [BENCH_QEMU] = "qemu" };
 
 static const struct argp_option options[] = {
-	{ "vmm", OPT_VMM, "NAME", 0, "what runs the payload: rtkvm (default)" },
+	{ "vmm", OPT_VMM, "rtkvm|qemu", 0, "what runs the payload (default rtkvm)" },
 	{ "cpu", OPT_CPU, "N", 0, "host CPU of the vCPU (default: the first isolated one)" },
 	{ "duration", OPT_DURATION, "DURATION", 0, "how long it measures (default 10s)" },
 	{ "fifo", OPT_FIFO, "PRIO", 0,
@@ -190,13 +192,35 @@ static int check(const struct bench_opts *o, struct err *e)
 	return 0;
 }
 
+size_t bench_rows(const struct bench_opts *o)
+{
+	static const size_t fixed[BENCH_PAYLOADS] = {
+		[BENCH_GAP] = 2, [BENCH_EXITS] = ABI_BENCH_DEADLINE - ABI_BENCH_NOTHING + 1
+	};
+
+	return o->payload == BENCH_TIMER ? 2 * o->n_periods : fixed[o->payload];
+}
+
+uint32_t bench_kind(const struct bench_opts *o, size_t i)
+{
+	switch (o->payload) {
+	case BENCH_GAP:
+		return ABI_BENCH_LOOP + i;
+	case BENCH_TIMER:
+		return ABI_BENCH_HLT + i % 2;
+	default:
+		return ABI_BENCH_NOTHING + i;
+	}
+}
+
 int bench_opts_parse(struct bench_opts *o, int argc, char **argv, struct err *e)
 {
 	static const struct argp argp = {
-		options, parse, "gap|timer",
+		options, parse, "gap|timer|exits",
 		"Measure this host's KVM with a guest that is nothing but the measurement.\v"
 		"gap: what takes the vCPU away while it spins with interrupts off. timer: how "
-		"late TSC-deadline interrupts come. Exit codes: 0 measured, 2 usage or "
+		"late TSC-deadline interrupts come. exits: what instructions cost that leave the "
+		"guest. Exit codes: 0 measured, 2 usage or "
 		"environment, 3 interrupted. See rtkvm-bench(1)."
 	};
 	struct parse p = { .o = o, .e = e };
@@ -214,6 +238,6 @@ int bench_opts_parse(struct bench_opts *o, int argc, char **argv, struct err *e)
 	if (ret < 0)
 		return ret;
 	if (!p.named)
-		return err_set(e, -EINVAL, "name a payload: gap or timer");
+		return err_set(e, -EINVAL, "name a payload: gap, timer or exits");
 	return check(o, e);
 }

@@ -26,6 +26,27 @@ static int bad(struct err *e, const char *what)
 	return err_set(e, -EPROTO, "the payload's result is damaged: %s", what);
 }
 
+const char *bench_row_name(const struct bench_row *row)
+{
+	static const char *const names[ABI_BENCH_KINDS] = {
+		[ABI_BENCH_LOOP] = "loop",
+		[ABI_BENCH_GAP] = "gap",
+		[ABI_BENCH_HLT] = "hlt",
+		[ABI_BENCH_SPIN] = "spin",
+		[ABI_BENCH_NOTHING] = "nothing",
+		[ABI_BENCH_CPUID] = "cpuid",
+		[ABI_BENCH_PORT] = "port",
+		[ABI_BENCH_MMIO] = "mmio",
+		[ABI_BENCH_HYPERCALL] = "hypercall",
+		[ABI_BENCH_RDMSR] = "rdmsr",
+		[ABI_BENCH_SELF_IPI] = "self-ipi",
+		[ABI_BENCH_EOI] = "eoi",
+		[ABI_BENCH_DEADLINE] = "deadline",
+	};
+
+	return names[row->head.kind];
+}
+
 void bench_bin(const struct bench_row *row, size_t i, uint32_t *index, uint64_t *count)
 {
 	uint64_t bin;

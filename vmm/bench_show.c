@@ -15,11 +15,6 @@ static const struct quantile {
 	double q;
 } quantiles[] = { { "p50", "p50", 0.5 }, { "p99", "p99", 0.99 }, { "p999", "p99.9", 0.999 } };
 
-static const char *mode_name(uint32_t kind)
-{
-	return kind == ABI_BENCH_HLT ? "hlt" : "spin";
-}
-
 static uint64_t ns(const struct bench *b, uint64_t cycles)
 {
 	return bench_ns(cycles, b->tsc_khz);
@@ -54,10 +49,19 @@ static json_object *timer_row(const struct bench *b, size_t i)
 	const struct bench_row *row = &b->result.row[i];
 	json_object *o = json_object_new_object();
 
-	json_set_str(o, "mode", mode_name(row->head.kind));
+	json_set_str(o, "mode", bench_row_name(row));
 	json_set_int(o, "period_ns", b->opts.period_ns[i / 2]);
 	add_figures(o, b, row);
 	json_set_int(o, "missed", row->head.missed);
+	return o;
+}
+
+static json_object *exit_row(const struct bench *b, size_t i)
+{
+	json_object *o = json_object_new_object();
+
+	json_set_str(o, "operation", bench_row_name(&b->result.row[i]));
+	add_figures(o, b, &b->result.row[i]);
 	return o;
 }
 
@@ -99,14 +103,18 @@ static json_object *rows(const struct bench *b)
 
 	if (b->opts.payload == BENCH_GAP)
 		json_object_array_add(list, gap_row(b));
-	for (size_t i = 0; b->opts.payload == BENCH_TIMER && i < b->result.n; i++)
-		json_object_array_add(list, timer_row(b, i));
+	for (size_t i = 0; b->opts.payload != BENCH_GAP && i < b->result.n; i++)
+		json_object_array_add(list, b->opts.payload == BENCH_TIMER ? timer_row(b, i)
+									   : exit_row(b, i));
 	return list;
 }
 
 static json_object *first_vcpu(json_object *event)
 {
-	return json_object_array_get_idx(json_at(event, "vcpus"), 0);
+	json_object *vcpus = json_at(event, "vcpus");
+
+	return json_object_is_type(vcpus, json_type_array) ? json_object_array_get_idx(vcpus, 0)
+							   : NULL;
 }
 
 static void copy(json_object *to, const char *key, json_object *from, const char *path)
@@ -151,46 +159,62 @@ json_object *bench_json(const struct bench *b)
 	return o;
 }
 
-static void print_us(const struct bench *b, const uint64_t *cycles)
+/* Exits are compared across machines in cycles; latencies are times. */
+static void print_figure(const struct bench *b, const uint64_t *cycles)
 {
-	if (cycles)
-		printf(" %10.2f", ns(b, *cycles) / 1e3);
-	else
+	if (!cycles)
 		printf(" %10s", "-");
+	else if (b->opts.payload == BENCH_EXITS)
+		printf(" %10" PRIu64, *cycles);
+	else
+		printf(" %10.2f", ns(b, *cycles) / 1e3);
 }
 
 static void print_figures(const struct bench *b, const struct bench_row *row)
 {
 	uint64_t cycles;
 
-	print_us(b, row->head.n ? &row->head.min : NULL);
+	print_figure(b, row->head.n ? &row->head.min : NULL);
 	for (size_t i = 0; i < ARRAY_SIZE(quantiles); i++)
-		print_us(b, bench_quantile(row, quantiles[i].q, &cycles) ? &cycles : NULL);
-	print_us(b, row->head.n ? &row->head.max : NULL);
+		print_figure(b, bench_quantile(row, quantiles[i].q, &cycles) ? &cycles : NULL);
+	print_figure(b, row->head.n ? &row->head.max : NULL);
 	printf("\n");
 }
 
-static void print_heading(const char *first, const char *second, const char *third)
+static void print_heading(const struct bench *b, const char *first, const char *second,
+			  const char *third)
 {
-	printf("%-6s %10s %10s %10s", first, second, third, "min/us");
+	printf("%-10s %10s %10s %10s", first, second, third, "min");
 	for (size_t i = 0; i < ARRAY_SIZE(quantiles); i++)
-		printf(" %7s/us", quantiles[i].label);
-	printf(" %10s\n", "max/us");
+		printf(" %10s", quantiles[i].label);
+	printf(" %10s %s\n", "max", b->opts.payload == BENCH_EXITS ? "(cycles)" : "(us)");
 }
 
 static void print_timer(const struct bench *b)
 {
-	print_heading("mode", "period/us", "n");
+	print_heading(b, "mode", "period/us", "n");
 	for (size_t i = 0; i < b->result.n; i++) {
 		const struct bench_row *row = &b->result.row[i];
 
-		printf("%-6s %10.0f %10" PRIu64, mode_name(row->head.kind),
+		printf("%-10s %10.0f %10" PRIu64, bench_row_name(row),
 		       b->opts.period_ns[i / 2] / 1e3, row->head.n);
 		print_figures(b, row);
 		if (row->head.missed)
 			printf("note: %" PRIu64 " deadlines had passed before they could be set\n",
 			       row->head.missed);
 	}
+}
+
+static void print_exits(const struct bench *b)
+{
+	print_heading(b, "operation", "", "n");
+	for (size_t i = 0; i < b->result.n; i++) {
+		printf("%-10s %10s %10" PRIu64, bench_row_name(&b->result.row[i]), "",
+		       b->result.row[i].head.n);
+		print_figures(b, &b->result.row[i]);
+	}
+	if (b->no_hypercall)
+		printf("note: hypercalls are not measured: this KVM (kvm_pvm) never ends one\n");
 }
 
 static void print_gap(const struct bench *b)
@@ -201,8 +225,8 @@ static void print_gap(const struct bench *b)
 	       " ns; threshold %.1f us\n",
 	       loop->head.n, ns(b, b->result.end - b->result.start) / 1e9, ns(b, loop->head.min),
 	       ns(b, bench_median(loop)), b->opts.threshold_ns / 1e3);
-	print_heading("", "", "gaps");
-	printf("%-6s %10s %10" PRIu64, "gap", "", gaps->head.n);
+	print_heading(b, "", "", "gaps");
+	printf("%-10s %10s %10" PRIu64, "gap", "", gaps->head.n);
 	print_figures(b, gaps);
 	if (gaps->head.n > b->result.n_gaps)
 		printf("note: the first %zu gaps are listed (--json)\n", b->result.n_gaps);
@@ -217,8 +241,10 @@ void bench_print(const struct bench *b)
 	       bench_vmm_name(b->opts.vmm), b->opts.cpu, b->tsc_khz / 1e3);
 	if (b->opts.payload == BENCH_GAP)
 		print_gap(b);
-	else
+	else if (b->opts.payload == BENCH_TIMER)
 		print_timer(b);
+	else
+		print_exits(b);
 }
 
 /* Cycles become nanoseconds by their bin's upper edge; the smallest and the largest stay exact. */
@@ -266,8 +292,7 @@ static int save_row(const struct bench *b, struct run *run, struct log_writer *l
 	if (b->opts.payload == BENCH_GAP) /* the largest turn stands for a run without a gap */
 		hist_add(&h, ns(b, b->result.row[0].head.max));
 	if (b->opts.payload == BENCH_TIMER) {
-		snprintf(s.instrument, sizeof(s.instrument), "timer-%s-%uus",
-			 mode_name(row->head.kind),
+		snprintf(s.instrument, sizeof(s.instrument), "timer-%s-%uus", bench_row_name(row),
 			 (unsigned int)(b->opts.period_ns[i / 2] / 1000));
 		s.period_ns = b->opts.period_ns[i / 2];
 		s.duration_ns /= b->result.n;
@@ -278,6 +303,8 @@ static int save_row(const struct bench *b, struct run *run, struct log_writer *l
 		log_count(&s, LOG_MISSED, c.missed);
 		log_count(&s, LOG_EXPECTED, c.expected);
 	}
+	if (b->opts.payload == BENCH_EXITS)
+		snprintf(s.instrument, sizeof(s.instrument), "exit-%s", bench_row_name(row));
 	run_add_cpu(run, &c, &h);
 	return log_write(log, &s, &h, e);
 }
@@ -293,7 +320,7 @@ static void describe(struct run *run, const struct bench *b)
 	json_set_int(asked, "duration_ns", b->opts.duration_ns);
 	json_set_bool(asked, "allow_shared", b->opts.allow_shared);
 	json_set_str(vmm, "kind", bench_vmm_name(b->opts.vmm));
-	json_set_str(vmm, "version", RTKVM_VERSION);
+	json_set_str(vmm, "version", b->opts.vmm == BENCH_RTKVM ? RTKVM_VERSION : NULL);
 	copy(vmm, "overhead_bytes", b->vm.ended, "overhead_bytes");
 	add_inforce(run_section(run, "inforce"), b);
 	json_set_double(window, "seconds", ns(b, b->result.end - b->result.start) / 1e9);

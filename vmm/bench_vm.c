@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/cleanup.h"
@@ -30,11 +31,6 @@ enum {
 /* What start-up, an emulated machine and the sending may take beside the measurement itself. */
 #define SPARE_NS (120 * NSEC_PER_SEC)
 
-struct child {
-	struct proc proc;
-	int data, events, errors; /* memory files that the child writes */
-};
-
 /* A channel that the child opens by name, so it can neither be a path nor be left behind. */
 static int channel(const char *name, struct err *e)
 {
@@ -43,7 +39,7 @@ static int channel(const char *name, struct err *e)
 	return fd < 0 ? err_sys(e, "making a channel to the VMM failed") : fd;
 }
 
-static int open_channels(struct child *c, struct err *e)
+static int open_channels(struct bench_child *c, struct err *e)
 {
 	c->data = channel("rtkvm-data", e);
 	c->events = channel("rtkvm-events", e);
@@ -51,9 +47,9 @@ static int open_channels(struct child *c, struct err *e)
 	return c->data < 0 || c->events < 0 || c->errors < 0 ? e->code : 0;
 }
 
-static void close_channels(const struct child *c)
+static void close_channels(const struct bench_child *c)
 {
-	int fds[] = { c->data, c->events, c->errors };
+	int fds[] = { c->data, c->events, c->errors, c->monitor };
 
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
 		if (fds[i] >= 0)
@@ -74,7 +70,7 @@ static uint64_t limit_ns(const struct bench_opts *o)
 	return o->duration_ns + SPARE_NS;
 }
 
-static int start_rtkvm(struct child *c, const struct bench_opts *o, const char *payload,
+static int start_rtkvm(struct bench_child *c, const struct bench_opts *o, const char *payload,
 		       const char *append, struct err *e)
 {
 	char self[PATH_MAX], cpu[16], fifo[16], data[32], events[32], timeout[32];
@@ -106,7 +102,7 @@ static int start_rtkvm(struct child *c, const struct bench_opts *o, const char *
 	return proc_start(&c->proc, &po, e);
 }
 
-static int wait_for(struct child *c, const struct bench_opts *o, struct err *e)
+static int wait_for(struct bench_child *c, const struct bench_opts *o, struct err *e)
 {
 	uint64_t start = clock_now_ns(), end = start + limit_ns(o) + GRACE_MS * 1000000ull;
 	struct progress p;
@@ -129,26 +125,40 @@ static int wait_for(struct child *c, const struct bench_opts *o, struct err *e)
 		       (uintmax_t)((end - start) / NSEC_PER_SEC));
 }
 
-/* The VMM's own sentence, without its name. */
-static int complaint(const struct child *c, int code, struct err *e)
+/* The VMM's own sentence, without the name of a verb that nobody called. */
+static int complaint(const struct bench_child *c, int code, struct err *e)
 {
+	static const char prefix[] = "rtkvm run: ";
 	_cleanup_free_ char *text = NULL;
 	struct err ignored = { 0 };
-	const char *at, *colon;
+	const char *at;
 
 	if (read_channel(c->errors, TEXT_MAX_BYTES, &text, &ignored) <= 0)
 		return err_set(e, -EIO, "the VMM ended with code %d and without a word", code);
 	text[strcspn(text, "\n")] = '\0';
-	colon = strstr(text, ": ");
-	at = !strncmp(text, "rtkvm run: ", 11) ? colon + 2 : text;
+	at = strncmp(text, prefix, strlen(prefix)) ? text : text + strlen(prefix);
 	return err_set(e, -EIO, "%s", at);
 }
 
-static int judge_code(const struct child *c, struct err *e)
+/*
+ * isa-debug-exit makes value * 2 + 1 of the payload's code. 1 is also what QEMU says when it cannot
+ * start, but a payload that ends with 0 has sent something.
+ */
+static int payload_code(const struct bench_child *c, const struct bench_opts *o)
 {
 	int code = proc_code(&c->proc);
+	struct stat st;
 
-	switch (code) {
+	if (o->vmm != BENCH_QEMU)
+		return code;
+	if (code == 1)
+		return !fstat(c->data, &st) && st.st_size ? 0 : -1;
+	return code % 2 ? code / 2 : -1;
+}
+
+static int judge_code(const struct bench_child *c, const struct bench_opts *o, struct err *e)
+{
+	switch (payload_code(c, o)) {
 	case 0:
 		return 0;
 	case ABI_BENCH_NO_DEADLINE:
@@ -160,12 +170,12 @@ static int judge_code(const struct child *c, struct err *e)
 	case ABI_BENCH_BAD_ARGS:
 		return err_set(e, -EINVAL, "the payload refused its command line");
 	default:
-		return complaint(c, code, e);
+		return complaint(c, proc_code(&c->proc), e);
 	}
 }
 
 /* Lines of JSON; the last of a kind counts. They come from our own VMM: no event, no figure. */
-static void read_events(struct bench_vm *vm, const struct child *c)
+static void read_events(struct bench_vm *vm, const struct bench_child *c)
 {
 	_cleanup_free_ char *text = NULL;
 	struct err ignored = { 0 };
@@ -189,7 +199,7 @@ static void read_events(struct bench_vm *vm, const struct child *c)
 	}
 }
 
-static int run_child(struct bench_vm *vm, struct child *c, const struct bench_opts *o,
+static int run_child(struct bench_vm *vm, struct bench_child *c, const struct bench_opts *o,
 		     const char *append, struct err *e)
 {
 	char payload[PATH_MAX], name[64];
@@ -199,14 +209,21 @@ static int run_child(struct bench_vm *vm, struct child *c, const struct bench_op
 	snprintf(name, sizeof(name), "guests/flat/%s.elf", bench_payload_name(o->payload));
 	ret = paths_support(payload, sizeof(payload), name, e);
 	if (!ret)
-		ret = start_rtkvm(c, o, payload, append, e);
+		ret = o->vmm == BENCH_QEMU ? bench_qemu_start(c, o, payload, append, e)
+					   : start_rtkvm(c, o, payload, append, e);
 	if (!ret)
 		ret = wait_for(c, o, e);
+	else
+		proc_stop(&c->proc, GRACE_MS);
 	if (!ret)
-		ret = judge_code(c, e);
+		ret = judge_code(c, o, e);
 	if (ret < 0)
 		return ret;
 	read_events(vm, c);
+	if (c->started) {
+		vm->started = c->started;
+		c->started = NULL;
+	}
 	len = read_channel(c->data, DATA_MAX_BYTES, &vm->data, e);
 	vm->len = len < 0 ? 0 : len;
 	return len < 0 ? len : 0;
@@ -214,12 +231,13 @@ static int run_child(struct bench_vm *vm, struct child *c, const struct bench_op
 
 int bench_vm_run(struct bench_vm *vm, const struct bench_opts *o, const char *append, struct err *e)
 {
-	struct child c = { .data = -1, .events = -1, .errors = -1 };
+	struct bench_child c = { .data = -1, .events = -1, .errors = -1, .monitor = -1 };
 	int ret = open_channels(&c, e);
 
 	*vm = (struct bench_vm){ 0 };
 	if (!ret)
 		ret = run_child(vm, &c, o, append, e);
+	json_object_put(c.started);
 	close_channels(&c);
 	return ret;
 }

@@ -83,6 +83,8 @@ _Noreturn void flat_exit(uint8_t code);
 /* flat_tsc_khz - from the hypervisor's timing leaf 0x40000010; 0 when there is none */
 uint32_t flat_tsc_khz(void);
 
+enum { FLAT_TIMER_VECTOR = 0x40 }; /* the one vector with a handler */
+
 /* flat_apic_init - x2APIC on, IDT loaded: interrupts work; flat_eoi ends one */
 void flat_apic_init(void (*on_timer)(void));
 void flat_timer_at(uint64_t tsc_deadline);

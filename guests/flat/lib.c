@@ -7,7 +7,6 @@ enum {
 	COM1 = 0x3f8,
 	COM1_LSR = COM1 + 5,
 	LSR_TX_EMPTY = 0x20,
-	TIMER_VECTOR = 0x40,
 	AP_PAGE = 0x8000,
 	VECTORS = 256,
 	CODE_SELECTOR = 0x08,
@@ -128,14 +127,14 @@ void flat_apic_init(void (*on_timer)(void))
 	uintptr_t stub = (uintptr_t)irq_stub;
 
 	timer_callback = on_timer;
-	idt[TIMER_VECTOR] = (struct gate){ .offset_low = stub,
-					   .selector = CODE_SELECTOR,
-					   .type = GATE_INTERRUPT,
-					   .offset_mid = stub >> 16 };
+	idt[FLAT_TIMER_VECTOR] = (struct gate){ .offset_low = stub,
+						.selector = CODE_SELECTOR,
+						.type = GATE_INTERRUPT,
+						.offset_mid = stub >> 16 };
 	__asm__ volatile("lidt %0" : : "m"(pointer));
 	wrmsr(MSR_APIC_BASE, rdmsr(MSR_APIC_BASE) | APIC_X2APIC);
 	wrmsr(MSR_X2APIC_SPURIOUS, APIC_ENABLE);
-	wrmsr(MSR_X2APIC_LVT_TIMER, LVT_TSC_DEADLINE | TIMER_VECTOR);
+	wrmsr(MSR_X2APIC_LVT_TIMER, LVT_TSC_DEADLINE | FLAT_TIMER_VECTOR);
 }
 
 void flat_timer_at(uint64_t tsc_deadline)

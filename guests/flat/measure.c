@@ -42,6 +42,18 @@ uint64_t measure_arg(const char *cmdline, const char *key, unsigned int nth)
 	return 0;
 }
 
+void measure_require_timer(void)
+{
+	enum { FEATURES = 1, ECX_X2APIC = 1 << 21, ECX_TSC_DEADLINE = 1 << 24 };
+	uint32_t r[4];
+
+	cpuid(FEATURES, r);
+	if (!(r[2] & ECX_TSC_DEADLINE))
+		flat_exit(ABI_BENCH_NO_DEADLINE);
+	if (!(r[2] & ECX_X2APIC))
+		flat_exit(ABI_BENCH_NO_X2APIC);
+}
+
 void cycles_init(struct cycles *c, enum abi_bench_kind kind, uint64_t period)
 {
 	for (size_t i = 0; i < ABI_BENCH_BINS; i++)

@@ -24,6 +24,9 @@ struct cycles {
  */
 uint64_t measure_arg(const char *cmdline, const char *key, unsigned int nth);
 
+/* measure_require_timer - ends the run with its exit code where x2APIC or TSC-deadline is missing */
+void measure_require_timer(void);
+
 /* cycles_init - an empty row */
 void cycles_init(struct cycles *c, enum abi_bench_kind kind, uint64_t period);
 

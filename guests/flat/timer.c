@@ -9,12 +9,7 @@
 #include "guests/flat/flat.h"
 #include "guests/flat/measure.h"
 
-enum {
-	PERIODS = 8,
-	CPUID_FEATURES = 1,
-	ECX_X2APIC = 1 << 21,
-	ECX_TSC_DEADLINE = 1 << 24,
-};
+enum { PERIODS = 8 };
 
 static struct cycles rows[2 * PERIODS];
 static volatile uint64_t fired; /* TSC in the handler; 0: not yet */
@@ -67,17 +62,6 @@ static void measure(struct cycles *c, uint64_t end)
 	}
 }
 
-static void require_timer(void)
-{
-	uint32_t r[4];
-
-	cpuid(CPUID_FEATURES, r);
-	if (!(r[2] & ECX_TSC_DEADLINE))
-		flat_exit(ABI_BENCH_NO_DEADLINE);
-	if (!(r[2] & ECX_X2APIC))
-		flat_exit(ABI_BENCH_NO_X2APIC);
-}
-
 void payload_main(const void *info)
 {
 	const char *cmdline = flat_cmdline(info);
@@ -89,7 +73,7 @@ void payload_main(const void *info)
 		cycles_init(&rows[n], n % 2 ? ABI_BENCH_SPIN : ABI_BENCH_HLT, period);
 	if (!cycles || !n)
 		flat_exit(ABI_BENCH_BAD_ARGS);
-	require_timer();
+	measure_require_timer();
 	flat_apic_init(on_timer);
 	measure_begin(&head);
 	for (size_t i = 0; i < n; i++)

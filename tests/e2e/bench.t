@@ -72,8 +72,41 @@ like "$out" '^spin +5000 ' "and has its rows"
 is "$(bench timer --duration 300ms --period 5ms --fifo 0 --json | jq -c '[.policy,.priority]')" \
 	'["other",0]' "--fifo 0"
 
+# --- exits
+run bench exits --duration 900ms --json --out "$T/exits"
+is "$code" 0 "exits: $errs"
+is "$(printf '%s' "$out" | jq -c '[.rows[].operation]')" \
+	'["nothing","cpuid","port","mmio","hypercall","rdmsr","self-ipi","eoi","deadline"]' "its rows"
+is "$(printf '%s' "$out" | jq -c '.rows|.[0].p50_cycles as $none|
+	all(.[]; .n == 0 and .operation == "hypercall" or .n > 0 and .min_cycles >= $none / 2)')" true \
+	"each was measured: $(printf '%s' "$out" | jq -c '[.rows[]|[.operation,.n,.p50_cycles]]')"
+run bench exits --duration 900ms
+like "$out" '^cpuid +[0-9]+ +[0-9]+ ' "its table"
+
+# --- QEMU
+if command -v qemu-system-x86_64 >/dev/null; then
+	run bench timer --vmm qemu --duration 500ms --period 5ms --json
+	is "$code" 0 "QEMU runs the same payload: $errs"
+	is "$(printf '%s' "$out" | jq -c '[.vmm,.policy,.priority,(.rows|length)]')" '["qemu","fifo",1,2]' \
+		"pinned and scheduled the same way"
+	is "$(printf '%s' "$out" | jq -c '.userspace_exits')" null "what QEMU does not tell is null"
+	fails 2 'does not exist' "its CPU is checked" \
+		"$RTKVM" bench gap --vmm qemu --cpu 4000 --allow-shared
+	fails 2 'starting qemu-system-x86_64 failed' "QEMU that is not there" env PATH=/nonexistent \
+		"$RTKVM" bench gap --vmm qemu --cpu 0 --allow-shared
+	printf '#!/bin/sh\necho "qemu: no luck" >&2; exit 1\n' >"$T/qemu-system-x86_64"
+	chmod +x "$T/qemu-system-x86_64"
+	fails 2 '^rtkvm bench: qemu: no luck$' "QEMU that fails" env PATH="$T:$PATH" \
+		"$RTKVM" bench gap --vmm qemu --cpu 0 --allow-shared
+	printf '#!/bin/sh\nexit 0\n' >"$T/qemu-system-x86_64"
+	fails 2 'ended with code 0 and without a word' "QEMU that says nothing" env PATH="$T:$PATH" \
+		"$RTKVM" bench gap --vmm qemu --cpu 0 --allow-shared
+else
+	skip 7 "no qemu-system-x86_64"
+fi
+
 # --- the run directory
-for d in gap timer; do
+for d in gap timer exits; do
 	run "$RTKVM" report "$T/$d"
 	is "$code" 0 "rtkvm report reads $d: $errs"
 	is "$(jq -r .asked.instrument "$T/$d/run.json")" $d "run.json names $d"
@@ -82,7 +115,7 @@ done
 is "$(jq -c '[.cpus[].instrument]|sort' "$T/timer/run.json")" \
 	'["timer-hlt-2000us","timer-hlt-5000us","timer-spin-2000us","timer-spin-5000us"]' "an instrument a row"
 if [ -x build/tests/tools/schema ]; then
-	run build/tests/tools/schema docs/run.schema.json "$T/gap/run.json" "$T/timer/run.json"
+	run build/tests/tools/schema docs/run.schema.json "$T/gap/run.json" "$T/timer/run.json" "$T/exits/run.json"
 	is "$code" 0 "they hold to the schema: $out"
 else
 	skip 1 "build/tests/tools/schema is not built"

@@ -26,8 +26,8 @@ static int parse(struct bench_opts *o, const char *const *words, struct err *e)
 static void fills_the_struct(void **state)
 {
 	static const char *const words[] = {
-		"timer",   "--cpu=3",		"--duration=20s", "--fifo=0", "--json",
-		"--out=d", "--period=50us,1ms", "--allow-tick",	  NULL
+		"timer",   "--cpu=3",		"--duration=20s", "--fifo=0",	"--json",
+		"--out=d", "--period=50us,1ms", "--allow-tick",	  "--vmm=qemu", NULL
 	};
 	static const char *const few[] = { "gap", NULL };
 	struct err e = { 0 };
@@ -36,7 +36,9 @@ static void fills_the_struct(void **state)
 	(void)state;
 	assert_int_equal(parse(&o, words, &e), 0);
 	assert_int_equal(o.payload, BENCH_TIMER);
-	assert_int_equal(o.vmm, BENCH_RTKVM);
+	assert_int_equal(o.vmm, BENCH_QEMU);
+	assert_int_equal(bench_rows(&o), 4);
+	assert_int_equal(bench_kind(&o, 3), ABI_BENCH_SPIN);
 	assert_int_equal(o.cpu, 3);
 	assert_int_equal(o.fifo, 0);
 	assert_int_equal(o.duration_ns, 20000000000);
@@ -47,6 +49,7 @@ static void fills_the_struct(void **state)
 	assert_true(o.allow_tick);
 	assert_int_equal(parse(&o, few, &e), 0);
 	assert_int_equal(o.payload, BENCH_GAP);
+	assert_int_equal(o.vmm, BENCH_RTKVM);
 	assert_int_equal(o.cpu, -1);
 	assert_int_equal(o.threshold_ns, 10000);
 	assert_false(o.allow_shared);
@@ -70,6 +73,7 @@ static void refuses(void **state)
 		{ { "gap", "--fifo=99", NULL }, "out of range" },
 		{ { "gap", "--threshold=0", NULL }, "out of range" },
 		{ { "gap", "--period=1ms", NULL }, "for the payload timer" },
+		{ { "exits", "--period=1ms", NULL }, "for the payload timer" },
 		{ { "timer", "--threshold=1ms", NULL }, "for the payload gap" },
 		{ { "timer", "--period=", NULL }, "not a duration" },
 		{ { "timer", "--period=1ms,", NULL }, "not a duration" },
