@@ -23,6 +23,7 @@ struct verb {
 
 static const struct verb verbs[] = {
 	{ "run", vmm_run, "boot a guest on isolated CPUs" },
+	{ "ctl", vmm_ctl, "ask a running VM, or tell it what to do" },
 	{ "bench", vmm_bench, "measure timer lateness and gaps with a guest without a kernel" },
 	{ "guest", guests_guest, "build and list guest images" },
 	{ "lab", guests_lab, "build and run the lab: an emulated real-time KVM host" },

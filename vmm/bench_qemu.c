@@ -96,7 +96,7 @@ static int settle(const struct bench_opts *o, struct err *e)
 	if (!ret)
 		ret = place_check(&host, &p, &housekeeping, e);
 	if (!ret)
-		ret = place_ordinary(e);
+		ret = place_ordinary(0, e);
 	return ret ? ret : cpulist_pin(&housekeeping, 0, e);
 }
 
@@ -140,7 +140,7 @@ static int place(struct bench_child *c, const struct bench_opts *o, pid_t tid, s
 	cpulist_add(&one, o->cpu);
 	ret = cpulist_pin(&one, tid, e);
 	if (!ret)
-		ret = place_promote(tid, o->fifo, &placed, e);
+		ret = place_policy(tid, o->fifo, &placed, e);
 	if (ret < 0)
 		return ret;
 	vcpu = json_object_new_object();

@@ -71,6 +71,15 @@ int counters_thread(pid_t tid, struct thread_stats *s, struct err *e)
 	return 0;
 }
 
+/* Where the host does not tell, the table stays empty, and "host_interrupts" is null. */
+static void read_interrupts(struct interrupts *t, const struct vm *vm)
+{
+	struct err ignored = { 0 };
+
+	interrupts_free(t);
+	interrupts_read(t, vm->opts.map.host, vm->n_vcpus, &ignored);
+}
+
 int window_init(struct window *w, const struct vm *vm, struct err *e)
 {
 	struct reading *all[] = { &w->edge[WINDOW_START], &w->edge[WINDOW_END], &w->end };
@@ -80,14 +89,19 @@ int window_init(struct window *w, const struct vm *vm, struct err *e)
 		if (!all[i]->vcpus)
 			return err_set(e, -ENOMEM, "no memory for statistics");
 	}
+	read_interrupts(&w->begin, vm);
 	return 0;
 }
 
 void window_free(struct window *w)
 {
-	free(w->edge[WINDOW_START].vcpus);
-	free(w->edge[WINDOW_END].vcpus);
-	free(w->end.vcpus);
+	struct reading *all[] = { &w->edge[WINDOW_START], &w->edge[WINDOW_END], &w->end };
+
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		free(all[i]->vcpus);
+		interrupts_free(&all[i]->irqs);
+	}
+	interrupts_free(&w->begin);
 	memset(w, 0, sizeof(*w));
 }
 
@@ -96,6 +110,7 @@ static int take(struct reading *r, struct vm *vm, uint64_t ns, struct err *e)
 	int ret = 0;
 
 	r->ns = ns;
+	read_interrupts(&r->irqs, vm);
 	for (int i = 0; !ret && i < vm->n_vcpus; i++) {
 		ret = counters_thread(vm->vcpus[i].tid, &r->vcpus[i].thread, e);
 		if (!ret)
@@ -111,47 +126,17 @@ int counters_mark(struct window *w, struct vm *vm, enum abi_mark mark, uint64_t 
 	return mark == ABI_MARK_JOB_END ? take(&w->edge[WINDOW_END], vm, ns, e) : 0;
 }
 
-int counters_end(struct window *w, struct vm *vm, struct err *e)
+int counters_now(struct window *w, struct vm *vm, struct err *e)
 {
 	return take(&w->end, vm, clock_now_ns(), e);
 }
 
-static uint64_t window_exits(struct vm *vm, const struct vcpu *v, int reason)
-{
-	size_t at = v->index * VCPU_EXIT_REASONS + reason;
-
-	return atomic_load(&vm->window[WINDOW_END][at]) -
-	       atomic_load(&vm->window[WINDOW_START][at]);
-}
-
-static json_object *window_json(struct vm *vm, const struct vcpu *v, const struct window *w)
-{
-	const struct reading *start = &w->edge[WINDOW_START], *end = &w->edge[WINDOW_END];
-	const struct reading_vcpu *from = &start->vcpus[v->index], *to = &end->vcpus[v->index];
-	uint64_t exits = 0;
-	json_object *o;
-
-	if (!start->ns || end->ns < start->ns)
-		return NULL;
-	for (int r = 0; r < VCPU_EXIT_REASONS; r++)
-		exits += window_exits(vm, v, r);
-	o = json_object_new_object();
-	json_set_int(o, "userspace_exits", exits);
-	json_set_int(o, "page_faults", to->thread.page_faults - from->thread.page_faults);
-	json_set_int(o, "guest_page_faults", kvmstats_faults(&v->kvm, from->kvm, to->kvm));
-	json_set_int(o, "involuntary_switches",
-		     to->thread.involuntary_switches - from->thread.involuntary_switches);
-	json_set_int(o, "duration_ns", end->ns - start->ns);
-	json_object_object_add(o, "kvm", kvmstats_json(&v->kvm, from->kvm, to->kvm));
-	return o;
-}
-
-static json_object *exits_json(const struct vcpu *v)
+static json_object *exits_json(const struct vcpu_stats *from, const struct vcpu_stats *to)
 {
 	json_object *o = json_object_new_object();
 
 	for (int r = 0; r < VCPU_EXIT_REASONS; r++) {
-		uint64_t n = atomic_load_explicit(&v->stats.exits[r], memory_order_relaxed);
+		uint64_t n = to->exits[r] - from->exits[r];
 		char number[16];
 
 		if (!n)
@@ -163,12 +148,12 @@ static json_object *exits_json(const struct vcpu *v)
 }
 
 /* Upper bounds (powers of two, in ns) and counts of the non-empty bins. */
-static json_object *hist_json(const struct vcpu *v)
+static json_object *hist_json(const struct vcpu_stats *from, const struct vcpu_stats *to)
 {
 	json_object *o = json_object_new_object();
 
 	for (int i = 0; i < VCPU_HIST_BINS; i++) {
-		uint64_t n = atomic_load_explicit(&v->stats.user_hist[i], memory_order_relaxed);
+		uint64_t n = to->user_hist[i] - from->user_hist[i];
 		char bound[24];
 
 		if (!n)
@@ -179,22 +164,78 @@ static json_object *hist_json(const struct vcpu *v)
 	return o;
 }
 
-json_object *counters_vcpu_json(struct vm *vm, const struct vcpu *v, const struct window *w)
+/* What the window and the totals have in common: the span between two states of the counters. */
+static void add_span(json_object *o, const struct vcpu_stats *from, const struct vcpu_stats *to)
 {
+	json_object_object_add(o, "exits", exits_json(from, to));
+	json_set_int(o, "user_ns", to->user_ns - from->user_ns);
+	json_object_object_add(o, "user_ns_below", hist_json(from, to));
+}
+
+static uint64_t all_exits(const struct vcpu_stats *s)
+{
+	uint64_t n = 0;
+
+	for (int r = 0; r < VCPU_EXIT_REASONS; r++)
+		n += s->exits[r];
+	return n;
+}
+
+/* Between the two job marks; from the first one until now where the second has not come. */
+static json_object *window_json(struct vm *vm, const struct vcpu *v, const struct window *w,
+				bool live)
+{
+	const struct reading *start = &w->edge[WINDOW_START], *end = &w->edge[WINDOW_END];
+	const struct vcpu_stats *first = &vm->window[WINDOW_START][v->index];
+	struct vcpu_stats last;
+	const struct reading_vcpu *from = &start->vcpus[v->index], *to;
+	bool open = end->ns < start->ns;
+	json_object *o;
+
+	if (!start->ns || (open && !live))
+		return NULL;
+	vcpu_stats_copy(&last, open ? &v->stats : &vm->window[WINDOW_END][v->index]);
+	if (open)
+		end = &w->end;
+	to = &end->vcpus[v->index];
+	o = json_object_new_object();
+	json_set_bool(o, "open", open);
+	json_set_int(o, "duration_ns", end->ns - start->ns);
+	json_set_int(o, "userspace_exits", all_exits(&last) - all_exits(first));
+	json_set_int(o, "page_faults", to->thread.page_faults - from->thread.page_faults);
+	json_set_int(o, "guest_page_faults", kvmstats_faults(&v->kvm, from->kvm, to->kvm));
+	json_set_int(o, "involuntary_switches",
+		     to->thread.involuntary_switches - from->thread.involuntary_switches);
+	add_span(o, first, &last);
+	json_object_object_add(o, "host_interrupts",
+			       interrupts_json(&start->irqs, &end->irqs, v->index));
+	json_object_object_add(o, "kvm", kvmstats_json(&v->kvm, from->kvm, to->kvm));
+	return o;
+}
+
+json_object *counters_vcpu_json(struct vm *vm, const struct vcpu *v, const struct window *w,
+				bool live)
+{
+	static const struct vcpu_stats none;
+	const struct reading_vcpu *now = &w->end.vcpus[v->index];
 	json_object *o = json_object_new_object();
+	struct vcpu_stats stats;
 	int64_t advance_ns;
 
+	vcpu_stats_copy(&stats, &v->stats);
 	json_set_int(o, "index", v->index);
 	json_set_int(o, "tid", v->tid);
 	json_set_int(o, "cpu", v->placed.cpu);
-	json_object_object_add(o, "exits", exits_json(v));
-	json_set_int(o, "user_ns", atomic_load_explicit(&v->stats.user_ns, memory_order_relaxed));
-	json_object_object_add(o, "user_ns_below", hist_json(v));
-	json_object_object_add(o, "kvm", kvmstats_json(&v->kvm, NULL, w->end.vcpus[v->index].kvm));
+	json_set_int(o, "page_faults", now->thread.page_faults);
+	json_set_int(o, "involuntary_switches", now->thread.involuntary_switches);
+	add_span(o, &none, &stats);
+	json_object_object_add(o, "host_interrupts",
+			       interrupts_json(&w->begin, &w->end.irqs, v->index));
+	json_object_object_add(o, "kvm", kvmstats_json(&v->kvm, NULL, now->kvm));
 	advance_ns = advance_read_ns("/sys/kernel/debug", vm->fd, v->index);
 	json_object_object_add(o, "lapic_timer_advance_ns",
 			       advance_ns < 0 ? NULL : json_object_new_int64(advance_ns));
-	json_object_object_add(o, "window", window_json(vm, v, w));
+	json_object_object_add(o, "window", window_json(vm, v, w, live));
 	return o;
 }
 

@@ -12,6 +12,7 @@
 
 #include "lib/abi.h"
 #include "lib/err.h"
+#include "vmm/interrupts.h"
 #include "vmm/vm.h"
 
 /* The kernel's counters of one thread, since it started. */
@@ -23,6 +24,7 @@ struct thread_stats {
 /* What the I/O thread reads at a mark, and again when the machine has ended. */
 struct reading {
 	uint64_t ns; /* of the mark; 0: not seen */
+	struct interrupts irqs; /* of the host, on the vCPUs' CPUs */
 	struct reading_vcpu {
 		struct thread_stats thread;
 		uint64_t kvm[KVMSTATS_MAX];
@@ -30,7 +32,8 @@ struct reading {
 };
 
 struct window {
-	struct reading edge[WINDOW_EDGES], end;
+	struct interrupts begin; /* before the first instruction */
+	struct reading edge[WINDOW_EDGES], end; /* end: the last one taken */
 };
 
 /* window_init - room for every vCPU's counters; window_free accepts a zeroed window */
@@ -45,11 +48,15 @@ int counters_parse_switches(const char *status, uint64_t *switches);
 /* counters_mark - at JOB_START and JOB_END: read every vCPU thread's counters (I/O thread) */
 int counters_mark(struct window *w, struct vm *vm, enum abi_mark mark, uint64_t ns, struct err *e);
 
-/* counters_end - the last reading, before the vCPU threads go */
-int counters_end(struct window *w, struct vm *vm, struct err *e);
+/* counters_now - a reading into end: when somebody asks, and before the vCPU threads go */
+int counters_now(struct window *w, struct vm *vm, struct err *e);
 
-/* counters_vcpu_json - {"index","tid","cpu","exits":{},"user_ns",...,"window":{} or null} */
-json_object *counters_vcpu_json(struct vm *vm, const struct vcpu *v, const struct window *w);
+/*
+ * counters_vcpu_json - {"index","tid","cpu","exits":{},"user_ns",...,"window":{} or null}; live: a
+ * window that is still open counts up to now
+ */
+json_object *counters_vcpu_json(struct vm *vm, const struct vcpu *v, const struct window *w,
+				bool live);
 
 /* counters_process_start_ns - when this process started, in CLOCK_MONOTONIC (10 ms steps) */
 int counters_process_start_ns(uint64_t *ns, struct err *e);

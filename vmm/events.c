@@ -93,6 +93,7 @@ static int send_placement(struct events *ev, const char *name, const struct vm *
 	json_object_object_add(o, "vcpus", vcpus);
 	json_set_str(o, "irqchip", vm->opts.irqchip_full ? "full" : "split");
 	json_object_object_add(o, "helpers", helpers_json(&vm->helpers));
+	json_set_str(o, "ctl", ev->ctl);
 	if (why[0])
 		json_set_str(o, "placement", why);
 	return send(ev, o, e);
@@ -157,6 +158,16 @@ static json_object *no_exit_json(const struct vm *vm)
 	return o;
 }
 
+void events_machine(json_object *o, const struct vm *vm)
+{
+	json_set_int(o, "tsc_khz", vm->tsc_khz);
+	json_set_bool(o, "tsc_is_host", vm->tsc_is_host);
+	json_set_bool(o, "invtsc", vm->invtsc);
+	json_set_str(o, "irqchip", vm->opts.irqchip_full ? "full" : "split");
+	json_object_object_add(o, "no_exit", no_exit_json(vm));
+	json_object_object_add(o, "memory", memory_json(&vm->mem));
+}
+
 int events_ended(struct events *ev, struct vm *vm, const struct window *w, uint64_t overhead_bytes,
 		 uint64_t start_ns, struct err *e)
 {
@@ -174,15 +185,11 @@ int events_ended(struct events *ev, struct vm *vm, const struct window *w, uint6
 	else
 		json_object_object_add(o, "start_to_init_ns", NULL);
 	json_set_int(o, "overhead_bytes", overhead_bytes);
-	json_set_int(o, "tsc_khz", vm->tsc_khz);
-	json_set_bool(o, "tsc_is_host", vm->tsc_is_host);
-	json_set_bool(o, "invtsc", vm->invtsc);
-	json_object_object_add(o, "no_exit", no_exit_json(vm));
-	json_object_object_add(o, "memory", memory_json(&vm->mem));
+	events_machine(o, vm);
 	json_set_int(o, "unclaimed_accesses", atomic_load(&vm->unclaimed));
 	json_set_int(o, "marks_lost", atomic_load(&vm->marks_lost));
 	for (int i = 0; i < vm->n_vcpus; i++)
-		json_object_array_add(vcpus, counters_vcpu_json(vm, &vm->vcpus[i], w));
+		json_object_array_add(vcpus, counters_vcpu_json(vm, &vm->vcpus[i], w, false));
 	json_object_object_add(o, "vcpus", vcpus);
 	return send(ev, o, e);
 }

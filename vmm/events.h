@@ -16,7 +16,11 @@
 struct events {
 	int fd; /* -1: nobody watches, nothing is written */
 	uint64_t init_ns; /* first INIT mark, 0 before */
+	const char *ctl; /* path of the control socket, or NULL */
 };
+
+/* events_machine - what was read back of TSC, interrupt chip, memory and idle exits, into o */
+void events_machine(json_object *o, const struct vm *vm);
 
 /* events_started - the vCPUs are placed and about to run; why: of --placement auto, else "" */
 int events_started(struct events *ev, const struct vm *vm, const char *why, struct err *e);

@@ -79,7 +79,7 @@ static int drain(struct ring *r, struct sink *s, struct panic_watch *panic, int 
 
 static int promote(struct io *io, struct err *e)
 {
-	int ret = vcpus_promote(io->vm, e);
+	int ret = vcpus_realtime(io->vm, true, e);
 
 	return ret < 0 ? ret : events_realtime(&io->events, io->vm, e);
 }
@@ -169,24 +169,27 @@ static void until(struct io *io, int limit_ms, struct timespec *ts, struct times
  */
 static void wait_io(struct io *io, int limit_ms)
 {
-	struct pollfd p[] = {
+	enum { WAKE, TERM, CONSOLE, DATA, CTL };
+	struct pollfd p[CTL + CTLSERVER_FDS] = {
 		{ .fd = io->vm->io_wake, .events = POLLIN },
 		{ .fd = io->term.fd, .events = POLLIN },
 		{ .fd = ring_empty(&io->vm->console) ? -1 : io->console.fd, .events = POLLOUT },
 		{ .fd = ring_empty(&io->vm->data) ? -1 : io->data.fd, .events = POLLOUT },
 	};
+	int n = CTL + ctlserver_poll(&io->ctl, p + CTL);
 	struct timespec ts, *timeout;
 	sigset_t none;
 	uint64_t drop;
 
 	until(io, limit_ms, &ts, &timeout);
 	sigemptyset(&none);
-	if (ppoll(p, ARRAY_SIZE(p), timeout, &none) <= 0)
+	if (ppoll(p, n, timeout, &none) <= 0)
 		return;
-	if (p[0].revents && read(io->vm->io_wake, &drop, sizeof(drop)) < 0)
+	if (p[WAKE].revents && read(io->vm->io_wake, &drop, sizeof(drop)) < 0)
 		return;
-	if (p[1].revents)
+	if (p[TERM].revents)
 		read_terminal(io);
+	ctlserver_serve(&io->ctl, p + CTL, n - CTL);
 }
 
 static bool has_work(struct io *io)
@@ -232,7 +235,7 @@ int io_run(struct io *io, struct err *e)
 	/* while the vCPU threads still exist */
 	if (drain_marks(io, e) < 0)
 		return e->code;
-	return counters_end(&io->window, io->vm, e);
+	return counters_now(&io->window, io->vm, e);
 }
 
 int io_finish(struct io *io, struct err *e)

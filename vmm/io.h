@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * io - the main thread while the guest runs: console, data, marks, terminal, signals, time limit
+ * io - the main thread while the guest runs: console, data, marks, terminal, control socket,
+ * signals, time limit
  *
  * The only thread that writes files. It sleeps until a vCPU wakes it; while bytes flow it looks
  * every few milliseconds instead, so that a chatty guest costs no wake-up a byte.
@@ -15,6 +16,7 @@
 #include "vmm/events.h"
 #include "vmm/panic.h"
 #include "vmm/counters.h"
+#include "vmm/ctlserver.h"
 #include "vmm/term.h"
 #include "vmm/vm.h"
 
@@ -33,7 +35,11 @@ struct io {
 	struct window window;
 	struct panic_watch panic;
 	struct term term;
+	struct ctlserver ctl;
+	const char *name; /* of the VM, or NULL */
+	uint64_t timeout_ns; /* from when the vCPUs may run; 0: none */
 	uint64_t deadline_ns; /* CLOCK_MONOTONIC, 0: none */
+	uint64_t started_ns, held_ns; /* --hold: the "started" event, and how long none ran then */
 };
 
 /* io_run - until the machine has ended (vm->outcome) or a file fails; signals end it too */

@@ -2,35 +2,35 @@
 /* markport - the guest says where it is; the host stamps it and keeps the exit counts of then */
 #include "lib/abi.h"
 #include "lib/clock.h"
-#include "vmm/vm.h"
+#include "vmm/vcpu.h"
 
-/* In the vCPU thread that wrote the mark, so that the window has sharp edges; a few loads. */
-static void keep_exits(struct vm *vm, enum window_edge edge)
+/* In the thread that makes the mark, so that the window has sharp edges; a few loads. */
+static void keep_stats(struct vm *vm, enum window_edge edge)
 {
 	for (int i = 0; i < vm->n_vcpus; i++)
-		for (int r = 0; r < VCPU_EXIT_REASONS; r++)
-			atomic_store_explicit(&vm->window[edge][i * VCPU_EXIT_REASONS + r],
-					      atomic_load_explicit(&vm->vcpus[i].stats.exits[r],
-								   memory_order_relaxed),
-					      memory_order_relaxed);
+		vcpu_stats_copy(&vm->window[edge][i], &vm->vcpus[i].stats);
+}
+
+void vm_mark(struct vm *vm, uint8_t id)
+{
+	struct mark m = { .ns = clock_now_ns(), .id = id };
+
+	if (id == ABI_MARK_JOB_START)
+		keep_stats(vm, WINDOW_START);
+	else if (id == ABI_MARK_JOB_END)
+		keep_stats(vm, WINDOW_END);
+	if (!ring_push(&vm->marks, &m, sizeof(m)))
+		atomic_fetch_add_explicit(&vm->marks_lost, 1, memory_order_relaxed);
+	vm_wake_io(vm);
 }
 
 static enum vcpu_next pio(struct vdev *d, struct vcpu *v, struct pio *io)
 {
-	struct mark m = { .ns = clock_now_ns(), .id = io->data[0] };
-
 	(void)v;
-	if (!io->write) {
+	if (io->write)
+		vm_mark(d->vm, io->data[0]);
+	else
 		vdev_ignore_pio(io);
-		return VCPU_RUN;
-	}
-	if (m.id == ABI_MARK_JOB_START)
-		keep_exits(d->vm, WINDOW_START);
-	else if (m.id == ABI_MARK_JOB_END)
-		keep_exits(d->vm, WINDOW_END);
-	if (!ring_push(&d->vm->marks, &m, sizeof(m)))
-		atomic_fetch_add_explicit(&d->vm->marks_lost, 1, memory_order_relaxed);
-	vm_wake_io(d->vm);
 	return VCPU_RUN;
 }
 

@@ -6,6 +6,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/opt.h"
+#include "vmm/ctlplace.h"
 
 enum {
 	OPT_KERNEL = 0x100,
@@ -31,6 +32,9 @@ enum {
 	OPT_DATA,
 	OPT_EVENTS,
 	OPT_FREEZE,
+	OPT_NAME,
+	OPT_CTL,
+	OPT_HOLD,
 	OPT_TIMEOUT,
 };
 
@@ -78,6 +82,13 @@ static const struct argp_option options[] = {
 	{ "console", OPT_CONSOLE, "FILE", 0, "serial output (default -: stdout)", 3 },
 	{ "data", OPT_DATA, "FILE", 0, "bytes from the guest's data port", 3 },
 	{ "events", OPT_EVENTS, "FILE", 0, "started, mark and ended as JSON lines", 3 },
+	{ "name", OPT_NAME, "NAME", 0, "how rtkvm ctl finds this VM (default: its process id)", 3 },
+	{ "ctl", OPT_CTL, "PATH|none", 0,
+	  "control socket (default " CTLPLACE_DIR
+	  "/NAME.sock); /dev/fd/N: one inherited, connected",
+	  3 },
+	{ "hold", OPT_HOLD, 0, 0, "set everything up, run the guest when rtkvm ctl resume says so",
+	  3 },
 	{ "freeze", OPT_FREEZE, "FILE", 0,
 	  "gets a 0 when the guest writes to its freeze port: a trace instance's tracing_on", 3 },
 	{ 0 },
@@ -285,6 +296,15 @@ static int set(struct run_opts *o, int key, char *arg, struct err *e)
 	case OPT_FREEZE:
 		o->freeze = arg;
 		return 0;
+	case OPT_NAME:
+		o->name = arg;
+		return ctlplace_check_name(arg, e);
+	case OPT_CTL:
+		o->ctl = arg;
+		return 0;
+	case OPT_HOLD:
+		o->hold = true;
+		return 0;
 	default:
 		return set_timeout(o, arg, e);
 	}
@@ -331,6 +351,9 @@ static int check_placement(const struct run_opts *o, struct err *e)
 		return err_set(e, -EINVAL,
 			       "--cpus is missing: name a host CPU for each vCPU, or use "
 			       "--placement auto");
+	if (o->hold && o->ctl && !strcmp(o->ctl, "none"))
+		return err_set(e, -EINVAL,
+			       "--hold and --ctl none: nobody could ever resume the guest");
 	return 0;
 }
 

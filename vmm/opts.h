@@ -34,6 +34,8 @@ struct run_opts {
 	bool halt_poll_given;
 	const char *console; /* file name, "-" for stdout */
 	const char *data, *events, *freeze; /* file names or NULL */
+	const char *name, *ctl; /* NULL: the defaults */
+	bool hold; /* runs no instruction until it is told to */
 	uint64_t timeout_ns; /* 0: none */
 	uint64_t given; /* options seen so far, a bit each: none may come twice */
 };

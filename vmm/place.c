@@ -99,18 +99,18 @@ int place_check(const struct hostcpus *h, const struct place_opts *o, struct cpu
 	return ret;
 }
 
-int place_ordinary(struct err *e)
+int place_ordinary(pid_t tid, struct err *e)
 {
 	const struct sched_param p = { 0 };
-	int policy = sched_getscheduler(0), kept = policy & SCHED_RESET_ON_FORK;
+	int policy = sched_getscheduler(tid), kept = policy & SCHED_RESET_ON_FORK;
 
 	if (policy < 0)
-		return err_sys(e, "reading the VMM's scheduling policy failed");
+		return err_sys(e, "reading a thread's scheduling policy failed");
 	policy &= ~SCHED_RESET_ON_FORK;
 	if (policy != SCHED_FIFO && policy != SCHED_RR && policy != SCHED_DEADLINE)
 		return 0;
-	if (sched_setscheduler(0, SCHED_OTHER | kept, &p)) /* to clear the flag takes a right */
-		return err_sys(e, "SCHED_OTHER for the VMM's main thread failed");
+	if (sched_setscheduler(tid, SCHED_OTHER | kept, &p)) /* to clear the flag takes a right */
+		return err_sys(e, "SCHED_OTHER for a thread of the VMM failed");
 	return 0;
 }
 
@@ -119,7 +119,9 @@ static int set_policy(pid_t tid, int prio, struct err *e)
 	struct sched_param p = { .sched_priority = prio };
 	struct rlimit lim = { 0 };
 
-	if (!prio || !sched_setscheduler(tid, SCHED_FIFO | SCHED_RESET_ON_FORK, &p))
+	if (!prio)
+		return place_ordinary(tid, e);
+	if (!sched_setscheduler(tid, SCHED_FIFO | SCHED_RESET_ON_FORK, &p))
 		return 0;
 	if (errno != EPERM)
 		return err_sys(e, "SCHED_FIFO priority %d for a vCPU thread failed", prio);
@@ -131,7 +133,7 @@ static int set_policy(pid_t tid, int prio, struct err *e)
 		prio, (unsigned long)lim.rlim_cur);
 }
 
-int place_promote(pid_t tid, int prio, struct vcpu_placed *placed, struct err *e)
+int place_policy(pid_t tid, int prio, struct vcpu_placed *placed, struct err *e)
 {
 	struct sched_param p;
 	int ret = set_policy(tid, prio, e);
@@ -144,11 +146,11 @@ int place_promote(pid_t tid, int prio, struct vcpu_placed *placed, struct err *e
 	placed->policy &= ~SCHED_RESET_ON_FORK;
 	placed->priority = p.sched_priority;
 	if (placed->policy != (prio ? SCHED_FIFO : SCHED_OTHER) || placed->priority != prio)
-		return err_set(
-			e, -EINVAL,
-			"vCPU thread: wanted SCHED_FIFO priority %d, got policy %d priority %d; "
-			"check the cgroup's RT bandwidth",
-			prio, placed->policy, placed->priority);
+		return err_set(e, -EINVAL,
+			       "vCPU thread: wanted %s priority %d, got policy %d priority %d; "
+			       "check the cgroup's RT bandwidth",
+			       prio ? "SCHED_FIFO" : "SCHED_OTHER", prio, placed->policy,
+			       placed->priority);
 	return 0;
 }
 
@@ -231,5 +233,5 @@ int place_vcpu(int cpu, int prio, bool core_sched, struct vcpu_placed *placed, s
 	if (ret < 0)
 		return ret;
 	placed->cpu = cpu;
-	return place_promote(0, prio, placed, e);
+	return place_policy(0, prio, placed, e);
 }

@@ -28,8 +28,8 @@ struct place_opts {
 int place_check(const struct hostcpus *h, const struct place_opts *o, struct cpulist *housekeeping,
 		struct err *e);
 
-/* place_ordinary - calling thread: SCHED_OTHER, should it have inherited a real-time policy */
-int place_ordinary(struct err *e);
+/* place_ordinary - thread tid (0: the caller): SCHED_OTHER, should it have a real-time policy */
+int place_ordinary(pid_t tid, struct err *e);
 
 /*
  * place_core_sched - core scheduling: this process and the threads that it starts get a cookie of
@@ -37,8 +37,8 @@ int place_ordinary(struct err *e);
  */
 int place_core_sched(struct err *e);
 
-/* place_promote - thread tid, pinned before, becomes SCHED_FIFO prio; read back into placed */
-int place_promote(pid_t tid, int prio, struct vcpu_placed *placed, struct err *e);
+/* place_policy - thread tid becomes SCHED_FIFO prio, or SCHED_OTHER for 0; read back into placed */
+int place_policy(pid_t tid, int prio, struct vcpu_placed *placed, struct err *e);
 
 /*
  * place_vcpu - calling thread: full utilization for frequency scaling where the kernel has uclamp,

@@ -18,6 +18,7 @@
 #include "vmm/boot.h"
 #include "vmm/cgroup.h"
 #include "vmm/choose.h"
+#include "vmm/control.h"
 #include "vmm/helpers.h"
 #include "vmm/io.h"
 #include "vmm/nodes.h"
@@ -123,6 +124,9 @@ static int open_files(struct run *r, struct err *e)
 		ret = open_output("--data", r->opts.data, &io->data.fd, e);
 	if (!ret)
 		ret = open_output("--events", r->opts.events, &io->events.fd, e);
+	if (!ret)
+		ret = control_open(io, r->opts.ctl, r->opts.name, r->opts.hold, e);
+	io->events.ctl = io->ctl.path[0] ? io->ctl.path : NULL;
 	if (!ret && r->opts.freeze) {
 		r->freeze_fd = open(r->opts.freeze, O_WRONLY | O_CLOEXEC);
 		if (r->freeze_fd < 0)
@@ -158,7 +162,7 @@ static int settle_main_thread(struct run *r, struct err *e)
 	signal(SIGPIPE, SIG_IGN);
 	stop_install();
 	prctl(PR_SET_TIMERSLACK, 1);
-	ret = place_ordinary(e); /* chrt or a service may have started us as real-time */
+	ret = place_ordinary(0, e); /* chrt or a service may have started us as real-time */
 	if (!ret && r->opts.core_sched)
 		ret = place_core_sched(e);
 	return ret < 0 ? ret : cpulist_pin(&r->housekeeping, 0, e);
@@ -225,11 +229,13 @@ static int run_guest(struct run *r, struct err *e)
 		return ret;
 	if (r->why[0])
 		fprintf(stderr, "rtkvm run: placement: %s\n", r->why);
-	if (r->opts.timeout_ns)
-		r->io.deadline_ns = clock_now_ns() + r->opts.timeout_ns;
+	r->io.timeout_ns = r->opts.timeout_ns;
 	if (!strcmp(r->opts.console, "-"))
 		term_open(&r->io.term);
-	vcpus_go(&r->vm);
+	if (r->opts.hold)
+		r->io.started_ns = clock_now_ns();
+	else
+		control_go(&r->io);
 	ret = io_run(&r->io, &first);
 	if (ret < 0)
 		vm_fail(&r->vm, ret, "%s", first.text);
@@ -298,7 +304,8 @@ static int run(struct run *r, struct err *e)
 	if (ret < 0)
 		return ret;
 	judge(r);
-	ret = events_ended(&r->io.events, &r->vm, &r->io.window, r->overhead_bytes, r->start_ns, e);
+	ret = events_ended(&r->io.events, &r->vm, &r->io.window, r->overhead_bytes,
+			   r->start_ns + r->io.held_ns, e);
 	return ret < 0 ? ret : verdict(r, e);
 }
 
@@ -327,6 +334,7 @@ static int run_and_close(struct run *r, struct err *e)
 		ret = open_files(r, e);
 	if (!ret)
 		ret = run(r, e);
+	ctlserver_close(&r->io.ctl);
 	window_free(&r->io.window);
 	vm_destroy(&r->vm);
 	ret = close_output(&r->io.console, ret, e);
@@ -352,6 +360,7 @@ int vmm_run(int argc, char **argv, struct err *e)
 	memset(r, 0, sizeof(*r));
 	r->vm.kvm = r->vm.fd = r->vm.io_wake = -1;
 	r->io.vm = &r->vm;
+	ctlserver_init(&r->io.ctl, control_answer, &r->io);
 	r->io.console.fd = r->io.data.fd = r->io.events.fd = r->io.term.fd = r->freeze_fd = -1;
 	ret = run_opts_parse(&r->opts, argc, argv, e);
 	if (!ret)

@@ -56,20 +56,20 @@ const char *vcpu_exit_name(unsigned int reason)
 	return reason < VCPU_EXIT_REASONS ? exit_names[reason] : NULL;
 }
 
-uint64_t vcpu_exits(const struct vcpu *v)
-{
-	uint64_t n = 0;
-
-	for (int i = 0; i < VCPU_EXIT_REASONS; i++)
-		n += atomic_load_explicit(&v->stats.exits[i], memory_order_relaxed);
-	return n;
-}
-
 /* One writer: no locked instruction needed. */
 static void bump(_Atomic uint64_t *counter, uint64_t by)
 {
 	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + by,
 			      memory_order_relaxed);
+}
+
+void vcpu_stats_copy(struct vcpu_stats *to, const struct vcpu_stats *from)
+{
+	for (int i = 0; i < VCPU_EXIT_REASONS; i++)
+		to->exits[i] = atomic_load_explicit(&from->exits[i], memory_order_relaxed);
+	for (int i = 0; i < VCPU_HIST_BINS; i++)
+		to->user_hist[i] = atomic_load_explicit(&from->user_hist[i], memory_order_relaxed);
+	to->user_ns = atomic_load_explicit(&from->user_ns, memory_order_relaxed);
 }
 
 static void account_user(struct vcpu *v, uint64_t ns)
@@ -186,16 +186,29 @@ static enum vcpu_next run_failed(struct vcpu *v, int error)
 		       strerror(error), rip_of(v));
 }
 
+static void park(struct vcpu *v)
+{
+	atomic_store(&v->parked, true);
+	vm_wake_io(v->vm);
+	while (sem_wait(&v->resume))
+		;
+}
+
 /*
- * The loop. Whoever wants the vCPU out of it sets stopping, then immediate_exit, then sends the
- * signal (vcpus_stop): before KVM_RUN the field ends it at once, inside it the signal does. Nobody
- * clears the field again: a store of ours could pass the stopper's, and the signal be spent.
+ * The loop. Whoever wants the vCPU out of it sets stopping or pausing, then immediate_exit, then
+ * sends the signal (vcpus_stop, vcpus_pause): before KVM_RUN the field ends it at once, inside it
+ * the signal does. Only vcpus_resume clears the field, while this thread is parked: a store of ours
+ * could pass the stopper's, and the signal be spent.
  */
 static void loop(struct vcpu *v)
 {
 	enum vcpu_next next = VCPU_RUN;
 
 	while (next == VCPU_RUN && !atomic_load(&v->vm->stopping)) {
+		if (atomic_load(&v->vm->pausing)) {
+			park(v);
+			continue;
+		}
 		int ret = ioctl(v->fd, KVM_RUN, 0);
 		int error = errno;
 		uint64_t out_ns = clock_now_ns();
@@ -258,8 +271,10 @@ static int first_run(struct vm *vm, struct err *e)
 
 static int start_one(struct vcpu *v, const pthread_attr_t *attr, struct err *e)
 {
-	int ret = pthread_create(&v->thread, attr, thread, v);
+	int ret;
 
+	sem_init(&v->resume, 0, 0);
+	ret = pthread_create(&v->thread, attr, thread, v);
 	if (ret)
 		return err_set(e, -ret, "starting the thread of vCPU %d failed: %s", v->index,
 			       strerror(ret));
@@ -287,13 +302,69 @@ int vcpus_start(struct vm *vm, struct err *e)
 	return ret;
 }
 
-int vcpus_promote(struct vm *vm, struct err *e)
+int vcpus_realtime(struct vm *vm, bool on, struct err *e)
 {
 	int ret = 0;
 
 	for (int i = 0; !ret && i < vm->n_vcpus; i++)
-		ret = place_promote(vm->vcpus[i].tid, vm->opts.fifo, &vm->vcpus[i].placed, e);
+		ret = place_policy(vm->vcpus[i].tid, on ? vm->opts.fifo : 0, &vm->vcpus[i].placed,
+				   e);
 	return ret;
+}
+
+/*
+ * As an MSI with delivery mode NMI: KVM_NMI is an ioctl of the vCPU and would wait until its thread
+ * comes out of KVM_RUN.
+ */
+int vcpus_nmi(struct vm *vm, struct err *e)
+{
+	enum { MSI_WINDOW = 0xfee00000u, DESTINATION_SHIFT = 12, DELIVERY_NMI = 4 << 8 };
+
+	for (int i = 0; i < vm->n_vcpus; i++) {
+		struct kvm_msi msi = {
+			.address_lo = MSI_WINDOW | (uint32_t)i << DESTINATION_SHIFT,
+			.data = DELIVERY_NMI,
+		};
+
+		if (ioctl(vm->fd, KVM_SIGNAL_MSI, &msi) < 0)
+			return err_sys(e, "sending vCPU %d an NMI failed", i);
+	}
+	return 0;
+}
+
+static void kick(struct vcpu *v)
+{
+	v->run->immediate_exit = 1;
+	pthread_kill(v->thread, KICK_SIGNAL);
+}
+
+void vcpus_pause(struct vm *vm)
+{
+	atomic_store(&vm->pausing, true);
+	for (int i = 0; i < vm->n_vcpus; i++)
+		kick(&vm->vcpus[i]);
+}
+
+bool vcpus_parked(const struct vm *vm)
+{
+	for (int i = 0; i < vm->n_vcpus; i++)
+		if (!atomic_load(&vm->vcpus[i].parked))
+			return false;
+	return true;
+}
+
+void vcpus_resume(struct vm *vm)
+{
+	atomic_store(&vm->pausing, false);
+	for (int i = 0; i < vm->n_vcpus; i++) {
+		struct vcpu *v = &vm->vcpus[i];
+
+		/* a guest with a kvmclock learns of it: no soft lockup is reported. Others: EINVAL */
+		ioctl(v->fd, KVM_KVMCLOCK_CTRL, 0);
+		v->run->immediate_exit = 0;
+		atomic_store(&v->parked, false);
+		sem_post(&v->resume);
+	}
 }
 
 void vcpus_go(struct vm *vm)
@@ -313,8 +384,8 @@ void vcpus_stop(struct vm *vm)
 
 		if (!v->started)
 			continue;
-		v->run->immediate_exit = 1;
-		pthread_kill(v->thread, KICK_SIGNAL);
+		kick(v);
+		sem_post(&v->resume); /* it may be parked */
 		pthread_join(v->thread, NULL);
 		v->started = false;
 	}

@@ -39,13 +39,25 @@ int vcpus_start(struct vm *vm, struct err *e);
 void vcpus_go(struct vm *vm);
 void vcpus_stop(struct vm *vm);
 
-/* vcpus_promote - --rt-delay is over: SCHED_FIFO for every vCPU thread, read back (I/O thread) */
-int vcpus_promote(struct vm *vm, struct err *e);
+/*
+ * vcpus_pause - have every vCPU thread leave the guest and park where it is; vcpus_parked - are they
+ * all there? vcpus_resume - only then: back into the guest. Only from the thread that also calls
+ * vcpus_stop: two that set and clear immediate_exit would lose kicks.
+ */
+void vcpus_pause(struct vm *vm);
+bool vcpus_parked(const struct vm *vm);
+void vcpus_resume(struct vm *vm);
+
+/* vcpus_realtime - SCHED_FIFO as asked at the start, or SCHED_OTHER, for all; read back */
+int vcpus_realtime(struct vm *vm, bool on, struct err *e);
+
+/* vcpus_nmi - a non-maskable interrupt to every vCPU, none of which leaves the guest for it */
+int vcpus_nmi(struct vm *vm, struct err *e);
+
+/* vcpu_stats_copy - one vCPU's counters as they are now */
+void vcpu_stats_copy(struct vcpu_stats *to, const struct vcpu_stats *from);
 
 /* vcpu_exit_name - "io", "mmio", ... of KVM_EXIT_*; NULL for numbers without a name */
 const char *vcpu_exit_name(unsigned int reason);
-
-/* vcpu_exits - all returns to user space so far (any thread) */
-uint64_t vcpu_exits(const struct vcpu *v);
 
 #endif

@@ -294,9 +294,12 @@ static int create_channels(struct vm *vm, struct err *e)
 	if (vm->io_wake < 0)
 		return err_sys(e, "creating an event descriptor failed");
 	for (int i = 0; i < WINDOW_EDGES; i++) {
-		vm->window[i] = calloc(vm->opts.map.n, sizeof(vm->vcpus->stats.exits));
+		size_t bytes = vm->opts.map.n * sizeof(*vm->window[i]);
+
+		vm->window[i] = aligned_alloc(_Alignof(struct vcpu_stats), bytes);
 		if (!vm->window[i])
 			return err_set(e, -ENOMEM, "no memory for statistics");
+		memset(vm->window[i], 0, bytes);
 	}
 	return 0;
 }
@@ -343,7 +346,7 @@ void vm_destroy(struct vm *vm)
 	free(vm->devs);
 	free(vm->vcpus);
 	for (int i = 0; i < WINDOW_EDGES; i++)
-		free((void *)vm->window[i]);
+		free(vm->window[i]);
 	ring_free(&vm->console);
 	ring_free(&vm->data);
 	ring_free(&vm->marks);
@@ -400,6 +403,18 @@ enum vcpu_next vm_fail(struct vm *vm, int code, const char *fmt, ...)
 		err_set(&vm->err, code, "%s", text);
 	vm_wake_io(vm);
 	return VCPU_STOP;
+}
+
+const char *vm_state_name(enum vm_state s)
+{
+	static const char *const names[] = {
+		[VM_HELD] = "held",
+		[VM_RUNNING] = "running",
+		[VM_PAUSING] = "pausing",
+		[VM_PAUSED] = "paused",
+	};
+
+	return names[s];
 }
 
 const char *outcome_name(enum outcome o)

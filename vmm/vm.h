@@ -61,6 +61,8 @@ struct vcpu {
 	struct kvm_run *run;
 	pthread_t thread;
 	bool started; /* thread exists and must be joined */
+	_Atomic bool parked; /* waits for resume, outside the guest */
+	sem_t resume;
 	pid_t tid;
 	int host_cpu;
 	struct vcpu_placed placed;
@@ -73,6 +75,14 @@ struct vcpu {
 struct mark {
 	uint64_t ns; /* CLOCK_MONOTONIC */
 	uint8_t id; /* enum abi_mark, or anything the guest wrote */
+};
+
+/* Who may change it: the I/O thread. */
+enum vm_state {
+	VM_HELD, /* threads exist, no instruction has run */
+	VM_RUNNING,
+	VM_PAUSING, /* some vCPU has not come out of the guest yet */
+	VM_PAUSED,
 };
 
 enum window_edge { WINDOW_START, WINDOW_END, WINDOW_EDGES };
@@ -113,11 +123,13 @@ struct vm {
 	_Atomic uint64_t marks_lost;
 	_Atomic bool io_sleeping;
 	int io_wake; /* eventfd */
-	_Atomic uint64_t *window[WINDOW_EDGES]; /* [vCPU][KVM_EXIT_*] at the two job marks */
+	struct vcpu_stats *window[WINDOW_EDGES]; /* of every vCPU, at the two job marks */
 	_Atomic uint64_t unclaimed; /* port and MMIO accesses that no device has */
 
 	sem_t ready, go, leave; /* vCPU threads: prepared, may run, may end */
 	_Atomic bool stopping;
+	_Atomic bool pausing; /* vCPU threads park when they come out of the guest */
+	enum vm_state state;
 	_Atomic int outcome; /* enum outcome; the first one wins */
 	int status; /* exit port's byte; valid with OUTCOME_EXIT */
 	_Atomic bool panicked; /* pvpanic said so */
@@ -141,6 +153,12 @@ void vm_nudge_io(struct vm *vm);
 
 /* vm_no_exit_name - "hlt", ... of one KVM_X86_DISABLE_EXITS_* bit; NULL for others */
 const char *vm_no_exit_name(uint32_t bit);
+
+/* vm_mark - a mark as from the guest: counts of now are kept, the I/O thread does the rest */
+void vm_mark(struct vm *vm, uint8_t id);
+
+/* vm_state_name - "held", "running", "pausing", "paused" */
+const char *vm_state_name(enum vm_state s);
 
 /* vm_devices_init - create what devices.c lists and put it on the buses */
 int vm_devices_init(struct vm *vm, struct err *e);

@@ -2,10 +2,12 @@
 /*
  * vmm - a virtual machine monitor for real-time guests, on /dev/kvm
  *
- * Verbs: run (boot one guest, end with its job's exit code), bench (measure with a flat payload).
- * Threads: main (the I/O thread: console, data, events, time limit; housekeeping CPUs) and one
+ * Verbs: run (boot one guest, end with its job's exit code), ctl (ask a running one, tell it what to
+ * do), bench (measure with a flat payload).
+ * Threads: main (the I/O thread: console, data, events, control, time limit; housekeeping CPUs) and one
  * vcpuN per vCPU (one host CPU each, SCHED_FIFO). Nothing else runs.
- * Files written: what --console, --data and --events name; bench: the run directory of --out.
+ * Files written: what --console, --data and --events name; bench: the run directory of --out;
+ * control sockets in /run/rtkvm/vm.
  * Must not know: guest images, the lab, reports, other parts' structs.
  *
  * Inside: run.c sets up and tears down; vm.[ch] is the machine, vcpu.c its threads and the one
@@ -20,6 +22,9 @@
 
 /* vmm_run - `rtkvm run`: boot a guest on isolated CPUs; returns the guest job's exit code */
 int vmm_run(int argc, char **argv, struct err *e);
+
+/* vmm_ctl - `rtkvm ctl`: one command to a running VM's control socket */
+int vmm_ctl(int argc, char **argv, struct err *e);
 
 /* vmm_bench - `rtkvm bench`: a measuring payload and its figures; a verdict or -errno */
 int vmm_bench(int argc, char **argv, struct err *e);

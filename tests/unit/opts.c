@@ -11,7 +11,7 @@
 #include "lib/cleanup.h"
 #include "vmm/opts.h"
 
-enum { ARGS = 20 };
+enum { ARGS = 26 };
 
 static int parse(struct run_opts *o, const char *const *words, struct err *e)
 {
@@ -43,6 +43,9 @@ static void fills_the_struct(void **state)
 					     "--rt-delay",
 					     "--irqchip=full",
 					     "--lapic-timer-advance=1500",
+					     "--name=g1",
+					     "--ctl=/tmp/x",
+					     "--hold",
 					     NULL };
 	struct err e = { 0 };
 	struct run_opts o;
@@ -60,6 +63,9 @@ static void fills_the_struct(void **state)
 	assert_int_equal(o.fifo, 7);
 	assert_int_equal(o.timeout_ns, 120000000000);
 	assert_string_equal(o.console, "-");
+	assert_string_equal(o.name, "g1");
+	assert_string_equal(o.ctl, "/tmp/x");
+	assert_true(o.hold);
 	assert_false(o.allow_shared);
 	assert_true(o.rt_delay);
 	assert_int_equal(o.no_exit, 2 | 4);

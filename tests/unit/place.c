@@ -95,13 +95,13 @@ static void leaves_an_inherited_realtime_policy(void **state)
 	struct err e = { 0 };
 
 	(void)state;
-	assert_int_equal(place_ordinary(&e), 0);
+	assert_int_equal(place_ordinary(0, &e), 0);
 	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
 		if (sched_setscheduler(0, SCHED_FIFO | flags[i], &p)) {
 			assert_int_equal(errno, EPERM);
 			skip();
 		}
-		assert_int_equal(place_ordinary(&e), 0);
+		assert_int_equal(place_ordinary(0, &e), 0);
 		assert_int_equal(sched_getscheduler(0) & ~SCHED_RESET_ON_FORK, SCHED_OTHER);
 	}
 }

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "vmm/ctlshow.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* "io 12, mmio 3", or "none" */
+static void show_counts(FILE *out, const char *what, json_object *counts)
+{
+	const char *separator = " ";
+
+	if (!json_object_is_type(counts, json_type_object))
+		return;
+	fprintf(out, "  %s:", what);
+	json_object_object_foreach(counts, key, value) {
+		fprintf(out, "%s%s %" PRId64, separator, key, json_object_get_int64(value));
+		separator = ", ";
+	}
+	fputs(separator[0] == ' ' ? " none\n" : "\n", out);
+}
+
+static void show_thread(FILE *out, json_object *t)
+{
+	fprintf(out, "  %-15s %7" PRId64 "  CPU %-8s %s %" PRId64 "\n", json_str(t, "name", "?"),
+		json_int(t, "tid", 0), json_str(t, "cpus", "?"), json_str(t, "policy", "?"),
+		json_int(t, "priority", 0));
+}
+
+static void show_each(FILE *out, json_object *all, void (*show)(FILE *, json_object *))
+{
+	if (json_object_is_type(all, json_type_array))
+		for (size_t i = 0; i < json_object_array_length(all); i++)
+			show(out, json_object_array_get_idx(all, i));
+}
+
+static void show_status(FILE *out, json_object *o)
+{
+	json_object *nodes = json_at(o, "memory.nodes"), *stay = json_at(o, "no_exit");
+
+	fprintf(out, "%s: %s, process %" PRId64 ", rtkvm %s\n", json_str(o, "name", "VM"),
+		json_str(o, "state", "?"), json_int(o, "pid", 0), json_str(o, "version", "?"));
+	show_each(out, json_at(o, "vcpus"), show_thread);
+	show_each(out, json_at(o, "threads"), show_thread);
+	fprintf(out,
+		"memory: %" PRId64 " MiB in pages of %" PRId64 " KiB, %" PRId64
+		" MiB resident, %" PRId64 " MiB locked",
+		json_int(o, "memory.bytes", 0) >> 20, json_int(o, "memory.page_bytes", 0) >> 10,
+		json_int(o, "memory.resident_bytes", 0) >> 20,
+		json_int(o, "memory.locked_bytes", 0) >> 20);
+	if (json_object_is_type(nodes, json_type_array) && json_object_array_length(nodes))
+		fprintf(out, ", NUMA nodes %s",
+			json_object_to_json_string_ext(nodes, JSON_C_TO_STRING_PLAIN));
+	fprintf(out, "\nTSC: %" PRId64 " kHz, %s; irqchip: %s\n", json_int(o, "tsc_khz", 0),
+		json_object_get_boolean(json_at(o, "tsc_is_host"))
+			? "the guest's is the host's (offset 0)"
+			: "the guest's offset to the host's is not known",
+		json_str(o, "irqchip", "?"));
+	if (json_object_is_type(stay, json_type_array) && json_object_array_length(stay))
+		fprintf(out, "stays in the guest: %s\n",
+			json_object_to_json_string_ext(stay, JSON_C_TO_STRING_PLAIN));
+}
+
+static void show_tids(FILE *out, json_object *o)
+{
+	json_object *all = json_at(o, "vcpus");
+
+	if (json_object_is_type(all, json_type_array))
+		for (size_t i = 0; i < json_object_array_length(all); i++)
+			fprintf(out, "%" PRId64 "\n",
+				json_object_get_int64(json_object_array_get_idx(all, i)));
+}
+
+static void show_span(FILE *out, json_object *o)
+{
+	fprintf(out, "  page faults: %" PRId64 ", involuntary switches: %" PRId64 "\n",
+		json_int(o, "page_faults", 0), json_int(o, "involuntary_switches", 0));
+	show_counts(out, "exits to user space", json_at(o, "exits"));
+	fprintf(out, "  time in user space: %" PRId64 " ns\n", json_int(o, "user_ns", 0));
+	show_counts(out, "exits below ns", json_at(o, "user_ns_below"));
+	show_counts(out, "host interrupts", json_at(o, "host_interrupts"));
+	show_counts(out, "KVM", json_at(o, "kvm"));
+}
+
+static void show_vcpu_stats(FILE *out, json_object *v)
+{
+	json_object *window = json_at(v, "window");
+
+	fprintf(out, "vCPU %" PRId64 " on CPU %" PRId64 ", since the start:\n",
+		json_int(v, "index", 0), json_int(v, "cpu", 0));
+	show_span(out, v);
+	if (!window)
+		return;
+	fprintf(out, "vCPU %" PRId64 ", window of %.3f s%s:\n", json_int(v, "index", 0),
+		json_int(window, "duration_ns", 0) / 1e9,
+		json_object_get_boolean(json_at(window, "open")) ? " (still open)" : "");
+	show_span(out, window);
+}
+
+void ctlshow(enum ctl_command command, json_object *reply, FILE *out)
+{
+	switch (command) {
+	case CTL_STATUS:
+		show_status(out, reply);
+		break;
+	case CTL_TIDS:
+		show_tids(out, reply);
+		break;
+	case CTL_STATS:
+		show_each(out, json_at(reply, "vcpus"), show_vcpu_stats);
+		break;
+	case CTL_PAUSE:
+	case CTL_RESUME:
+		fprintf(out, "%s\n", json_str(reply, "state", "?"));
+		break;
+	default:
+		break; /* done, and nothing to say */
+	}
+}
