@@ -127,10 +127,13 @@ static const char *stage(const struct harness *h)
 
 static int on_started(struct harness *h, json_object *event, struct err *e)
 {
+	int ret = 0;
+
 	h->g.started = json_object_get(event);
-	if (h->o.no_trace)
-		return 0;
-	return tracer_start(&h->tracer, json_int(event, "pid", h->vm.proc.pid), e);
+	/* a held guest waits meanwhile: on a slow host its job would be over before it is watched */
+	if (!h->o.no_trace)
+		ret = tracer_start(&h->tracer, json_int(event, "pid", h->vm.proc.pid), e);
+	return ret < 0 ? ret : vmproc_resume(&h->vm, e);
 }
 
 static int open_window(struct harness *h, struct err *e)
@@ -291,6 +294,7 @@ static int measure(struct harness *h, struct err *e)
 		.allow_shared = h->o.allow_shared,
 		.allow_tick = h->o.allow_tick,
 		.timeout_ns = h->o.timeout_s * NSEC_PER_SEC,
+		.hold = !h->o.no_trace,
 		.console = run_path(&h->run, "console.log", h->console),
 	};
 	int ret = start(h, &vo, e);
@@ -403,7 +407,7 @@ int cyclic_cyclictest(int argc, char **argv, struct err *e)
 
 	if (!h)
 		return err_set(e, -ENOMEM, "starting failed: no memory");
-	h->vm = (struct vmproc){ .events = -1, .data = -1, .errors = -1 };
+	h->vm = (struct vmproc){ .events = -1, .data = -1, .errors = -1, .ctl = -1 };
 	h->tracer = (struct tracer)TRACER_INIT;
 	h->g = (struct gathered){
 		.o = &h->o, .cpus = &h->cpus, .append = h->append, .version = h->version

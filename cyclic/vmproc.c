@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,11 +17,13 @@
 #include "cyclic/qemu.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
+#include "lib/ctl.h"
 #include "lib/paths.h"
 
 enum {
 	DATA_MAX_BYTES = 256 << 20, /* what rtkvm run allows, too */
 	LINE_MAX_BYTES = 1 << 20,
+	ANSWER_MS = 30000, /* an emulated host may be slow */
 	GRACE_MS = 5000, /* between the last event and the end of the process; after SIGTERM */
 };
 
@@ -54,7 +57,7 @@ static int add_cpus(struct vmproc_argv *a, const struct cpumap *m)
 }
 
 static int rtkvm_argv(struct vmproc_argv *a, const struct vmproc_opts *o, const char *self,
-		      int events, int data)
+		      const struct vmproc_fds *fds)
 {
 	int bad = argv_add(a, "%s", self);
 
@@ -64,10 +67,13 @@ static int rtkvm_argv(struct vmproc_argv *a, const struct vmproc_opts *o, const 
 	bad |= argv_add(a, "--memory") | argv_add(a, "%ju", (uintmax_t)o->memory_bytes);
 	bad |= argv_add(a, "--cpus") | add_cpus(a, o->cpus);
 	bad |= argv_add(a, "--console") | argv_add(a, "%s", o->console);
-	bad |= argv_add(a, "--data") | argv_add(a, "/dev/fd/%d", data);
-	bad |= argv_add(a, "--events") | argv_add(a, "/dev/fd/%d", events);
+	bad |= argv_add(a, "--data") | argv_add(a, "/dev/fd/%d", fds->data);
+	bad |= argv_add(a, "--events") | argv_add(a, "/dev/fd/%d", fds->events);
 	bad |= argv_add(a, "--timeout") |
 	       argv_add(a, "%jus", (uintmax_t)(o->timeout_ns / NSEC_PER_SEC));
+	if (fds->ctl >= 0)
+		bad |= argv_add(a, "--hold") | argv_add(a, "--ctl") |
+		       argv_add(a, "/dev/fd/%d", fds->ctl);
 	if (o->allow_shared)
 		bad |= argv_add(a, "--allow-shared");
 	if (o->allow_tick)
@@ -75,42 +81,53 @@ static int rtkvm_argv(struct vmproc_argv *a, const struct vmproc_opts *o, const 
 	return bad;
 }
 
-int vmproc_argv(struct vmproc_argv *a, const struct vmproc_opts *o, const char *self, int events,
-		int data, struct err *e)
+int vmproc_argv(struct vmproc_argv *a, const struct vmproc_opts *o, const char *self,
+		const struct vmproc_fds *fds, struct err *e)
 {
 	*a = (struct vmproc_argv){ 0 };
-	if (o->kind == VMM_QEMU ? qemu_argv(a, o, events, data)
-				: rtkvm_argv(a, o, self, events, data))
+	if (o->kind == VMM_QEMU ? qemu_argv(a, o, fds->events, fds->data)
+				: rtkvm_argv(a, o, self, fds))
 		return err_set(e, -E2BIG, "starting the VMM failed: its command line is too long");
 	return 0;
 }
 
-static int start(struct vmproc *v, int events, struct err *e)
+static int start(struct vmproc *v, const struct vmproc_fds *fds, struct err *e)
 {
-	const int keep[] = { events, v->data };
+	const int keep[] = { fds->events, fds->data, fds->ctl };
 	struct proc_opts po = PROC_OPTS_INIT;
 	struct vmproc_argv a;
 	char self[PATH_MAX];
 	int ret = paths_self(self, sizeof(self), e);
 
 	if (!ret)
-		ret = vmproc_argv(&a, v->o, v->o->program ? v->o->program : self, events, v->data,
-				  e);
+		ret = vmproc_argv(&a, v->o, v->o->program ? v->o->program : self, fds, e);
 	if (ret < 0)
 		return ret;
 	po.argv = a.argv;
 	po.err = v->errors;
 	po.keep = keep;
-	po.n_keep = ARRAY_SIZE(keep);
+	po.n_keep = ARRAY_SIZE(keep) - (fds->ctl < 0);
 	v->start_ns = clock_now_ns();
 	return proc_start(&v->proc, &po, e);
 }
 
+static int make_ctl(struct vmproc *v, struct vmproc_fds *fds, struct err *e)
+{
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
+		return err_sys(e, "starting the VMM failed");
+	v->ctl = pair[0];
+	fds->ctl = pair[1];
+	return 0;
+}
+
 int vmproc_start(struct vmproc *v, const struct vmproc_opts *o, struct err *e)
 {
+	struct vmproc_fds fds = { .ctl = -1 };
 	int pipe_fd[2], ret;
 
-	*v = (struct vmproc){ .o = o, .events = -1, .data = -1, .errors = -1 };
+	*v = (struct vmproc){ .o = o, .events = -1, .data = -1, .errors = -1, .ctl = -1 };
 	v->data = memfd_create("rtkvm-data", MFD_CLOEXEC);
 	v->errors = memfd_create("rtkvm-errors", MFD_CLOEXEC);
 	if (v->data < 0 || v->errors < 0 || pipe2(pipe_fd, O_CLOEXEC)) {
@@ -118,8 +135,14 @@ int vmproc_start(struct vmproc *v, const struct vmproc_opts *o, struct err *e)
 		goto fail;
 	}
 	v->events = pipe_fd[0];
-	ret = start(v, pipe_fd[1], e);
-	close(pipe_fd[1]);
+	fds.events = pipe_fd[1];
+	fds.data = v->data;
+	ret = o->hold && o->kind == VMM_RTKVM ? make_ctl(v, &fds, e) : 0;
+	if (!ret)
+		ret = start(v, &fds, e);
+	close(fds.events);
+	if (fds.ctl >= 0)
+		close(fds.ctl);
 	if (!ret)
 		return 0;
 fail:
@@ -254,6 +277,18 @@ int vmproc_next(struct vmproc *v, int timeout_ms, json_object **event, struct er
 	}
 }
 
+int vmproc_resume(struct vmproc *v, struct err *e)
+{
+	const struct ctl_request r = { .command = CTL_RESUME };
+	_cleanup_json_ json_object *reply = NULL;
+	struct err why = { 0 };
+	int ret = v->ctl < 0 ? 0 : ctl_ask(v->ctl, &r, ANSWER_MS, &reply, &why);
+
+	/* one that has gone says how in its last event */
+	return !ret || ret == -EPIPE ? 0
+				     : err_set(e, ret, "starting the guest failed: %s", why.text);
+}
+
 char *vmproc_complaint(const struct vmproc *v, char *buf, size_t size)
 {
 	return complaint(v->errors, v->o->kind == VMM_QEMU ? QEMU_PROGRAM ": " : "rtkvm run: ", buf,
@@ -284,7 +319,7 @@ void vmproc_stop(struct vmproc *v)
 
 void vmproc_close(struct vmproc *v)
 {
-	int fds[] = { v->events, v->data, v->errors };
+	int fds[] = { v->events, v->data, v->errors, v->ctl };
 
 	vmproc_stop(v);
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
@@ -292,5 +327,5 @@ void vmproc_close(struct vmproc *v)
 			close(fds[i]);
 	free(v->line);
 	json_object_put(v->vcpus);
-	*v = (struct vmproc){ .events = -1, .data = -1, .errors = -1 };
+	*v = (struct vmproc){ .events = -1, .data = -1, .errors = -1, .ctl = -1 };
 }

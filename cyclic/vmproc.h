@@ -28,6 +28,7 @@ struct vmproc_opts {
 	bool allow_shared, allow_tick;
 	uint64_t timeout_ns; /* the VMM ends a guest that takes longer */
 	const char *console; /* file for the guest's console */
+	bool hold; /* the guest waits for vmproc_resume; QEMU's does not */
 };
 
 struct vmproc {
@@ -35,6 +36,7 @@ struct vmproc {
 	struct proc proc;
 	int events; /* read end: JSON lines of rtkvm, mark bytes of QEMU */
 	int data, errors; /* memory files: the data port's bytes, the VMM's stderr */
+	int ctl; /* a held VM's control socket, -1: none */
 	uint64_t start_ns; /* CLOCK_MONOTONIC */
 	char *line; /* JSON line being read */
 	size_t used, room;
@@ -56,9 +58,15 @@ struct vmproc_argv {
 /* argv_add - append one printf'd argument; -E2BIG */
 int argv_add(struct vmproc_argv *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* vmproc_argv - the command line for these options; descriptors are named as /dev/fd/N */
-int vmproc_argv(struct vmproc_argv *a, const struct vmproc_opts *o, const char *self, int events,
-		int data, struct err *e);
+/* What the VMM inherits; named on its command line as /dev/fd/N. */
+struct vmproc_fds {
+	int events, data;
+	int ctl; /* -1: none; else the guest is held */
+};
+
+/* vmproc_argv - the command line for these options */
+int vmproc_argv(struct vmproc_argv *a, const struct vmproc_opts *o, const char *self,
+		const struct vmproc_fds *fds, struct err *e);
 
 /* vmproc_start - start it; o must live as long as v */
 int vmproc_start(struct vmproc *v, const struct vmproc_opts *o, struct err *e);
@@ -69,6 +77,9 @@ int vmproc_start(struct vmproc *v, const struct vmproc_opts *o, struct err *e);
  * "killed" or "failed".
  */
 int vmproc_next(struct vmproc *v, int timeout_ms, json_object **event, struct err *e);
+
+/* vmproc_resume - after "started": a guest that is held may run; nothing for others */
+int vmproc_resume(struct vmproc *v, struct err *e);
 
 /* vmproc_complaint - the last line the VMM wrote to stderr, without its program's name; may be "" */
 char *vmproc_complaint(const struct vmproc *v, char *buf, size_t size);

@@ -35,11 +35,18 @@ static void command_lines(void **state)
 		.timeout_ns = 90000000000,
 		.console = "/r/console.log",
 	};
+	struct vmproc_fds fds = { .events = 7, .data = 9, .ctl = -1 };
 	struct vmproc_argv a;
 	struct err e = { 0 };
 
 	(void)state;
-	assert_int_equal(vmproc_argv(&a, &o, "/bin/rtkvm", 7, 9, &e), 0);
+	fds.ctl = 11;
+	assert_int_equal(vmproc_argv(&a, &o, "/bin/rtkvm", &fds, &e), 0);
+	assert_true(has(&a, "--hold", "--ctl"));
+	assert_true(has(&a, "--ctl", "/dev/fd/11"));
+	fds.ctl = -1;
+	assert_int_equal(vmproc_argv(&a, &o, "/bin/rtkvm", &fds, &e), 0);
+	assert_false(has(&a, "--hold", "--ctl"));
 	assert_string_equal(a.argv[0], "/bin/rtkvm");
 	assert_string_equal(a.argv[1], "run");
 	assert_null(a.argv[a.n]);
@@ -52,7 +59,7 @@ static void command_lines(void **state)
 	assert_string_not_equal(a.argv[a.n - 1], "--allow-shared");
 
 	o.kind = VMM_QEMU;
-	assert_int_equal(vmproc_argv(&a, &o, "/bin/rtkvm", 7, 9, &e), 0);
+	assert_int_equal(vmproc_argv(&a, &o, "/bin/rtkvm", &fds, &e), 0);
 	assert_string_equal(a.argv[0], "qemu-system-x86_64");
 	assert_true(has(&a, "-smp", "2"));
 	assert_true(has(&a, "-m", "512M"));
@@ -67,13 +74,14 @@ static void too_long(void **state)
 {
 	static char text[VMPROC_ARG_BYTES + 1];
 	struct vmproc_opts o = { .cpus = &map, .kernel = "k", .initrd = "i", .console = "c" };
+	const struct vmproc_fds fds = { .events = 1, .data = 2, .ctl = -1 };
 	struct vmproc_argv a;
 	struct err e = { 0 };
 
 	(void)state;
 	memset(text, 'x', sizeof(text) - 1);
 	o.append = text;
-	assert_int_equal(vmproc_argv(&a, &o, "rtkvm", 1, 2, &e), -E2BIG);
+	assert_int_equal(vmproc_argv(&a, &o, "rtkvm", &fds, &e), -E2BIG);
 }
 
 static void qemu_codes(void **state)
