@@ -18,6 +18,7 @@
 #include "lib/cleanup.h"
 #include "lib/file.h"
 #include "lib/json.h"
+#include "lib/threads.h"
 
 enum { VALUE_BYTES = 4096, JOURNAL_BYTES = 4 << 20, JOURNAL_SCHEMA = 1 };
 
@@ -159,25 +160,6 @@ bool knob_same(const char *a, const char *b)
 	return !strcasecmp(bare(a), bare(b));
 }
 
-/* The kernel's own name for a process: its id and its start, so that a reused id is not it. */
-static unsigned long long start_of(pid_t pid)
-{
-	struct err ignored = { 0 };
-	unsigned long long start = 0;
-	char path[64], text[1024];
-	char *p;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	if (file_read(path, text, sizeof(text), &ignored) < 0)
-		return 0;
-	p = strrchr(text, ')'); /* the name may hold anything, brackets included */
-	for (int field = 2; p && field < 22; field++)
-		p = strchr(p + 1, ' ');
-	if (p)
-		sscanf(p, " %llu", &start);
-	return start;
-}
-
 static json_object *entry_of(json_object *list, const char *path)
 {
 	for (size_t i = 0; i < json_object_array_length(list); i++) {
@@ -221,7 +203,7 @@ static json_object *journal_new(enum knob_owner owner)
 	json_set_str(j, "boot",
 		     file_read_line("/proc/sys/kernel/random/boot_id", boot, sizeof(boot)));
 	json_set_int(j, "pid", owner == KNOB_PROCESS ? getpid() : 0);
-	json_set_int(j, "start", owner == KNOB_PROCESS ? (int64_t)start_of(getpid()) : 0);
+	json_set_int(j, "start", owner == KNOB_PROCESS ? (int64_t)process_start(getpid()) : 0);
 	json_object_object_add(j, "knobs", json_object_new_array());
 	return j;
 }
@@ -447,7 +429,7 @@ static bool owner_is_gone(const char *journal)
 	if (!journal_is_of_this_boot(j))
 		return true;
 	pid = json_int(j, "pid", 0);
-	return pid > 0 && start_of(pid) != (unsigned long long)json_int(j, "start", 0);
+	return pid > 0 && process_start(pid) != (uint64_t)json_int(j, "start", 0);
 }
 
 int knobs_recover(int root, const char *dir, struct err *e)

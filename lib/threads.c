@@ -44,6 +44,8 @@ int thread_stat_parse(const char *line, struct thread_stat *s)
 	}
 	if (field < 42)
 		return -EINVAL;
+	s->flags = v[9];
+	s->start_ticks = v[22];
 	s->minor_faults = v[10];
 	s->major_faults = v[12];
 	s->cpu = v[39];
@@ -69,4 +71,16 @@ int thread_counts(pid_t pid, pid_t tid, struct thread_counts *c)
 		return -ESRCH;
 	c->involuntary_switches = strtoull(at + strlen(key), NULL, 10);
 	return 0;
+}
+
+uint64_t process_start(pid_t pid)
+{
+	struct err ignored = { 0 };
+	struct thread_stat s;
+	char path[64], text[1024];
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	if (file_read(path, text, sizeof(text), &ignored) < 0 || thread_stat_parse(text, &s))
+		return 0;
+	return s.start_ticks;
 }

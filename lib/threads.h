@@ -19,12 +19,20 @@ pid_t thread_find(pid_t pid, const char *name);
 /* thread_counts - the kernel's counters of a thread; -ESRCH when it is gone */
 int thread_counts(pid_t pid, pid_t tid, struct thread_counts *c);
 
-/* A line of /proc/PID/task/TID/stat: proc_pid_stat(5), fields 2, 10, 12, 39 to 41. */
+/* A line of /proc/PID/task/TID/stat: proc_pid_stat(5), fields 2, 9, 10, 12, 22, 39 to 41. */
 struct thread_stat {
 	char name[32];
+	unsigned int flags; /* PF_... of the kernel's sched.h */
+	uint64_t start_ticks; /* since boot */
 	uint64_t minor_faults, major_faults;
 	int cpu, priority, policy; /* the CPU it last ran on, real-time priority, SCHED_... */
 };
+
+/*
+ * process_start - when it started, in ticks since boot: with its id the kernel's own name for a
+ * process, so that a reused id is not taken for it; 0 when there is none
+ */
+uint64_t process_start(pid_t pid);
 
 /* thread_stat_parse - one stat line; -EINVAL when it is none */
 int thread_stat_parse(const char *line, struct thread_stat *s);

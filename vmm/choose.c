@@ -11,6 +11,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/file.h"
+#include "lib/threads.h"
 #include "vmm/nodes.h"
 
 #define PF_KTHREAD 0x00200000 /* include/linux/sched.h, field 9 of /proc/PID/stat */
@@ -230,17 +231,12 @@ int choose_cpus(struct choice *c, const struct hostcpus *h, const char *sysfs,
 
 static bool is_kernel_thread(const char *dir)
 {
-	char path[PATH_MAX], line[512];
-	const char *at;
+	char path[PATH_MAX], line[1024];
+	struct thread_stat s;
 
-	if (!file_path(path, sizeof(path), "%s/stat", dir))
-		return false;
-	at = strrchr(file_read_line(path, line, sizeof(line)), ')');
-	for (int field = 2; at && field < 9; field++) {
-		at = strchr(at, ' ');
-		at = at ? at + 1 : NULL;
-	}
-	return at && strtoul(at, NULL, 10) & PF_KTHREAD;
+	return file_path(path, sizeof(path), "%s/stat", dir) &&
+	       !thread_stat_parse(file_read_line(path, line, sizeof(line)), &s) &&
+	       s.flags & PF_KTHREAD;
 }
 
 /* The CPU that the thread is pinned to; -1 when it has a choice, or is gone. */

@@ -93,6 +93,13 @@ int window_init(struct window *w, const struct vm *vm, struct err *e)
 	return 0;
 }
 
+int window_reserve(struct window *w, struct err *e)
+{
+	int ret = neighbours_reserve(&w->others[WINDOW_START], "/proc", e);
+
+	return ret < 0 ? ret : neighbours_reserve(&w->others[WINDOW_END], "/proc", e);
+}
+
 void window_free(struct window *w)
 {
 	struct reading *all[] = { &w->edge[WINDOW_START], &w->edge[WINDOW_END], &w->end };
@@ -102,6 +109,8 @@ void window_free(struct window *w)
 		interrupts_free(&all[i]->irqs);
 	}
 	interrupts_free(&w->begin);
+	neighbours_free(&w->others[WINDOW_START]);
+	neighbours_free(&w->others[WINDOW_END]);
 	memset(w, 0, sizeof(*w));
 }
 
@@ -121,14 +130,41 @@ static int take(struct reading *r, struct vm *vm, uint64_t ns, struct err *e)
 
 int counters_mark(struct window *w, struct vm *vm, enum abi_mark mark, uint64_t ns, struct err *e)
 {
-	if (mark == ABI_MARK_JOB_START)
-		return take(&w->edge[WINDOW_START], vm, ns, e);
-	return mark == ABI_MARK_JOB_END ? take(&w->edge[WINDOW_END], vm, ns, e) : 0;
+	enum window_edge edge = mark == ABI_MARK_JOB_START ? WINDOW_START : WINDOW_END;
+	int ret;
+
+	if (mark != ABI_MARK_JOB_START && mark != ABI_MARK_JOB_END)
+		return 0;
+	ret = take(&w->edge[edge], vm, ns, e);
+	return ret < 0 ? ret : neighbours_read(&w->others[edge], "/proc", e);
 }
 
 int counters_now(struct window *w, struct vm *vm, struct err *e)
 {
 	return take(&w->end, vm, clock_now_ns(), e);
+}
+
+/* Who else ran on the vCPU's CPU: what an involuntary switch can only have been for. */
+static json_object *others_json(const struct vcpu *v, const struct window *w)
+{
+	json_object *list = json_object_new_array();
+	struct neighbour n;
+	size_t at = 0;
+
+	while (neighbours_next(&w->others[WINDOW_START], &w->others[WINDOW_END], v->placed.cpu, &at,
+			       &n)) {
+		json_object *o;
+
+		if (n.tid == v->tid)
+			continue;
+		o = json_object_new_object();
+		json_set_int(o, "tid", n.tid);
+		json_set_str(o, "name", n.name);
+		json_set_int(o, "runs", n.runs);
+		json_set_int(o, "run_ns", n.run_ns);
+		json_object_array_add(list, o);
+	}
+	return list;
 }
 
 static json_object *exits_json(const struct vcpu_stats *from, const struct vcpu_stats *to)
@@ -207,6 +243,8 @@ static json_object *window_json(struct vm *vm, const struct vcpu *v, const struc
 	json_set_int(o, "involuntary_switches",
 		     to->thread.involuntary_switches - from->thread.involuntary_switches);
 	add_span(o, first, &last);
+	if (!open)
+		json_object_object_add(o, "others", others_json(v, w));
 	json_object_object_add(o, "host_interrupts",
 			       interrupts_json(&start->irqs, &end->irqs, v->index));
 	json_object_object_add(o, "kvm", kvmstats_json(&v->kvm, from->kvm, to->kvm));

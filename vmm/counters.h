@@ -13,6 +13,7 @@
 #include "lib/abi.h"
 #include "lib/err.h"
 #include "vmm/interrupts.h"
+#include "vmm/neighbours.h"
 #include "vmm/vm.h"
 
 /* The kernel's counters of one thread, since it started. */
@@ -34,11 +35,18 @@ struct reading {
 struct window {
 	struct interrupts begin; /* before the first instruction */
 	struct reading edge[WINDOW_EDGES], end; /* end: the last one taken */
+	struct neighbours others[WINDOW_EDGES]; /* all threads of the host at the two marks */
 };
 
 /* window_init - room for every vCPU's counters; window_free accepts a zeroed window */
 int window_init(struct window *w, const struct vm *vm, struct err *e);
 void window_free(struct window *w);
+
+/*
+ * window_reserve - memory for what the marks will read, before the guest runs: to grow it later
+ * could flush TLBs, also of the CPUs that run the guest
+ */
+int window_reserve(struct window *w, struct err *e);
 
 /* counters_thread - read /proc/self/task/TID; counters_parse_* work on the files' text */
 int counters_thread(pid_t tid, struct thread_stats *s, struct err *e);

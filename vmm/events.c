@@ -11,6 +11,7 @@
 #include "lib/clock.h"
 #include "lib/file.h"
 #include "lib/json.h"
+#include "vmm/partition.h"
 
 enum { STALLED_MS = 5000 }; /* a pipe that its reader has not emptied for so long */
 
@@ -91,6 +92,8 @@ static int send_placement(struct events *ev, const char *name, const struct vm *
 	for (int i = 0; i < vm->n_vcpus; i++)
 		json_object_array_add(vcpus, placed_json(&vm->vcpus[i]));
 	json_object_object_add(o, "vcpus", vcpus);
+	if (vm->opts.partition)
+		json_set_str(o, "cpuset_partition", vm->opts.partition->dir);
 	json_set_str(o, "irqchip", vm->opts.irqchip_full ? "full" : "split");
 	json_object_object_add(o, "helpers", helpers_json(&vm->helpers));
 	json_set_str(o, "ctl", ev->ctl);

@@ -7,6 +7,7 @@
 #include "lib/cleanup.h"
 #include "lib/opt.h"
 #include "vmm/ctlplace.h"
+#include "vmm/partition.h"
 
 enum {
 	OPT_KERNEL = 0x100,
@@ -24,6 +25,7 @@ enum {
 	OPT_ALLOW_TICK,
 	OPT_RT_DELAY,
 	OPT_CORE_SCHED,
+	OPT_PARTITION,
 	OPT_LAPIC_ADVANCE,
 	OPT_IRQCHIP,
 	OPT_NO_EXIT,
@@ -62,6 +64,8 @@ static const struct argp_option options[] = {
 	  "SCHED_FIFO only once the guest says that it has booted (BOOTED mark)", 2 },
 	{ "core-sched", OPT_CORE_SCHED, 0, 0,
 	  "core scheduling: nobody else runs on the other threads of the vCPUs' cores", 2 },
+	{ "cpuset-partition", OPT_PARTITION, "NAME", 0,
+	  "isolate the vCPUs' CPUs for this run: a cgroup v2 partition of that name", 2 },
 	{ "allow-shared", OPT_ALLOW_SHARED, 0, 0,
 	  "accept CPUs that are not isolated or not nohz_full: no latency is promised", 2 },
 	{ "allow-tick", OPT_ALLOW_TICK, 0, 0,
@@ -217,6 +221,18 @@ static int set_advance(struct run_opts *o, const char *text, struct err *e)
 	return ret;
 }
 
+static int set_partition(struct run_opts *o, const char *text, struct err *e)
+{
+	if (!partition_name_ok(text))
+		return err_set(
+			e, -EINVAL,
+			"--cpuset-partition: \"%.80s\" is no name for a cgroup; use at most 64 "
+			"letters, digits, _, - and .",
+			text);
+	o->partition = text;
+	return 0;
+}
+
 static int set_irqchip(struct run_opts *o, const char *text, struct err *e)
 {
 	static const char *const names[] = { "split", "full" };
@@ -276,6 +292,8 @@ static int set(struct run_opts *o, int key, char *arg, struct err *e)
 	case OPT_CORE_SCHED:
 		o->core_sched = true;
 		return 0;
+	case OPT_PARTITION:
+		return set_partition(o, arg, e);
 	case OPT_LAPIC_ADVANCE:
 		return set_advance(o, arg, e);
 	case OPT_IRQCHIP:
@@ -340,6 +358,10 @@ static int check_placement(const struct run_opts *o, struct err *e)
 	if (o->placement_auto && o->map.n)
 		return err_set(e, -EINVAL,
 			       "--cpus and --placement auto contradict each other; give one");
+	if (o->placement_auto && o->partition)
+		return err_set(e, -EINVAL,
+			       "--placement auto takes CPUs that are isolated, --cpuset-partition "
+			       "isolates those of --cpus; give one");
 	if (o->placement_auto && !o->vcpus)
 		return err_set(e, -EINVAL,
 			       "--placement auto: --vcpus is missing: say how many CPUs to find");

@@ -27,6 +27,7 @@ struct run_opts {
 	int fifo;
 	bool rt_delay;
 	bool core_sched;
+	const char *partition; /* name of a cgroup to make; NULL: none */
 	struct advance_opts advance;
 	bool irqchip_full;
 	uint32_t no_exit; /* KVM_X86_DISABLE_EXITS_* */

@@ -12,6 +12,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/file.h"
+#include "vmm/partition.h"
 
 static int must_be_in(const struct cpulist *cpus, const struct cpulist *set, const char *what,
 		      const char *remedy, struct err *e)
@@ -220,18 +221,20 @@ static int read_cookie(struct vcpu_placed *placed, bool wanted, struct err *e)
 	return 0;
 }
 
-int place_vcpu(int cpu, int prio, bool core_sched, struct vcpu_placed *placed, struct err *e)
+int place_vcpu(const struct vm_opts *o, int cpu, struct vcpu_placed *placed, struct err *e)
 {
 	struct cpulist one = { 0 };
 	int ret = boost(placed, e);
 
 	if (!ret)
-		ret = read_cookie(placed, core_sched, e);
+		ret = read_cookie(placed, o->core_sched, e);
+	if (!ret && o->partition)
+		ret = partition_enter(o->partition, e);
 	cpulist_add(&one, cpu);
 	if (!ret)
 		ret = cpulist_pin(&one, 0, e);
 	if (ret < 0)
 		return ret;
 	placed->cpu = cpu;
-	return place_policy(0, prio, placed, e);
+	return place_policy(0, o->rt_delay ? 0 : o->fifo, placed, e);
 }

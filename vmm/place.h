@@ -42,9 +42,9 @@ int place_policy(pid_t tid, int prio, struct vcpu_placed *placed, struct err *e)
 
 /*
  * place_vcpu - calling thread: full utilization for frequency scaling where the kernel has uclamp,
- * one CPU, SCHED_FIFO prio (0: SCHED_OTHER), in this order; read back, or an error. core_sched: an
- * error without a cookie, too
+ * --cpuset-partition's cgroup, one CPU, SCHED_FIFO (not with --fifo 0, not yet with --rt-delay), in
+ * this order: a cgroup would change the affinity. Read back, or an error
  */
-int place_vcpu(int cpu, int prio, bool core_sched, struct vcpu_placed *placed, struct err *e);
+int place_vcpu(const struct vm_opts *o, int cpu, struct vcpu_placed *placed, struct err *e);
 
 #endif

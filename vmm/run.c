@@ -23,6 +23,7 @@
 #include "vmm/io.h"
 #include "vmm/nodes.h"
 #include "vmm/opts.h"
+#include "vmm/partition.h"
 #include "vmm/place.h"
 #include "vmm/prefault.h"
 #include "vmm/vcpu.h"
@@ -32,6 +33,7 @@ struct run {
 	struct run_opts opts;
 	struct cpulist housekeeping;
 	char why[256]; /* what --placement auto has to say for its choice */
+	struct partition partition;
 	struct vm vm;
 	struct io io;
 	uint64_t start_ns, overhead_bytes;
@@ -78,11 +80,14 @@ static int check_placement(struct run *r, struct err *e)
 		ret = cpulist_affinity(&allowed, 0, e);
 	if (!ret && r->opts.placement_auto)
 		ret = choose(r, &host, e);
+	cpus = cpumap_cpus(&r->opts.map);
+	if (!ret && r->opts.partition) /* they will be, or it is an error of its own */
+		cpulist_for_each(cpu, &cpus)
+			cpulist_add(&host.isolated, cpu);
 	if (!ret)
 		ret = place_check(&host, &p, &r->housekeeping, e);
 	if (ret < 0)
 		return ret;
-	cpus = cpumap_cpus(&r->opts.map);
 	return nodes_of(&r->opts.mem.nodes, "/sys", &cpus, e);
 }
 
@@ -145,6 +150,13 @@ static int close_output(struct sink *s, int ret, struct err *e)
 	return ret;
 }
 
+static int isolate_vcpus(struct run *r, struct err *e)
+{
+	struct cpulist cpus = cpumap_cpus(&r->opts.map);
+
+	return partition_create(&r->partition, r->opts.partition, &cpus, e);
+}
+
 /* The main thread and all that it starts: ordinary scheduling, away from the vCPUs' CPUs. */
 static int settle_main_thread(struct run *r, struct err *e)
 {
@@ -165,6 +177,8 @@ static int settle_main_thread(struct run *r, struct err *e)
 	ret = place_ordinary(0, e); /* chrt or a service may have started us as real-time */
 	if (!ret && r->opts.core_sched)
 		ret = place_core_sched(e);
+	if (!ret && r->opts.partition) /* before the affinity, which another cgroup resets */
+		ret = isolate_vcpus(r, e);
 	return ret < 0 ? ret : cpulist_pin(&r->housekeeping, 0, e);
 }
 
@@ -187,6 +201,7 @@ static int settle_helpers(struct run *r, struct err *e)
 static int build(struct run *r, struct err *e)
 {
 	struct vm_opts o = {
+		.partition = r->partition.dir[0] ? &r->partition : NULL,
 		.mem = r->opts.mem,
 		.map = r->opts.map,
 		.fifo = r->opts.fifo,
@@ -216,6 +231,8 @@ static int build(struct run *r, struct err *e)
 		ret = window_init(&r->io.window, &r->vm, e);
 	if (!ret)
 		ret = mem_lock_self(&r->vm.mem, e);
+	if (!ret)
+		ret = window_reserve(&r->io.window, e);
 	return ret;
 }
 
@@ -313,10 +330,16 @@ static int run(struct run *r, struct err *e)
 static int recover(struct err *e)
 {
 	_cleanup_close_ int root = -1;
+	struct cgroup group;
 	int ret;
 
-	if (geteuid() || !file_exists(VM_STATE_DIR))
+	if (geteuid())
 		return 0;
+	ret = cgroup_find(&group, "/proc", e);
+	if (!ret && group.mount[0])
+		ret = partition_recover(group.mount, e);
+	if (ret < 0 || !file_exists(VM_STATE_DIR))
+		return ret < 0 ? ret : 0;
 	root = knob_root("/", e);
 	ret = root < 0 ? root : knobs_recover(root, VM_STATE_DIR, e);
 	return ret < 0 ? ret : 0;
@@ -324,7 +347,7 @@ static int recover(struct err *e)
 
 static int run_and_close(struct run *r, struct err *e)
 {
-	int ret = counters_process_start_ns(&r->start_ns, e);
+	int ret = counters_process_start_ns(&r->start_ns, e), undone;
 
 	if (!ret)
 		ret = recover(e);
@@ -337,6 +360,9 @@ static int run_and_close(struct run *r, struct err *e)
 	ctlserver_close(&r->io.ctl);
 	window_free(&r->io.window);
 	vm_destroy(&r->vm);
+	undone = partition_remove(&r->partition, e);
+	if (ret >= 0 && undone < 0)
+		ret = undone;
 	ret = close_output(&r->io.console, ret, e);
 	ret = close_output(&r->io.data, ret, e);
 	if (r->io.events.fd >= 0)

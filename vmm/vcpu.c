@@ -229,8 +229,7 @@ static int prepare(struct vcpu *v)
 	sigaddset(&kick, KICK_SIGNAL);
 	pthread_sigmask(SIG_UNBLOCK, &kick, NULL);
 	v->tid = syscall(SYS_gettid);
-	return place_vcpu(v->host_cpu, v->vm->opts.rt_delay ? 0 : v->vm->opts.fifo,
-			  v->vm->opts.core_sched, &v->placed, &v->err);
+	return place_vcpu(&v->vm->opts, v->host_cpu, &v->placed, &v->err);
 }
 
 static void *thread(void *arg)

@@ -36,6 +36,8 @@ enum outcome {
 	OUTCOME_ERROR, /* vm.err tells */
 };
 
+struct partition;
+
 enum { VCPU_EXIT_REASONS = 64, VCPU_HIST_BINS = 40 };
 
 /* Written by the vCPU thread alone, read by others: relaxed atomics, own cache lines. */
@@ -91,6 +93,7 @@ struct vm_opts {
 	struct mem_opts mem;
 	struct cpumap map;
 	int fifo; /* SCHED_FIFO priority of the vCPU threads; 0: SCHED_OTHER */
+	const struct partition *partition; /* where vCPU threads go; NULL: they stay */
 	bool core_sched; /* vCPU threads share their cores with nobody */
 	bool rt_delay; /* SCHED_OTHER until the guest has booted */
 	struct advance_opts advance;

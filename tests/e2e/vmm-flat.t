@@ -261,6 +261,18 @@ else
 	skip 1 "no mount namespaces"
 fi
 
+# --- a partition of cgroup v2: where there is none, the reason (vmm-lab.t has one)
+v2=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
+if [ -z "$v2" ]; then
+	bad 'cgroup v2 is not mounted' --cpus 0 --cpuset-partition "rtkvm-test-$$" --allow-tick
+elif ! grep -qw cpuset "$v2/cgroup.controllers"; then
+	bad 'has no cpuset controller' --cpus 0 --cpuset-partition "rtkvm-test-$$" --allow-tick
+else
+	skip 1 "this host has the cpuset controller, and CPUs that others use"
+fi
+bad 'no name for a cgroup' --cpus 0 --cpuset-partition ../x --allow-tick
+bad 'give one' --placement auto --vcpus 1 --cpuset-partition x
+
 # --- no KVM, no rights
 if unshare -m true 2>/dev/null; then
 	fails 2 'opening /dev/kvm failed: No such file.*rtkvm lab' "no /dev/kvm" unshare -m sh -c \

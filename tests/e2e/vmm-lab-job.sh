@@ -46,6 +46,46 @@ limit=25s
 start hang --cpus 2 --append "$base rtkvm.exec=\"sleep 1000\""
 limit=150s
 start shared --cpus 1 --append "$base"
+# CPU 1 is not isolated: a partition of its own makes it so, while the run lasts
+partition() {
+	cat /sys/fs/cgroup/rtkvm-test/cpuset.cpus.partition \
+		/sys/fs/cgroup/rtkvm-test/cpuset.cpus.effective
+	for t in /proc/"$(sed -n 's/.*"started".*"pid":\([0-9]*\).*/\1/p' "$1.ev")"/task/*; do
+		echo "$(cat "$t/comm") $(cat "$t/cgroup") $(sed -n 's/^Cpus_allowed_list:\t//p' "$t/status")"
+	done
+}
+in_partition() {
+	for _ in $(seq 300); do
+		grep -qs '"init"' "$1.ev" && break
+		sleep 0.2
+	done
+	partition "$1" >"$1.partition" 2>&1
+}
+mkdir /sys/fs/cgroup/session
+cat /sys/fs/cgroup/cgroup.subtree_control >part.before
+in_partition part &
+(
+	read -r pid _ </proc/self/stat
+	echo "$pid" >/sys/fs/cgroup/session/cgroup.procs
+	start part --cpus 1 --allow-tick --cpuset-partition rtkvm-test \
+		--append "$base rtkvm.exec=\"sleep 2; exit 5\""
+)
+wait
+ls -d /sys/fs/cgroup/rtkvm-test >part.left 2>&1
+cat /sys/fs/cgroup/cgroup.subtree_control >part.after
+(
+	in_partition crash2
+	kill -9 "$(sed -n 's/.*"started".*"pid":\([0-9]*\).*/\1/p' crash2.ev)"
+) &
+start crash2 --cpus 1 --allow-tick --cpuset-partition rtkvm-test \
+	--append "$base rtkvm.exec=\"sleep 1000\""
+wait
+ls -d /sys/fs/cgroup/rtkvm-test >crash2.left 2>&1
+mkdir /sys/fs/cgroup/rtkvm-taken
+start taken --cpus 1 --allow-tick --cpuset-partition rtkvm-taken --append "$base" # recovers, too
+ls -d /sys/fs/cgroup/rtkvm-test >crash2.recovered 2>&1
+rmdir /sys/fs/cgroup/rtkvm-taken /sys/fs/cgroup/session
+
 echo 136 >/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages
 start huge --placement auto --vcpus 1 --lapic-timer-advance 2500 --rt-delay --append "$base rtkvm.exec=\"exit 0\""
 grep HugePages_Free /proc/meminfo >huge.free

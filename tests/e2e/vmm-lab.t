@@ -35,6 +35,11 @@ ok "the data port carried a file" grep -aq '"histogram"' "$R/cyclictest.data"
 is "$(ended cyclictest '.vcpus[1].window|[.userspace_exits,.page_faults,.guest_page_faults]|@csv')" \
 	"0,0,0" "isolated vCPU: no user-space exit, no page fault of either level in the window"
 echo "# involuntary switches in the window: $(ended cyclictest '.vcpus[1].window.involuntary_switches')"
+others=$(ended cyclictest '.vcpus[1].window.others|map("\(.name) \(.runs)")|join(", ")')
+ok "and who else ran on that CPU: ${others:-nobody}" test "$others" -o \
+	"$(ended cyclictest '.vcpus[1].window.involuntary_switches')" = 0
+is "$(jq -r 'select(.event=="started").helpers[]|"\(.name) \(.cpus)"' "$R/cyclictest.ev" |
+	sed 's/[0-9]* / /')" "kvm-nx-lpage-recovery- 0-1" "nor may KVM's own, outside of it"
 is "$(sort "$R/threads" | tr '\n' ',')" "rtkvm 0-1,vcpu0 2,vcpu1 3," \
 	"no other thread of the VMM may use an isolated CPU"
 is "$(ended cyclictest '.memory|.page_bytes==2097152 and .resident_bytes>=.bytes')" true \
@@ -70,6 +75,19 @@ is "$(ended huge '.vcpus[0].lapic_timer_advance_ns') $(cat "$R/huge.advance")" "
 ok "without: the vCPU's own value is read ($(ended cyclictest .vcpus[1].lapic_timer_advance_ns))" \
 	test "$(ended cyclictest .vcpus[1].lapic_timer_advance_ns)" -ge 0
 like "$(cat "$R/huge.free")" ' 136$' "and given back"
+
+# --- --cpuset-partition
+is "$(cat "$R/part.code")" 5 "--cpuset-partition on a CPU that is not isolated: $(cat "$R/part.err")"
+is "$(head -n 2 "$R/part.partition" | tr '\n' ' ')" "isolated 1 " "the kernel calls it isolated"
+is "$(sed -n '3,$p' "$R/part.partition" | grep -v '^kvm-nx' | sort | tr '\n' ',')" \
+	"rtkvm 0::/ 0,vcpu0 0::/rtkvm-test 1," "the vCPU thread is in it, the others are not"
+like "$(cat "$R/part.left")" 'No such file' "it goes with the run"
+is "$(cat "$R/part.after")" "$(cat "$R/part.before")" "and so does the controller"
+is "$(cat "$R/crash2.left")" /sys/fs/cgroup/rtkvm-test "kill -9 leaves it"
+like "$(cat "$R/crash2.recovered")" 'No such file' "the next start removes it"
+is "$(cat "$R/taken.code")" 2 "a cgroup that is not ours"
+like "$(cat "$R/taken.err")" 'rtkvm-taken is there already' "is refused"
+
 is "$(cat "$R/killed.code")" 137 "kill -9"
 like "$(cat "$R/killed.free")" ' 136$' "gives the huge pages back too"
 is "$(cat "$R/killed.threads")" 0 "and leaves no thread"

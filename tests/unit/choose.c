@@ -245,6 +245,7 @@ static void finds_pinned_threads(void **state)
 		{ 13, "6", "13 (self) S 1 1 1 0 -1 4194304 0 0" },
 		{ 14, "garbage", "" },
 	};
+	static const char rest[] = " 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0";
 	struct cpulist taken;
 	struct err e = { 0 };
 	char text[256];
@@ -253,7 +254,8 @@ static void finds_pinned_threads(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		snprintf(text, sizeof(text), status, rows[i].cpus);
 		put(text, "%d/task/%d/status", rows[i].pid, rows[i].pid);
-		put(rows[i].stat, "%d/task/%d/stat", rows[i].pid, rows[i].pid);
+		snprintf(text, sizeof(text), "%s%s", rows[i].stat, rest);
+		put(text, "%d/task/%d/stat", rows[i].pid, rows[i].pid);
 	}
 	put("x", "uptime");
 	assert_int_equal(choose_taken(&taken, root, 13, &e), 0);

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <limits.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "lib/cleanup.h"
+#include "lib/file.h"
+#include "vmm/neighbours.h"
+
+static char root[48];
+
+static int make_root(void **state)
+{
+	(void)state;
+	snprintf(root, sizeof(root), "/tmp/rtkvm-neighbours.XXXXXX");
+	return mkdtemp(root) ? 0 : -1;
+}
+
+static int remove_root(void **state)
+{
+	struct err e = { 0 };
+
+	(void)state;
+	return file_remove_tree(root, &e);
+}
+
+static void put(int pid, int tid, const char *name, const char *text)
+{
+	char path[PATH_MAX];
+	struct err e = { 0 };
+
+	snprintf(path, sizeof(path), "%s/%d/task/%d", root, pid, tid);
+	assert_int_equal(file_mkdirs(path, &e), 0);
+	snprintf(path, sizeof(path), "%s/%d/task/%d/%s", root, pid, tid, name);
+	assert_int_equal(file_replace(path, text, strlen(text), &e), 0);
+}
+
+static void thread(int pid, int tid, const char *name, int cpu, const char *schedstat)
+{
+	char text[512];
+	int n = snprintf(text, sizeof(text), "%d (%s) S", tid, name);
+
+	for (int field = 4; field <= 41; field++)
+		n += snprintf(text + n, sizeof(text) - n, " %d", field == 39 ? cpu : 0);
+	put(pid, tid, "stat", text);
+	put(pid, tid, "schedstat", schedstat);
+}
+
+static void tells_who_ran(void **state)
+{
+	struct neighbours before = { 0 }, after = { 0 };
+	struct neighbour n;
+	struct err e = { 0 };
+	size_t at = 0;
+
+	(void)state;
+	assert_int_equal(neighbours_reserve(&before, "/proc", &e), 0);
+	assert_true(before.room > 256);
+	thread(20, 20, "ksoftirqd/3", 3, "1000 5 10\n");
+	thread(21, 21, "idle one", 3, "1000 5 10\n");
+	thread(300, 300, "sh) (x", 1, "500 0 5\n");
+	thread(300, 301, "moved", 1, "500 0 5\n");
+	thread(400, 400, "reused", 3, "900 0 90\n");
+	put(500, 500, "stat", "garbage");
+	assert_int_equal(neighbours_read(&before, root, &e), 0);
+	assert_int_equal(before.n, 5);
+	thread(20, 20, "ksoftirqd/3", 3, "1700 5 12\n");
+	thread(300, 300, "sh) (x", 1, "900 0 9\n");
+	thread(300, 301, "moved", 3, "600 0 6\n");
+	thread(400, 400, "reused", 3, "100 0 1\n");
+	thread(600, 600, "new", 3, "50 0 2\n");
+	assert_int_equal(neighbours_read(&after, root, &e), 0);
+
+	assert_true(neighbours_next(&before, &after, 3, &at, &n));
+	assert_string_equal(n.name, "ksoftirqd/3");
+	assert_int_equal(n.runs, 2);
+	assert_int_equal(n.run_ns, 700);
+	assert_true(neighbours_next(&before, &after, 3, &at, &n));
+	assert_string_equal(n.name, "moved");
+	assert_int_equal(n.runs, 1);
+	assert_true(neighbours_next(&before, &after, 3, &at, &n));
+	assert_string_equal(n.name, "reused");
+	assert_int_equal(n.runs, 1);
+	assert_true(neighbours_next(&before, &after, 3, &at, &n));
+	assert_string_equal(n.name, "new");
+	assert_int_equal(n.runs, 2);
+	assert_false(neighbours_next(&before, &after, 3, &at, &n));
+	at = 0;
+	assert_true(neighbours_next(&before, &after, 1, &at, &n));
+	assert_string_equal(n.name, "sh) (x");
+	assert_false(neighbours_next(&before, &after, 1, &at, &n));
+	neighbours_free(&before);
+	neighbours_free(&after);
+	neighbours_free(&after);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(tells_who_ran, make_root, remove_root),
+	};
+
+	return cmocka_run_group_tests_name("neighbours", tests, NULL, NULL);
+}

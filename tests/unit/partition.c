@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <limits.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "lib/cleanup.h"
+#include "lib/file.h"
+#include "lib/threads.h"
+#include "vmm/partition.h"
+
+static void names(void **state)
+{
+	static const char *const good[] = { "p", "rtkvm-1", "a.b_c", "cpus" };
+	static const char *const bad[] = { "",		 ".",	"..",		".p",
+					   "a/b",	 "a b", "cgroup.procs", "cpuset.cpus",
+					   "memory.max", "a\n" };
+	char longest[70];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++)
+		assert_true(partition_name_ok(good[i]));
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_false(partition_name_ok(bad[i]));
+	memset(longest, 'x', sizeof(longest));
+	longest[64] = '\0';
+	assert_true(partition_name_ok(longest));
+	longest[64] = 'x';
+	longest[65] = '\0';
+	assert_false(partition_name_ok(longest));
+}
+
+static char root[48];
+
+static void make(const char *name, const char *owner, bool populated)
+{
+	char path[PATH_MAX], events[PATH_MAX];
+	struct err e = { 0 };
+
+	snprintf(path, sizeof(path), "%s/%s", root, name);
+	assert_int_equal(mkdir(path, 0755), 0);
+	if (owner && setxattr(path, "trusted.rtkvm.owner", owner, strlen(owner), 0)) {
+		file_remove_tree(root, &e);
+		skip(); /* not root, or a file system without such attributes */
+	}
+	if (!populated)
+		return;
+	snprintf(events, sizeof(events), "%s/%s/cgroup.events", root, name);
+	assert_int_equal(file_replace(events, "populated 1\nfrozen 0\n", 21, &e), 0);
+}
+
+static bool there(const char *name)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", root, name);
+	return file_exists(path);
+}
+
+/* What is left of a run that was killed goes; what lives, and what is not ours, stays. */
+static void recovers(void **state)
+{
+	char alive[64], path[PATH_MAX], line[64];
+	struct err e = { 0 };
+
+	(void)state;
+	snprintf(root, sizeof(root), "/tmp/rtkvm-partition.XXXXXX");
+	assert_non_null(mkdtemp(root));
+	snprintf(path, sizeof(path), "%s/cgroup.subtree_control", root);
+	assert_int_equal(file_replace(path, "cpuset\n", 7, &e), 0);
+	snprintf(alive, sizeof(alive), "%d %ju 0", getpid(), (uintmax_t)process_start(getpid()));
+	make("dead", "999999999 5 1", false);
+	make("alive", alive, false);
+	snprintf(alive, sizeof(alive), "%d 1 0", getpid()); /* the id was given out again */
+	make("reused", alive, false);
+	make("busy", "999999999 5 0", true); /* its owner lives where we cannot see it */
+	make("foreign", NULL, false);
+	make("garbage", "x", false);
+	assert_int_equal(partition_recover(root, &e), 2);
+	assert_false(there("dead"));
+	assert_false(there("reused"));
+	assert_true(there("alive") && there("busy") && there("foreign") && there("garbage"));
+	/* it had turned the controller on, and nobody else uses it */
+	assert_memory_equal(file_read_line(path, line, sizeof(line)), "-cpuset", 7);
+	assert_int_equal(partition_recover(root, &e), 0);
+	assert_int_equal(file_remove_tree(root, &e), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(names),
+		cmocka_unit_test(recovers),
+	};
+
+	return cmocka_run_group_tests_name("partition", tests, NULL, NULL);
+}
