@@ -2,73 +2,32 @@
 #include "hwlat/plan.h"
 
 #include <errno.h>
-#include <limits.h>
-#include <stdio.h>
 
-#include "lib/file.h"
-
-static int read_list(struct cpulist *l, const char *sysfs, const char *name, bool may_miss,
-		     struct err *e)
-{
-	char path[PATH_MAX];
-
-	*l = (struct cpulist){ 0 };
-	if (!file_path(path, sizeof(path), "%s/devices/system/cpu/%s", sysfs, name))
-		return err_sys(e, "reading the CPUs below %s failed", sysfs);
-	if (may_miss && !file_exists(path))
-		return 0;
-	return cpulist_read(l, path, e);
-}
-
-static struct cpulist join(const struct cpulist *a, const struct cpulist *b)
-{
-	struct cpulist both = *a;
-
-	cpulist_for_each(cpu, b)
-		cpulist_add(&both, cpu);
-	return both;
-}
-
-/* nohz_full reads "(null)" on a kernel that has the file and no such CPUs. */
-static int read_nohz_full(struct cpulist *l, const char *sysfs, struct err *e)
-{
-	char path[PATH_MAX], text[64];
-
-	*l = (struct cpulist){ 0 };
-	if (!file_path(path, sizeof(path), "%s/devices/system/cpu/nohz_full", sysfs))
-		return err_sys(e, "reading the CPUs below %s failed", sysfs);
-	if (!file_exists(path) || file_read_line(path, text, sizeof(text))[0] == '(')
-		return 0;
-	return cpulist_read(l, path, e);
-}
+#include "lib/hostcpus.h"
 
 int plan_read(struct plan_machine *m, const char *sysfs, struct err *e)
 {
-	struct cpulist nohz;
-	int ret = read_list(&m->online, sysfs, "online", false, e);
+	struct hostcpus h;
+	int ret = hostcpus_read(&h, sysfs, e);
 
-	if (!ret)
-		ret = read_list(&m->possible, sysfs, "possible", false, e);
-	if (!ret)
-		ret = read_list(&m->isolated, sysfs, "isolated", true, e);
-	if (!ret)
-		ret = read_nohz_full(&nohz, sysfs, e);
-	if (ret)
+	if (ret < 0)
 		return ret;
-	m->isolated = join(&m->isolated, &nohz);
+	*m = (struct plan_machine){ h.online, h.present, h.isolated };
+	cpulist_for_each(cpu, &h.nohz_full)
+		cpulist_add(&m->isolated, cpu);
 	return 0;
 }
 
 static int check_watched(const struct plan *p, const struct plan_machine *m, struct err *e)
 {
 	struct cpulist offline = cpulist_minus(&p->watched, &m->online);
-	struct cpulist absent = cpulist_minus(&p->watched, &m->possible);
+	struct cpulist absent = cpulist_minus(&p->watched, &m->present);
 	char list[256];
 
 	if (!cpulist_empty(&absent))
 		return err_set(e, -EINVAL, "--cpus: this machine has no CPU %s; it has %s",
 			       cpulist_format(&absent, list, 100),
-			       cpulist_format(&m->possible, list + 100, 100));
+			       cpulist_format(&m->present, list + 100, 100));
 	if (!cpulist_empty(&offline))
 		return err_set(e, -EINVAL, "--cpus: CPU %s is offline; online are %s",
 			       cpulist_format(&offline, list, 100),

@@ -12,8 +12,8 @@
 /* What the machine offers; read by plan_read, made up by tests. */
 struct plan_machine {
 	struct cpulist online;
-	struct cpulist possible;
-	struct cpulist isolated; /* isolcpus=domain, nohz_full= */
+	struct cpulist present;
+	struct cpulist isolated; /* isolcpus=domain, cpuset partitions, nohz_full= */
 };
 
 struct plan {

@@ -3,11 +3,15 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include "lib/cleanup.h"
 #include "lib/file.h"
@@ -289,4 +293,35 @@ int choose_taken(struct cpulist *taken, const char *proc, pid_t self, struct err
 		    file_path(path, sizeof(path), "%s/%s/task", proc, d->d_name))
 			look_at_threads(taken, path);
 	return 0;
+}
+
+/* On a file of the kernel's own: nothing is made that could be left behind. */
+int choose_lock(int *lock, const char *sysfs, struct err *e)
+{
+	enum { TRIES = 3000, STEP_MS = 10 };
+	char path[PATH_MAX];
+
+	if (!file_path(path, sizeof(path), "%s/devices/system/cpu/isolated", sysfs))
+		return err_sys(e, "--placement auto failed");
+	*lock = open(path, O_RDONLY | O_CLOEXEC);
+	if (*lock < 0)
+		return err_sys(e, "--placement auto: opening %s failed", path);
+	for (int i = 0; i < TRIES; i++) {
+		if (!flock(*lock, LOCK_EX | LOCK_NB))
+			return 0;
+		if (errno != EWOULDBLOCK)
+			break;
+		poll(NULL, 0, STEP_MS);
+	}
+	return err_sys(e,
+		       "--placement auto: locking %s failed: another run has chosen CPUs and not "
+		       "started its vCPUs",
+		       path);
+}
+
+void choose_unlock(int *lock)
+{
+	if (*lock >= 0)
+		close(*lock);
+	*lock = -1;
 }

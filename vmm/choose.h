@@ -40,4 +40,11 @@ int choose_cpus(struct choice *c, const struct hostcpus *h, const char *sysfs,
  */
 int choose_taken(struct cpulist *taken, const char *proc, pid_t self, struct err *e);
 
+/*
+ * choose_lock - keep other runs from choosing until choose_unlock, when the vCPU threads are pinned
+ * and choose_taken sees them; waits for up to 30 s. The lock goes with the process, however it ends
+ */
+int choose_lock(int *lock, const char *sysfs, struct err *e);
+void choose_unlock(int *lock);
+
 #endif

@@ -33,6 +33,7 @@ struct run {
 	struct run_opts opts;
 	struct cpulist housekeeping;
 	char why[256]; /* what --placement auto has to say for its choice */
+	int choosing; /* the lock that keeps other runs from choosing the same CPUs; -1: not held */
 	struct partition partition;
 	struct vm vm;
 	struct io io;
@@ -52,8 +53,10 @@ static int choose(struct run *r, const struct hostcpus *host, struct err *e)
 		.taken = &taken,
 	};
 	struct choice c;
-	int ret = choose_taken(&taken, "/proc", getpid(), e);
+	int ret = choose_lock(&r->choosing, "/sys", e);
 
+	if (!ret)
+		ret = choose_taken(&taken, "/proc", getpid(), e);
 	if (!ret)
 		ret = choose_cpus(&c, host, "/sys", &o, e);
 	if (ret < 0)
@@ -225,6 +228,7 @@ static int build(struct run *r, struct err *e)
 		ret = prefault_guest(&r->vm, e);
 	if (!ret)
 		ret = vcpus_start(&r->vm, e);
+	choose_unlock(&r->choosing); /* the threads are where others see them */
 	if (!ret)
 		ret = settle_helpers(r, e);
 	if (!ret)
@@ -360,6 +364,7 @@ static int run_and_close(struct run *r, struct err *e)
 	ctlserver_close(&r->io.ctl);
 	window_free(&r->io.window);
 	vm_destroy(&r->vm);
+	choose_unlock(&r->choosing);
 	undone = partition_remove(&r->partition, e);
 	if (ret >= 0 && undone < 0)
 		ret = undone;
@@ -387,7 +392,8 @@ int vmm_run(int argc, char **argv, struct err *e)
 	r->vm.kvm = r->vm.fd = r->vm.io_wake = -1;
 	r->io.vm = &r->vm;
 	ctlserver_init(&r->io.ctl, control_answer, &r->io);
-	r->io.console.fd = r->io.data.fd = r->io.events.fd = r->io.term.fd = r->freeze_fd = -1;
+	r->io.console.fd = r->io.data.fd = r->io.events.fd = r->io.term.fd = r->freeze_fd =
+		r->choosing = -1;
 	ret = run_opts_parse(&r->opts, argc, argv, e);
 	if (!ret)
 		ret = run_and_close(r, e);

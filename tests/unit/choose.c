@@ -10,6 +10,10 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
 #include <unistd.h>
 
 #include "lib/cleanup.h"
@@ -263,11 +267,32 @@ static void finds_pinned_threads(void **state)
 	assert_true(choose_taken(&taken, "/nowhere", 0, &e) < 0);
 }
 
+static void one_chooser_at_a_time(void **state)
+{
+	struct err e = { 0 };
+	char path[128];
+	int lock = -1, other;
+
+	(void)state;
+	assert_true(choose_lock(&lock, root, &e) < 0); /* no such file */
+	err_clear(&e);
+	put("\n", "devices/system/cpu/isolated");
+	assert_int_equal(choose_lock(&lock, root, &e), 0);
+	snprintf(path, sizeof(path), "%s/devices/system/cpu/isolated", root);
+	other = open(path, O_RDONLY);
+	assert_int_equal(flock(other, LOCK_EX | LOCK_NB), -1);
+	choose_unlock(&lock);
+	choose_unlock(&lock);
+	assert_int_equal(flock(other, LOCK_EX | LOCK_NB), 0);
+	close(other);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(chooses, make_root, remove_root),
 		cmocka_unit_test_setup_teardown(memory_of_nodes, make_root, remove_root),
+		cmocka_unit_test_setup_teardown(one_chooser_at_a_time, make_root, remove_root),
 		cmocka_unit_test_setup_teardown(finds_pinned_threads, make_root, remove_root),
 	};
 
