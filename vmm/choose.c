@@ -103,7 +103,10 @@ static bool better(const struct place *a, const struct place *b, int need,
 		return fits_a;
 	if (fits_a && a->fit != b->fit)
 		return a->fit > b->fit;
-	return have_a > have_b;
+	if (have_a != have_b)
+		return have_a > have_b;
+	return cpulist_count(&a->isolated) >
+	       cpulist_count(&b->isolated); /* where to look for why */
 }
 
 static int best_place(struct place *best, const struct hostcpus *h, const char *sysfs, int need,
@@ -167,7 +170,7 @@ static int refuse(const struct place *p, int need, const struct choose_opts *o, 
 	against(no, sizeof(no), &p->beside, "beside a busy thread of their core");
 	return err_set(
 		e, -EBUSY,
-		"--placement auto: %d CPUs wanted, %s has %d at best (CPU %s), isolated there "
+		"--placement auto: CPUs for %d vCPUs wanted, %s has %d at best (CPU %s), isolated there "
 		"are %s%s%s; isolate more, or give the guest fewer vCPUs",
 		need, node, cpulist_count(&p->good),
 		cpulist_empty(&p->good) ? "none" : cpulist_format(&p->good, good, sizeof(good)),

@@ -168,8 +168,16 @@ static void chooses(void **state)
 		  .want = "7",
 		  .why = "vCPU 0 shares" },
 		{ .isolated = "6-7", .vcpus = 3, .allow = SHARED, .want = "5 6 7" },
-		{ .isolated = "6-7", .vcpus = 4, .allow = SHARED, .want = "3 CPUs wanted" },
+		{ .isolated = "6-7",
+		  .vcpus = 4,
+		  .allow = SHARED,
+		  .want = "CPUs for 3 vCPUs wanted" },
 		{ .isolated = "6-7", .vcpus = 2, .allow = SHARED, .want = "6 7" },
+		{ .isolated = "6-7",
+		  .node = { "0-3", "4-7" },
+		  .taken = "6-7",
+		  .vcpus = 1,
+		  .want = "NUMA node 1 has 0 at best (CPU none), isolated there are 6-7: 6-7 taken" },
 		/* two nodes: enough CPUs first, then huge pages, then more CPUs to spare */
 		{ .isolated = "2-3,5-7",
 		  .node = { "0-3", "4-7" },
@@ -202,7 +210,7 @@ static void chooses(void **state)
 		{ .isolated = "2-3,6-7",
 		  .node = { "0-3", "4-7" },
 		  .vcpus = 3, /* not across nodes */
-		  .want = "3 CPUs wanted, NUMA node 0 has 2 at best" },
+		  .want = "CPUs for 3 vCPUs wanted, NUMA node 0 has 2 at best" },
 	};
 
 	(void)state;
