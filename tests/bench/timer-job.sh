@@ -1,0 +1,18 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# timer-job ROUNDS - in the lab: the payloads timer and exits under both VMMs in turn; a file a run
+set -u
+cd "$RTKVM_RESULTS" || exit 2
+for round in $(seq "$1"); do
+	for payload in timer exits; do
+		for vmm in rtkvm qemu; do
+			rtkvm bench $payload --vmm $vmm --cpu 2 --duration 10s --json >result || exit 1
+			{
+				echo "{\"round\":$round,\"result\":"
+				cat result
+				echo "}"
+			} >"$round-$payload-$vmm.json"
+		done
+	done
+done
+rm result
