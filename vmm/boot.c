@@ -21,6 +21,18 @@ static bool is_elf(const uint8_t *data, size_t len)
 	return len >= SELFMAG && !memcmp(data, ELFMAG, SELFMAG);
 }
 
+enum kind { KIND_BZIMAGE, KIND_PVH, KIND_MULTIBOOT };
+
+/* A 64-bit ELF says more of itself in its PVH note; only what claims nothing else is multiboot. */
+static enum kind kind_of(const uint8_t *data, size_t len)
+{
+	if (is_elf(data, len) && len > EI_CLASS && data[EI_CLASS] == ELFCLASS64)
+		return KIND_PVH;
+	if (!bzimage_is(data, len) && multiboot_is(data, len))
+		return KIND_MULTIBOOT;
+	return is_elf(data, len) ? KIND_PVH : KIND_BZIMAGE;
+}
+
 size_t boot_memory_map(const struct memory *m, struct boot_range out[static BOOT_RANGES])
 {
 	size_t n = 0;
@@ -131,23 +143,34 @@ static int name_file(const struct boot_opts *o, const struct err *inner, int ret
 	return ret < 0 ? err_set(e, ret, "--kernel %s: %s", o->kernel, inner->text) : ret;
 }
 
+static int parse(const uint8_t *data, size_t len, struct err *e)
+{
+	struct multiboot mb;
+	struct elf_image img;
+	struct bzimage b;
+
+	switch (kind_of(data, len)) {
+	case KIND_PVH:
+		return elf_parse(&img, data, len, e);
+	case KIND_MULTIBOOT:
+		return multiboot_parse(&mb, data, len, e);
+	default:
+		return bzimage_parse(&b, data, len, e);
+	}
+}
+
 int boot_check(const struct boot_opts *o, uint64_t mem_bytes, struct err *e)
 {
 	_cleanup_free_ char *data = NULL;
 	_cleanup_close_ int fd = -1;
 	ssize_t len = load_kernel(o, &data, e);
 	struct err inner = { 0 };
-	struct elf_image img;
-	struct bzimage b;
 	uint64_t bytes;
 	int ret;
 
 	if (len < 0)
 		return len;
-	if (is_elf((uint8_t *)data, len))
-		ret = elf_parse(&img, (uint8_t *)data, len, &inner);
-	else
-		ret = bzimage_parse(&b, (uint8_t *)data, len, &inner);
+	ret = parse((uint8_t *)data, len, &inner);
 	if (ret < 0 || !o->initrd)
 		return name_file(o, &inner, ret, e);
 	fd = open_regular("--initrd", o->initrd, &bytes, e);
@@ -173,7 +196,12 @@ int boot_load(struct vm *vm, const struct boot_opts *o, struct vcpu_entry *entry
 	ret = acpi_write(vm, e);
 	if (ret < 0)
 		return ret;
-	if (is_elf((uint8_t *)data, len))
+	switch (kind_of((uint8_t *)data, len)) {
+	case KIND_PVH:
 		return pvh_load(vm, o, (uint8_t *)data, len, entry, e);
-	return bzimage_load(vm, o, (uint8_t *)data, len, entry, e);
+	case KIND_MULTIBOOT:
+		return multiboot_load(vm, o, (uint8_t *)data, len, entry, e);
+	default:
+		return bzimage_load(vm, o, (uint8_t *)data, len, entry, e);
+	}
 }

@@ -21,6 +21,16 @@ enum {
 _Static_assert(sizeof(struct setup_header) <= sizeof(((struct bzimage *)0)->header),
 	       "the setup header of this kernel's headers fits");
 
+bool bzimage_is(const uint8_t *data, size_t len)
+{
+	uint32_t magic;
+
+	if (len < HEADER_START + sizeof(struct setup_header))
+		return false;
+	memcpy(&magic, data + HEADER_START + offsetof(struct setup_header, header), sizeof(magic));
+	return magic == HEADER_MAGIC;
+}
+
 /* The header ends where the jump over it lands: byte 0x201 is its distance from 0x202. */
 static int parse_header(struct setup_header *h, struct bzimage *b, const uint8_t *data, size_t len,
 			struct err *e)

@@ -51,25 +51,29 @@ static int parse_ehdr(Elf64_Ehdr *h, const uint8_t *data, size_t len, struct err
 	return 0;
 }
 
-static int parse_load(struct elf_image *img, const Elf64_Phdr *p, size_t len, struct err *e)
+static bool lies_in(const struct elf_segment *s, uint64_t first, uint64_t end)
 {
-	if (!p->p_memsz)
+	return s->at >= first && s->at < end && s->mem_bytes <= end - s->at;
+}
+
+int elf_add_segment(struct elf_image *img, const struct elf_segment *s, size_t len, struct err *e)
+{
+	if (!s->mem_bytes)
 		return 0;
 	if (img->n == ELF_SEGMENTS)
 		return err_set(e, -EINVAL, "more than %d segments to load", ELF_SEGMENTS);
-	if (p->p_offset > len || p->p_filesz > len - p->p_offset)
+	if (s->file_offset > len || s->file_bytes > len - s->file_offset)
 		return err_set(e, -EINVAL, "truncated: a segment lies beyond the end of the file");
-	if (p->p_filesz > p->p_memsz)
+	if (s->file_bytes > s->mem_bytes)
 		return err_set(e, -EINVAL, "a segment is larger in the file than in memory");
-	if (p->p_paddr < BOOT_HIGH_START || p->p_paddr >= MEM_HOLE_START ||
-	    p->p_memsz > MEM_HOLE_START - p->p_paddr)
+	if (!lies_in(s, BOOT_HIGH_START, MEM_HOLE_START) &&
+	    !(img->low && lies_in(s, BOOT_LOW_IMAGE, BOOT_CMDLINE)))
 		return err_set(e, -EINVAL,
 			       "a segment wants address %#" PRIx64 ", outside 1 MiB to 3 GiB",
-			       (uint64_t)p->p_paddr);
-	img->seg[img->n++] =
-		(struct elf_segment){ p->p_paddr, p->p_filesz, p->p_memsz, p->p_offset };
-	if (p->p_paddr + p->p_memsz > img->end)
-		img->end = p->p_paddr + p->p_memsz;
+			       s->at);
+	img->seg[img->n++] = *s;
+	if (s->at + s->mem_bytes > img->end)
+		img->end = s->at + s->mem_bytes;
 	return 0;
 }
 
@@ -103,11 +107,10 @@ static void parse_notes(struct elf_image *img, const Elf64_Phdr *p, const uint8_
 	}
 }
 
-static bool entry_is_loaded(const struct elf_image *img)
+bool elf_has(const struct elf_image *img, uint64_t at)
 {
 	for (size_t i = 0; i < img->n; i++)
-		if (img->pvh_entry >= img->seg[i].at &&
-		    img->pvh_entry - img->seg[i].at < img->seg[i].file_bytes)
+		if (at >= img->seg[i].at && at - img->seg[i].at < img->seg[i].file_bytes)
 			return true;
 	return false;
 }
@@ -124,7 +127,10 @@ int elf_parse(struct elf_image *img, const uint8_t *data, size_t len, struct err
 
 		memcpy(&p, data + h.e_phoff + i * sizeof(p), sizeof(p));
 		if (p.p_type == PT_LOAD)
-			ret = parse_load(img, &p, len, e);
+			ret = elf_add_segment(img,
+					      &(struct elf_segment){ p.p_paddr, p.p_filesz,
+								     p.p_memsz, p.p_offset },
+					      len, e);
 		else if (p.p_type == PT_NOTE)
 			parse_notes(img, &p, data, len);
 	}
@@ -132,14 +138,14 @@ int elf_parse(struct elf_image *img, const uint8_t *data, size_t len, struct err
 		return ret;
 	if (!img->pvh_entry)
 		return err_set(e, -EINVAL, "an ELF image without a PVH entry note (CONFIG_PVH)");
-	if (!entry_is_loaded(img))
+	if (!elf_has(img, img->pvh_entry))
 		return err_set(e, -EINVAL, "its PVH entry %#" PRIx64 " lies in no segment",
 			       img->pvh_entry);
 	return 0;
 }
 
-static int load_segments(const struct elf_image *img, const struct memory *m, const uint8_t *data,
-			 struct err *e)
+int elf_load_segments(const struct elf_image *img, const struct memory *m, const uint8_t *data,
+		      struct err *e)
 {
 	for (size_t i = 0; i < img->n; i++) {
 		const struct elf_segment *s = &img->seg[i];
@@ -190,7 +196,7 @@ int pvh_load(struct vm *vm, const struct boot_opts *o, const uint8_t *data, size
 	int ret = elf_parse(&img, data, len, e);
 
 	if (!ret)
-		ret = load_segments(&img, m, data, e);
+		ret = elf_load_segments(&img, m, data, e);
 	if (!ret)
 		ret = boot_put_cmdline(m, o->append ? o->append : "", BOOT_CMDLINE_MAX - 1, e);
 	if (!ret)

@@ -115,15 +115,6 @@ static void measure(const struct operation *op, struct cycles *c, uint64_t cycle
 	}
 }
 
-static void read_cpu(void)
-{
-	enum { EBX_OF_AUTHENTIC_AMD = 0x68747541, EBX_OF_HYGON = 0x6f677948 };
-	uint32_t r[4];
-
-	cpuid(0, r);
-	amd = r[1] == EBX_OF_AUTHENTIC_AMD || r[1] == EBX_OF_HYGON;
-}
-
 void payload_main(const void *info)
 {
 	const char *cmdline = flat_cmdline(info);
@@ -134,7 +125,7 @@ void payload_main(const void *info)
 	if (!cycles)
 		flat_exit(ABI_BENCH_BAD_ARGS);
 	measure_require_timer();
-	read_cpu();
+	amd = flat_is_amd();
 	far_cycles = 1000 * cycles;
 	flat_apic_init(on_interrupt);
 	for (size_t i = 0; i < ROWS; i++)

@@ -5,12 +5,16 @@
 #ifndef RTKVM_GUESTS_FLAT_FLAT_H
 #define RTKVM_GUESTS_FLAT_FLAT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* payload_main - the payload; info is the hvm_start_info of PVH. payload_ap: every other CPU */
+/* payload_main - the payload; info is what EBX held: the hvm_start_info of PVH. payload_ap: every other CPU */
 void payload_main(const void *info);
 void payload_ap(void);
+
+/* start_magic - EAX at the entry: multiboot says there that it was it */
+extern uint32_t start_magic;
 
 /* flat_cmdline - the command line the VMM was given */
 const char *flat_cmdline(const void *info);
@@ -79,6 +83,9 @@ void flat_put_u64(uint64_t v);
 
 /* flat_exit - end the run with this code; does not return */
 _Noreturn void flat_exit(uint8_t code);
+
+/* flat_is_amd - does a hypercall take vmmcall? */
+bool flat_is_amd(void);
 
 /* flat_tsc_khz - from the hypervisor's timing leaf 0x40000010; 0 when there is none */
 uint32_t flat_tsc_khz(void);

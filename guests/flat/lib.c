@@ -100,6 +100,15 @@ _Noreturn void flat_exit(uint8_t code)
 		outb(ABI_EXIT_PORT, code);
 }
 
+bool flat_is_amd(void)
+{
+	enum { EBX_OF_AUTHENTIC_AMD = 0x68747541, EBX_OF_HYGON = 0x6f677948 };
+	uint32_t r[4];
+
+	cpuid(0, r);
+	return r[1] == EBX_OF_AUTHENTIC_AMD || r[1] == EBX_OF_HYGON;
+}
+
 uint32_t flat_tsc_khz(void)
 {
 	uint32_t r[4];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * start - from a VMM's PVH entry (32-bit, paging off, EBX = start info) to payload_main() in
+ * start - from a VMM's PVH or multiboot entry (32-bit, paging off, EBX = start info) to payload_main() in
  * 64-bit mode, and from a start-up IPI to payload_ap() on the other CPUs
  */
 #define NOTE_PHYS32_ENTRY 18
@@ -17,6 +17,7 @@
 start:
 	cld
 	movl %ebx, start_info
+	movl %eax, start_magic
 	movl $stack_top, %esp
 
 	/* 4 GiB mapped one to one by 2 MiB pages */
@@ -151,6 +152,9 @@ gdt_ptr:
 ap_count:
 	.long 0
 start_info:
+	.long 0
+	.globl start_magic
+start_magic:
 	.long 0
 
 	.bss

@@ -3,6 +3,8 @@
 # timer-job ROUNDS - in the lab: the payloads timer and exits under both VMMs in turn; a file a run
 set -u
 cd "$RTKVM_RESULTS" || exit 2
+# as the tuned profiles do: a payload that spins would be taken off its CPU for 50 ms every second
+echo -1 >/proc/sys/kernel/sched_rt_runtime_us
 for round in $(seq "$1"); do
 	for payload in timer exits; do
 		for vmm in rtkvm qemu; do
