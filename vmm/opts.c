@@ -37,6 +37,7 @@ enum {
 	OPT_NAME,
 	OPT_CTL,
 	OPT_HOLD,
+	OPT_EXIT_CODE,
 	OPT_TIMEOUT,
 };
 
@@ -48,6 +49,8 @@ static const struct argp_option options[] = {
 	{ "initrd", OPT_INITRD, "FILE", 0, "initial RAM disk", 1 },
 	{ "append", OPT_APPEND, "TEXT", 0, "kernel command line", 1 },
 	{ "memory", OPT_MEMORY, "SIZE", 0, "guest memory (default 256M)", 1 },
+	{ "exit-code", OPT_EXIT_CODE, "plain|qemu", 0,
+	  "exit code of a guest that writes v to the exit port: v (default), or QEMU's v*2+1", 1 },
 	{ "timeout", OPT_TIMEOUT, "DURATION", 0,
 	  "a guest that has not ended by then hangs: it is stopped, exit code 2", 1 },
 	{ 0, 0, 0, 0, "Placement:", 2 },
@@ -132,6 +135,15 @@ static int set_hugepages(struct run_opts *o, const char *text, struct err *e)
 		return i;
 	o->mem.pages = pages[i];
 	return 0;
+}
+
+static int set_exit_code(struct run_opts *o, const char *text, struct err *e)
+{
+	static const char *const names[] = { "plain", "qemu" };
+	int i = choice("--exit-code", text, names, ARRAY_SIZE(names), e);
+
+	o->qemu_exit_code = i > 0;
+	return i < 0 ? i : 0;
 }
 
 static int set_prefault(struct run_opts *o, const char *text, struct err *e)
@@ -267,6 +279,8 @@ static int set(struct run_opts *o, int key, char *arg, struct err *e)
 		return opt_size("--memory", arg, &o->mem.bytes, e);
 	case OPT_HUGEPAGES:
 		return set_hugepages(o, arg, e);
+	case OPT_EXIT_CODE:
+		return set_exit_code(o, arg, e);
 	case OPT_PREFAULT:
 		return set_prefault(o, arg, e);
 	case OPT_CPUS:

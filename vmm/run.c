@@ -284,7 +284,7 @@ static int verdict(struct run *r, struct err *e)
 
 	switch ((enum outcome)atomic_load(&r->vm.outcome)) {
 	case OUTCOME_EXIT:
-		return r->vm.status;
+		return r->opts.qemu_exit_code ? (r->vm.status * 2 + 1) & 0xff : r->vm.status;
 	case OUTCOME_POWEROFF:
 		return VERDICT_PASS;
 	case OUTCOME_RESET:

@@ -38,6 +38,7 @@ static void fills_the_struct(void **state)
 					     "2m",
 					     "--hugepages=2M",
 					     "--prefault=off",
+					     "--exit-code=qemu",
 					     "--no-exit=hlt,pause",
 					     "--halt-poll=50us",
 					     "--rt-delay",
@@ -60,6 +61,7 @@ static void fills_the_struct(void **state)
 	assert_int_equal(o.mem.bytes, 1 << 30);
 	assert_int_equal(o.mem.pages, MEM_PAGES_2M);
 	assert_false(o.mem.populate);
+	assert_true(o.qemu_exit_code);
 	assert_int_equal(o.fifo, 7);
 	assert_int_equal(o.timeout_ns, 120000000000);
 	assert_string_equal(o.console, "-");
@@ -103,6 +105,7 @@ static void refuses(void **state)
 		{ { "--timeout=soon", NULL }, "not a duration" },
 		{ { "--hugepages=3M", NULL }, "--hugepages" },
 		{ { "--prefault=maybe", NULL }, "--prefault" },
+		{ { "--exit-code=odd", NULL }, "--exit-code" },
 		{ { "--housekeeping=", NULL }, "empty" },
 		{ { "--no-exit=", NULL }, "not a list" },
 		{ { "--no-exit=hlt,", NULL }, "not a list" },
