@@ -19,10 +19,11 @@ enum {
 	PVPANIC = 0x505,
 	DATA_PORTS = 4,
 	EXIT_PORTS = 4,
-	IOAPIC = 0xfec00000,
-	LAPIC = 0xfee00000,
-	HOLE = 0xc0000000,
 };
+
+#define HOLE   0xc0000000u
+#define IOAPIC 0xfec00000u
+#define LAPIC  0xfee00000u
 
 static uint64_t state;
 

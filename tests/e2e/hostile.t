@@ -1,0 +1,25 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# A guest that does everything it can at random ends its own VM at most: the VMM neither crashes nor
+# grows. Seconds here; tests/bench/hostile takes a minute.
+# shellcheck source=tests/e2e/tap.sh
+. tests/e2e/tap.sh
+# shellcheck source=tests/e2e/hostile.sh
+. tests/e2e/hostile.sh
+
+payload=build/guests/flat/hostile.elf
+[ -w /dev/kvm ] || skip_all "no usable /dev/kvm"
+[ "$(id -u)" = 0 ] || skip_all "SCHED_FIFO and locked memory need root"
+[ -r "$payload" ] || skip_all "$payload is not built"
+
+for seed in 1 2 $RANDOM; do
+	hostile "$payload" $seed 2000
+	is "$code" 0 "seed $seed: it ran to its end: $errs"
+	is "$errs" "" "and the VMM said nothing"
+	ok "it did something: ${actions:-0} actions" test "${actions:-0}" -gt 100
+	ok "memory stays: $rss_first to $rss_last KiB" \
+		test "${rss_first:-0}" -gt 0 -a "$rss_last" -le $((${rss_first:-0} + 256))
+	is "$fds_last" "$fds_first" "and so do descriptors"
+	is "$(cat "$T/switch")" 0 "the freeze port still does its one thing"
+done
+done_testing
