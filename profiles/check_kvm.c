@@ -228,8 +228,8 @@ static const struct check rows[] = {
 		.expected = "a resctrl group with the isolated CPUs",
 		.why = "Isolated CPUs still share L3 and memory with everybody.",
 		.remedy =
-			"mount -t resctrl resctrl /sys/fs/resctrl, make a directory there, write its "
-			"schemata, and the isolated CPUs to its cpus_list",
+			"set resctrl_l3_ways (and resctrl_mb_others) in the host profile's variables "
+			"and activate it again",
 		.judge = judge_resctrl,
 	},
 };

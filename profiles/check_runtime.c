@@ -332,6 +332,18 @@ static const struct check rows[] = {
 		.judge = judge_least,
 	},
 	{
+		.id = "sched.psi",
+		.scope = BOTH,
+		.severity = SEV_MEDIUM,
+		.what = "no pressure stall information is kept",
+		.path = "/proc/pressure/cpu",
+		.expected = "not there",
+		.why = "Every 2 s its averages are worked out by a kworker on the CPU where a task "
+		       "has run.",
+		.remedy = "boot with psi=0 (the profile does, unless its variable psi is Y)",
+		.judge = judge_nothing_there,
+	},
+	{
 		.id = "vm.stat-interval",
 		.scope = BOTH,
 		.severity = SEV_MEDIUM,
@@ -340,7 +352,7 @@ static const struct check rows[] = {
 		.want = "10",
 		.expected = "at least 10 (s)",
 		.why = "A worker wakes on each CPU at this interval.",
-		.remedy = "sysctl vm.stat_interval=10 (the profile does)",
+		.remedy = "sysctl vm.stat_interval=120 (the profile does)",
 		.judge = judge_least,
 	},
 	{

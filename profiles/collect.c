@@ -93,6 +93,7 @@ static const struct item {
 	{ "/proc/sys/kernel/numa_balancing" },
 	{ "/proc/sys/kernel/*watchdog*" },
 	{ "/proc/sys/vm/stat_interval" },
+	{ "/proc/pressure/cpu" },
 	{ "/proc/sys/vm/compaction_proactiveness" },
 	{ "/etc/default/irqbalance", keep_lines, "IRQBALANCE_BANNED_CPU" },
 	{ "/etc/default/grub", keep_grub_default },

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/cleanup.h"
+#include "lib/clock.h"
 #include "lib/json.h"
 #include "lib/opt.h"
 #include "lib/stop.h"
@@ -13,21 +14,26 @@
 #include "profiles/collect.h"
 #include "profiles/measure.h"
 #include "profiles/profiles.h"
+#include "profiles/timer.h"
 
 struct options {
 	bool guest, json, gate, list;
 	const char *root, *cpus, *explain, *collect;
 	uint64_t measure_ns;
+	uint64_t timer_ns; /* for each CPU; 0: no --timer */
 	struct err *e;
 };
 
-enum { OPT_GATE = 256, OPT_LIST, OPT_COLLECT, OPT_MEASURE };
+enum { OPT_GATE = 256, OPT_LIST, OPT_COLLECT, OPT_MEASURE, OPT_TIMER };
 
 static const struct argp_option option_rows[] = {
 	{ "guest", 'g', NULL, 0, "check a real-time guest instead of a host" },
 	{ "cpus", 'c', "LIST", 0, "the CPUs that are to be isolated (default: those that are)" },
 	{ "json", 'j', NULL, 0, "print JSON" },
 	{ "measure", OPT_MEASURE, "DURATION", 0, "also watch the isolated CPUs for so long (10s)" },
+	{ "timer", OPT_TIMER, "DURATION", OPTION_ARG_OPTIONAL,
+	  "instead of the checks: run a timer guest on each isolated CPU for so long (10s), say how "
+	  "early KVM has learned to fire and what is left" },
 	{ "root", 'r', "DIR", 0, "check the saved tree in DIR instead of this machine" },
 	{ "collect", OPT_COLLECT, "FILE", 0,
 	  "save what the checks read as FILE (.tar, .tar.gz), nothing private in it, and check "
@@ -69,6 +75,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPT_MEASURE:
 		return opt_duration("--measure", arg, &o->measure_ns, o->e) < 0 ? EINVAL : 0;
+	case OPT_TIMER:
+		return opt_duration("--timer", arg ? arg : "10s", &o->timer_ns, o->e) < 0 ? EINVAL
+											  : 0;
 	case ARGP_KEY_ARG:
 		return err_set(o->e, -EINVAL, "unexpected \"%s\"; see --help", arg) ? EINVAL : 0;
 	default:
@@ -85,10 +94,16 @@ static int check_options(const struct options *o, struct err *e)
 		return err_set(
 			e, -EINVAL,
 			"--json, --gate, --list, --explain and --collect exclude each other");
+	if (o->timer_ns && (saved || o->guest || o->measure_ns || (outputs && !o->json)))
+		return err_set(e, -EINVAL,
+			       "--timer needs the machine itself, a host, and goes with --cpus and "
+			       "--json only");
+	if (o->timer_ns && (o->timer_ns < NSEC_PER_SEC || o->timer_ns > 3600 * NSEC_PER_SEC))
+		return err_set(e, -EINVAL, "--timer takes from 1s to 1h");
 	if (o->measure_ns && (saved || o->collect || o->list || o->explain))
 		return err_set(e, -EINVAL, "--measure needs the machine itself, and its checks");
 	if (o->measure_ns &&
-	    (o->measure_ns < 2 * 1000000000ull || o->measure_ns > 3600 * 1000000000ull))
+	    (o->measure_ns < 2 * NSEC_PER_SEC || o->measure_ns > 3600 * NSEC_PER_SEC))
 		return err_set(e, -EINVAL, "--measure takes from 2s to 1h");
 	return 0;
 }
@@ -249,6 +264,11 @@ static int examine(const struct options *o, struct err *e)
 	struct machine m;
 	int ret = machine_open(&m, o->root, o->cpus, e);
 
+	if (ret >= 0 && o->timer_ns) {
+		ret = timer_report(&m, o->timer_ns, o->cpus, o->json, e);
+		machine_close(&m);
+		return ret;
+	}
 	if (ret >= 0 && o->collect)
 		ret = collect(&m, o->collect, e);
 	else if (ret >= 0 && o->measure_ns)

@@ -26,6 +26,16 @@ static int profile_dir(const char *root, const char **dir, struct err *e)
 				 : err_set(e, -ENOENT, "tuned is not installed; apt install tuned");
 }
 
+int install_dir(const char *root, const char *name, char *buf, size_t size, struct err *e)
+{
+	const char *dir;
+	int ret = profile_dir(root, &dir, e);
+
+	if (!ret && !file_path(buf, size, "%s%s/%s", root, dir, name))
+		ret = err_sys(e, "finding the profile %s failed", name);
+	return ret;
+}
+
 static int copy(const char *from, const char *to, mode_t mode, struct err *e)
 {
 	int ret = file_copy(from, to, e);

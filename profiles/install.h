@@ -6,6 +6,8 @@
 #ifndef RTKVM_PROFILES_INSTALL_H
 #define RTKVM_PROFILES_INSTALL_H
 
+#include <stddef.h>
+
 #include "lib/err.h"
 
 /*
@@ -16,5 +18,8 @@ int install_profiles(const char *root, struct err *e);
 
 /* remove_profiles - take both away; -EBUSY while one of them is active. Variables files stay */
 int remove_profiles(const char *root, struct err *e);
+
+/* install_dir - where the profile of that name is, or would be, installed; -ENOENT without a tuned */
+int install_dir(const char *root, const char *name, char *buf, size_t size, struct err *e);
 
 #endif

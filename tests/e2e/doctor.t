@@ -95,6 +95,12 @@ fails 2 'exclude each other' "two outputs" "$RTKVM" doctor --json --gate
 fails 2 'needs the machine itself' "a saved tree cannot be measured" \
 	"$RTKVM" doctor --root "$good" --measure 2s
 fails 2 'from 2s to 1h' "a measurement too short" "$RTKVM" doctor --measure 1s
+fails 2 'needs the machine itself' "timers of a saved tree" "$RTKVM" doctor --root "$good" --timer
+fails 2 'goes with' "timers and a gate" "$RTKVM" doctor --timer --gate
+fails 2 'from 1s to 1h' "timers for no time" "$RTKVM" doctor --timer=1ms
+fails 2 'duration|number|unit' "timers for a time that is none" "$RTKVM" doctor --timer=soon
+fails 2 'CPU 4095|cannot|not online|failed' "timers of a CPU that is not there" \
+	"$RTKVM" doctor --timer=1s --cpus 4095
 fails 2 'unexpected "extra"' "a word too many" "$RTKVM" doctor extra
 fails 2 'writing .*failed' "no place for the archive" \
 	"$RTKVM" doctor --root "$good" --collect "$T/none/x.tar"
