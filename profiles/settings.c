@@ -271,6 +271,31 @@ static int add_priority(const struct reader *r, char *args, struct err *e)
 	return s->priorities[s->n_priorities++].name ? 0 : no_memory(e);
 }
 
+static int add_number(const char *what, const char *text, uint64_t max, unsigned int *out,
+		      struct err *e)
+{
+	uint64_t n;
+	int ret = opt_u64(what, text, 1, max, &n, e);
+
+	*out = ret < 0 ? 0 : n;
+	return ret;
+}
+
+static int add_queues(const struct reader *r, char *args, struct err *e)
+{
+	return add_number("netdev_queue_count", args, 4096, &r->s->queues, e);
+}
+
+static int add_l3_ways(const struct reader *r, char *args, struct err *e)
+{
+	return add_number("resctrl_l3_ways", args, 63, &r->s->l3_ways, e);
+}
+
+static int add_mb_others(const struct reader *r, char *args, struct err *e)
+{
+	return add_number("resctrl_mb_others", args, 100, &r->s->mb_percent, e);
+}
+
 static int add_off(const struct reader *r, char *args, struct err *e)
 {
 	if (!*args || strpbrk(args, " \t/"))
@@ -309,8 +334,10 @@ static int add(const struct reader *r, const char *keyword, const char *args, st
 		const char *keyword;
 		int (*add)(const struct reader *r, char *args, struct err *e);
 	} t[] = {
-		{ "boot", add_boot },	      { "set", add_set }, { "module", add_module },
-		{ "priority", add_priority }, { "off", add_off },
+		{ "boot", add_boot },	    { "set", add_set },
+		{ "module", add_module },   { "priority", add_priority },
+		{ "off", add_off },	    { "queues", add_queues },
+		{ "l3_ways", add_l3_ways }, { "mb_others", add_mb_others },
 	};
 	char text[LINE];
 	int ret = expand(r, args, text, sizeof(text), e);

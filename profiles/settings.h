@@ -11,6 +11,9 @@
  *					content of the file NAME in the same directory
  *	module NAME OPTION VALUE	a module's option, from its next load on
  *	priority NAME PRIORITY		SCHED_FIFO priority of the kernel threads NAME/N
+ *	queues NUMBER			queues of a network card, at most
+ *	l3_ways NUMBER			cache ways for the isolated CPUs alone (resctrl)
+ *	mb_others PERCENT		memory bandwidth of the other CPUs (resctrl)
  *	irqs | kthreads | irqbalance	keep them off the isolated CPUs
  *	off UNIT			a systemd unit that is stopped and disabled
  *
@@ -42,6 +45,7 @@ struct settings {
 	struct kthread_priority *priorities;
 	size_t n_priorities;
 	struct paths units_off;
+	unsigned int queues, l3_ways, mb_percent; /* 0: not asked for */
 	bool irqs, kthreads, irqbalance;
 };
 

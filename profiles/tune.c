@@ -201,7 +201,14 @@ static const char *variable(void *arg, const char *name)
 	snprintf(env, sizeof(env), "TUNED_%s", name);
 	value = getenv(env);
 	o->value[0] = '\0';
-	return value ? value : from_file(o, name);
+	if (!value)
+		return from_file(o, name);
+	/* what tuned's functions return may end in a newline: ${f:nproc} of older users' files */
+	len = strlen(value);
+	while (len && isspace((unsigned char)value[len - 1]))
+		len--;
+	snprintf(o->value, sizeof(o->value), "%.*s", (int)len, value);
+	return len < sizeof(o->value) ? o->value : value;
 }
 
 static const char *profile_name(const struct options *o)
@@ -302,6 +309,12 @@ static int show(struct tune *t, struct err *e)
 		printf("set %s %s\n", t->s.knobs[i].path, t->s.knobs[i].want);
 	for (size_t i = 0; i < t->s.n_priorities; i++)
 		printf("priority %s %d\n", t->s.priorities[i].name, t->s.priorities[i].priority);
+	if (t->s.queues)
+		printf("queues %u\n", t->s.queues);
+	if (t->s.l3_ways)
+		printf("l3_ways %u\n", t->s.l3_ways);
+	if (t->s.mb_percent)
+		printf("mb_others %u\n", t->s.mb_percent);
 	for (size_t i = 0; i < t->s.units_off.n; i++)
 		printf("off %s\n", t->s.units_off.v[i]);
 	printf("%s%s%s", t->s.irqbalance ? "irqbalance\n" : "", t->s.irqs ? "irqs\n" : "",
@@ -309,16 +322,27 @@ static int show(struct tune *t, struct err *e)
 	return VERDICT_PASS;
 }
 
+/* In the order of their application; undone in the opposite one. */
+static const struct part {
+	int (*apply)(struct tune *t, struct err *e);
+	int (*verify)(struct tune *t, struct err *e);
+	int (*undo)(struct tune *t, struct err *e);
+} parts[] = {
+	{ tune_system_apply, tune_system_verify, tune_system_undo },
+	{ tune_boot_apply, tune_boot_verify, tune_boot_undo },
+	{ tune_queues_apply, tune_queues_verify, tune_queues_undo },
+	{ tune_resctrl_apply, tune_resctrl_verify, tune_resctrl_undo },
+	{ tune_knobs_apply, tune_knobs_verify, tune_knobs_undo },
+	{ tune_tasks_apply, tune_tasks_verify, tune_tasks_undo },
+};
+
 static int undo(struct tune *t, struct err *e)
 {
-	static int (*const parts[])(struct tune * t,
-				    struct err * e) = { tune_tasks_undo, tune_knobs_undo,
-							tune_system_undo, tune_boot_undo };
 	int writes = 0, first = 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+	for (size_t i = ARRAY_SIZE(parts); i-- > 0;) {
 		struct err why = { 0 };
-		int ret = parts[i](t, &why);
+		int ret = parts[i].undo(t, &why);
 
 		if (ret < 0 && !first)
 			first = err_set(e, ret, "putting settings back: %s; the rest was put back",
@@ -332,7 +356,9 @@ static int undo(struct tune *t, struct err *e)
 static bool in_force(const struct tune *t)
 {
 	static const char *const journals[] = { "/run/rtkvm/tune.knobs", "/run/rtkvm/tune.tasks",
-						"/run/rtkvm/tune-irqs.knobs" };
+						"/run/rtkvm/tune-irqs.knobs",
+						"/run/rtkvm/tune.queues",
+						"/run/rtkvm/tune.resctrl" };
 	char path[PATH_MAX];
 	bool any = t->files.log != NULL;
 
@@ -343,15 +369,12 @@ static bool in_force(const struct tune *t)
 
 static int start(struct tune *t, struct err *e)
 {
-	static int (*const parts[])(struct tune * t,
-				    struct err * e) = { tune_system_apply, tune_boot_apply,
-							tune_knobs_apply, tune_tasks_apply };
 	bool fresh = !in_force(t);
 	int writes = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
 		struct err why = { 0 }, ignored = { 0 };
-		int ret = parts[i](t, &why);
+		int ret = parts[i].apply(t, &why);
 
 		if (ret < 0 && fresh)
 			undo(t, &ignored);
@@ -367,12 +390,8 @@ static int start(struct tune *t, struct err *e)
 
 static int verify(struct tune *t, struct err *e)
 {
-	static int (*const parts[])(struct tune * t,
-				    struct err * e) = { tune_boot_verify, tune_system_verify,
-							tune_knobs_verify, tune_tasks_verify };
-
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
-		int ret = parts[i](t, e);
+		int ret = parts[i].verify(t, e);
 
 		if (ret < 0)
 			return ret;

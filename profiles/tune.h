@@ -2,7 +2,7 @@
 /*
  * tune - bring a machine to what a profile's settings say, check it, and put it back
  *
- * State: /run/rtkvm/tune.knobs, tune-irqs.knobs, tune.tasks (gone with a reboot, as what they
+ * State: /run/rtkvm/tune.knobs, tune-irqs.knobs, tune.tasks, tune.queues, tune.resctrl (gone with a reboot, as what they
  * describe), /var/lib/rtkvm/tune.files and tune.units (stay).
  */
 #ifndef RTKVM_PROFILES_TUNE_H
@@ -53,6 +53,16 @@ int tune_knobs_undo(struct tune *t, struct err *e);
 int tune_tasks_apply(struct tune *t, struct err *e);
 int tune_tasks_verify(struct tune *t, struct err *e);
 int tune_tasks_undo(struct tune *t, struct err *e);
+
+/* queues of network cards (netdev_queue_count) */
+int tune_queues_apply(struct tune *t, struct err *e);
+int tune_queues_verify(struct tune *t, struct err *e);
+int tune_queues_undo(struct tune *t, struct err *e);
+
+/* cache and memory bandwidth (resctrl_l3_ways, resctrl_mb_others) */
+int tune_resctrl_apply(struct tune *t, struct err *e);
+int tune_resctrl_verify(struct tune *t, struct err *e);
+int tune_resctrl_undo(struct tune *t, struct err *e);
 
 /* tune_undo_file - edit_undo, with a note when somebody has changed the file since */
 int tune_undo_file(struct tune *t, const char *path, struct err *e);

@@ -86,6 +86,21 @@ find "$t" "$T/before" -type d -empty -delete
 ok "nothing was changed" diff -r "$T/before" "$t"
 rm -rf "$T/before"
 
+# Kernel files that are none: one sentence, nothing changed.
+for kind in pipe endless; do
+	unpack intel-6.1-stock
+	rm -rf "$t/boot/grub2"
+	rm "$t/proc/sys/vm/compaction_proactiveness"
+	case $kind in
+	pipe) mkfifo "$t/proc/sys/vm/compaction_proactiveness" ;;
+	endless) head -c 20000000 /dev/zero | tr '\0' 5 >"$t/proc/sys/vm/compaction_proactiveness" ;;
+	esac
+	fails 2 'compaction_proactiveness.*nothing was changed' "a setting that is a file of the kind: $kind" \
+		timeout 10 "$RTKVM" tune --root "$t" --set isolated_cores=2-7 start
+	ok "no file of ours is left" sh -c "! ls '$t'/etc/default/grub.d/zz-rtkvm* \
+		'$t'/etc/modprobe.d/rtkvm* '$t'/run/rtkvm/*.knobs 2>/dev/null | grep ."
+done
+
 # Killed half way: the next start mends it, the next stop puts it back.
 unpack intel-6.1-stock
 rm -rf "$t/boot/grub2"
@@ -94,10 +109,111 @@ mkdir -p "$t/run/rtkvm"
 "$RTKVM" tune --root "$t" --set isolated_cores=2-7 start >/dev/null
 echo 1 >"$t/proc/sys/vm/stat_interval" # as if it had not come to this one
 ok "start after a kill" tune "$t" --set isolated_cores=2-7 start >/dev/null
-is "$(cat "$t/proc/sys/vm/stat_interval")" 10 "it is finished"
+is "$(cat "$t/proc/sys/vm/stat_interval")" 120 "it is finished"
 ok "stop" tune "$t" stop full_rollback >/dev/null
 is "$(cat "$t/proc/sys/vm/stat_interval")" 1 "and put back to what it was at first"
 rm -rf "$T/before"
+
+# The same with a real end, wherever it comes.
+for us in 1000 4000 8000 12000 20000 40000; do
+	unpack intel-6.1-stock
+	rm -rf "$t/boot/grub2"
+	cp -a "$t" "$T/before"
+	(
+		timeout -s KILL "$(printf '0.%06d' $us)" "$RTKVM" tune --root "$t" \
+			--set isolated_cores=2-7 start
+		true # the shell says that it was killed
+	) >/dev/null 2>&1
+	ok "start after a kill at $us us" tune "$t" --set isolated_cores=2-7 start >/dev/null
+	run tune "$t" --set isolated_cores=2-7 start
+	is "$out" "0 settings changed" "it is whole"
+	ok "stop" tune "$t" stop full_rollback >/dev/null
+	rm -rf "${t:?}/run" "${t:?}/var"
+	find "$t" "$T/before" -type d -empty -delete
+	ok "and all is as before" diff -r -x enabled "$T/before" "$t"
+	rm -rf "$T/before"
+done
+
+# An /etc that cannot be written: one sentence, nothing half done.
+unpack intel-6.1-stock
+rm -rf "$t/boot/grub2"
+cp -a "$t" "$T/before"
+if unshare --mount true 2>/dev/null; then
+	# shellcheck disable=SC2016 # the inner shell's
+	fails 2 'ead-only file system.*nothing was changed' "a read-only /etc" unshare --mount sh -c \
+		'mount --bind "$2/etc" "$2/etc" && mount -o remount,bind,ro "$2/etc" &&
+		exec "$1" tune --root "$2" --set isolated_cores=2-7 start' sh "$RTKVM" "$t"
+	rm -rf "${t:?}/run" "${t:?}/var"
+	find "$t" "$T/before" -type d -empty -delete
+	ok "nothing was changed" diff -r "$T/before" "$t"
+else
+	skip 3 "a read-only /etc: no mount name space"
+fi
+rm -rf "$T/before"
+
+# Boot loaders: none that is Debian's GRUB, and two.
+unpack intel-6.1-stock
+rm -rf "$t/boot/grub" "$t/boot/grub2"
+run tune "$t" --set isolated_cores=2-7 start
+is "$code" 0 "without GRUB"
+like "$errs" "not Debian's GRUB: the parameters do not reach it; give it the words of /etc/tuned/bootcmdline" \
+	"that is said"
+like "$(cat "$t/etc/tuned/bootcmdline")" 'isolcpus=managed_irq,domain,2-7' "and the words are there"
+ok "stop" tune "$t" stop full_rollback >/dev/null
+unpack intel-6.1-stock
+mkdir -p "$t/boot/grub2"
+echo 'linux /vmlinuz' >"$t/boot/grub2/grub.cfg"
+run tune "$t" --set isolated_cores=2-7 start
+is "$code" 0 "with two GRUB configurations"
+like "$errs" '/boot/grub2/grub.cfg is not Debian' "the one that is not reached is named"
+ok "stop" tune "$t" stop full_rollback >/dev/null
+
+# Queues and cache: only where they are asked for.
+unpack intel-6.1-stock
+rm -rf "$t/boot/grub2"
+mkdir -p "$t/sys/fs/resctrl/info/L3"
+printf '7ff\n' >"$t/sys/fs/resctrl/info/L3/cbm_mask"
+printf '1\n' >"$t/sys/fs/resctrl/info/L3/min_cbm_bits"
+printf 'L3:0=7ff;1=7ff\n' >"$t/sys/fs/resctrl/schemata"
+printf '0-7\n' >"$t/sys/fs/resctrl/cpus_list"
+rm -rf "$t/sys/fs/resctrl/rtkvm"
+cp -a "$t" "$T/before"
+# the kernel makes a group's files; here they lie ready
+mkdir "$t/sys/fs/resctrl/rtkvm"
+for f in schemata cpus_list mode; do : >"$t/sys/fs/resctrl/rtkvm/$f"; done
+cat_l3=(--set isolated_cores=2-7 --set resctrl_l3_ways=4)
+ok "start with cache ways" tune "$t" "${cat_l3[@]}" start >/dev/null
+is "$(cat "$t/sys/fs/resctrl/schemata")" "L3:0=7f;1=7f" "the others lose them"
+is "$(cat "$t/sys/fs/resctrl/rtkvm/schemata")" "L3:0=780;1=780" "the group has them"
+is "$(cat "$t/sys/fs/resctrl/rtkvm/cpus_list" "$t/sys/fs/resctrl/rtkvm/mode")" "2-7
+exclusive" "with the isolated CPUs, and nobody else"
+run tune "$t" "${cat_l3[@]}" start
+is "$out" "0 settings changed" "once is enough"
+echo 'L3:0=7ff;1=7f' >"$t/sys/fs/resctrl/schemata"
+run tune "$t" "${cat_l3[@]}" verify
+like "$errs" 'resctrl/schemata is not L3:0=7f;1=7f' "verified"
+ok "stop" tune "$t" stop full_rollback >/dev/null
+rm -rf "${t:?}/run" "${t:?}/var"
+find "$t" "$T/before" -type d -empty -delete
+ok "all is as before" diff -r -x enabled "$T/before" "$t"
+rm -rf "$T/before"
+fails 2 'resctrl_l3_ways=11 is out of range: the cache has 11 ways' "all ways" \
+	"$RTKVM" tune --root "$t" --set isolated_cores=2-7 --set resctrl_l3_ways=11 start
+fails 2 'resctrl_mb_others' "no percentage" \
+	"$RTKVM" tune --root "$t" --set isolated_cores=2-7 --set resctrl_mb_others=101 start
+run tune "$t" --set isolated_cores=2-7 --set resctrl_mb_others=50 start
+like "$errs" 'this processor or kernel cannot divide that, it is left out' "what is not there is said"
+is "$code" 0 "and no error"
+fails 2 'netdev_queue_count' "no number of queues" \
+	"$RTKVM" tune --root "$t" --set isolated_cores=2-7 --set netdev_queue_count=0 start
+ok "tuned 2.20's nproc, with its newline" env TUNED_netdev_queue_count="4
+" "$RTKVM" tune --root "$t" --set isolated_cores=2-7 show >/dev/null
+ok "stop" tune "$t" stop full_rollback >/dev/null
+run tune "$t" --set isolated_cores=2-7 --set lapic_timer_adv_ns=1840 show
+like "$out" '^set /sys/module/kvm/parameters/lapic_timer_advance_ns 1840$' "a fixed timer advance"
+run tune "$t" --set isolated_cores=2-7 --set psi=Y show
+ok "pressure stall information stays where it is wanted" \
+	sh -c "! printf '%s' '$out' | grep -q psi="
 
 # Lists of CPUs: on 8 CPUs, 2 sockets, hyperthreads. LIST<TAB>what the gate says
 unpack two-socket-6.1
@@ -158,6 +274,23 @@ printf 'isolated_cores = 2-5 # four\r\nnonsense=1\r\nisolate_managed_irq=N\r\nhu
 run "$RTKVM" tune --root "$t" show
 like "$out" '^boot isolcpus=domain,2-5$' "spaces, comments, carriage returns, unknown names"
 like "$out" '^boot hugepages=4$' "no newline at the end"
+# The file that Debian's tuned 2.20 brings, as users have edited it.
+cat >"$vars" <<'OLD'
+#
+# Variable settings below override the definitions from the
+# /etc/tuned/realtime-variables.conf file.
+#
+# Examples:
+# isolated_cores=2,4-7
+isolated_cores=4-7
+
+# Uncomment the 'isolate_managed_irq=Y' bellow if you want to move kernel
+isolate_managed_irq=Y
+netdev_queue_count=4
+OLD
+run "$RTKVM" tune --root "$t" show
+like "$out" '^boot isolcpus=managed_irq,domain,4-7$' "an old user's file"
+like "$out" '^queues 4$' "and its queues"
 printf 'isolated_cores=2-5\nhugepages_1g=4 init=/bin/sh\n' >"$vars"
 fails 2 'hugepages_1g has a character' "a value that would become another parameter" \
 	"$RTKVM" tune --root "$t" show
