@@ -13,41 +13,18 @@
 #include <cmocka.h>
 
 #include "lib/cleanup.h"
-#include "lib/file.h"
 #include "vmm/advance.h"
+#include "tests/unit/tree.h"
 
 #define PARAMETERS "sys/module/kvm/parameters/"
 
-static char root[48], dir[64];
-
-static int make_root(void **state)
+/* where journals go */
+static const char *dir(void)
 {
-	(void)state;
-	snprintf(root, sizeof(root), "/tmp/rtkvm-advance.XXXXXX");
-	if (!mkdtemp(root))
-		return -1;
-	snprintf(dir, sizeof(dir), "%s/run", root);
-	return 0;
-}
+	static char path[64];
 
-static int remove_root(void **state)
-{
-	struct err e = { 0 };
-
-	(void)state;
-	return file_remove_tree(root, &e);
-}
-
-static void put(const char *name, const char *text)
-{
-	char path[PATH_MAX], parent[PATH_MAX];
-	struct err e = { 0 };
-
-	assert_non_null(file_path(path, sizeof(path), "%s/%s", root, name));
-	memcpy(parent, path, sizeof(parent));
-	*strrchr(parent, '/') = '\0';
-	assert_int_equal(file_mkdirs(parent, &e), 0);
-	assert_int_equal(file_replace(path, text, strlen(text), &e), 0);
+	snprintf(path, sizeof(path), "%s/run", root);
+	return path;
 }
 
 static void holds(const char *want)
@@ -72,9 +49,9 @@ static void sets_and_puts_back(void **state)
 	struct advance a;
 
 	(void)state;
-	put(PARAMETERS "lapic_timer_advance_ns", "700\n");
+	tree_put("700\n", PARAMETERS "lapic_timer_advance_ns");
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		assert_int_equal(advance_begin(&a, &rows[i].o, root, dir, &e), 0);
+		assert_int_equal(advance_begin(&a, &rows[i].o, root, dir(), &e), 0);
 		holds(rows[i].during);
 		assert_int_equal(advance_end(&a, &e), 0);
 		holds("700");
@@ -105,8 +82,8 @@ static void refuses(void **state)
 		int ret;
 
 		if (rows[i].has)
-			put(PARAMETERS "lapic_timer_advance", rows[i].has);
-		ret = advance_begin(&a, &rows[i].o, root, dir, &e);
+			tree_put(rows[i].has, PARAMETERS "lapic_timer_advance");
+		ret = advance_begin(&a, &rows[i].o, root, dir(), &e);
 		assert_int_equal(ret, rows[i].why ? -ENOTSUP : 0);
 		if (rows[i].why && !strstr(e.text, rows[i].why))
 			fail_msg("row %zu: %s", i, e.text);
@@ -124,15 +101,15 @@ static void a_crash_is_undone(void **state)
 	pid_t pid;
 
 	(void)state;
-	put(PARAMETERS "lapic_timer_advance_ns", "-1\n");
+	tree_put("-1\n", PARAMETERS "lapic_timer_advance_ns");
 	pid = fork();
 	if (!pid)
-		_exit(advance_begin(&a, &o, root, dir, &e) < 0);
+		_exit(advance_begin(&a, &o, root, dir(), &e) < 0);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
 	holds("1234");
 	fd = knob_root(root, &e);
-	assert_int_equal(knobs_recover(fd, dir, &e), 1);
+	assert_int_equal(knobs_recover(fd, dir(), &e), 1);
 	holds("-1");
 	close(fd);
 }
@@ -143,20 +120,20 @@ static void reads_a_vcpu(void **state)
 
 	(void)state;
 	snprintf(name, sizeof(name), "kvm/%d-7/vcpu1/lapic_timer_advance_ns", getpid());
-	put(name, "1240\n");
+	tree_put("1240\n", name);
 	assert_int_equal(advance_read_ns(root, 7, 1), 1240);
 	assert_int_equal(advance_read_ns(root, 7, 2), -1);
-	put(name, "\n");
+	tree_put("\n", name);
 	assert_int_equal(advance_read_ns(root, 7, 1), -1);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(sets_and_puts_back, make_root, remove_root),
-		cmocka_unit_test_setup_teardown(refuses, make_root, remove_root),
-		cmocka_unit_test_setup_teardown(a_crash_is_undone, make_root, remove_root),
-		cmocka_unit_test_setup_teardown(reads_a_vcpu, make_root, remove_root),
+		tree_test(sets_and_puts_back),
+		tree_test(refuses),
+		tree_test(a_crash_is_undone),
+		tree_test(reads_a_vcpu),
 	};
 
 	return cmocka_run_group_tests_name("advance", tests, NULL, NULL);

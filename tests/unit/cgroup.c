@@ -11,39 +11,10 @@
 #include <cmocka.h>
 
 #include "lib/cleanup.h"
-#include "lib/file.h"
 #include "vmm/cgroup.h"
+#include "tests/unit/tree.h"
 
 #define MIB (1ull << 20)
-
-static char root[64];
-
-static int make_root(void **state)
-{
-	(void)state;
-	snprintf(root, sizeof(root), "/tmp/rtkvm-cgroup.XXXXXX");
-	return mkdtemp(root) ? 0 : -1;
-}
-
-static int remove_root(void **state)
-{
-	struct err e = { 0 };
-
-	(void)state;
-	return file_remove_tree(root, &e);
-}
-
-static void put(const char *name, const char *text)
-{
-	char path[PATH_MAX], dir[PATH_MAX];
-	struct err e = { 0 };
-
-	assert_non_null(file_path(path, sizeof(path), "%s/%s", root, name));
-	memcpy(dir, path, sizeof(dir));
-	*strrchr(dir, '/') = '\0';
-	assert_int_equal(file_mkdirs(dir, &e), 0);
-	assert_int_equal(file_replace(path, text, strlen(text), &e), 0);
-}
 
 static void finds(void **state)
 {
@@ -67,8 +38,8 @@ static void finds(void **state)
 		struct err e = { 0 };
 		struct cgroup g;
 
-		put("self/cgroup", rows[i].groups);
-		put("self/mounts", rows[i].mounts);
+		tree_put(rows[i].groups, "self/cgroup");
+		tree_put(rows[i].mounts, "self/mounts");
 		assert_int_equal(cgroup_find(&g, root, &e), 0);
 		assert_string_equal(g.mount, rows[i].mount);
 		assert_string_equal(g.path, rows[i].path);
@@ -85,37 +56,37 @@ static void limits(void **state)
 	snprintf(g.mount, sizeof(g.mount), "%s", root);
 	snprintf(top.mount, sizeof(top.mount), "%s", root);
 	assert_int_equal(cgroup_check_memory(&g, 1ull << 40, 4096, &e), 0); /* no controller */
-	put("a/b/memory.max", "max\n");
-	put("a/b/memory.current", "104857600\n");
-	put("a/memory.max", "314572800\n"); /* 300 MiB, 200 used, 50 of them cache */
-	put("a/memory.current", "209715200\n");
-	put("a/memory.stat", "anon 157286400\nfile 52428800\nkernel 0\n");
+	tree_put("max\n", "a/b/memory.max");
+	tree_put("104857600\n", "a/b/memory.current");
+	tree_put("314572800\n", "a/memory.max"); /* 300 MiB, 200 used, 50 of them cache */
+	tree_put("209715200\n", "a/memory.current");
+	tree_put("anon 157286400\nfile 52428800\nkernel 0\n", "a/memory.stat");
 	assert_int_equal(cgroup_check_memory(&g, 150 * MIB, 4096, &e), 0);
 	assert_int_equal(cgroup_check_memory(&g, 151 * MIB, 4096, &e), -ENOMEM);
 	assert_non_null(strstr(e.text, "/a/memory.max leaves 150 of 300 MiB"));
 	err_clear(&e);
 	assert_int_equal(cgroup_check_memory(&top, 151 * MIB, 4096, &e), 0);
 	assert_int_equal(cgroup_check_memory(&g, 151 * MIB, 2 << 20, &e), 0); /* another limit */
-	put("a/hugetlb.2MB.max", "max\n");
-	put("a/hugetlb.2MB.rsvd.max", "2097152\n");
-	put("a/hugetlb.2MB.rsvd.current", "0\n");
-	put("a/hugetlb.1GB.max", "0\n");
-	put("a/hugetlb.1GB.current", "0\n");
+	tree_put("max\n", "a/hugetlb.2MB.max");
+	tree_put("2097152\n", "a/hugetlb.2MB.rsvd.max");
+	tree_put("0\n", "a/hugetlb.2MB.rsvd.current");
+	tree_put("0\n", "a/hugetlb.1GB.max");
+	tree_put("0\n", "a/hugetlb.1GB.current");
 	assert_int_equal(cgroup_check_memory(&g, 2 * MIB, 2 << 20, &e), 0);
 	assert_int_equal(cgroup_check_memory(&g, 4 * MIB, 2 << 20, &e), -ENOMEM);
 	assert_non_null(strstr(e.text, "hugetlb.2MB.rsvd.max leaves 2 of 2 MiB"));
 	err_clear(&e);
 	assert_int_equal(cgroup_check_memory(&g, 1 << 30, 1 << 30, &e), -ENOMEM);
 	assert_non_null(strstr(e.text, "hugetlb.1GB.max"));
-	put("a/memory.max", "garbage\n"); /* no number: no limit that we know of */
+	tree_put("garbage\n", "a/memory.max"); /* no number: no limit that we know of */
 	assert_int_equal(cgroup_check_memory(&g, 151 * MIB, 4096, &e), 0);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(finds, make_root, remove_root),
-		cmocka_unit_test_setup_teardown(limits, make_root, remove_root),
+		tree_test(finds),
+		tree_test(limits),
 	};
 
 	return cmocka_run_group_tests_name("cgroup", tests, NULL, NULL);

@@ -14,45 +14,10 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include <unistd.h>
-
 #include "lib/cleanup.h"
-#include "lib/file.h"
 #include "vmm/choose.h"
 #include "vmm/nodes.h"
-
-static char root[64];
-
-static int make_root(void **state)
-{
-	(void)state;
-	snprintf(root, sizeof(root), "/tmp/rtkvm-choose.XXXXXX");
-	return mkdtemp(root) ? 0 : -1;
-}
-
-static int remove_root(void **state)
-{
-	struct err e = { 0 };
-
-	(void)state;
-	return file_remove_tree(root, &e);
-}
-
-static void put(const char *text, const char *fmt, ...)
-{
-	char name[256], path[PATH_MAX], dir[PATH_MAX];
-	struct err e = { 0 };
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(name, sizeof(name), fmt, args);
-	va_end(args);
-	assert_non_null(file_path(path, sizeof(path), "%s/%s", root, name));
-	memcpy(dir, path, sizeof(dir));
-	*strrchr(dir, '/') = '\0';
-	assert_int_equal(file_mkdirs(dir, &e), 0);
-	assert_int_equal(file_replace(path, text, strlen(text), &e), 0);
-}
+#include "tests/unit/tree.h"
 
 static struct cpulist set(const char *text)
 {
@@ -87,18 +52,18 @@ static void lay_out(const struct row *r)
 		snprintf(text, sizeof(text), r->smt ? "%d,%d\n" : "%d\n", cpu & ~1, cpu | 1);
 		if (!r->smt)
 			snprintf(text, sizeof(text), "%d\n", cpu);
-		put(text, "devices/system/cpu/cpu%d/topology/thread_siblings_list", cpu);
+		tree_put(text, "devices/system/cpu/cpu%d/topology/thread_siblings_list", cpu);
 	}
 	for (int n = 0; n < NODES && r->node[n]; n++) {
 		snprintf(text, sizeof(text), "0-%d\n", n);
-		put(text, "devices/system/node/online");
-		put(text, "devices/system/node/has_memory");
-		put(r->node[n], "devices/system/node/node%d/cpulist", n);
+		tree_put(text, "devices/system/node/online");
+		tree_put(text, "devices/system/node/has_memory");
+		tree_put(r->node[n], "devices/system/node/node%d/cpulist", n);
 		snprintf(text, sizeof(text), "%u\n", r->huge[n]);
-		put(text, "devices/system/node/node%d/hugepages/hugepages-2048kB/free_hugepages",
-		    n);
-		put("Node 0 MemFree:  900000 kB\nNode 0 FilePages: 200000 kB\n",
-		    "devices/system/node/node%d/meminfo", n);
+		tree_put(text,
+			 "devices/system/node/node%d/hugepages/hugepages-2048kB/free_hugepages", n);
+		tree_put("Node 0 MemFree:  900000 kB\nNode 0 FilePages: 200000 kB\n",
+			 "devices/system/node/node%d/meminfo", n);
 	}
 }
 
@@ -217,8 +182,8 @@ static void chooses(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		lay_out(&rows[i]);
 		check(&rows[i], i);
-		remove_root(state);
-		assert_int_equal(make_root(state), 0);
+		tree_remove(state);
+		assert_int_equal(tree_make(state), 0);
 	}
 }
 
@@ -232,14 +197,14 @@ static void memory_of_nodes(void **state)
 	assert_int_equal(nodes_of(&nodes, root, &cpus, &e), 0); /* no NUMA */
 	assert_true(cpulist_empty(&nodes));
 	lay_out(&two);
-	put("7\n", "kernel/mm/hugepages/hugepages-2048kB/free_hugepages");
+	tree_put("7\n", "kernel/mm/hugepages/hugepages-2048kB/free_hugepages");
 	assert_int_equal(nodes_of(&nodes, root, &cpus, &e), 0);
 	assert_int_equal(cpulist_count(&nodes), 2);
 	assert_int_equal(nodes_free_bytes(root, &nodes, 2 << 20), 8 * (2ull << 20));
 	assert_int_equal(nodes_free_bytes(root, &second, 2 << 20), 5 * (2ull << 20));
 	assert_int_equal(nodes_free_bytes(root, &none, 2 << 20), 7 * (2ull << 20));
 	assert_int_equal(nodes_free_bytes(root, &second, 4096), 1100000 * 1024ull);
-	put("0\n", "devices/system/node/has_memory"); /* node 1 has CPUs only */
+	tree_put("0\n", "devices/system/node/has_memory"); /* node 1 has CPUs only */
 	assert_int_equal(nodes_of(&nodes, root, &cpus, &e), 0);
 	assert_false(cpulist_has(&nodes, 1));
 }
@@ -265,11 +230,11 @@ static void finds_pinned_threads(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		snprintf(text, sizeof(text), status, rows[i].cpus);
-		put(text, "%d/task/%d/status", rows[i].pid, rows[i].pid);
+		tree_put(text, "%d/task/%d/status", rows[i].pid, rows[i].pid);
 		snprintf(text, sizeof(text), "%s%s", rows[i].stat, rest);
-		put(text, "%d/task/%d/stat", rows[i].pid, rows[i].pid);
+		tree_put(text, "%d/task/%d/stat", rows[i].pid, rows[i].pid);
 	}
-	put("x", "uptime");
+	tree_put("x", "uptime");
 	assert_int_equal(choose_taken(&taken, root, 13, &e), 0);
 	assert_string_equal(cpulist_format(&taken, text, sizeof(text)), "3");
 	assert_true(choose_taken(&taken, "/nowhere", 0, &e) < 0);
@@ -284,7 +249,7 @@ static void one_chooser_at_a_time(void **state)
 	(void)state;
 	assert_true(choose_lock(&lock, root, &e) < 0); /* no such file */
 	err_clear(&e);
-	put("\n", "devices/system/cpu/isolated");
+	tree_put("\n", "devices/system/cpu/isolated");
 	assert_int_equal(choose_lock(&lock, root, &e), 0);
 	snprintf(path, sizeof(path), "%s/devices/system/cpu/isolated", root);
 	other = open(path, O_RDONLY);
@@ -298,10 +263,10 @@ static void one_chooser_at_a_time(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(chooses, make_root, remove_root),
-		cmocka_unit_test_setup_teardown(memory_of_nodes, make_root, remove_root),
-		cmocka_unit_test_setup_teardown(one_chooser_at_a_time, make_root, remove_root),
-		cmocka_unit_test_setup_teardown(finds_pinned_threads, make_root, remove_root),
+		tree_test(chooses),
+		tree_test(memory_of_nodes),
+		tree_test(one_chooser_at_a_time),
+		tree_test(finds_pinned_threads),
 	};
 
 	return cmocka_run_group_tests_name("choose", tests, NULL, NULL);

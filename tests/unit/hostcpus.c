@@ -11,41 +11,8 @@
 #include <cmocka.h>
 
 #include "lib/cleanup.h"
-#include "lib/file.h"
 #include "lib/hostcpus.h"
-
-static char *root;
-
-static int make_root(void **state)
-{
-	char template[] = "/tmp/rtkvm-hostcpus.XXXXXX";
-
-	(void)state;
-	root = strdup(mkdtemp(template));
-	return root ? 0 : -1;
-}
-
-static int remove_root(void **state)
-{
-	struct err e = { 0 };
-	int ret = file_remove_tree(root, &e);
-
-	(void)state;
-	free(root);
-	return ret;
-}
-
-static void put(const char *name, const char *text)
-{
-	char path[PATH_MAX], dir[PATH_MAX];
-	struct err e = { 0 };
-
-	assert_non_null(file_path(path, sizeof(path), "%s/%s", root, name));
-	memcpy(dir, path, sizeof(dir));
-	*strrchr(dir, '/') = '\0';
-	assert_int_equal(file_mkdirs(dir, &e), 0);
-	assert_int_equal(file_replace(path, text, strlen(text), &e), 0);
-}
+#include "tests/unit/tree.h"
 
 static void is(const struct cpulist *l, const char *want)
 {
@@ -62,26 +29,26 @@ static void sets(void **state)
 	(void)state;
 	assert_true(hostcpus_read(&h, root, &e) < 0); /* no "present": not a sysfs */
 	err_clear(&e);
-	put("devices/system/cpu/present", "0-7\n");
-	put("devices/system/cpu/online", "0-6\n");
+	tree_put("0-7\n", "devices/system/cpu/present");
+	tree_put("0-6\n", "devices/system/cpu/online");
 	assert_int_equal(hostcpus_read(&h, root, &e), 0); /* the rest is features */
 	is(&h.present, "0-7");
 	is(&h.isolated, "");
 	assert_false(h.has_nohz_full);
-	put("devices/system/cpu/isolated", "2-3\n");
-	put("devices/system/cpu/nohz_full", "(null)\n");
-	put("fs/cgroup/cpuset.cpus.isolated", "5\n");
+	tree_put("2-3\n", "devices/system/cpu/isolated");
+	tree_put("(null)\n", "devices/system/cpu/nohz_full");
+	tree_put("5\n", "fs/cgroup/cpuset.cpus.isolated");
 	assert_int_equal(hostcpus_read(&h, root, &e), 0);
 	is(&h.online, "0-6");
 	is(&h.isolated, "2-3,5");
 	is(&h.nohz_full, "");
 	assert_true(h.has_nohz_full);
-	put("fs/cgroup/unified/cpuset.cpus.isolated", "6\n");
-	put("devices/system/cpu/nohz_full", "2-6\n");
+	tree_put("6\n", "fs/cgroup/unified/cpuset.cpus.isolated");
+	tree_put("2-6\n", "devices/system/cpu/nohz_full");
 	assert_int_equal(hostcpus_read(&h, root, &e), 0);
 	is(&h.isolated, "2-3,5-6");
 	is(&h.nohz_full, "2-6");
-	put("devices/system/cpu/isolated", "2-x\n");
+	tree_put("2-x\n", "devices/system/cpu/isolated");
 	assert_int_equal(hostcpus_read(&h, root, &e), -EINVAL);
 }
 
@@ -95,10 +62,10 @@ static void places(void **state)
 	is(&l, "");
 	assert_int_equal(hostcpus_siblings(&l, root, 3, &e), 0);
 	is(&l, "3");
-	put("devices/system/node/online", "0-1\n");
-	put("devices/system/node/has_memory", "1\n");
-	put("devices/system/node/node1/cpulist", "4-7,12-15\n");
-	put("devices/system/cpu/cpu3/topology/thread_siblings_list", "3,11\n");
+	tree_put("0-1\n", "devices/system/node/online");
+	tree_put("1\n", "devices/system/node/has_memory");
+	tree_put("4-7,12-15\n", "devices/system/node/node1/cpulist");
+	tree_put("3,11\n", "devices/system/cpu/cpu3/topology/thread_siblings_list");
 	assert_int_equal(hostcpus_nodes(&l, root, &e), 0);
 	is(&l, "0-1");
 	assert_int_equal(hostcpus_memory_nodes(&l, root, &e), 0);
@@ -112,8 +79,8 @@ static void places(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(sets, make_root, remove_root),
-		cmocka_unit_test_setup_teardown(places, make_root, remove_root),
+		tree_test(sets),
+		tree_test(places),
 	};
 
 	return cmocka_run_group_tests_name("hostcpus", tests, NULL, NULL);

@@ -10,37 +10,8 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "lib/cleanup.h"
-#include "lib/file.h"
+#include "tests/unit/tree.h"
 #include "vmm/neighbours.h"
-
-static char root[48];
-
-static int make_root(void **state)
-{
-	(void)state;
-	snprintf(root, sizeof(root), "/tmp/rtkvm-neighbours.XXXXXX");
-	return mkdtemp(root) ? 0 : -1;
-}
-
-static int remove_root(void **state)
-{
-	struct err e = { 0 };
-
-	(void)state;
-	return file_remove_tree(root, &e);
-}
-
-static void put(int pid, int tid, const char *name, const char *text)
-{
-	char path[PATH_MAX];
-	struct err e = { 0 };
-
-	snprintf(path, sizeof(path), "%s/%d/task/%d", root, pid, tid);
-	assert_int_equal(file_mkdirs(path, &e), 0);
-	snprintf(path, sizeof(path), "%s/%d/task/%d/%s", root, pid, tid, name);
-	assert_int_equal(file_replace(path, text, strlen(text), &e), 0);
-}
 
 static void thread(int pid, int tid, const char *name, int cpu, const char *schedstat)
 {
@@ -49,8 +20,8 @@ static void thread(int pid, int tid, const char *name, int cpu, const char *sche
 
 	for (int field = 4; field <= 41; field++)
 		n += snprintf(text + n, sizeof(text) - n, " %d", field == 39 ? cpu : 0);
-	put(pid, tid, "stat", text);
-	put(pid, tid, "schedstat", schedstat);
+	tree_put(text, "%d/task/%d/stat", pid, tid);
+	tree_put(schedstat, "%d/task/%d/schedstat", pid, tid);
 }
 
 static void tells_who_ran(void **state)
@@ -68,7 +39,7 @@ static void tells_who_ran(void **state)
 	thread(300, 300, "sh) (x", 1, "500 0 5\n");
 	thread(300, 301, "moved", 1, "500 0 5\n");
 	thread(400, 400, "reused", 3, "900 0 90\n");
-	put(500, 500, "stat", "garbage");
+	tree_put("garbage", "500/task/500/stat");
 	assert_int_equal(neighbours_read(&before, root, &e), 0);
 	assert_int_equal(before.n, 5);
 	thread(20, 20, "ksoftirqd/3", 3, "1700 5 12\n");
@@ -104,7 +75,7 @@ static void tells_who_ran(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(tells_who_ran, make_root, remove_root),
+		tree_test(tells_who_ran),
 	};
 
 	return cmocka_run_group_tests_name("neighbours", tests, NULL, NULL);

@@ -14,8 +14,8 @@
 #include <cmocka.h>
 
 #include "lib/cleanup.h"
-#include "lib/file.h"
 #include "lib/threads.h"
+#include "tests/unit/tree.h"
 #include "vmm/partition.h"
 
 static void names(void **state)
@@ -39,23 +39,16 @@ static void names(void **state)
 	assert_false(partition_name_ok(longest));
 }
 
-static char root[48];
-
 static void make(const char *name, const char *owner, bool populated)
 {
-	char path[PATH_MAX], events[PATH_MAX];
-	struct err e = { 0 };
+	char path[PATH_MAX];
 
 	snprintf(path, sizeof(path), "%s/%s", root, name);
 	assert_int_equal(mkdir(path, 0755), 0);
-	if (owner && setxattr(path, "trusted.rtkvm.owner", owner, strlen(owner), 0)) {
-		file_remove_tree(root, &e);
+	if (owner && setxattr(path, "trusted.rtkvm.owner", owner, strlen(owner), 0))
 		skip(); /* not root, or a file system without such attributes */
-	}
-	if (!populated)
-		return;
-	snprintf(events, sizeof(events), "%s/%s/cgroup.events", root, name);
-	assert_int_equal(file_replace(events, "populated 1\nfrozen 0\n", 21, &e), 0);
+	if (populated)
+		tree_put("populated 1\nfrozen 0\n", "%s/cgroup.events", name);
 }
 
 static bool there(const char *name)
@@ -73,10 +66,8 @@ static void recovers(void **state)
 	struct err e = { 0 };
 
 	(void)state;
-	snprintf(root, sizeof(root), "/tmp/rtkvm-partition.XXXXXX");
-	assert_non_null(mkdtemp(root));
+	tree_put("cpuset\n", "cgroup.subtree_control");
 	snprintf(path, sizeof(path), "%s/cgroup.subtree_control", root);
-	assert_int_equal(file_replace(path, "cpuset\n", 7, &e), 0);
 	snprintf(alive, sizeof(alive), "%d %ju 0", getpid(), (uintmax_t)process_start(getpid()));
 	make("dead", "999999999 5 1", false);
 	make("alive", alive, false);
@@ -92,14 +83,13 @@ static void recovers(void **state)
 	/* it had turned the controller on, and nobody else uses it */
 	assert_memory_equal(file_read_line(path, line, sizeof(line)), "-cpuset", 7);
 	assert_int_equal(partition_recover(root, &e), 0);
-	assert_int_equal(file_remove_tree(root, &e), 0);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names),
-		cmocka_unit_test(recovers),
+		tree_test(recovers),
 	};
 
 	return cmocka_run_group_tests_name("partition", tests, NULL, NULL);
