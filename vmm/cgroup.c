@@ -78,18 +78,24 @@ static int64_t limit_of(const char *dir, const char *name)
 	return isdigit((unsigned char)line[0]) && !*end ? value : -1;
 }
 
-/* Page cache, which the kernel takes back before it refuses memory: "file N" of memory.stat */
+/* Page cache, which the kernel takes back before it refuses memory; tmpfs is not among it */
 static int64_t cache_of(const char *dir)
 {
+	static const char *const names[] = { "\nactive_file ", "\ninactive_file " };
 	char path[PATH_MAX], text[8192];
 	struct err ignored = { 0 };
-	const char *at;
+	int64_t bytes = 0;
 
 	if (!file_path(path, sizeof(path), "%s/memory.stat", dir) ||
 	    file_read(path, text, sizeof(text), &ignored) < 0)
 		return 0;
-	at = strstr(text, "\nfile ");
-	return at ? strtoll(at + strlen("\nfile "), NULL, 10) : 0;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		const char *at = strstr(text, names[i]);
+
+		if (at)
+			bytes += strtoll(at + strlen(names[i]), NULL, 10);
+	}
+	return bytes;
 }
 
 static int check_one(const char *dir, const char *kind, uint64_t bytes, struct err *e)

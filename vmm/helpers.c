@@ -40,23 +40,41 @@ static void add(struct helpers *h, pid_t tid, const char *name)
 	h->n++;
 }
 
+static void look_at(struct helpers *h, pid_t pid, pid_t self)
+{
+	char name[48], path[32];
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+	if (helper_is_ours(file_read_line(path, name, sizeof(name)), self))
+		add(h, pid, name);
+}
+
 /*
  * They are younger than we are: between our number and the last one given out (loadavg's fifth
- * field) lie few, where a walk over /proc is milliseconds. Behind a wrap of the numbers all count.
+ * field) lie few, where a walk over /proc is milliseconds. Behind a wrap of the numbers, or when
+ * many were given out, it is the walk.
  */
-static void find_kernel_threads(struct helpers *h, pid_t self)
+static int find_kernel_threads(struct helpers *h, pid_t self, struct err *e)
 {
-	enum { NEAR = 4096 };
-	char line[128], name[48], path[32];
+	enum { NEAR = 1024 };
+	char line[128];
 	const char *at = strrchr(file_read_line("/proc/loadavg", line, sizeof(line)), ' ');
-	pid_t last = at ? atoi(at) : self;
-	pid_t first = last >= self && last - self < NEAR ? self : 1;
+	_cleanup_closedir_ DIR *dir = NULL;
+	pid_t last = at ? atoi(at) : 0;
+	struct dirent *d;
 
-	for (pid_t pid = first; pid <= last && last; pid++) {
-		snprintf(path, sizeof(path), "/proc/%d/comm", pid);
-		if (helper_is_ours(file_read_line(path, name, sizeof(name)), self))
-			add(h, pid, name);
+	if (last >= self && last - self < NEAR) {
+		for (pid_t pid = self; pid <= last; pid++)
+			look_at(h, pid, self);
+		return 0;
 	}
+	dir = opendir("/proc");
+	if (!dir)
+		return err_sys(e, "looking for KVM's threads failed");
+	while ((d = readdir(dir)))
+		if (isdigit((unsigned char)d->d_name[0]))
+			look_at(h, atoi(d->d_name), self);
+	return 0;
 }
 
 static bool has(const pid_t *list, size_t n, pid_t tid)
@@ -84,8 +102,7 @@ int helpers_find(struct helpers *h, const pid_t *ordinary, size_t n, struct err 
 		snprintf(path, sizeof(path), "/proc/self/task/%s/comm", d->d_name);
 		add(h, tid, file_read_line(path, name, sizeof(name)));
 	}
-	find_kernel_threads(h, getpid());
-	return 0;
+	return find_kernel_threads(h, getpid(), e);
 }
 
 static int settle(struct helper *h, const struct cpulist *housekeeping,

@@ -46,7 +46,7 @@ static uint64_t huge_bytes(const char *dir, uint64_t page_bytes)
 /* What the node can give without swapping: "Node 0 MemFree:  123 kB", and its page cache */
 static uint64_t small_bytes(const char *dir)
 {
-	static const char *const names[] = { " MemFree:", " FilePages:" };
+	static const char *const names[] = { " MemFree:", " Active(file):", " Inactive(file):" };
 	char path[PATH_MAX], text[4096];
 	struct err ignored = { 0 };
 	uint64_t bytes = 0;

@@ -68,7 +68,7 @@ static int choose(struct run *r, const struct hostcpus *host, struct err *e)
 
 static int check_placement(struct run *r, struct err *e)
 {
-	struct cpulist allowed, cpus;
+	struct cpulist allowed, cpus, own;
 	struct place_opts p = {
 		.map = &r->opts.map,
 		.housekeeping = r->opts.housekeeping_given ? &r->opts.housekeeping : NULL,
@@ -91,6 +91,10 @@ static int check_placement(struct run *r, struct err *e)
 		ret = place_check(&host, &p, &r->housekeeping, e);
 	if (ret < 0)
 		return ret;
+	/* memory near the vCPUs that have a CPU of their own; the guest's housekeeping can wait */
+	own = cpulist_and(&cpus, &host.isolated);
+	if (!cpulist_empty(&own))
+		cpus = own;
 	return nodes_of(&r->opts.mem.nodes, "/sys", &cpus, e);
 }
 

@@ -60,7 +60,8 @@ static void limits(void **state)
 	tree_put("104857600\n", "a/b/memory.current");
 	tree_put("314572800\n", "a/memory.max"); /* 300 MiB, 200 used, 50 of them cache */
 	tree_put("209715200\n", "a/memory.current");
-	tree_put("anon 157286400\nfile 52428800\nkernel 0\n", "a/memory.stat");
+	tree_put("anon 157286400\nfile 152428800\ninactive_file 32428800\nactive_file 20000000\n",
+		 "a/memory.stat");
 	assert_int_equal(cgroup_check_memory(&g, 150 * MIB, 4096, &e), 0);
 	assert_int_equal(cgroup_check_memory(&g, 151 * MIB, 4096, &e), -ENOMEM);
 	assert_non_null(strstr(e.text, "/a/memory.max leaves 150 of 300 MiB"));

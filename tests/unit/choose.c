@@ -62,8 +62,9 @@ static void lay_out(const struct row *r)
 		snprintf(text, sizeof(text), "%u\n", r->huge[n]);
 		tree_put(text,
 			 "devices/system/node/node%d/hugepages/hugepages-2048kB/free_hugepages", n);
-		tree_put("Node 0 MemFree:  900000 kB\nNode 0 FilePages: 200000 kB\n",
-			 "devices/system/node/node%d/meminfo", n);
+		tree_put(
+			"Node 0 MemFree:  900000 kB\nNode 0 Active(file): 150000 kB\nNode 0 Inactive(file): 50000 kB\n",
+			"devices/system/node/node%d/meminfo", n);
 	}
 }
 
