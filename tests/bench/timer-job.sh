@@ -3,18 +3,24 @@
 # timer-job ROUNDS - in the lab: the payloads timer and exits under both VMMs in turn; a file a run
 set -u
 cd "$RTKVM_RESULTS" || exit 2
+bad=0
 # as the tuned profiles do: a payload that spins would be taken off its CPU for 50 ms every second
 echo -1 >/proc/sys/kernel/sched_rt_runtime_us
 for round in $(seq "$1"); do
 	for payload in timer exits; do
 		for vmm in rtkvm qemu; do
-			rtkvm bench $payload --vmm $vmm --cpu 2 --duration 10s --json >result || exit 1
-			{
-				echo "{\"round\":$round,\"result\":"
-				cat result
-				echo "}"
-			} >"$round-$payload-$vmm.json"
+			if rtkvm bench $payload --vmm $vmm --cpu 2 --duration 10s --json >result; then
+				{
+					echo "{\"round\":$round,\"result\":"
+					cat result
+					echo "}"
+				} >"$round-$payload-$vmm.json"
+			else
+				echo "round $round, $payload under $vmm: failed"
+				bad=1
+			fi
 		done
 	done
 done
 rm result
+exit $bad
