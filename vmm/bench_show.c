@@ -2,9 +2,11 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/cleanup.h"
+#include "lib/file.h"
 #include "lib/json.h"
 #include "results/record.h"
 #include "vmm/bench.h"
@@ -122,6 +124,16 @@ static void copy(json_object *to, const char *key, json_object *from, const char
 	json_object_object_add(to, key, json_object_get(json_at(from, path)));
 }
 
+/* The kernel's limit on real-time tasks takes a vCPU that spins off its CPU; INT64_MIN: unknown. */
+static int64_t rt_runtime_us(void)
+{
+	char text[32];
+	const char *line =
+		file_read_line("/proc/sys/kernel/sched_rt_runtime_us", text, sizeof(text));
+
+	return line[0] ? strtoll(line, NULL, 10) : INT64_MIN;
+}
+
 /* What the kernel said of the vCPU's thread, and what the VMM cost while the payload measured. */
 static void add_inforce(json_object *o, const struct bench *b)
 {
@@ -129,6 +141,8 @@ static void add_inforce(json_object *o, const struct bench *b)
 
 	copy(o, "policy", placed, "policy");
 	copy(o, "priority", placed, "priority");
+	if (rt_runtime_us() != INT64_MIN)
+		json_set_int(o, "sched_rt_runtime_us", rt_runtime_us());
 	copy(o, "tsc_is_host", b->vm.ended, "tsc_is_host");
 	copy(o, "userspace_exits", ended, "window.userspace_exits");
 	copy(o, "page_faults", ended, "window.page_faults");
@@ -239,6 +253,11 @@ void bench_print(const struct bench *b)
 	printf("conditions: %s (%s)\n", name, why);
 	printf("%s under %s on CPU %d, TSC %.3f MHz\n", bench_payload_name(b->opts.payload),
 	       bench_vmm_name(b->opts.vmm), b->opts.cpu, b->tsc_khz / 1e3);
+	if (b->opts.fifo && rt_runtime_us() >= 0)
+		printf("note: sched_rt_runtime_us is %" PRId64
+		       ": the host stops a vCPU that spins longer than that in a period; -1 "
+		       "lifts this\n",
+		       rt_runtime_us());
 	if (b->opts.payload == BENCH_GAP)
 		print_gap(b);
 	else if (b->opts.payload == BENCH_TIMER)

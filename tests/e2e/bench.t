@@ -98,11 +98,31 @@ if command -v qemu-system-x86_64 >/dev/null; then
 	chmod +x "$T/qemu-system-x86_64"
 	fails 2 '^rtkvm bench: qemu: no luck$' "QEMU that fails" env PATH="$T:$PATH" \
 		"$RTKVM" bench gap --vmm qemu --cpu 0 --allow-shared
+	while IFS=: read -r told why; do
+		printf '#!/bin/sh\nexit %d\n' $((told * 2 + 1)) >"$T/qemu-system-x86_64"
+		fails 2 "$why" "a payload that ends with $told" env PATH="$T:$PATH" \
+			"$RTKVM" bench timer --vmm qemu --cpu 0 --allow-shared
+	done <<-END
+		64:the payload refused its command line
+		65:CPUID shows no TSC-deadline timer
+		66:CPUID shows no x2APIC
+		67:ended with code 135
+	END
+	# a payload may send anything
+	cat >"$T/qemu-system-x86_64" <<-'END'
+		#!/bin/sh
+		for word; do case $word in file,id=data,path=*) data=${word#*path=} ;; esac; done
+		head -c 100000 /dev/urandom >"$data"
+		exit 1
+	END
+	fails 2 'data stream is damaged' "a payload that sends noise" env PATH="$T:$PATH" \
+		"$RTKVM" bench timer --vmm qemu --cpu 0 --allow-shared --out "$T/noise"
+	ok "and leaves no run directory" test ! -e "$T/noise"
 	printf '#!/bin/sh\nexit 0\n' >"$T/qemu-system-x86_64"
 	fails 2 'ended with code 0 and without a word' "QEMU that says nothing" env PATH="$T:$PATH" \
 		"$RTKVM" bench gap --vmm qemu --cpu 0 --allow-shared
 else
-	skip 7 "no qemu-system-x86_64"
+	skip 13 "no qemu-system-x86_64"
 fi
 
 # --- the run directory
