@@ -119,6 +119,7 @@ static int add_vcpus(json_object *o, const struct vm *vm, struct err *e)
 
 		json_object_array_add(all, one);
 		json_set_int(one, "index", i);
+		events_boost(one, &vm->vcpus[i]);
 		ret = add_thread(one, vm->vcpus[i].tid, e);
 	}
 	return ret;

@@ -48,6 +48,12 @@ static void set_known(json_object *o, const char *key, int64_t value)
 	json_object_object_add(o, key, value < 0 ? NULL : json_object_new_int64(value));
 }
 
+void events_boost(json_object *o, const struct vcpu *v)
+{
+	set_known(o, "uclamp_min", v->placed.uclamp_min);
+	json_set_bool(o, "core_cookie", v->placed.core_cookie);
+}
+
 static json_object *placed_json(const struct vcpu *v)
 {
 	json_object *o = json_object_new_object();
@@ -57,26 +63,27 @@ static json_object *placed_json(const struct vcpu *v)
 	json_set_int(o, "cpu", v->placed.cpu);
 	json_set_str(o, "policy", v->placed.policy == SCHED_FIFO ? "fifo" : "other");
 	json_set_int(o, "priority", v->placed.priority);
-	set_known(o, "uclamp_min", v->placed.uclamp_min);
-	json_set_bool(o, "core_cookie", v->placed.core_cookie);
+	events_boost(o, v);
 	return o;
 }
 
-/* Where the kernel's own threads for this VM may run. */
+/* Where the kernel's own threads for this VM may run now; one that has ended is left out. */
 static json_object *helpers_json(const struct helpers *h)
 {
 	json_object *list = json_object_new_array();
 
 	for (size_t i = 0; i < h->n; i++) {
+		struct err gone = { 0 };
+		struct cpulist now;
 		json_object *o;
 		char cpus[256];
 
-		if (!h->at[i].tid)
+		if (!h->at[i].tid || cpulist_affinity(&now, h->at[i].tid, &gone) < 0)
 			continue;
 		o = json_object_new_object();
 		json_set_int(o, "tid", h->at[i].tid);
 		json_set_str(o, "name", h->at[i].name);
-		json_set_str(o, "cpus", cpulist_format(&h->at[i].cpus, cpus, sizeof(cpus)));
+		json_set_str(o, "cpus", cpulist_format(&now, cpus, sizeof(cpus)));
 		json_object_array_add(list, o);
 	}
 	return list;
@@ -167,6 +174,9 @@ void events_machine(json_object *o, const struct vm *vm)
 	json_set_bool(o, "tsc_is_host", vm->tsc_is_host);
 	json_set_bool(o, "invtsc", vm->invtsc);
 	json_set_str(o, "irqchip", vm->opts.irqchip_full ? "full" : "split");
+	if (vm->opts.partition)
+		json_set_str(o, "cpuset_partition", vm->opts.partition->dir);
+	json_object_object_add(o, "helpers", helpers_json(&vm->helpers));
 	json_object_object_add(o, "no_exit", no_exit_json(vm));
 	json_object_object_add(o, "memory", memory_json(&vm->mem));
 }

@@ -22,6 +22,9 @@ struct events {
 /* events_machine - what was read back of TSC, interrupt chip, memory and idle exits, into o */
 void events_machine(json_object *o, const struct vm *vm);
 
+/* events_boost - utilization clamp and core scheduling cookie of a vCPU thread, into o */
+void events_boost(json_object *o, const struct vcpu *v);
+
 /* events_started - the vCPUs are placed and about to run; why: of --placement auto, else "" */
 int events_started(struct events *ev, const struct vm *vm, const char *why, struct err *e);
 

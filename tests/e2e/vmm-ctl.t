@@ -79,6 +79,8 @@ is "$(jq -c '.vcpus[0]|[.index,.name,.cpus,.policy,.priority]' <<<"$status")" \
 	'[0,"vcpu0","0","fifo",1]' "a vCPU's placement, read back"
 is "$(jq -r '.threads[].name' <<<"$status" | grep -cx rtkvm)" 1 "other threads are named"
 is "$(jq -c '[.memory.bytes,.irqchip,.pid]' <<<"$status")" "[33554432,\"split\",$pid]" "the machine"
+is "$(jq -c '[(.helpers|type),.vcpus[0].core_cookie]' <<<"$status")" '["array",false]' \
+	"KVM's own threads and the core scheduling cookie"
 like "$(ctl status)" 'running, process [0-9]+' "as text"
 tid=$(ctl tids)
 is "$(cat "/proc/$pid/task/$tid/comm")" vcpu0 "tids are thread ids"
