@@ -16,13 +16,24 @@
 
 #define PREFIX "rtkvm-"
 
-/* Everything here is root's: where that is the reason, say so instead of leaving EACCES alone. */
+const char *tfs_remedy(int code)
+{
+	char lockdown[64];
+
+	file_read_line("/sys/kernel/security/lockdown", lockdown, sizeof(lockdown));
+	if (strstr(lockdown, "[confidentiality]")) /* then with whatever code: EPERM, EINVAL */
+		return "; the kernel is under lockdown, which forbids tracing; boot it without "
+		       "lockdown=confidentiality";
+	if (code != -EPERM && code != -EACCES)
+		return "";
+	return geteuid() ? "; run as root" : "; this root lacks the right to (CAP_SYS_ADMIN)";
+}
+
 static int denied(struct err *e, const char *what)
 {
 	int code = -errno;
 
-	return err_set(e, code, "%s failed: %s%s", what, strerror(-code),
-		       code == -EPERM || code == -EACCES ? "; run as root" : "");
+	return err_set(e, code, "%s failed: %s%s", what, strerror(-code), tfs_remedy(code));
 }
 
 /* A mount that is attached to no directory: paths lead through /proc/self/fd, nobody sees it. */
@@ -271,7 +282,7 @@ int tfs_write(const struct tfs *t, const char *file, const char *text, struct er
 	if (!ret)
 		return 0;
 	why = why_refused(t, &log);
-	return err_set(e, ret, "%s%s%s", first.text, *why ? ": " : "", why);
+	return err_set(e, ret, "%s%s%s%s", first.text, *why ? ": " : "", why, tfs_remedy(ret));
 }
 
 static int new_tep(struct tfs *t, struct err *e)

@@ -35,6 +35,12 @@ struct tfs {
 		.mount = -1, .lock = -1, \
 	}
 
+/*
+ * tfs_remedy - what to do where tracefs refused with code: "; run as root", "; the kernel is under
+ * lockdown...", or ""; to end a sentence with
+ */
+const char *tfs_remedy(int code);
+
 /* tfs_create - sweep, then make rtkvm-PID-PURPOSE, tracing off, no event enabled; needs root */
 int tfs_create(struct tfs *t, const char *purpose, struct err *e);
 
