@@ -11,6 +11,7 @@
 #include "lib/cleanup.h"
 #include "lib/file.h"
 #include "lib/knob.h"
+#include "lib/tracefs.h"
 
 #define RT_RUNTIME "/proc/sys/kernel/sched_rt_runtime_us"
 #define RT_PERIOD  "/proc/sys/kernel/sched_rt_period_us"
@@ -18,10 +19,16 @@
 /* CPUs that the soft and hard lockup detectors look after (Documentation/admin-guide/sysctl/kernel) */
 #define WATCHDOG_CPUS "/proc/sys/kernel/watchdog_cpumask"
 
+/*
+ * A dead run's instance first: its tracer may still run with the settings that are put back. Where
+ * tracefs cannot be had none of ours can be there.
+ */
 int altered_recover(struct err *e)
 {
 	_cleanup_close_ int root = knob_root("/", e);
+	struct err no_tracefs = { 0 };
 
+	tfs_sweep(&no_tracefs);
 	return root < 0 ? root : knobs_recover(root, ALTERED_DIR, e);
 }
 

@@ -164,15 +164,36 @@ static void *keeper(void *arg)
 	struct detector *d = arg;
 
 	while (!atomic_load(&d->keeper_ends)) {
-		extend(d);
+		uint64_t alive_ns = atomic_load(&d->alive_ns);
+
+		if (clock_now_ns() - alive_ns > DETECTOR_PATIENCE_S * NSEC_PER_SEC)
+			atomic_store(&d->held_up, 1);
+		else
+			extend(d);
 		nap(KEEP_NS);
 	}
 	return NULL;
 }
 
+void detector_alive(struct detector *d)
+{
+	atomic_store(&d->alive_ns, clock_now_ns());
+}
+
+const char *detector_why_ended(const struct detector *d)
+{
+	if (atomic_load(&d->held_up))
+		return "the supervisor was held up for 30 s, by the disk or by something that "
+		       "needs a watched CPU";
+	return "no ordinary thread got to run on the housekeeping CPUs for 5 s";
+}
+
 static int make_keeper(struct detector *d, struct err *e)
 {
-	int ret = start_thread(&d->keeper, keeper, d);
+	int ret;
+
+	detector_alive(d);
+	ret = start_thread(&d->keeper, keeper, d);
 
 	if (ret)
 		return err_set(e, -ret, "starting the detectors' keeper failed: %s", strerror(ret));

@@ -5,8 +5,9 @@
  * A thread for each watched CPU, pinned to it, SCHED_FIFO, policy and CPU read back from the
  * kernel. They all begin at one TSC instant. A keeper, an ordinary thread on the housekeeping CPUs,
  * extends their lease; a thread whose lease is not extended for DETECTOR_LEASE_S stops by itself,
- * so that a machine cannot be starved by its detector. The supervisor is no such witness: it may
- * wait for a slow disk on a machine that is well.
+ * so that a machine cannot be starved by its detector. The supervisor may be held up longer, by a
+ * slow disk on a machine that is well; but not for DETECTOR_PATIENCE_S: it may also wait in the
+ * kernel for a thread that needs a watched CPU, and only the end of the watch lets that one run.
  */
 #ifndef RTKVM_HWLAT_DETECTOR_H
 #define RTKVM_HWLAT_DETECTOR_H
@@ -20,7 +21,7 @@
 #include "lib/cpulist.h"
 #include "lib/err.h"
 
-enum { DETECTOR_LEASE_S = 5 };
+enum { DETECTOR_LEASE_S = 5, DETECTOR_PATIENCE_S = 30 };
 
 enum detector_state {
 	DETECTOR_NONE, /* no thread */
@@ -53,6 +54,8 @@ struct detector {
 	pthread_t keeper;
 	bool keeping; /* there is a keeper to join */
 	_Atomic int keeper_ends;
+	_Atomic uint64_t alive_ns; /* the supervisor's last sign of life, CLOCK_MONOTONIC */
+	_Atomic int held_up; /* it was patience that ended */
 };
 
 /*
@@ -64,6 +67,12 @@ int detector_prepare(struct detector *d, const struct plan *plan, const struct h
 
 /* detector_start - begin on all CPUs at one instant, some milliseconds from now; returns it */
 uint64_t detector_start(struct detector *d);
+
+/* detector_alive - the supervisor's sign of life, several times a second */
+void detector_alive(struct detector *d);
+
+/* detector_why_ended - a clause for the report: why threads stopped by themselves */
+const char *detector_why_ended(const struct detector *d);
 
 /* detector_ended - the CPU of a thread that stopped by itself, -1 when all run */
 int detector_ended(const struct detector *d);

@@ -78,6 +78,7 @@ static int choose_events(struct ktracer *k, struct err *e)
 static int check_tracer(const char *name, struct err *e)
 {
 	_cleanup_free_ char *text = NULL;
+	struct err why = { 0 };
 	char *save;
 	ssize_t n;
 
@@ -85,9 +86,9 @@ static int check_tracer(const char *name, struct err *e)
 		return err_set(e, -ENOENT,
 			       "--detector %s: tracefs is not mounted; mount -t tracefs tracefs %s",
 			       name, TRACEFS);
-	n = file_load(TRACEFS "/available_tracers", 4096, &text, e);
+	n = file_load(TRACEFS "/available_tracers", 4096, &text, &why);
 	if (n < 0)
-		return n;
+		return err_set(e, n, "%s%s", why.text, tfs_remedy(n));
 	for (char *w = strtok_r(text, " \n", &save); w; w = strtok_r(NULL, " \n", &save))
 		if (!strcmp(w, name))
 			return 0;

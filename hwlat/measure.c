@@ -219,6 +219,7 @@ static int watch(struct measure *s, struct err *e)
 		if (wake > end)
 			wake = end;
 		clock_sleep_until(wake);
+		detector_alive(&s->detector);
 		if (stop_requested()) {
 			s->interrupted = true;
 			snprintf(s->why_ended, sizeof(s->why_ended), "interrupted");
@@ -227,10 +228,8 @@ static int watch(struct measure *s, struct err *e)
 		before = clock_now_ns();
 		cpu = detector_ended(&s->detector);
 		if (cpu >= 0) {
-			snprintf(s->why_ended, sizeof(s->why_ended),
-				 "CPU %d stopped watching: no ordinary thread got to run on the "
-				 "housekeeping CPUs for %d s",
-				 cpu, DETECTOR_LEASE_S);
+			snprintf(s->why_ended, sizeof(s->why_ended), "CPU %d stopped watching: %s",
+				 cpu, detector_why_ended(&s->detector));
 			break;
 		}
 		ret = step(s, false, e);
@@ -300,14 +299,18 @@ static void print_plan(const struct measure *s, const char *what)
 {
 	char list[512];
 
-	printf("%s: CPU %s with %s, threshold %ju ns, %.1f %% of %.3f s, SCHED_FIFO %d\n", what,
+	printf("%s: CPU %s with %s, threshold %ju ns, %.1f %% of %.3f s", what,
 	       cpulist_format(&s->plan.watched, list, sizeof(list)),
 	       hwlat_detector_name(s->o->detector), (uintmax_t)s->o->threshold_ns,
-	       100.0 * s->o->width_ns / s->o->window_ns, s->o->duration_ns / 1e9, s->o->priority);
+	       100.0 * s->o->width_ns / s->o->window_ns, s->o->duration_ns / 1e9);
+	if (kernel(s))
+		printf("\n");
+	else
+		printf(", SCHED_FIFO %d\n", s->o->priority);
 	printf("supervisor: CPU %s\n", cpulist_format(&s->plan.housekeeping, list, sizeof(list)));
 	printf("clock: TSC at %.6f MHz (%s)%s\n", s->tsc.hz / 1e6, tsc_source_name(s->tsc.source),
 	       s->tsc.invariant ? ", invariant" : ", not known to be invariant");
-	if (s->o->evidence != HWLAT_EVIDENCE_COUNTERS)
+	if (s->o->evidence != HWLAT_EVIDENCE_COUNTERS && !kernel(s))
 		printf("events: %s\n", hwtrace_events());
 }
 

@@ -28,6 +28,7 @@ static void set_asked(struct measure *s)
 	json_set_int(o, "window_ns", s->o->window_ns);
 	json_set_int(o, "width_ns", s->o->width_ns);
 	json_set_int(o, "priority", s->o->priority);
+	json_set_bool(o, "smoke", s->o->smoke); /* reports judge as we did */
 }
 
 static json_object *altered_json(const struct measure *s)

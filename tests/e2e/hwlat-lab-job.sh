@@ -73,9 +73,10 @@ nmis() {
 		>"$RTKVM_RESULTS/nmi.truth"
 }
 
-# The kernel's tracer at hwlatdetect's default watches the same stops, on the CPUs that are free.
+# The kernel's tracer at hwlatdetect's default watches the same stops, on the CPUs that are free: its
+# thread moves about, and would wait for ever for a CPU of ours.
 recall() {
-	hwlatdetect --duration "${PEER_S:-10}" --threshold 1000 >"$RTKVM_RESULTS/peer.txt" 2>&1 &
+	hwlatdetect --cpu-list 0-1 --duration "${PEER_S:-10}" --threshold 1000 >"$RTKVM_RESULTS/peer.txt" 2>&1 &
 	peer=$!
 	outside recall 2-3
 	wait $peer
@@ -157,7 +158,8 @@ guest() {
 		>/tmp/initrd
 	job="/opt/hwlat/ld-linux-x86-64.so.2 --library-path /opt/hwlat /opt/hwlat/rtkvm hwlat --guest \
 --cpus 1 --duration $((10 + count * 16 / 100))s --threshold 1ms --step 20us --rt-limit lift \
---allow-unstable-tsc --hardlimit 10s --watch --out /tmp/h; cp /tmp/h/*.json* /tmp/h/*.txt /out"
+--allow-unstable-tsc --hardlimit 10s --out /tmp/h; grep -E 'latency_ns.:[0-9]{8}' /tmp/h/spikes.jsonl >/out/spikes.jsonl"
+	# only samples of 10 ms and more come back: each byte is an exit of the guest
 	rtkvm run --kernel "$top/build/guests/debian-rt/vmlinuz" --initrd /tmp/initrd --memory 384M \
 		--cpus 2-3 --timeout 5m --console guest.con --data guest.data --append "console=ttyS0 \
 quiet panic=-1 isolcpus=managed_irq,domain,1 nohz_full=1 rcu_nocbs=1 irqaffinity=0 nosoftlockup \
@@ -177,6 +179,15 @@ rtkvm.exec=\"$job\"" 2>guest.err &
 	cd / || exit 2
 }
 
+# The same stops seen by a guest without an OS, on the other isolated CPU.
+gap() {
+	rtkvm bench gap --cpu 3 --duration "${PEER_S:-10}s" --threshold 10ms --json \
+		>"$RTKVM_RESULTS/gap.json" 2>"$RTKVM_RESULTS/gap.err" &
+	bench=$!
+	outside gap 2
+	wait $bench || cat "$RTKVM_RESULTS/gap.err"
+}
+
 for part in "$@"; do
 	case $part in
 	recall) recall ;;
@@ -184,6 +195,7 @@ for part in "$@"; do
 	nmi) nmis ;;
 	hog) hogs ;;
 	irq) storm ;;
+	gap) gap ;;
 	machine) machine ;;
 	guest) guest ;;
 	esac

@@ -6,6 +6,7 @@
 #	nmi	COUNT NMIs
 #	hog	COUNT times a FIFO thread
 #	irq	COUNT long interrupts of a key; wants KERNEL=generic, on PREEMPT_RT they are threads
+#	gap	COUNT stops of the whole machine, rtkvm bench gap beside
 #	guest	COUNT times a thread of the lab's host takes a vCPU; wants build/guests/debian-rt
 #	machine	the kernel's tracers, and machines that are not as they should be
 # NICE: the emulator's nice value.
@@ -22,8 +23,8 @@ signs=$(realpath "$signs")
 mkfifo "$fifo" || exit 2
 trap 'kill "$lab" 2>/dev/null; rm -f "$fifo"' EXIT
 
-# about as long as the stops take: 110 ms and 150 ms between them on average
-env_of="THRESHOLD=${THRESHOLD:-1ms} STEP=${STEP:-20us} PEER_S=$((5 + count * 27 / 100))"
+# a little longer than the stops take: 110 ms and 150 ms between them on average, 10 s to start
+env_of="THRESHOLD=${THRESHOLD:-1ms} STEP=${STEP:-20us} PEER_S=$((10 + count * 27 / 100))"
 "$rtkvm" lab run --flavour fast --kernel "${KERNEL:-rt}" --cpus 4 --memory 2G --share "$PWD" --share "$signs" \
 	--cmdline 'quiet isolcpus=managed_irq,domain,2-3 nohz_full=2-3 rcu_nocbs=2-3 apic_extnmi=all log_buf_len=4M' \
 	--pid-file "$out/pid" --monitor "$out/monitor" --results "$out" --timeout 30m -- \
@@ -70,6 +71,10 @@ while IFS= read -r line; do
 	"READY recall"*)
 		chrt -f 20 perl tests/e2e/hwlat-stops.pl "$(cat "$out/pid")" "$count" 20 200 150 \
 			"$(vcpu_thread 2)" "$(vcpu_thread 3)" >"$out/recall.truth"
+		;;
+	"READY gap"*)
+		chrt -f 20 perl tests/e2e/hwlat-stops.pl "$(cat "$out/pid")" "$count" 20 200 150 \
+			"$(vcpu_thread 2)" "$(vcpu_thread 3)" >"$out/gap.truth"
 		;;
 	"READY vcpu"*)
 		tid=$(vcpu_thread 3)

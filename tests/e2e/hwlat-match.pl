@@ -109,7 +109,8 @@ for my $t (@stops) {
 		push @ours, $own;
 		$kinds{$g->{name}}++;
 		$groups{$g->{group}} = 1;
-		$offset = $g->{end} - $t->[3] if $other_clock && $off == 0; # clocks drift
+		# clocks drift; only an end that is known well tells by how much
+		$offset = $g->{end} - $t->[3] if $other_clock && $off == 0 && $t->[3] - $t->[2] < 1e6;
 		if (abs($off) > $allowed) {
 			printf STDERR "stop %d of %.3f ms is %.3f ms off on CPU %d; its thread waited %.3f ms for a "
 				. "CPU, its kernel then worked %.3f ms\n", $number, $least / 1e6, $off / 1e6, $cpu,
