@@ -110,6 +110,13 @@ static int take_result(struct bench *b, struct err *e)
 	return ret < 0 ? ret : check_rows(b, e);
 }
 
+static void take_moment(struct bench_moment *m)
+{
+	m->mono_ns = clock_now_ns();
+	m->tsc = __builtin_ia32_rdtsc();
+	m->wall_ns = clock_wall_ns();
+}
+
 static int measure(struct bench *b, struct err *e)
 {
 	char append[APPEND_BYTES];
@@ -121,22 +128,38 @@ static int measure(struct bench *b, struct err *e)
 		return ret;
 	b->no_hypercall = file_exists("/sys/module/kvm_pvm"); /* patches it without end */
 	write_append(b, append);
-	b->start_wall_ns = clock_wall_ns();
-	b->start_mono_ns = clock_now_ns();
+	take_moment(&b->span.start);
 	ret = bench_vm_run(&b->vm, &b->opts, append, e);
+	take_moment(&b->span.end);
 	return ret < 0 ? ret : take_result(b, e);
 }
 
-static int show(const struct bench *b, struct err *e)
+static void show(const struct bench *b)
 {
-	json_object *o = b->opts.json ? bench_json(b) : NULL;
-	int ret = b->opts.out ? bench_save(b, e) : 0;
+	json_object *o;
 
-	if (ret >= 0 && o)
-		printf("%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY));
-	else if (ret >= 0)
+	if (!b->opts.json) {
 		bench_print(b);
+		return;
+	}
+	o = bench_json(b);
+	printf("%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY));
 	json_object_put(o);
+}
+
+/* A directory that cannot be had is known before it measures; one without a result is not kept. */
+static int measure_and_save(struct bench *b, struct err *e)
+{
+	int ret = run_create(&b->run, b->opts.out, bench_payload_name(b->opts.payload), e);
+
+	if (ret < 0)
+		return ret;
+	ret = measure(b, e);
+	if (ret < 0)
+		file_remove_tree(b->run.dir, e);
+	else
+		ret = bench_save(b, e);
+	run_close(&b->run);
 	return ret;
 }
 
@@ -150,10 +173,10 @@ int vmm_bench(int argc, char **argv, struct err *e)
 	ret = bench_opts_parse(&b->opts, argc, argv, e);
 	if (!ret) {
 		stop_install();
-		ret = measure(b, e);
+		ret = b->opts.out ? measure_and_save(b, e) : measure(b, e);
 	}
-	if (!ret)
-		ret = show(b, e);
+	if (ret >= 0)
+		show(b);
 	bench_vm_free(&b->vm);
 	free(b);
 	return ret;

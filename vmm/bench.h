@@ -4,7 +4,8 @@
  *
  * bench_opts.c: the command line. bench_vm.c: the VMM as a child process, from its command line to
  * the bytes that the payload sent; bench_qemu.c: QEMU in its place. bench_result.c: what these bytes mean; a guest wrote them, so
- * nothing in them is believed. bench_show.c: tables, JSON and the run directory.
+ * nothing in them is believed. bench_show.c: tables and JSON; bench_save.c: the run
+ * directory.
  */
 #ifndef RTKVM_VMM_BENCH_H
 #define RTKVM_VMM_BENCH_H
@@ -18,6 +19,7 @@
 #include "lib/err.h"
 #include "lib/frames.h"
 #include "lib/proc.h"
+#include "results/record.h"
 
 enum bench_payload { BENCH_GAP, BENCH_TIMER, BENCH_EXITS, BENCH_PAYLOADS };
 enum bench_vmm { BENCH_RTKVM, BENCH_QEMU, BENCH_VMMS };
@@ -117,13 +119,27 @@ static inline uint64_t bench_ns(uint64_t cycles, uint64_t tsc_khz)
 	return (unsigned __int128)cycles * 1000000 / tsc_khz;
 }
 
-/* All that one benchmark has found; wall and mono clocks of its start for the log. */
+/* The host's clocks at one moment. */
+struct bench_moment {
+	uint64_t tsc, mono_ns, wall_ns;
+};
+
+struct bench_span {
+	struct bench_moment start, end;
+};
+
+/* bench_mono_ns - CLOCK_MONOTONIC at a TSC of the host inside the span, 0 outside */
+uint64_t bench_mono_ns(const struct bench_span *s, uint64_t tsc);
+
+/* All that one benchmark has found. */
 struct bench {
 	struct bench_opts opts;
-	uint64_t tsc_khz, start_wall_ns, start_mono_ns;
+	uint64_t tsc_khz;
+	struct bench_span span; /* from before the VMM's start to after its end */
 	bool no_hypercall; /* this KVM never ends one: not tried */
 	struct bench_vm vm;
 	struct bench_result result;
+	struct run run; /* of --out; made before it measures */
 };
 
 /* bench_rows - how many rows the payload has, and the kind of its i-th (lib/abi.h) */
@@ -134,7 +150,7 @@ uint32_t bench_kind(const struct bench_opts *o, size_t i);
 json_object *bench_json(const struct bench *b);
 void bench_print(const struct bench *b);
 
-/* bench_save - the run directory of --out */
-int bench_save(const struct bench *b, struct err *e);
+/* bench_save - fill and finish the run directory */
+int bench_save(struct bench *b, struct err *e);
 
 #endif

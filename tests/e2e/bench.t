@@ -30,7 +30,8 @@ is "$(gap '.page_faults')" 0 "no page fault of the vCPU's thread"
 is "$(gap '.userspace_exits')" 1 "nothing left the guest but the mark at the end"
 
 # a gap of a known length: the VMM stopped in the middle (as an SMI stops a CPU)
-"$RTKVM" bench gap --cpu 0 --allow-shared --duration 3s --threshold 100ms --json >"$T/gap.json" 9>&- &
+"$RTKVM" bench gap --cpu 0 --allow-shared --duration 3s --threshold 100ms --json --out "$T/stop" \
+	>"$T/gap.json" 9>&- &
 bench=$!
 vmm=
 for _ in $(seq 200); do
@@ -48,6 +49,14 @@ wait $bench
 is "$?" 0 "gap with a stopped VMM"
 is "$(gap "any(.rows[0].gaps[]; .length_ns > 390e6 and .length_ns < $((after - before)) + 100e6)")" true \
 	"finds a stop of 0.4 s: $(gap '[.rows[0].gaps[].length_ns]'), at most $((after - before)) ns"
+
+if [ "$(gap .tsc_is_host)" = true ]; then
+	is "$(jq -s "any(.[]; .latency_ns > 390e6 and .wall_ns > $before - 50e6 and
+		.wall_ns < $before + 200e6)" "$T/stop/spikes.jsonl")" true \
+		"at the time it was stopped: $before, $(jq -c '[.wall_ns,.latency_ns]' "$T/stop/spikes.jsonl")"
+else
+	skip 1 "the guest's TSC is not the host's"
+fi
 
 # --- timer
 run bench timer --duration 1s --period 2ms,5ms --json --out "$T/timer"
@@ -132,6 +141,8 @@ for d in gap timer exits; do
 	is "$(jq -r .asked.instrument "$T/$d/run.json")" $d "run.json names $d"
 	is "$(jq -r '.verdict' "$T/$d/run.json")" pass "its verdict"
 done
+is "$(jq -s length "$T/gap/spikes.jsonl")" "$(jq '.guest.bench.rows[0].gaps|length' "$T/gap/run.json")" \
+	"a spike for each listed gap"
 is "$(jq -c '[.cpus[].instrument]|sort' "$T/timer/run.json")" \
 	'["timer-hlt-2000us","timer-hlt-5000us","timer-spin-2000us","timer-spin-5000us"]' "an instrument a row"
 if [ -x build/tests/tools/schema ]; then
@@ -155,8 +166,10 @@ fi
 fails 2 'turn of the loop takes at least [0-9]+ ns here|conditions' "threshold below the loop" \
 	sh -c '"$@" || exit; echo conditions >&2; exit 2' sh "$RTKVM" bench gap --cpu 0 --allow-shared \
 	--duration 200ms --threshold 100ns
-fails 2 'not empty|exists' "--out that is there" bench gap --duration 200ms --threshold 1s \
-	--out "$T/gap"
+fails 2 'not empty|exists' "--out that is there, before it measures" timeout 20 "$RTKVM" bench gap \
+	--cpu 0 --allow-shared --duration 1h --out "$T/gap"
+fails 2 'does not exist' "an error" "$RTKVM" bench gap --cpu 4000 --allow-shared --out "$T/none"
+ok "leaves no run directory" test ! -e "$T/none"
 if unshare -m true 2>/dev/null; then
 	fails 2 'opening /dev/kvm failed' "no /dev/kvm" unshare -m sh -c \
 		'mount -t tmpfs none /dev && exec "$@"' sh "$RTKVM" bench gap --cpu 0 --allow-shared
