@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * abi - what a guest and the host agree on: four ports, one frame, the results of a benchmark
+ * abi - what a guest and the host agree on: ports, one frame, the results of a benchmark
  *
  * Used by the VMM, the guest's init, flat payloads and the harness; includes only <stdint.h>.
  * The ports work under QEMU too: isa-debug-exit at ABI_EXIT_PORT, isa-debugcon at the data and
@@ -14,14 +14,25 @@
 /* One byte ends the run; it is the guest job's exit code. (QEMU's exit code is value * 2 + 1.) */
 #define ABI_EXIT_PORT 0xf4
 
-/* A byte stream of frames. KVM leaves the guest for each byte, so send little, and after the job. */
+/* A byte stream of frames. KVM leaves the guest for each byte: send after the job. */
 #define ABI_DATA_PORT 0x5e0
+
+/*
+ * The same stream, a page at a time: a 32-bit write names a page frame of the guest whose 4096
+ * bytes come next. A 32-bit read tells ABI_PAGE_MAGIC where there is such a port (not in QEMU).
+ */
+#define ABI_PAGE_PORT 0x5f0
+#define ABI_PAGE_MAGIC 0x50454741u /* "AGEP" */
+#define ABI_PAGE_BYTES 4096
 
 /* One byte from enum abi_mark: the host stamps it with its clock. */
 #define ABI_MARK_PORT 0x5e4
 
 /* Any byte: the host stops its trace at once. */
 #define ABI_FREEZE_PORT 0x5e8
+
+/* Any byte: a VMM told to (rtkvm run --slow-exit) takes its time over it. For tests of tracing. */
+#define ABI_SLOW_PORT 0x5ec
 
 enum abi_mark {
 	ABI_MARK_INIT = 1, /* the guest's init runs its first instruction */

@@ -1,5 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* dataport - bytes for the host; KVM reports string output one unit at a time, count > 1 is rare */
+/*
+ * dataport - bytes for the host, and whole pages
+ *
+ * KVM reports string output one unit at a time, count > 1 is rare: each byte costs a user-space
+ * exit, and so does each page of the page port.
+ */
+#include <errno.h>
+#include <string.h>
 #include <time.h>
 
 #include "lib/abi.h"
@@ -37,4 +44,45 @@ const struct vdev_ops dataport_ops = {
 	.state_bytes = sizeof(struct vdev),
 	.ports = { { ABI_DATA_PORT, 4 } },
 	.pio = pio,
+};
+
+/* The guest may go on writing to the page meanwhile: what it sends then is its own affair. */
+static enum vcpu_next push_page(struct vm *vm, uint32_t frame)
+{
+	const uint8_t *page =
+		mem_ptr(&vm->mem, GPA((uint64_t)frame * ABI_PAGE_BYTES), ABI_PAGE_BYTES);
+
+	if (!page)
+		return vm_fail(vm, -EFAULT, "the guest sends page frame %#x, which is not memory",
+			       frame);
+	push_all(vm, page, ABI_PAGE_BYTES);
+	return VCPU_RUN;
+}
+
+static enum vcpu_next page_pio(struct vdev *d, struct vcpu *v, struct pio *io)
+{
+	static const uint32_t magic = ABI_PAGE_MAGIC;
+	uint32_t frame;
+
+	(void)v;
+	if (io->len != sizeof(frame) || io->port != ABI_PAGE_PORT) {
+		vdev_ignore_pio(io);
+		return VCPU_RUN;
+	}
+	for (uint32_t i = 0; i < io->count; i++) {
+		uint8_t *data = io->data + i * sizeof(frame);
+
+		memcpy(io->write ? (void *)&frame : data, io->write ? (const void *)data : &magic,
+		       sizeof(frame));
+		if (io->write && push_page(d->vm, frame) != VCPU_RUN)
+			return VCPU_STOP;
+	}
+	return VCPU_RUN;
+}
+
+const struct vdev_ops pageport_ops = {
+	.name = "page port",
+	.state_bytes = sizeof(struct vdev),
+	.ports = { { ABI_PAGE_PORT, 4 } },
+	.pio = page_pio,
 };

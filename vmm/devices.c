@@ -9,8 +9,8 @@
 
 static const struct vdev_ops *const devices[] = {
 	&ioapic_ops, /* first: others raise interrupts through it */
-	&serial_ops,   &exitport_ops,  &markport_ops, &dataport_ops, &freezeport_ops,
-	&kbdreset_ops, &acpipower_ops, &pvpanic_ops,  &fwcfg_ops,
+	&serial_ops,   &exitport_ops, &markport_ops,  &dataport_ops, &freezeport_ops, &pageport_ops,
+	&slowport_ops, &kbdreset_ops, &acpipower_ops, &pvpanic_ops,  &fwcfg_ops,
 };
 
 void vdev_ignore_pio(struct pio *io)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/cleanup.h"
+#include "lib/clock.h"
 #include "lib/opt.h"
 #include "vmm/ctlplace.h"
 #include "vmm/partition.h"
@@ -38,6 +39,7 @@ enum {
 	OPT_CTL,
 	OPT_HOLD,
 	OPT_EXIT_CODE,
+	OPT_SLOW_EXIT,
 	OPT_TIMEOUT,
 };
 
@@ -98,6 +100,8 @@ static const struct argp_option options[] = {
 	  3 },
 	{ "freeze", OPT_FREEZE, "FILE", 0,
 	  "gets a 0 when the guest writes to its freeze port: a trace instance's tracing_on", 3 },
+	{ "slow-exit", OPT_SLOW_EXIT, "DURATION", 0,
+	  "to test tracing: spend so long on each guest write to port 0x5ec (at most 1s)", 3 },
 	{ 0 },
 };
 
@@ -179,6 +183,15 @@ static int set_fifo(struct run_opts *o, const char *text, struct err *e)
 	int ret = opt_u64("--fifo", text, 0, FIFO_MAX, &prio, e);
 
 	o->fifo = prio;
+	return ret;
+}
+
+static int set_slow_exit(struct run_opts *o, const char *text, struct err *e)
+{
+	int ret = opt_duration("--slow-exit", text, &o->slow_exit_ns, e);
+
+	if (!ret && o->slow_exit_ns > NSEC_PER_SEC)
+		ret = err_set(e, -ERANGE, "--slow-exit: \"%s\" is more than 1s", text);
 	return ret;
 }
 
@@ -337,6 +350,8 @@ static int set(struct run_opts *o, int key, char *arg, struct err *e)
 	case OPT_HOLD:
 		o->hold = true;
 		return 0;
+	case OPT_SLOW_EXIT:
+		return set_slow_exit(o, arg, e);
 	default:
 		return set_timeout(o, arg, e);
 	}

@@ -38,6 +38,7 @@ struct run_opts {
 	const char *name, *ctl; /* NULL: the defaults */
 	bool hold; /* runs no instruction until it is told to */
 	bool qemu_exit_code; /* a byte v on the exit port: v * 2 + 1, as isa-debug-exit does */
+	uint64_t slow_exit_ns;
 	uint64_t timeout_ns; /* 0: none */
 	uint64_t given; /* options seen so far, a bit each: none may come twice */
 };

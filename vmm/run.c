@@ -220,6 +220,7 @@ static int build(struct run *r, struct err *e)
 		.halt_poll_given = r->opts.halt_poll_given,
 		.halt_poll_ns = r->opts.halt_poll_ns,
 		.freeze_fd = r->freeze_fd,
+		.slow_exit_ns = r->opts.slow_exit_ns,
 	};
 	struct vcpu_entry entry;
 	int ret = vm_create(&r->vm, &o, e);

@@ -65,6 +65,7 @@ struct vdev_ops {
 void vdev_ignore_pio(struct pio *io);
 
 extern const struct vdev_ops serial_ops, exitport_ops, markport_ops, dataport_ops, freezeport_ops;
+extern const struct vdev_ops pageport_ops, slowport_ops;
 extern const struct vdev_ops kbdreset_ops, acpipower_ops, pvpanic_ops, ioapic_ops;
 extern const struct vdev_ops fwcfg_ops;
 

@@ -101,6 +101,7 @@ struct vm_opts {
 	uint32_t no_exit; /* KVM_X86_DISABLE_EXITS_* that stay in the guest */
 	bool halt_poll_given;
 	uint32_t halt_poll_ns; /* how long KVM polls before a halted vCPU sleeps */
+	uint64_t slow_exit_ns; /* spent on each guest write to the slow port */
 	int freeze_fd; /* gets "0" when the guest writes to the freeze port; -1: none */
 };
 

@@ -19,6 +19,11 @@ extern uint32_t start_magic;
 /* flat_cmdline - the command line the VMM was given */
 const char *flat_cmdline(const void *info);
 
+static inline void outl(uint16_t port, uint32_t v)
+{
+	__asm__ volatile("outl %0, %1" : : "a"(v), "Nd"(port) : "memory");
+}
+
 static inline void outb(uint16_t port, uint8_t v)
 {
 	__asm__ volatile("outb %0, %1" : : "a"(v), "Nd"(port));

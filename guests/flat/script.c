@@ -3,7 +3,7 @@
  * script - a payload that does what its command line says, for the VMM's tests
  *
  * Words are separated by blanks: print:TEXT  chars:N  flood  mark:N  freeze  data:BYTES  ticks:N  aps:N  spin:MS
- * port:N (writes one byte there)  touch:MIB  poweroff  reset  kbdreset  triple  halt  panic
+ * port:N (writes one byte there)  page:FRAME (sends it)  touch:MIB  poweroff  reset  kbdreset  triple  halt  panic
  * pvpanic  exit:CODE. An unknown word exits with 99, the end of the line with 0.
  */
 #include <stdbool.h>
@@ -124,6 +124,12 @@ static void do_freeze(const char *text, uint64_t n)
 	outb(ABI_FREEZE_PORT, n);
 }
 
+static void do_page(const char *text, uint64_t n)
+{
+	(void)text;
+	outl(ABI_PAGE_PORT, n);
+}
+
 static void do_port(const char *text, uint64_t n)
 {
 	(void)text;
@@ -214,7 +220,7 @@ static const struct {
 	{ "touch", do_touch },	     { "poweroff", do_poweroff }, { "reset", do_reset },
 	{ "kbdreset", do_kbdreset }, { "triple", do_triple },	  { "halt", do_halt },
 	{ "panic", do_panic },	     { "pvpanic", do_pvpanic },	  { "exit", do_exit },
-	{ "flood", do_flood },
+	{ "flood", do_flood },	     { "page", do_page },
 };
 
 /* Does the command line at text start with this word? Then *rest is behind its colon. */

@@ -163,6 +163,19 @@ is "$(head -c 4096 "$T/data" | cksum)" \
 run guest --append "data:1000000 exit:4"
 is "$code" 4 "without --data the bytes are dropped"
 
+# --- page port, slow port
+run guest --data "$T/pages" --append "page:256 data:5 page:257 exit:0"
+is "$code $(stat -c %s "$T/pages")" "0 8197" "pages and bytes go into one stream"
+fails 2 'page frame 0x100000, which is not memory' "a page that is not the guest's" \
+	guest --data "$T/pages" --append "page:1048576 exit:0"
+took() { # what a run of this payload takes, in ms
+	begin=$(date +%s%N)
+	guest "$@" --append "port:1516 port:1516 exit:0"
+	echo $((($(date +%s%N) - begin) / 1000000))
+}
+ok "--slow-exit: two exits of 300 ms" [ "$(took --slow-exit 300ms)" -ge 600 ]
+fails 2 'more than 1s' "a --slow-exit that would be a hang" guest --slow-exit 2s --append exit:0
+
 # --- freeze port
 echo 1 >"$T/switch"
 run guest --freeze "$T/switch" --append "freeze:1 exit:0"

@@ -125,6 +125,8 @@ static void refuses(void **state)
 		{ { "--lapic-timer-advance=on", NULL }, "not auto, off or a number" },
 		{ { "--lapic-timer-advance=0", NULL }, "out of range" },
 		{ { "--lapic-timer-advance=100001", NULL }, "out of range" },
+		{ { "--slow-exit=2s", NULL }, "more than 1s" },
+		{ { "--slow-exit=x", NULL }, "not a duration" },
 		{ { "--nonsense", NULL }, "--nonsense" },
 		{ { "--kernel", NULL }, "--kernel" },
 		{ { "kernel", NULL }, "is not an option" },
