@@ -43,14 +43,17 @@ void clock_bound_init(struct clock_bound *b)
 
 void clock_bound_entry(struct clock_bound *b, uint64_t ts)
 {
-	/* two entries without an exit: one of an instant re-entry, or of a trace with losses */
+	/* a re-entry whose exit KVM handled without telling: the window goes on, and has no gap that
+	 * an event could not lie in */
 	if (b->window == BOUND_OPEN)
-		clock_bound_exit(b, ts);
+		return;
 	b->outside += b->waiting;
 	b->waiting = 0;
 	b->entry = ts;
+	/* nobody knows where a window before the first one lay: its entry bounds nothing */
+	b->any = b->window == BOUND_UNSURE;
+	b->last = ts;
 	b->window = BOUND_OPEN;
-	b->any = false;
 }
 
 /*

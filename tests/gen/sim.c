@@ -138,7 +138,7 @@ static void enter(struct sim *s, struct sim_vcpu *v)
 	host(s, v, tid_of(s, v), GEN_FLAG_IRQS_OFF, G_KVM_ENTRY,
 	     V(v - s->vcpu, 0xffffffff81000000));
 	v->in_guest = true;
-	v->any = false;
+	v->any = !v->entry; /* the first: the guest may have run before it, untraced */
 	v->entry = v->t;
 }
 
