@@ -30,16 +30,19 @@
 #include "lib/tracefs.h"
 #include "tracing/datwrite.h"
 #include "tracing/events.h"
+#include "tracing/kvmfs.h"
 #include "tracing/manifest.h"
+#include "tracing/rings.h"
 #include "tracing/tracing.h"
 
-enum { POLL_NS = 100000000, READ_BYTES = 4096, FORMATS_MAX = 512, TEXT_MAX = 4 << 20 };
+enum { POLL_NS = 100000000, FORMATS_MAX = 512, TEXT_MAX = 4 << 20 };
 
 struct record_opts {
 	const char *out;
 	struct cpulist cpus;
 	bool some_cpus, all;
 	uint64_t buffer_bytes, duration_ns;
+	uint64_t pid; /* of the VMM whose guest is meant; 0: not told */
 	char **command;
 };
 
@@ -50,6 +53,9 @@ static const struct argp_option options[] = {
 	{ "all", 'a', NULL, 0, "keep everything, not only what the rings hold at the end", 2 },
 	{ "duration", 'D', "TIME", 0, "without a COMMAND: record so long (default: until Ctrl-C)",
 	  2 },
+	{ "pid", 'p', "PID", 0,
+	  "the VMM whose guest is meant, when there are several (default: COMMAND or its child)",
+	  3 },
 	{ 0 },
 };
 
@@ -77,6 +83,8 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'D':
 		return opt_duration("--duration", arg, &o->duration_ns, p->e);
+	case 'p':
+		return opt_u64("--pid", arg, 1, INT32_MAX, &o->pid, p->e);
 	case ARGP_KEY_ARG:
 		o->command = &state->argv[state->next - 1];
 		state->next = state->argc;
@@ -94,17 +102,10 @@ static const struct argp argp = {
 	"lost."
 };
 
-/* The pages of one CPU: its reader, and with --all the file they are collected in. */
-struct ring {
-	int fd, tmp;
-	uint64_t bytes;
-};
-
 struct recorder {
 	const struct record_opts *o;
 	struct tfs tfs;
-	struct ring *rings;
-	unsigned int n_rings;
+	struct rings rings;
 	struct datw_format formats[FORMATS_MAX];
 	char *texts[FORMATS_MAX];
 	size_t n_formats;
@@ -203,159 +204,6 @@ static int set_up(struct recorder *r, struct err *e)
 	return ret;
 }
 
-/* --- pages --- */
-
-static int open_rings(struct recorder *r, struct err *e)
-{
-	char path[PATH_MAX];
-
-	r->n_rings = sysconf(_SC_NPROCESSORS_CONF);
-	r->rings = calloc(r->n_rings, sizeof(*r->rings));
-	if (!r->rings)
-		return err_set(e, -ENOMEM, "recording failed: no memory");
-	for (unsigned int i = 0; i < r->n_rings; i++)
-		r->rings[i] = (struct ring){ -1, -1 };
-	for (unsigned int i = 0; i < r->n_rings; i++) {
-		snprintf(path, sizeof(path), "%s/per_cpu/cpu%u/trace_pipe_raw", r->tfs.dir, i);
-		r->rings[i].fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-		if (r->rings[i].fd < 0 && errno != ENOENT) /* a CPU number that is not there */
-			return err_sys(e, "opening %s failed", path);
-		if (!r->o->all || r->rings[i].fd < 0)
-			continue;
-		snprintf(path, sizeof(path), "%s.%d.cpu%u.tmp", r->o->out, getpid(), i);
-		r->rings[i].tmp = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-		if (r->rings[i].tmp < 0)
-			return err_sys(e, "writing %s failed", path);
-		unlink(path); /* ours alone, and gone with us */
-	}
-	return 0;
-}
-
-/* Hand every page that is in the ring now to put. */
-static int drain(struct ring *ring,
-		 int (*put)(void *arg, const void *page, size_t n, struct err *e), void *arg,
-		 struct err *e)
-{
-	uint8_t page[READ_BYTES];
-
-	while (ring->fd >= 0) {
-		ssize_t n = read(ring->fd, page, sizeof(page));
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return !n || errno == EAGAIN ? 0 : err_sys(e, "reading the trace failed");
-		memset(page + n, 0, sizeof(page) - n);
-		if (put(arg, page, sizeof(page), e))
-			return e->code;
-	}
-	return 0;
-}
-
-static int put_tmp(void *arg, const void *page, size_t n, struct err *e)
-{
-	struct ring *ring = arg;
-	int ret = file_write_all(ring->tmp, page, n);
-
-	if (ret < 0)
-		return err_set(e, ret, "keeping the trace failed: %s", strerror(-ret));
-	ring->bytes += n;
-	return 0;
-}
-
-static int put_dat(void *arg, const void *page, size_t n, struct err *e)
-{
-	return datw_pages(arg, page, n, e);
-}
-
-static int collect(struct recorder *r, struct err *e)
-{
-	int ret = 0;
-
-	for (unsigned int i = 0; r->o->all && i < r->n_rings && !ret; i++)
-		ret = drain(&r->rings[i], put_tmp, &r->rings[i], e);
-	return ret;
-}
-
-static int copy_tmp(struct datw *w, const struct ring *ring, struct err *e)
-{
-	char buf[1 << 16];
-
-	for (uint64_t at = 0; at < ring->bytes;) {
-		ssize_t n = pread(ring->tmp, buf, sizeof(buf), at);
-
-		if (n <= 0)
-			return err_set(e, n ? -errno : -EIO, "reading back the trace failed");
-		if ((uint64_t)n > ring->bytes - at) /* half a page of a full disk */
-			n = ring->bytes - at;
-		if (datw_pages(w, buf, n, e))
-			return e->code;
-		at += n;
-	}
-	return 0;
-}
-
-/* --- what is known of the guest --- */
-
-static bool read_u64(const char *dir, const char *file, uint64_t *v)
-{
-	char path[PATH_MAX], text[64], *end;
-
-	if (!file_path(path, sizeof(path), "%s/%s", dir, file) ||
-	    !*file_read_line(path, text, sizeof(text)))
-		return false;
-	*v = text[0] == '-' ? (uint64_t)strtoll(text, &end, 10) : strtoull(text, &end, 10);
-	return end != text;
-}
-
-static void look_at_vcpu(struct recorder *r, const char *dir, unsigned int n)
-{
-	struct manifest_vcpu *v;
-	uint64_t offset, ratio, frac, tid = 0;
-
-	if (n >= MANIFEST_VCPUS || !read_u64(dir, "tsc-offset", &offset))
-		return;
-	if (!r->m.vcpus)
-		r->m.vcpus = calloc(MANIFEST_VCPUS, sizeof(*r->m.vcpus));
-	if (!r->m.vcpus)
-		return;
-	read_u64(dir, "pid", &tid);
-	v = &r->m.vcpus[n];
-	*v = (struct manifest_vcpu){ .vcpu = n, .tid = tid, .map.offset = offset };
-	if (read_u64(dir, "tsc-scaling-ratio", &ratio) &&
-	    read_u64(dir, "tsc-scaling-ratio-frac-bits", &frac) && frac < 64 &&
-	    ratio != 1ull << frac) {
-		v->map.ratio = ratio;
-		v->map.frac = frac;
-	}
-	if (r->m.n_vcpus <= n)
-		r->m.n_vcpus = n + 1;
-}
-
-/*
- * KVM shows each guest's clock in debugfs, as long as it runs, and a guest may move it while it
- * boots: look again and again. With several guests there is no telling which is meant.
- */
-static void look_at_guest(struct recorder *r)
-{
-	static const char kvm[] = "/sys/kernel/debug/kvm";
-	_cleanup_closedir_ DIR *dir = opendir(kvm);
-	char found[PATH_MAX] = "", vcpu[PATH_MAX];
-	struct dirent *de;
-	unsigned int n = 0;
-
-	while (dir && (de = readdir(dir)))
-		if (de->d_name[0] >= '0' && de->d_name[0] <= '9' && strchr(de->d_name, '-')) {
-			snprintf(found, sizeof(found), "%s/%s", kvm, de->d_name);
-			n++;
-		}
-	for (unsigned int i = 0; n == 1 && i < MANIFEST_VCPUS; i++) {
-		if (!file_path(vcpu, sizeof(vcpu), "%s/vcpu%u", found, i) || !file_exists(vcpu))
-			break;
-		look_at_vcpu(r, vcpu, i);
-	}
-}
-
 /* --- running --- */
 
 static int start_command(struct recorder *r, struct proc *p, struct err *e)
@@ -376,13 +224,14 @@ static int wait_for_end(struct recorder *r, struct proc *p, struct err *e)
 {
 	uint64_t end = r->o->duration_ns ? clock_now_ns() + r->o->duration_ns : UINT64_MAX;
 	uint64_t next = clock_now_ns();
+	struct kvm_wanted wanted = { .vmm = r->o->pid, .ancestor = p->pid };
 	int ret = 0;
 
 	while (!ret && !stop_requested() && clock_now_ns() < end) {
 		next += POLL_NS;
 		clock_sleep_until(next < end ? next : end);
-		look_at_guest(r);
-		ret = collect(r, e);
+		kvm_look(&r->m, &wanted);
+		ret = rings_collect(&r->rings, e);
 		if (r->o->command && proc_poll(p) > 0)
 			break;
 	}
@@ -420,13 +269,13 @@ static struct datw_head head(const struct recorder *r, char *page, char *event, 
 {
 	double ns = r->m.end.mono_ns - r->m.begin.mono_ns;
 
-	return (struct datw_head){ .page_bytes = READ_BYTES,
+	return (struct datw_head){ .page_bytes = RINGS_PAGE_BYTES,
 				   .header_page = { page, strlen(page) },
 				   .header_event = { event, strlen(event) },
 				   .formats = r->formats,
 				   .n_formats = r->n_formats,
 				   .cmdlines = { cmdlines, strlen(cmdlines) },
-				   .n_cpus = r->n_rings,
+				   .n_cpus = r->rings.n,
 				   .clock = "x86-tsc",
 				   .uname = uname,
 				   .trace_id = r->m.begin.wall_ns,
@@ -436,22 +285,6 @@ static struct datw_head head(const struct recorder *r, char *page, char *event, 
 				   .guest = r->m.n_vcpus ? "guest" : NULL,
 				   .vcpus = vcpus,
 				   .n_vcpus = r->m.n_vcpus };
-}
-
-static int write_cpus(struct recorder *r, struct datw *w, struct err *e)
-{
-	int ret = 0;
-
-	for (unsigned int i = 0; i < r->n_rings && !ret; i++) {
-		if (r->rings[i].fd < 0)
-			continue;
-		ret = datw_cpu(w, i, e);
-		if (!ret && r->o->all)
-			ret = copy_tmp(w, &r->rings[i], e);
-		else if (!ret)
-			ret = drain(&r->rings[i], put_dat, w, e);
-	}
-	return ret;
 }
 
 static int write_file(struct recorder *r, struct err *e)
@@ -479,10 +312,11 @@ static int write_file(struct recorder *r, struct err *e)
 	if (ret < 0)
 		return ret;
 	h = head(r, page, event, cmdlines, uname_text, vcpus);
+	rings_release(&r->rings);
 	ret = datw_open(&w, r->o->out, &h, e);
 	if (ret < 0)
 		return ret;
-	ret = write_cpus(r, &w, e);
+	ret = rings_write(&r->rings, &w, e);
 	if (datw_close(&w, !ret, e) < 0 || ret < 0)
 		return e->code;
 	ret = manifest_path(r->o->out, path, sizeof(path), e);
@@ -491,13 +325,7 @@ static int write_file(struct recorder *r, struct err *e)
 
 static void tear_down(struct recorder *r)
 {
-	for (unsigned int i = 0; r->rings && i < r->n_rings; i++) {
-		if (r->rings[i].fd >= 0)
-			close(r->rings[i].fd);
-		if (r->rings[i].tmp >= 0)
-			close(r->rings[i].tmp);
-	}
-	free(r->rings);
+	rings_close(&r->rings);
 	for (size_t i = 0; i < r->n_formats; i++)
 		free(r->texts[i]);
 	free(r->m.vcpus);
@@ -514,13 +342,13 @@ static int record(struct recorder *r, struct err *e)
 	int ret = set_up(r, e), code = 0, wrote;
 
 	if (!ret)
-		ret = open_rings(r, e);
+		ret = rings_open(&r->rings, r->tfs.dir, r->o->all ? r->o->out : NULL, e);
 	if (ret < 0)
 		return ret;
 	ret = run(r, &code, e);
 	if (!r->ran)
 		return ret;
-	if (tfs_on(&r->tfs, false, &later) || collect(r, ret < 0 ? &later : e))
+	if (tfs_on(&r->tfs, false, &later) || rings_collect(&r->rings, ret < 0 ? &later : e))
 		ret = ret < 0 ? ret : -EIO;
 	r->m.tsc_hz = (r->m.end.ticks - r->m.begin.ticks) * 1e9 /
 		      (double)(r->m.end.mono_ns - r->m.begin.mono_ns);

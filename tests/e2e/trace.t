@@ -133,6 +133,15 @@ fails 2 'no guest event falls into a time when the host ran' "an absurd offset" 
 	"$RTKVM" trace explain -H "$T/tr/host.dat" -g "$T/tr/guest.dat" --offset 77
 fails 2 'the clocks of host and guest do not agree: .* give the right --offset' "a wrong offset" \
 	"$RTKVM" trace explain -H "$T/tr/host.dat" -g "$T/tr/guest.dat" --offset -29755436804
+# the bound is tight: an offset beyond it by once its width again is refused
+ticks() { # twice the bound, and one more tick: what rounding to ns may have hidden
+	jq -r ".clock | ((2 * .$1) * .hz / 1e9 + $2) | floor" "$T/json"
+}
+for wrong in "$(ticks error_high_ns 3)" "$(ticks error_low_ns -3)"; do
+	fails 2 'the clocks of host and guest do not agree' "an offset wrong by twice the bound: $wrong" \
+		"$RTKVM" trace explain -H "$T/tr/host.dat" -g "$T/tr/guest.dat" \
+		--offset $((-29755526804 + wrong))
+done
 fails 2 'only known to' "an error above the limit" "$RTKVM" trace explain \
 	-H "$T/raw/host" -g "$T/raw/guest" --max-clock-error 1ns
 fails 2 'shows no wake-up of thread nobody' "a thread that is not there" \
@@ -160,7 +169,7 @@ why=
 [ -n "$why" ] || [ -d /sys/kernel/tracing/events/kvm ] || why="this kernel has no KVM loaded"
 [ -n "$why" ] || grep -q x86-tsc /sys/kernel/tracing/trace_clock || why="no x86-tsc trace clock"
 if [ -n "$why" ]; then
-	skip 7 "$why"
+	skip 17 "$why"
 else
 	run "$RTKVM" trace record -o "$T/h.dat" -- sh -c 'sleep 0.5; [ -w "$RTKVM_TRACE_FREEZE" ] || exit 9; exit 7'
 	is "$code" 7 "record: the command's exit code"
@@ -175,5 +184,71 @@ else
 	is "$(find "$T" -name 'h2*' -o -name '*.tmp')" "" "no file is left behind"
 	is "$(find /sys/kernel/tracing/instances -maxdepth 1 -name 'rtkvm-*-record')" "" \
 		"and no trace instance"
+
+	# a disk that fills up: what was whole until then is kept
+	unshare -m sh -c 'mount -t tmpfs -o size=6m none "$0" || exit 99
+		timeout 120 "$1" trace record --all -b 64K -o "$0/full.dat" -- sh -c \
+			"while :; do yes | head -c 20M | cat >/dev/null; done"
+		code=$?
+		cp "$0"/full.* "$2"
+		exit $code' "$(mktemp -d "$T/disk.XXX")" "$(realpath "$RTKVM")" "$T" 2>"$T/full.err"
+	code=$?
+	is "$code" 2 "recording everything until the disk is full"
+	like "$(cat "$T/full.err")" 'keeping the trace failed: No space left on device' "says so"
+	n=$("$RTKVM" trace report -H "$T/full.dat" | wc -l)
+	ok "$n events of it are kept" [ "$n" -gt 10000 ]
+	trace-cmd report -i "$T/full.dat" 2>/dev/null | norm >"$T/report1"
+	"$RTKVM" trace report -H "$T/full.dat" | norm >"$T/report2"
+	ok "and trace-cmd reads the same" cmp "$T/report1" "$T/report2"
+
+	# two guests at once: the one that is meant is the one that is noted
+	payload=build/guests/flat/script.elf
+	if [ -w /dev/kvm ] && [ -r "$payload" ] && [ -d /sys/kernel/debug/kvm ]; then
+		for i in 1 2; do
+			"$RTKVM" run --kernel "$payload" --cpus 0 --allow-shared --fifo 0 --memory 32M \
+				--events "$T/ev$i" --append "spin:600000" 2>"$T/vm$i.err" &
+			vm[i]=$!
+		done
+		for _ in $(seq 100); do
+			[ -s "$T/ev1" ] && [ -s "$T/ev2" ] && break
+			sleep 0.1
+		done
+		for i in 1 2; do
+			"$RTKVM" trace record -o "$T/two.dat" -D 1s --pid "${vm[i]}" 2>"$T/two.err"
+			is "$(jq -c '[.vcpus[].tid]' "$T/two.json")" "$(head -n 1 "$T/ev$i" | jq -c '[.vcpus[].tid]')" \
+				"--pid: guest $i of two at once"
+		done
+		"$RTKVM" trace record -o "$T/two.dat" -D 1s 2>"$T/two.err"
+		is "$(jq -c .vcpus "$T/two.json")" "[]" "without it there is no telling, and none is noted"
+		kill "${vm[1]}" "${vm[2]}"
+		wait "${vm[1]}" "${vm[2]}"
+	else
+		skip 3 "no /dev/kvm or no debugfs"
+	fi
+
+	# another program's tracing: its settings and its events stay as they are
+	tfs=/sys/kernel/tracing
+	other=$tfs/instances/other-$$
+	mkdir "$other"
+	echo 1 >"$other/events/sched/sched_switch/enable"
+	echo mono >"$other/trace_clock"
+	echo 'prev_prio > 0' >"$other/events/sched/sched_switch/filter"
+	settings() {
+		for d in "$tfs" "$other"; do
+			(cd "$d" && grep -H . trace_clock tracing_on current_tracer buffer_size_kb set_event \
+				tracing_cpumask set_event_pid trace_options events/sched/sched_switch/filter)
+		done
+		cat /proc/sys/kernel/ftrace_enabled
+	}
+	settings >"$T/before"
+	run "$RTKVM" trace record -o "$T/h3.dat" -- sh -c "$(declare -f settings)
+		tfs=$tfs other=$other; settings" 
+	printf '%s\n' "$out" >"$T/during"
+	settings >"$T/after"
+	ok "another user of tracing is left alone while we record" cmp "$T/before" "$T/during"
+	ok "and after" cmp "$T/before" "$T/after"
+	ok "it goes on recording" grep -q sched_switch "$other/trace"
+	echo 0 >"$other/events/enable"
+	rmdir "$other"
 fi
 done_testing
