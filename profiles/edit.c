@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "profiles/edit.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <libgen.h>
 #include <limits.h>
@@ -81,11 +82,37 @@ bool edit_has(const struct edits *d, const char *path)
 	return entry_of(d, path);
 }
 
+/*
+ * What a killed writer of this file has left beside it: NAME.PID.tmp of file_replace. Whoever writes
+ * here has the lock, so nobody is at work on one.
+ */
+static void sweep(const char *real)
+{
+	const char *name = strrchr(real, '/') + 1;
+	size_t len = strlen(name);
+	char dir[PATH_MAX];
+	struct dirent *entry;
+
+	snprintf(dir, sizeof(dir), "%.*s", (int)(name - real), real);
+	_cleanup_closedir_ DIR *d = opendir(dir);
+
+	while (d && (entry = readdir(d))) {
+		const char *rest = entry->d_name + len;
+
+		if (strncmp(entry->d_name, name, len) || *rest != '.')
+			continue;
+		rest++;
+		if (*rest && !strcmp(rest + strspn(rest, "0123456789"), ".tmp"))
+			unlinkat(dirfd(d), entry->d_name, 0);
+	}
+}
+
 static int save(const struct edits *d, struct err *e)
 {
 	char dir[sizeof(d->journal)];
 	int ret;
 
+	sweep(d->journal);
 	if (!json_object_object_length(json_at(d->log, "files")))
 		return unlink(d->journal) && errno != ENOENT
 			       ? err_sys(e, "removing %s failed", d->journal)
@@ -153,6 +180,7 @@ int edit_write(struct edits *d, const char *path, const char *text, struct err *
 	struct stat st;
 	int ret = edit_load(d, path, &is, e);
 
+	sweep(full(d, path, real));
 	if (ret < 0 || (is && !strcmp(is, text)))
 		return ret;
 	ret = remember(d, path, text, e);
@@ -203,10 +231,12 @@ int edit_undo(struct edits *d, const char *path, struct err *e)
 {
 	_cleanup_free_ char *is = NULL;
 	json_object *entry = entry_of(d, path);
+	char real[PATH_MAX];
 	int ret, done = 0;
 
 	if (!entry)
 		return 0;
+	sweep(full(d, path, real));
 	ret = edit_load(d, path, &is, e);
 	if (ret < 0)
 		return ret;

@@ -322,6 +322,42 @@ static int show(struct tune *t, struct err *e)
 	return VERDICT_PASS;
 }
 
+/* The isolated CPUs of the last activation since the machine booted. */
+static const char last_cpus[] = "/run/rtkvm/tune.last";
+
+static void remember_cpus(const struct tune *t)
+{
+	char path[PATH_MAX], list[2048], was[2048];
+	struct err ignored = { 0 };
+
+	cpulist_format(&t->m.isolated, list, sizeof(list));
+	file_read_line(tune_path(t, last_cpus, path), was, sizeof(was));
+	if (strcmp(list, was) != 0)
+		file_replace(path, list, strlen(list), &ignored);
+}
+
+/*
+ * A list that is no good never gets past tuned.conf's assertion. When it comes all the same, tuned
+ * has just refused it, has stopped the active profile for it, and starts that one again with the
+ * refused value left in its variables: what was in force then is wanted back.
+ */
+static int choose_cpus_again(struct tune *t, struct err *e)
+{
+	char path[PATH_MAX], list[2048];
+	struct err why = { 0 };
+	int ret;
+
+	file_read_line(tune_path(t, last_cpus, path), list, sizeof(list));
+	if (!*list)
+		return e->code;
+	ret = choose_cpus(&t->m, list, &why);
+	if (ret < 0)
+		return e->code;
+	note(&t->notes, "%s; isolated_cores stays %s, as it was", e->text, list);
+	err_clear(e);
+	return 0;
+}
+
 /* In the order of their application; undone in the opposite one. */
 static const struct part {
 	int (*apply)(struct tune *t, struct err *e);
@@ -384,6 +420,7 @@ static int start(struct tune *t, struct err *e)
 					     : "what was set before stays in force");
 		writes += ret;
 	}
+	remember_cpus(t);
 	printf("%d settings changed\n", writes);
 	return VERDICT_PASS;
 }
@@ -474,6 +511,8 @@ static int load_settings(struct tune *t, struct options *o, struct err *e)
 	char file[PATH_MAX];
 	int ret = choose_cpus(&t->m, variable(o, "isolated_cores"), e);
 
+	if (ret < 0 && !strcmp(o->action, "start") && getenv("TUNED_isolated_cores"))
+		ret = choose_cpus_again(t, e);
 	if (ret < 0)
 		return ret;
 	if (!file_path(file, sizeof(file), "%s/settings", t->profile))

@@ -64,6 +64,26 @@ is "$(cat "$cpu3/scaling_min_freq")" 1000000 "a CPU that is no longer isolated i
 like "$(cat "$t/etc/tuned/bootcmdline")" 'isolcpus=managed_irq,domain,4-7 ' "the new list boots"
 ok "stop" tune "$t" stop full_rollback >/dev/null
 
+# tuned starts the old profile again after it has refused a list, and hands that list over.
+unpack intel-6.1-stock
+rm -rf "$t/boot/grub2"
+export TUNED_isolated_cores=4-7
+ok "start with 4-7" tune "$t" start >/dev/null
+state "$t" >"$T/first"
+TUNED_isolated_cores=0-3
+fails 2 'CPU 0 cannot be isolated' "a refused list, and nothing was in force" \
+	"$RTKVM" tune --root "$T/intel-6.1-rt" start
+ok "stop" tune "$t" stop full_rollback >/dev/null
+run tune "$t" start
+is "$code" 0 "start with the refused list"
+like "$errs" 'CPU 0 cannot be isolated.*isolated_cores stays 4-7, as it was' "that is said"
+ok "what was in force is so again" diff <(cut -d' ' -f1 "$T/first") <(state "$t" | cut -d' ' -f1)
+like "$(cat "$t/etc/tuned/bootcmdline")" 'isolcpus=managed_irq,domain,4-7 ' "with the CPUs of before"
+fails 2 'CPU 0 cannot be isolated' "and verification goes on to refuse it" \
+	"$RTKVM" tune --root "$t" verify
+unset TUNED_isolated_cores
+ok "stop" tune "$t" stop full_rollback >/dev/null
+
 # What somebody else has changed since stays theirs.
 ok "start" tune "$t" --set isolated_cores=3-7 start >/dev/null
 echo '# mine' >>"$t/etc/default/irqbalance"
@@ -108,8 +128,10 @@ cp -a "$t" "$T/before"
 mkdir -p "$t/run/rtkvm"
 "$RTKVM" tune --root "$t" --set isolated_cores=2-7 start >/dev/null
 echo 1 >"$t/proc/sys/vm/stat_interval" # as if it had not come to this one
+echo half >"$t/etc/tuned/bootcmdline.4711.tmp" # and had been writing this one
 ok "start after a kill" tune "$t" --set isolated_cores=2-7 start >/dev/null
 is "$(cat "$t/proc/sys/vm/stat_interval")" 120 "it is finished"
+ok "and half a file is gone" test ! -e "$t/etc/tuned/bootcmdline.4711.tmp"
 ok "stop" tune "$t" stop full_rollback >/dev/null
 is "$(cat "$t/proc/sys/vm/stat_interval")" 1 "and put back to what it was at first"
 rm -rf "$T/before"
