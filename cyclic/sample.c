@@ -2,7 +2,6 @@
 #include "cyclic/sample.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -85,18 +84,6 @@ int sample_limit_parse(struct sample_limit *l, const char *text, struct err *e)
 	return 0;
 }
 
-static int duration_in(const char *what, const char *text, uint64_t min, uint64_t max, uint64_t *ns,
-		       struct err *e)
-{
-	int ret = opt_duration(what, text, ns, e);
-
-	if (!ret && (*ns < min || *ns > max))
-		return err_set(e, -EINVAL,
-			       "%s: \"%s\" is out of range (%" PRIu64 "us to %" PRIu64 "s)", what,
-			       text, min / 1000, (uint64_t)(max / NSEC_PER_SEC));
-	return ret;
-}
-
 static int on_spike(struct sample_options *o, const char *text, struct err *e)
 {
 	if (strcmp(text, "record") != 0 && strcmp(text, "stop") != 0)
@@ -128,16 +115,16 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
 	case 'c':
 		return -cpulist_parse(&c->cpus, arg, p->e);
 	case 'i':
-		return -duration_in("--interval", arg, MIN_PERIOD_NS, 10 * NSEC_PER_SEC,
-				    &c->period_ns, p->e);
+		return -opt_duration_in("--interval", arg, MIN_PERIOD_NS, 10 * NSEC_PER_SEC,
+					&c->period_ns, p->e);
 	case 'D':
-		return -duration_in("--duration", arg, MIN_PERIOD_NS, MAX_DURATION_NS,
-				    &c->duration_ns, p->e);
+		return -opt_duration_in("--duration", arg, MIN_PERIOD_NS, MAX_DURATION_NS,
+					&c->duration_ns, p->e);
 	case KEY_SLICE:
-		return -duration_in("--slice", arg, NSEC_PER_SEC / 10, 3600 * NSEC_PER_SEC,
-				    &c->slice_ns, p->e);
+		return -opt_duration_in("--slice", arg, NSEC_PER_SEC / 10, 3600 * NSEC_PER_SEC,
+					&c->slice_ns, p->e);
 	case KEY_SPIKE:
-		return -duration_in("--spike", arg, 1, 3600 * NSEC_PER_SEC, &c->spike_ns, p->e);
+		return -opt_duration_in("--spike", arg, 1, 3600 * NSEC_PER_SEC, &c->spike_ns, p->e);
 	case KEY_FIFO:
 		if (opt_u64("--fifo", arg, 0, MAX_PRIORITY, &n, p->e) < 0)
 			return EINVAL;

@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -191,4 +192,16 @@ int opt_duration(const char *what, const char *text, uint64_t *ns, struct err *e
 
 	return with_unit(what, text, units, ARRAY_SIZE(units), "a duration such as 90s, 10m or 24h",
 			 ns, e);
+}
+
+int opt_duration_in(const char *what, const char *text, uint64_t min, uint64_t max, uint64_t *ns,
+		    struct err *e)
+{
+	int ret = opt_duration(what, text, ns, e);
+
+	if (!ret && (*ns < min || *ns > max))
+		return err_set(e, -EINVAL,
+			       "%s: \"%s\" is out of range (%" PRIu64 "us to %" PRIu64 "s)", what,
+			       text, min / 1000, (uint64_t)(max / NSEC_PER_SEC));
+	return ret;
 }

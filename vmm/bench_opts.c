@@ -71,18 +71,6 @@ static int pick(const char *what, const char *text, const char *const *names, si
 	return err_set(e, -EINVAL, "%s \"%s\" is unknown; see --help", what, text);
 }
 
-static int duration_in(const char *what, const char *text, uint64_t min, uint64_t max, uint64_t *ns,
-		       struct err *e)
-{
-	int ret = opt_duration(what, text, ns, e);
-
-	if (!ret && (*ns < min || *ns > max))
-		return err_set(e, -EINVAL,
-			       "%s: \"%s\" is out of range (%" PRIu64 "us to %" PRIu64 "s)", what,
-			       text, min / 1000, (uint64_t)(max / NSEC_PER_SEC));
-	return ret;
-}
-
 static int set_periods(struct bench_opts *o, const char *text, struct err *e)
 {
 	_cleanup_free_ char *copy = strdup(text);
@@ -93,8 +81,8 @@ static int set_periods(struct bench_opts *o, const char *text, struct err *e)
 	while (!ret && rest && (word = strsep(&rest, ","))) {
 		if (o->n_periods == BENCH_PERIODS)
 			return err_set(e, -EINVAL, "--period: at most %d are taken", BENCH_PERIODS);
-		ret = duration_in("--period", word, 10000, NSEC_PER_SEC,
-				  &o->period_ns[o->n_periods], e);
+		ret = opt_duration_in("--period", word, 10000, NSEC_PER_SEC,
+				      &o->period_ns[o->n_periods], e);
 		if (!ret && o->period_ns[o->n_periods++] % 1000)
 			ret = err_set(e, -EINVAL, "--period: \"%s\" is no whole number of us",
 				      word);
@@ -117,8 +105,8 @@ static int set(struct bench_opts *o, int key, const char *arg, struct err *e)
 		o->cpu = n;
 		return ret;
 	case OPT_DURATION:
-		return duration_in("--duration", arg, MIN_DURATION_NS, MAX_DURATION_NS,
-				   &o->duration_ns, e);
+		return opt_duration_in("--duration", arg, MIN_DURATION_NS, MAX_DURATION_NS,
+				       &o->duration_ns, e);
 	case OPT_FIFO:
 		ret = opt_u64("--fifo", arg, 0, FIFO_MAX, &n, e);
 		o->fifo = n;
@@ -130,7 +118,7 @@ static int set(struct bench_opts *o, int key, const char *arg, struct err *e)
 		o->allow_tick = true;
 		return 0;
 	case OPT_THRESHOLD:
-		return duration_in("--threshold", arg, 100, NSEC_PER_SEC, &o->threshold_ns, e);
+		return opt_duration_in("--threshold", arg, 100, NSEC_PER_SEC, &o->threshold_ns, e);
 	case OPT_PERIOD:
 		return set_periods(o, arg, e);
 	case OPT_JSON:

@@ -180,11 +180,38 @@ static void bad_command_lines_name_the_option(void **state)
 	}
 }
 
+static void durations_in_a_range(void **state)
+{
+	static const struct {
+		const char *text;
+		int ret;
+		const char *why;
+	} rows[] = {
+		{ "10us", 0, "" },
+		{ "1s", 0, "" },
+		{ "9us", -EINVAL, "--x: \"9us\" is out of range (10us to 1s)" },
+		{ "1001ms", -EINVAL, "out of range" },
+		{ "soon", -EINVAL, "not a duration" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct err e = { 0 };
+		uint64_t ns;
+
+		assert_int_equal(opt_duration_in("--x", rows[i].text, 10000, 1000000000, &ns, &e),
+				 rows[i].ret);
+		if (!strstr(e.text, rows[i].why))
+			fail_msg("%s", e.text);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sizes),
 		cmocka_unit_test(durations),
+		cmocka_unit_test(durations_in_a_range),
 		cmocka_unit_test(numbers),
 		cmocka_unit_test(command_lines),
 		cmocka_unit_test(bad_command_lines_name_the_option),
