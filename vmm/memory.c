@@ -216,6 +216,33 @@ static int verify(struct memory *m, const struct mem_opts *o, struct err *e)
 	return verify_nodes(m, o, e);
 }
 
+/*
+ * Not merged with equal pages of others (the write that parts them again is a fault in the guest),
+ * not copied into children, not in core dumps. EINVAL: a kernel without THP or KSM.
+ */
+static int advise(const struct memory *m, struct err *e)
+{
+	static const struct {
+		int advice;
+		bool small_only, may_lack;
+		const char *what;
+	} rows[] = {
+		{ MADV_HUGEPAGE, true, true, "transparent huge pages" },
+		{ MADV_UNMERGEABLE, true, true, "keeping KSM off" },
+		{ MADV_DONTFORK, false, false, "keeping it out of forks" },
+		{ MADV_DONTDUMP, false, false, "keeping it out of core dumps" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		if (rows[i].small_only && m->page_bytes > 4096)
+			continue;
+		if (madvise(m->host, m->bytes, rows[i].advice) &&
+		    !(rows[i].may_lack && errno == EINVAL))
+			return err_sys(e, "guest memory: %s failed", rows[i].what);
+	}
+	return 0;
+}
+
 int mem_map(struct memory *m, const struct mem_opts *o, struct err *e)
 {
 	const struct page_size *p = choose_pages(o);
@@ -230,14 +257,8 @@ int mem_map(struct memory *m, const struct mem_opts *o, struct err *e)
 	ret = nodes_bind(m->host, m->bytes, &o->nodes, e); /* before the first touch */
 	if (ret < 0)
 		goto fail;
-	if (p->bytes == 4096) {
-		/* each may be absent from a kernel's configuration, and then there is nothing to do */
-		madvise(m->host, m->bytes, MADV_HUGEPAGE);
-		madvise(m->host, m->bytes, MADV_UNMERGEABLE);
-	}
-	if (madvise(m->host, m->bytes, MADV_DONTFORK) || madvise(m->host, m->bytes, MADV_DONTDUMP))
-		ret = err_sys(e, "keeping guest memory out of forks and core dumps failed");
-	else
+	ret = advise(m, e);
+	if (!ret)
 		ret = populate(m, o, e);
 	if (!ret)
 		ret = verify(m, o, e);

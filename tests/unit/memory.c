@@ -3,7 +3,9 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
@@ -82,6 +84,30 @@ static void refuses_sizes(void **state)
 	}
 }
 
+/* proc_pid_smaps(5): dc not in forks, dd not in dumps, lo locked; mg would be mergeable */
+static void assert_flags(const uint8_t *host)
+{
+	FILE *f = fopen("/proc/self/smaps", "re");
+	char line[512], start[32];
+	bool inside = false, seen = false;
+
+	assert_non_null(f);
+	snprintf(start, sizeof(start), "%jx-", (uintmax_t)(uintptr_t)host);
+	while (fgets(line, sizeof(line), f)) {
+		inside |= !strncmp(line, start, strlen(start));
+		if (!inside || strncmp(line, "VmFlags:", 8) != 0)
+			continue;
+		seen = true;
+		assert_non_null(strstr(line, " dc"));
+		assert_non_null(strstr(line, " dd"));
+		assert_non_null(strstr(line, " lo"));
+		assert_null(strstr(line, " mg"));
+		break;
+	}
+	fclose(f);
+	assert_true(seen);
+}
+
 static void maps_resident_and_aligned(void **state)
 {
 	struct mem_opts o = { .bytes = 4 << 20, .pages = MEM_PAGES_4K, .populate = true };
@@ -105,6 +131,7 @@ static void maps_resident_and_aligned(void **state)
 	assert_true(cpulist_empty(&m.nodes) == cpulist_empty(&o.nodes)); /* read back */
 	for (uint64_t i = 0; i < o.bytes; i += 4096)
 		assert_int_equal(m.host[i], 0);
+	assert_flags(m.host);
 	mem_unmap(&m);
 	mem_unmap(&m);
 }
