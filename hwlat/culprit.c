@@ -129,10 +129,27 @@ static void find_outside(struct culprit *c, const struct culprit_facts *f)
 	}
 }
 
+/* A softirq runs on the way out of an interrupt: that one is what has to be moved. */
+static void find_part(struct culprit *c, const struct culprit_facts *f)
+{
+	const struct culprit_part *longest = &f->parts[0];
+	char detail[CULPRIT_DETAIL_BYTES];
+
+	set(c, longest->kind, CULPRIT_BY_TRACE, longest->name);
+	for (unsigned int i = 1; longest->kind == CULPRIT_SOFTIRQ && i < f->n_parts; i++) {
+		if (f->parts[i].kind != CULPRIT_IRQ)
+			continue;
+		snprintf(detail, sizeof(detail), "%.16s after %.40s", longest->name,
+			 f->parts[i].name);
+		set(c, CULPRIT_SOFTIRQ, CULPRIT_BY_TRACE, detail);
+		return;
+	}
+}
+
 static void find_by_trace(struct culprit *c, const struct culprit_facts *f)
 {
 	if (culprit_explained(f))
-		set(c, f->parts[0].kind, CULPRIT_BY_TRACE, f->parts[0].name);
+		find_part(c, f);
 	else if (f->nmi_events)
 		set(c, CULPRIT_NMI, CULPRIT_BY_TRACE, "");
 	else if (f->frequency_events)
