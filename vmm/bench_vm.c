@@ -102,6 +102,13 @@ static int start_rtkvm(struct bench_child *c, const struct bench_opts *o, const 
 	return proc_start(&c->proc, &po, e);
 }
 
+static uint64_t sent(const struct bench_child *c)
+{
+	struct stat st;
+
+	return fstat(c->data, &st) ? 0 : st.st_size;
+}
+
 static int wait_for(struct bench_child *c, const struct bench_opts *o, struct err *e)
 {
 	uint64_t start = clock_now_ns(), end = start + limit_ns(o) + GRACE_MS * 1000000ull;
@@ -121,8 +128,10 @@ static int wait_for(struct bench_child *c, const struct bench_opts *o, struct er
 	proc_stop(&c->proc, GRACE_MS);
 	if (ret == -EINTR)
 		return err_set(e, ret, "interrupted; the payload sends its result at its end");
-	return err_set(e, ret, "the payload had not ended after %ju s and was stopped",
-		       (uintmax_t)((end - start) / NSEC_PER_SEC));
+	return err_set(
+		e, ret,
+		"the payload had not ended after %ju s and was stopped; it had sent %ju bytes",
+		(uintmax_t)((end - start) / NSEC_PER_SEC), (uintmax_t)sent(c));
 }
 
 /* The VMM's own sentence, without the name of a verb that nobody called. */
@@ -147,12 +156,11 @@ static int complaint(const struct bench_child *c, int code, struct err *e)
 static int payload_code(const struct bench_child *c, const struct bench_opts *o)
 {
 	int code = proc_code(&c->proc);
-	struct stat st;
 
 	if (o->vmm != BENCH_QEMU)
 		return code;
 	if (code == 1)
-		return !fstat(c->data, &st) && st.st_size ? 0 : -1;
+		return sent(c) ? 0 : -1;
 	return code % 2 ? code / 2 : -1;
 }
 
