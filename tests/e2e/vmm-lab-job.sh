@@ -21,8 +21,12 @@ job='cat /proc/cpuinfo; cat /sys/devices/system/clocksource/clocksource0/current
 cyclictest -m -q -p95 --policy=fifo -a 1 -t 1 -i 200 -D 5 --json=/out/c.json >/dev/null
 echo again; exit 42'
 
-# a real-time host keeps huge pages: its guests' second-level tables are then complete at once
-echo 136 >/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages
+# a real-time host keeps huge pages, where its isolated CPUs are: its guests' second-level tables
+# are then complete at once
+huge() {
+	echo "$1" >/sys/devices/system/node/node1/hugepages/hugepages-2048kB/nr_hugepages
+}
+huge 136
 
 # the measurement; what other threads of the VMM may use is looked at while it runs
 (
@@ -34,10 +38,11 @@ echo 136 >/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages
 	for t in /proc/"$pid"/task/*; do
 		echo "$(cat "$t/comm") $(sed -n 's/^Cpus_allowed_list:\t//p' "$t/status")"
 	done >threads
+	start second --placement auto --vcpus 1 --append "$base" # beside it: CPU 2-3 are taken
 ) &
 start cyclictest --cpus 2-3 --data cyclictest.data --append "$base $rt rtkvm.exec=\"$job\""
 wait
-echo 0 >/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages
+huge 0
 start poweroff --cpus 2 --irqchip full --append "$base rtkvm.exec=\"poweroff -f\""
 start reset --cpus 2 --append "$base rtkvm.exec=\"reboot -f\""
 start panic --cpus 2 --append "$base rdinit=/nothing"
@@ -46,6 +51,7 @@ limit=25s
 start hang --cpus 2 --append "$base rtkvm.exec=\"sleep 1000\""
 limit=150s
 start shared --cpus 1 --append "$base"
+start three --placement auto --vcpus 3 --append "$base"
 # CPU 1 is not isolated: a partition of its own makes it so, while the run lasts
 partition() {
 	cat /sys/fs/cgroup/rtkvm-test/cpuset.cpus.partition \
@@ -86,7 +92,7 @@ start taken --cpus 1 --allow-tick --cpuset-partition rtkvm-taken --append "$base
 ls -d /sys/fs/cgroup/rtkvm-test >crash2.recovered 2>&1
 rmdir /sys/fs/cgroup/rtkvm-taken /sys/fs/cgroup/session
 
-echo 136 >/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages
+huge 136
 start huge --placement auto --vcpus 1 --lapic-timer-advance 2500 --rt-delay --append "$base rtkvm.exec=\"exit 0\""
 grep HugePages_Free /proc/meminfo >huge.free
 cat /sys/module/kvm/parameters/lapic_timer_advance_ns >huge.advance

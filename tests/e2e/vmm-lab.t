@@ -13,7 +13,8 @@ run "$RTKVM" lab build --flavour fast
 [ "$code" = 0 ] || skip_all "no lab: $errs"
 
 R=$T/results
-run "$RTKVM" lab run --flavour fast --share "$build" --share "$PWD/tests" --results "$R" \
+# two NUMA nodes; CPU 2 and 3, which are isolated, are on node 1
+run env PATH="$PWD/tests/e2e/numa:$PATH" "$RTKVM" lab run --flavour fast --share "$build" --share "$PWD/tests" --results "$R" \
 	--timeout 15m -- sh "$PWD/tests/e2e/vmm-lab-job.sh" "$guest"
 is "$code" 0 "the lab ran: $(printf '%s' "$errs" | tail -n 1)"
 
@@ -65,11 +66,16 @@ like "$(cat "$R/shared.err")" 'CPU 1 is not isolated \(those are 2-3\); boot the
 is "$(cat "$R/huge.code") $(ended huge .memory.page_bytes)" "0 2097152" "free huge pages are taken"
 is "$(jq -r 'select(.event=="realtime").vcpus[0].policy' "$R/huge.ev")" fifo "--rt-delay: FIFO once booted"
 is "$(jq -c 'select(.event=="started").vcpus|map(.cpu)' "$R/huge.ev")" '[2]' "--placement auto: CPU 2"
-like "$(cat "$R/huge.err")" '^rtkvm run: placement: CPU 2: isolated and nohz_full, no busy SMT.* node 0 with free huge pages' \
+like "$(cat "$R/huge.err")" '^rtkvm run: placement: CPU 2: isolated and nohz_full, no busy SMT.* node 1 with free huge pages' \
 	"and says why"
 is "$(jq -r 'select(.event=="started").placement' "$R/huge.ev")" \
 	"$(sed 's/^rtkvm run: placement: //' "$R/huge.err")" "in the events, too"
-is "$(ended huge '.memory.nodes|@csv')" 0 "memory is on the vCPU's NUMA node, read back"
+is "$(ended huge '.memory.nodes|@csv')" 1 "memory is on the vCPU's NUMA node, read back"
+is "$(ended poweroff '.memory.nodes|@csv')" 1 "small pages, too"
+is "$(cat "$R/second.code")" 2 "--placement auto beside a guest that has the isolated CPUs"
+like "$(cat "$R/second.err")" 'CPUs for 1 vCPUs wanted.*isolated there are 2-3: 2-3 taken by a pinned' "is refused"
+is "$(cat "$R/three.code")" 2 "--placement auto for more than there are"
+like "$(cat "$R/three.err")" 'CPUs for 3 vCPUs wanted, NUMA node 1 has 2 at best \(CPU 2-3\)' "says so"
 is "$(ended huge '.vcpus[0].lapic_timer_advance_ns') $(cat "$R/huge.advance")" "2500 -1" \
 	"--lapic-timer-advance 2500: the vCPU has it, the host has its own value back"
 ok "without: the vCPU's own value is read ($(ended cyclictest .vcpus[1].lapic_timer_advance_ns))" \
