@@ -60,29 +60,27 @@ partition() {
 		echo "$(cat "$t/comm") $(cat "$t/cgroup") $(sed -n 's/^Cpus_allowed_list:\t//p' "$t/status")"
 	done
 }
-in_partition() {
-	for _ in $(seq 300); do
+end_in_partition() { # NAME SIGNAL: look at it while the guest runs, then end it
+	for _ in $(seq 600); do
 		grep -qs '"init"' "$1.ev" && break
 		sleep 0.2
 	done
 	partition "$1" >"$1.partition" 2>&1
+	kill "-$2" "$(sed -n 's/.*"started".*"pid":\([0-9]*\).*/\1/p' "$1.ev")"
 }
 mkdir /sys/fs/cgroup/session
 cat /sys/fs/cgroup/cgroup.subtree_control >part.before
-in_partition part &
+end_in_partition part TERM &
 (
 	read -r pid _ </proc/self/stat
 	echo "$pid" >/sys/fs/cgroup/session/cgroup.procs
 	start part --cpus 1 --allow-tick --cpuset-partition rtkvm-test \
-		--append "$base rtkvm.exec=\"sleep 2; exit 5\""
+		--append "$base rtkvm.exec=\"sleep 1000\""
 )
 wait
 ls -d /sys/fs/cgroup/rtkvm-test >part.left 2>&1
 cat /sys/fs/cgroup/cgroup.subtree_control >part.after
-(
-	in_partition crash2
-	kill -9 "$(sed -n 's/.*"started".*"pid":\([0-9]*\).*/\1/p' crash2.ev)"
-) &
+end_in_partition crash2 KILL &
 start crash2 --cpus 1 --allow-tick --cpuset-partition rtkvm-test \
 	--append "$base rtkvm.exec=\"sleep 1000\""
 wait

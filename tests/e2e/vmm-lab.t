@@ -83,7 +83,7 @@ ok "without: the vCPU's own value is read ($(ended cyclictest .vcpus[1].lapic_ti
 like "$(cat "$R/huge.free")" ' 136$' "and given back"
 
 # --- --cpuset-partition
-is "$(cat "$R/part.code")" 5 "--cpuset-partition on a CPU that is not isolated: $(cat "$R/part.err")"
+is "$(cat "$R/part.code")" 3 "--cpuset-partition on a CPU that is not isolated: $(cat "$R/part.err")"
 is "$(head -n 2 "$R/part.partition" | tr '\n' ' ')" "isolated 1 " "the kernel calls it isolated"
 is "$(sed -n '3,$p' "$R/part.partition" | grep -v '^kvm-nx' | sort | tr '\n' ',')" \
 	"rtkvm 0::/ 0,vcpu0 0::/rtkvm-test 1," "the vCPU thread is in it, the others are not"
