@@ -16,7 +16,7 @@
 #include "results/record.h"
 #include "tracing/tracing.h"
 
-enum { KEY_HZ = 256, KEY_VCPUS, KEY_ERROR, KEY_LIST, KEY_TIMELINE };
+enum { KEY_HZ = 256, KEY_VCPUS, KEY_ERROR, KEY_LIST, KEY_TIMELINE, KEY_EXCERPT };
 
 static const struct argp_option options[] = {
 	{ "host", 'H', "FILE", 0, "the host's trace", 1 },
@@ -34,6 +34,8 @@ static const struct argp_option options[] = {
 	  "explain nothing when the clocks may differ by more (default: 50us)", 3 },
 	{ "list", KEY_LIST, "N", 0, "show the N latest wake-ups (default: 20)", 4 },
 	{ "timeline", KEY_TIMELINE, NULL, 0, "draw each one shown as a line of causes", 4 },
+	{ "excerpt", KEY_EXCERPT, "TIME", 0,
+	  "print the events of both kernels from TIME before each one shown to TIME after it", 4 },
 	{ "json", 'j', NULL, 0, "print JSON instead of text", 4 },
 	{ 0 },
 };
@@ -98,6 +100,9 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 	case KEY_TIMELINE:
 		o->timeline = true;
 		return 0;
+	case KEY_EXCERPT:
+		o->excerpt = true;
+		return opt_duration("--excerpt", arg, &o->excerpt_ns, p->e);
 	case 'j':
 		o->json = true;
 		return 0;
@@ -435,13 +440,13 @@ static int explain(struct explanation *x, struct err *e)
 	return ret;
 }
 
-static int print(const struct explanation *x)
+static int print(const struct explanation *x, struct err *e)
 {
 	_cleanup_json_ json_object *o = NULL;
 
 	if (!x->opts->json) {
 		explain_text(stdout, x);
-		return VERDICT_PASS;
+		return x->opts->excerpt ? explain_excerpt(x, e) : VERDICT_PASS;
 	}
 	o = explain_json(x);
 	printf("%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY |
@@ -477,7 +482,7 @@ static int run_it(struct explanation *x, struct err *e)
 		return err_set(e, -ENOMEM, "no memory for %ju wake-ups", (uintmax_t)x->opts->list);
 	ret = x->opts->run_dir ? explain_run(x, e) : explain(x, e);
 	if (!ret)
-		ret = print(x);
+		ret = print(x, e);
 	model_free(&x->model);
 	session_close(&x->session);
 	free(x->worst);
@@ -493,6 +498,10 @@ int tracing_explain(int argc, char **argv, struct err *e)
 
 	if (opt_parse(&argp, argc, argv, false, &p, e) || default_paths(&o, host, guest, e))
 		return e->code;
+	if (o.json && o.excerpt)
+		return err_set(
+			e, -EINVAL,
+			"--excerpt is text; with --json take rtkvm trace report --from --to");
 	stop_install();
 	return run_it(&x, e);
 }

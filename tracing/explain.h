@@ -21,7 +21,8 @@ struct explain_opts {
 	size_t n_vcpus;
 	uint64_t threshold_ns, clock_error_ns;
 	uint64_t list; /* spikes shown, the worst ones */
-	bool json, timeline;
+	bool json, timeline, excerpt;
+	uint64_t excerpt_ns; /* shown before and after a late wake-up */
 };
 
 /* What one cause took over all spikes. */
@@ -52,5 +53,8 @@ json_object *explain_json(const struct explanation *x);
 
 /* explain_spike_json - one spike, a line of spikes.jsonl */
 json_object *explain_spike_json(const struct explanation *x, const struct spike *s);
+
+/* explain_excerpt - the events around each spike that explain_text lists, as rtkvm trace report */
+int explain_excerpt(const struct explanation *x, struct err *e);
 
 #endif

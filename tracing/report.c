@@ -15,12 +15,12 @@
 #include "lib/cleanup.h"
 #include "lib/opt.h"
 #include "lib/stop.h"
-#include "tracing/session.h"
+#include "tracing/report.h"
 #include "tracing/tracing.h"
 
 struct report_opts {
 	struct session_opts session;
-	uint64_t from_ns, to_ns;
+	struct report_window window;
 };
 
 static const struct argp_option options[] = {
@@ -70,9 +70,9 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 		o->session.path[GUEST] = arg;
 		return 0;
 	case 'f':
-		return parse_seconds("--from", arg, &o->from_ns, p->e);
+		return parse_seconds("--from", arg, &o->window.from_ns, p->e);
 	case 't':
-		return parse_seconds("--to", arg, &o->to_ns, p->e);
+		return parse_seconds("--to", arg, &o->window.to_ns, p->e);
 	case 'o':
 		return session_parse_offset(arg, &o->session, p->e);
 	case ARGP_KEY_ARG:
@@ -171,12 +171,13 @@ static void print_event(struct tep_handle *tep, struct trace_seq *s, const struc
 	printf("%s%s\n", whose, s->buffer);
 }
 
-static int walk(struct session *s, const struct report_opts *o, struct printer *printers[SIDES],
-		struct err *e)
+static int walk(struct session *s, const struct report_window *windows, size_t n,
+		struct printer *printers[SIDES], struct err *e)
 {
 	static const char *const whose[SIDES] = { " host: ", "guest: " };
 	bool both = s->has[HOST] && s->has[GUEST];
 	const struct event *ev;
+	const struct report_window *w = windows, *titled = NULL;
 	struct trace_seq seq;
 	struct merge m;
 	int ret = session_merge(s, &m, e);
@@ -188,14 +189,19 @@ static int walk(struct session *s, const struct report_opts *o, struct printer *
 		unsigned int side = session_side(s, ev);
 		uint64_t ns = clock_ns(s->rate, ev->ts);
 
-		if (ns > o->to_ns || ferror(stdout))
+		while (w < windows + n && ns > w->to_ns)
+			w++;
+		if (w == windows + n || ferror(stdout))
 			break;
 		if (stop_requested()) {
 			ret = err_set(e, -EINTR, "interrupted");
 			break;
 		}
-		if (ns < o->from_ns)
+		if (ns < w->from_ns)
 			continue;
+		if (w->title && w != titled)
+			printf("%s\n", w->title);
+		titled = w;
 		if (ev->lost)
 			print_lost(ev);
 		print_event(printers[side]->tep, &seq, ev, ns, both ? whose[side] : "");
@@ -205,33 +211,34 @@ static int walk(struct session *s, const struct report_opts *o, struct printer *
 	return ret < 0 ? ret : 0;
 }
 
-static int report(const struct report_opts *o, struct err *e)
+int report_windows(const struct session_opts *o, const struct report_window *windows, size_t n,
+		   struct err *e)
 {
 	_cleanup_printer_ struct printer host = { 0 }, guest = { 0 };
 	struct printer *printers[SIDES] = { &host, &guest };
 	struct session s;
-	int ret = session_open(&s, &o->session, e);
+	int ret = session_open(&s, o, e);
 
+	/* libtraceevent warns on stderr about formats it does not understand; they are printed raw */
+	tep_set_loglevel(TEP_LOG_NONE);
 	for (int i = 0; i < SIDES && !ret; i++)
 		if (s.has[i])
 			ret = learn(printers[i], &s.file[i], e);
 	if (!ret)
-		ret = walk(&s, o, printers, e);
+		ret = walk(&s, windows, n, printers, e);
 	session_close(&s);
 	return ret;
 }
 
 int tracing_report(int argc, char **argv, struct err *e)
 {
-	struct report_opts o = { .to_ns = UINT64_MAX };
+	struct report_opts o = { .window.to_ns = UINT64_MAX };
 	struct parse p = { &o, e };
 
 	if (opt_parse(&argp, argc, argv, false, &p, e))
 		return e->code;
 	if (!o.session.path[HOST] && !o.session.path[GUEST])
 		return err_set(e, -EINVAL, "no trace is named; give --host FILE or --guest FILE");
-	/* libtraceevent warns on stderr about formats it does not understand; they are printed raw */
-	tep_set_loglevel(TEP_LOG_NONE);
 	stop_install();
-	return report(&o, e);
+	return report_windows(&o.session, &o.window, 1, e);
 }

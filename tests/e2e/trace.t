@@ -96,6 +96,27 @@ run "$RTKVM" trace report -H "$T/tr/host.dat" -g "$T/tr/guest.dat" \
 like "$out" '==> cyclictest:20[01]' "a window around a spike"
 ok "is small" [ "$(printf '%s\n' "$out" | wc -l)" -lt 200 ]
 
+# --- explain's excerpt is that window of report
+run "$RTKVM" trace explain -H "$T/tr/host.dat" -g "$T/tr/guest.dat" --list 1 --excerpt 200us
+is "$code" 0 "an excerpt around the worst wake-up"
+"$RTKVM" trace explain -H "$T/tr/host.dat" -g "$T/tr/guest.dat" --list 1 --json >"$T/worst"
+edge() { # ns of the trace as seconds
+	jq -r ".list[0] | $1" "$T/worst" | sed 's/.........$/.&/'
+}
+"$RTKVM" trace report -H "$T/tr/host.dat" -g "$T/tr/guest.dat" \
+	--from "$(edge '.trace_ns - .latency_ns - 200000')" --to "$(edge '.trace_ns + 200000')" >"$T/window"
+printf '%s\n' "$out" | sed '1,/us late$/d' >"$T/excerpt"
+ok "is what report prints of that time" cmp "$T/window" "$T/excerpt"
+ok "of both kernels" sh -c "grep -q '^ host: ' '$T/excerpt' && grep -q '^guest: ' '$T/excerpt'"
+run "$RTKVM" trace explain -H "$T/tr/host.dat" -g "$T/tr/guest.dat" --list 300 --excerpt 1ms
+printf '%s\n' "$out" | grep -E '^( host|guest): ' >"$T/excerpt"
+"$RTKVM" trace report -H "$T/tr/host.dat" -g "$T/tr/guest.dat" >"$T/whole"
+ok "no event is printed twice where windows overlap" \
+	awk 'NR == FNR { n[$0]++; next } --n[$0] < 0 { exit 1 }' "$T/whole" "$T/excerpt"
+fails 2 'excerpt is text' "an excerpt in JSON" "$RTKVM" trace explain -g "$T/tr/guest.dat" \
+	--excerpt 1ms --json
+fails 2 'not a duration' "an excerpt of no time" "$RTKVM" trace explain -g "$T/tr/guest.dat" --excerpt x
+
 # --- a run directory ---
 mkdir -p "$T/run/trace"
 cp "$T/tr/host.dat" "$T/tr/guest.dat" "$T/run/trace/"
@@ -176,6 +197,7 @@ else
 	trace-cmd report -i "$T/h.dat" 2>/dev/null | norm >"$T/report1"
 	"$RTKVM" trace report -H "$T/h.dat" | norm >"$T/report2"
 	ok "report of a real trace is trace-cmd's" cmp "$T/report1" "$T/report2"
+	diff "$T/report1" "$T/report2" | head -n 6 | sed 's/^/# /'
 	n=$(wc -l <"$T/report1")
 	ok "trace-cmd reads $n events of it" [ "$n" -gt 20 ]
 	ok "host.json tells the clock" jq -e '.tsc_hz > 1e8 and .lost >= 0' "$T/h.json"
