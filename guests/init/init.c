@@ -341,7 +341,7 @@ static void send_results(void)
 		count++;
 	}
 	closedir(dir);
-	send_frame("", NULL, count, 0);
+	send_frame("", "", count, 0);
 }
 
 int main(void)
