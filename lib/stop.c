@@ -7,9 +7,15 @@
 /* A signal handler has no argument to carry a context in: the program's one mutable global. */
 static volatile sig_atomic_t stop_flag;
 
+void stop_set(int code)
+{
+	if (!stop_flag || (stop_flag < _NSIG && code >= _NSIG))
+		stop_flag = code;
+}
+
 static void on_signal(int sig)
 {
-	stop_flag = sig;
+	stop_set(sig);
 }
 
 void stop_install(void)

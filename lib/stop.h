@@ -13,7 +13,13 @@ void stop_install(void);
 /* stop_requested - has one of them come? */
 bool stop_requested(void);
 
-/* stop_signal - which one came, 0 for none */
+/* stop_signal - which one came first, 0 for none */
 int stop_signal(void);
+
+/*
+ * stop_set - as if a signal had come, for handlers elsewhere: the first code stays, but one above
+ * all signal numbers replaces a signal
+ */
+void stop_set(int code);
 
 #endif

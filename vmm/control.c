@@ -79,7 +79,31 @@ static const char *policy_name(int policy)
 	}
 }
 
-/* CPUs, policy and priority of one thread, as the kernel has them now. */
+/* "Seccomp:\t2" of a status file */
+static int64_t status_number(const char *text, const char *key, int base)
+{
+	const char *at = strstr(text, key);
+
+	return at ? (int64_t)strtoull(at + strlen(key), NULL, base) : -1;
+}
+
+/* What the thread may do: its filter, new privileges, capabilities. */
+static int add_privileges(json_object *o, pid_t tid, struct err *e)
+{
+	char path[64], text[4096];
+	int ret;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/status", tid);
+	ret = file_read(path, text, sizeof(text), e);
+	if (ret < 0)
+		return ret;
+	json_set_int(o, "seccomp", status_number(text, "\nSeccomp:", 10));
+	json_set_int(o, "no_new_privs", status_number(text, "\nNoNewPrivs:", 10));
+	json_set_int(o, "capabilities", status_number(text, "\nCapEff:", 16));
+	return 0;
+}
+
+/* CPUs, policy, priority and privileges of one thread, as the kernel has them now. */
 static int add_thread(json_object *o, pid_t tid, struct err *e)
 {
 	char path[64], text[256];
@@ -97,7 +121,7 @@ static int add_thread(json_object *o, pid_t tid, struct err *e)
 	json_set_str(o, "cpus", cpulist_format(&cpus, text, sizeof(text)));
 	json_set_str(o, "policy", policy_name(policy));
 	json_set_int(o, "priority", p.sched_priority);
-	return 0;
+	return add_privileges(o, tid, e);
 }
 
 static bool is_vcpu(const struct vm *vm, pid_t tid)

@@ -21,9 +21,11 @@ static void show_counts(FILE *out, const char *what, json_object *counts)
 
 static void show_thread(FILE *out, json_object *t)
 {
-	fprintf(out, "  %-15s %7" PRId64 "  CPU %-8s %s %" PRId64 "\n", json_str(t, "name", "?"),
-		json_int(t, "tid", 0), json_str(t, "cpus", "?"), json_str(t, "policy", "?"),
-		json_int(t, "priority", 0));
+	fprintf(out, "  %-15s %7" PRId64 "  CPU %-8s %s %" PRId64 "%s%s\n",
+		json_str(t, "name", "?"), json_int(t, "tid", 0), json_str(t, "cpus", "?"),
+		json_str(t, "policy", "?"), json_int(t, "priority", 0),
+		json_int(t, "seccomp", 0) == 2 ? ", filtered" : "",
+		json_int(t, "capabilities", -1) ? "" : ", no capabilities");
 }
 
 static void show_each(FILE *out, json_object *all, void (*show)(FILE *, json_object *))

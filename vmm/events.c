@@ -177,6 +177,7 @@ void events_machine(json_object *o, const struct vm *vm)
 	if (vm->opts.partition)
 		json_set_str(o, "cpuset_partition", vm->opts.partition->dir);
 	json_object_object_add(o, "helpers", helpers_json(&vm->helpers));
+	json_set_str(o, "sandbox", sandbox_mode_name(vm->opts.sandbox->opts.mode));
 	json_object_object_add(o, "no_exit", no_exit_json(vm));
 	json_object_object_add(o, "memory", memory_json(&vm->mem));
 }

@@ -38,6 +38,7 @@ enum {
 	OPT_NAME,
 	OPT_CTL,
 	OPT_HOLD,
+	OPT_SANDBOX,
 	OPT_EXIT_CODE,
 	OPT_SLOW_EXIT,
 	OPT_TIMEOUT,
@@ -96,6 +97,8 @@ static const struct argp_option options[] = {
 	  "control socket (default " CTLPLACE_DIR
 	  "/NAME.sock); /dev/fd/N: one inherited, connected",
 	  3 },
+	{ "sandbox", OPT_SANDBOX, "on|off|log", 0,
+	  "no capabilities, and only the system calls that a running VM needs (default on)", 3 },
 	{ "hold", OPT_HOLD, 0, 0, "set everything up, run the guest when rtkvm ctl resume says so",
 	  3 },
 	{ "freeze", OPT_FREEZE, "FILE", 0,
@@ -267,6 +270,18 @@ static int set_irqchip(struct run_opts *o, const char *text, struct err *e)
 	return i < 0 ? i : 0;
 }
 
+static int set_sandbox(struct run_opts *o, const char *text, struct err *e)
+{
+	static const char *const names[] = { "on", "off", "log" };
+	static const enum sandbox_mode modes[] = { SANDBOX_ON, SANDBOX_OFF, SANDBOX_LOG };
+	int i = choice("--sandbox", text, names, ARRAY_SIZE(names), e);
+
+	if (i < 0)
+		return i;
+	o->sandbox = modes[i];
+	return 0;
+}
+
 static int set_timeout(struct run_opts *o, const char *text, struct err *e)
 {
 	int ret = opt_duration("--timeout", text, &o->timeout_ns, e);
@@ -347,6 +362,8 @@ static int set(struct run_opts *o, int key, char *arg, struct err *e)
 	case OPT_CTL:
 		o->ctl = arg;
 		return 0;
+	case OPT_SANDBOX:
+		return set_sandbox(o, arg, e);
 	case OPT_HOLD:
 		o->hold = true;
 		return 0;

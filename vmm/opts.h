@@ -14,6 +14,7 @@
 #include "vmm/boot.h"
 #include "lib/cpumap.h"
 #include "vmm/memory.h"
+#include "vmm/sandbox.h"
 
 struct run_opts {
 	struct boot_opts boot;
@@ -36,6 +37,7 @@ struct run_opts {
 	const char *console; /* file name, "-" for stdout */
 	const char *data, *events, *freeze; /* file names or NULL */
 	const char *name, *ctl; /* NULL: the defaults */
+	enum sandbox_mode sandbox;
 	bool hold; /* runs no instruction until it is told to */
 	bool qemu_exit_code; /* a byte v on the exit port: v * 2 + 1, as isa-debug-exit does */
 	uint64_t slow_exit_ns;

@@ -37,6 +37,7 @@ struct run {
 	struct partition partition;
 	struct vm vm;
 	struct io io;
+	struct sandbox sandbox;
 	uint64_t start_ns, overhead_bytes;
 	int freeze_fd;
 };
@@ -177,6 +178,7 @@ static int settle_main_thread(struct run *r, struct err *e)
 	sigdelset(&all, SIGILL);
 	sigdelset(&all, SIGFPE);
 	sigdelset(&all, SIGABRT);
+	sigdelset(&all, SIGSYS);
 	pthread_sigmask(SIG_BLOCK, &all, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	stop_install();
@@ -219,8 +221,14 @@ static int build(struct run *r, struct err *e)
 		.no_exit = r->opts.no_exit,
 		.halt_poll_given = r->opts.halt_poll_given,
 		.halt_poll_ns = r->opts.halt_poll_ns,
+		.sandbox = &r->sandbox,
 		.freeze_fd = r->freeze_fd,
 		.slow_exit_ns = r->opts.slow_exit_ns,
+	};
+	const struct sandbox_opts so = {
+		.mode = r->opts.sandbox,
+		.fifo = r->opts.fifo,
+		.restores = r->opts.partition,
 	};
 	struct vcpu_entry entry;
 	int ret = vm_create(&r->vm, &o, e);
@@ -232,6 +240,8 @@ static int build(struct run *r, struct err *e)
 	if (!ret)
 		ret = prefault_guest(&r->vm, e);
 	if (!ret)
+		ret = sandbox_prepare(&r->sandbox, &so, e);
+	if (!ret)
 		ret = vcpus_start(&r->vm, e);
 	choose_unlock(&r->choosing); /* the threads are where others see them */
 	if (!ret)
@@ -242,6 +252,8 @@ static int build(struct run *r, struct err *e)
 		ret = mem_lock_self(&r->vm.mem, e);
 	if (!ret)
 		ret = window_reserve(&r->io.window, e);
+	if (!ret)
+		ret = sandbox_enter(&r->sandbox, SANDBOX_MAIN, e);
 	return ret;
 }
 
@@ -274,11 +286,24 @@ static int run_guest(struct run *r, struct err *e)
 	return mem_overhead(&r->vm.mem, &r->overhead_bytes, e);
 }
 
+/* What followed a forbidden system call, in either thread, is not worth telling. */
+static int blame_sandbox(int ret, struct err *e)
+{
+	struct err why = { 0 };
+
+	if (!sandbox_violation(&why))
+		return ret;
+	*e = why;
+	return why.code;
+}
+
 /* A reset or triple fault that follows a panic message is the panic's, whatever reboot= says. */
 static void judge(struct run *r)
 {
 	enum outcome o = atomic_load(&r->vm.outcome);
 
+	if (sandbox_violation(&r->vm.err))
+		atomic_store(&r->vm.outcome, OUTCOME_ERROR);
 	if ((o == OUTCOME_RESET || o == OUTCOME_TRIPLE_FAULT) && r->io.panic.seen)
 		atomic_store(&r->vm.outcome, OUTCOME_PANIC);
 }
@@ -379,6 +404,8 @@ static int run_and_close(struct run *r, struct err *e)
 		close(r->io.events.fd);
 	if (r->freeze_fd >= 0)
 		close(r->freeze_fd);
+	ret = blame_sandbox(ret, e);
+	sandbox_free(&r->sandbox);
 	return ret;
 }
 

@@ -222,6 +222,7 @@ static int prepare(struct vcpu *v)
 {
 	char name[16];
 	sigset_t kick;
+	int ret;
 
 	snprintf(name, sizeof(name), "vcpu%d", v->index);
 	pthread_setname_np(pthread_self(), name);
@@ -229,7 +230,8 @@ static int prepare(struct vcpu *v)
 	sigaddset(&kick, KICK_SIGNAL);
 	pthread_sigmask(SIG_UNBLOCK, &kick, NULL);
 	v->tid = syscall(SYS_gettid);
-	return place_vcpu(&v->vm->opts, v->host_cpu, &v->placed, &v->err);
+	ret = place_vcpu(&v->vm->opts, v->host_cpu, &v->placed, &v->err);
+	return ret < 0 ? ret : sandbox_enter(v->vm->opts.sandbox, SANDBOX_VCPU, &v->err);
 }
 
 static void *thread(void *arg)

@@ -20,6 +20,7 @@
 #include "vmm/kvmstats.h"
 #include "vmm/memory.h"
 #include "vmm/ring.h"
+#include "vmm/sandbox.h"
 #include "vmm/vdev.h"
 
 #define VM_STATE_DIR "/run/rtkvm" /* journals of what a VM sets on the host while it is built */
@@ -102,6 +103,7 @@ struct vm_opts {
 	bool halt_poll_given;
 	uint32_t halt_poll_ns; /* how long KVM polls before a halted vCPU sleeps */
 	uint64_t slow_exit_ns; /* spent on each guest write to the slow port */
+	const struct sandbox *sandbox; /* what every thread enters once it is set up */
 	int freeze_fd; /* gets "0" when the guest writes to the freeze port; -1: none */
 };
 

@@ -40,6 +40,11 @@ fails 2 'is no connected UNIX' "--ctl /dev/fd/N that is no socket" vm --ctl /dev
 fails 2 'opening .* failed' "a directory that is not there" vm --ctl "$T/none/x"
 : >"$T/file"
 fails 2 'no socket is there' "a file is not replaced" vm --ctl "$T/file"
+fails 2 'not one of the choices' "--sandbox maybe" vm --sandbox maybe
+for mode in off log; do
+	run vm --sandbox $mode --append "data:1000 exit:3"
+	is "$code" 3 "--sandbox $mode"
+done
 run vm --ctl none --append exit:3
 is "$code" 3 "--ctl none"
 
@@ -110,6 +115,22 @@ is "$(ctl status --json | jq -c '.vcpus[0]|[.policy,.priority]')" '["fifo",1]' "
 is "$(jq -r 'select(.event=="realtime").vcpus[0].policy' "$T/one.ev" | tr '\n' ' ')" "other fifo " \
 	"both are told as events"
 fails 2 'a running VM has it' "its socket is not taken from it" vm --ctl "$T/one.sock"
+
+# --- what its threads may still do, seen from outside
+# privileges KEY - of every thread of ours (a kernel worker of KVM's may stand among them)
+privileges() {
+	for t in /proc/$pid/task/*; do
+		grep -qxE 'rtkvm|vcpu0' "$t/comm" && sed -n "s/^$1:[\t ]*//p" "$t/status"
+	done | sort -u | tr '\n' ' '
+}
+is "$(privileges Seccomp)" "2 " "every thread has a system call filter"
+is "$(privileges NoNewPrivs)" "1 " "and can gain no privileges"
+like "$(privileges CapEff)" '^0000000000000000 (0000000000800000 )?$' \
+	"and no capabilities, but for CAP_SYS_NICE where the limit cannot be raised"
+is "$(sed -n 's/^CapEff:[\t ]*//p' "/proc/$pid/task/$tid/status")" 0000000000000000 \
+	"a vCPU thread has none"
+is "$(ctl status --json | jq -c '[.sandbox,.vcpus[0].seccomp,.vcpus[0].capabilities]')" '["on",2,0]' \
+	"status tells"
 
 # --- bad input, many clients, slow ones: the VM goes on
 cat >"$T/client.pl" <<'EOP'

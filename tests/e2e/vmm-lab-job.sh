@@ -38,6 +38,8 @@ huge 136
 	for t in /proc/"$pid"/task/*; do
 		echo "$(cat "$t/comm") $(sed -n 's/^Cpus_allowed_list:\t//p' "$t/status")"
 	done >threads
+	rtkvm ctl status --json >ctl.status
+	rtkvm ctl stats --json >ctl.stats
 	start second --placement auto --vcpus 1 --append "$base" # beside it: CPU 2-3 are taken
 ) &
 start cyclictest --cpus 2-3 --data cyclictest.data --append "$base $rt rtkvm.exec=\"$job\""
@@ -48,6 +50,16 @@ start reset --cpus 2 --append "$base rtkvm.exec=\"reboot -f\""
 start panic --cpus 2 --append "$base rdinit=/nothing"
 start crash --cpus 2 --append "$base rtkvm.exec=\"echo c >/proc/sysrq-trigger\""
 limit=25s
+# a hung guest is paused, resumed, and told to say where it is
+(
+	for _ in $(seq 300); do
+		grep -qs job_start hang.ev && break
+		sleep 0.2
+	done
+	rtkvm ctl pause >ctl.pause
+	rtkvm ctl resume >>ctl.pause
+	rtkvm ctl nmi
+) &
 start hang --cpus 2 --append "$base rtkvm.exec=\"sleep 1000\""
 limit=150s
 start shared --cpus 1 --append "$base"

@@ -32,6 +32,10 @@ is "$(printf '%s\n' "$con" | grep -c '^processor')" 2 "two vCPUs are up"
 like "$con" '^again' "the job ran to its end"
 is "$(jq -c 'select(.event=="started").vcpus|map([.cpu,.policy,.priority])' "$R/cyclictest.ev")" \
 	'[[2,"fifo",1],[3,"fifo",1]]' "placement, read back"
+is "$(jq -c '[.sandbox,(.vcpus[]|.seccomp,.capabilities)]' "$R/ctl.status")" '["on",2,0,2,0]' \
+	"rtkvm ctl status: filtered, without capabilities"
+is "$(jq -c '.vcpus[1].window|[.open,.userspace_exits]' "$R/ctl.stats")" '[true,0]' \
+	"rtkvm ctl stats, asked in the window, costs the vCPU no exit"
 ok "the data port carried a file" grep -aq '"histogram"' "$R/cyclictest.data"
 is "$(ended cyclictest '.vcpus[1].window|[.userspace_exits,.page_faults,.guest_page_faults]|@csv')" \
 	"0,0,0" "isolated vCPU: no user-space exit, no page fault of either level in the window"
@@ -61,6 +65,8 @@ is "$(cat "$R/panic.code") $(ended panic .outcome)" "2 panic" "no init: the kern
 like "$(cat "$R/panic.err")" 'kernel panicked: (VFS|No working init|Requested init)' "with its reason"
 is "$(cat "$R/crash.code") $(ended crash .outcome)" "2 panic" "a crash of the running kernel"
 is "$(cat "$R/hang.code") $(ended hang .outcome)" "2 timeout" "a job that hangs"
+is "$(tr '\n' ' ' <"$R/ctl.pause")" "paused running " "it can be paused and resumed"
+like "$(cat "$R/hang.con")" 'NMI received' "and gets an NMI"
 is "$(cat "$R/shared.code")" 2 "a CPU that is not isolated"
 like "$(cat "$R/shared.err")" 'CPU 1 is not isolated \(those are 2-3\); boot the host with' "is refused"
 is "$(cat "$R/huge.code") $(ended huge .memory.page_bytes)" "0 2097152" "free huge pages are taken"

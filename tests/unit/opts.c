@@ -47,6 +47,7 @@ static void fills_the_struct(void **state)
 					     "--name=g1",
 					     "--ctl=/tmp/x",
 					     "--hold",
+					     "--sandbox=log",
 					     NULL };
 	struct err e = { 0 };
 	struct run_opts o;
@@ -68,6 +69,7 @@ static void fills_the_struct(void **state)
 	assert_string_equal(o.name, "g1");
 	assert_string_equal(o.ctl, "/tmp/x");
 	assert_true(o.hold);
+	assert_int_equal(o.sandbox, SANDBOX_LOG);
 	assert_false(o.allow_shared);
 	assert_true(o.rt_delay);
 	assert_int_equal(o.no_exit, 2 | 4);
