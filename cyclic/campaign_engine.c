@@ -19,7 +19,7 @@
 enum {
 	WATCH_MS = 100,
 	LOAD_WARM_UP_NS = 500000000,
-	FRUITLESS_ATTEMPTS = 2, /* broken ones in a row that measured nothing */
+	FRUITLESS_ATTEMPTS = 3, /* broken ones in a row that measured nothing */
 	SLACK_PERIODS = 10, /* a remainder shorter than this is the rounding of its last slice */
 };
 

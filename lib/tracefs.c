@@ -118,7 +118,8 @@ static int sweep_locked(int instances, struct err *e)
 		if (owned < 0 || flock(owned, LOCK_EX | LOCK_NB))
 			continue;
 		if (unlinkat(instances, d->d_name, AT_REMOVEDIR)) {
-			if (errno == EBUSY) /* somebody reads it: the next start tries again */
+			/* somebody reads it: the next start tries again; or its owner was quicker */
+			if (errno == EBUSY || errno == ENOENT)
 				continue;
 			return err_sys(e, "removing the dead trace instance %s failed", d->d_name);
 		}
