@@ -12,16 +12,18 @@
 #include "results/log.h"
 
 enum {
-	VERSION = 1,
+	VERSION = 2, /* the newest that is read */
+	SLICE_VERSION = 2, /* what slices are written as; of marks and ends nothing has changed */
+	OTHER_VERSION = 1,
 	TYPE_SLICE = 1,
 	TYPE_MARK = 2,
 	TYPE_END = 3,
 	HEADER_BYTES = 40,
 	CRC_OFFSET = 16,
-	SLICE_BYTES = 144, /* before counters and bins */
+	SLICE_BYTES = 144, /* of version 1 before counters and bins; packed ones are shorter */
 	KNOWN_BITS = 32, /* a newer writer of this version may know more counters than we */
 	VARINT_BYTES = 10,
-	PAYLOAD_MAX = SLICE_BYTES + 8 * KNOWN_BITS + HIST_BINS * 2 * VARINT_BYTES,
+	PAYLOAD_MAX = SLICE_BYTES + KNOWN_BITS * VARINT_BYTES + HIST_BINS * 2 * VARINT_BYTES,
 	RECORD_MAX = HEADER_BYTES + PAYLOAD_MAX,
 };
 

@@ -176,14 +176,43 @@ static bool parse_bins(struct log_reader *r, struct cursor *c, uint32_t bins)
 	       h->max_ns >= hist_low(index) && (h->over || h->max_ns <= hist_high(index));
 }
 
-static bool parse_slice(struct log_reader *r, struct cursor *c)
+static bool plausible(const struct log_slice *s, const struct hist *h)
+{
+	return !s->instrument[LOG_INSTRUMENT_BYTES - 1] && s->cpu >= -1 && s->host_cpu >= -1 &&
+	       h->resolution_ns && h->resolution_ns <= 1000000000;
+}
+
+static void get_counters(struct log_slice *s, uint32_t known, struct cursor *c,
+			 int64_t (*get_one)(struct cursor *c))
+{
+	for (unsigned int i = 0; i < KNOWN_BITS; i++) {
+		int64_t v = known >> i & 1 ? get_one(c) : 0;
+
+		if (i < LOG_COUNTERS)
+			s->counters[i] = v;
+	}
+	s->known = known & ((1u << LOG_COUNTERS) - 1);
+}
+
+static int64_t get_fixed(struct cursor *c)
+{
+	return get64(c);
+}
+
+static int64_t get_signed(struct cursor *c)
+{
+	uint64_t v = get_varint(c);
+
+	return (int64_t)(v >> 1 ^ -(v & 1));
+}
+
+/* Version 1: fields of fixed size. */
+static bool parse_fixed(struct log_reader *r, struct cursor *c, uint32_t *bins)
 {
 	struct log_slice *s = &r->slice;
 	struct hist *h = &r->hist;
-	uint32_t bins, known;
+	uint32_t known;
 
-	clear_hist(r);
-	memset(s, 0, sizeof(*s));
 	get(c, s->instrument, sizeof(s->instrument));
 	s->cpu = get32(c);
 	s->host_cpu = get32(c);
@@ -193,7 +222,7 @@ static bool parse_slice(struct log_reader *r, struct cursor *c)
 	s->period_ns = get64(c);
 	s->max_wall_ns = get64(c);
 	known = get32(c);
-	bins = get32(c);
+	*bins = get32(c);
 	h->count = get64(c);
 	h->sum_ns = get64(c);
 	h->sum_ns |= (unsigned __int128)get64(c) << 64;
@@ -202,16 +231,66 @@ static bool parse_slice(struct log_reader *r, struct cursor *c)
 	h->over = get64(c);
 	h->over_from_ns = get64(c);
 	h->resolution_ns = get64(c);
-	for (unsigned int i = 0; i < KNOWN_BITS; i++) {
-		int64_t v = known >> i & 1 ? (int64_t)get64(c) : 0;
+	get_counters(s, known, c, get_fixed);
+	return !c->bad;
+}
 
-		if (i < LOG_COUNTERS)
-			s->counters[i] = v;
-	}
-	s->known = known & ((1u << LOG_COUNTERS) - 1);
-	return !c->bad && !s->instrument[LOG_INSTRUMENT_BYTES - 1] && s->cpu >= -1 &&
-	       s->host_cpu >= -1 && h->resolution_ns && h->resolution_ns <= 1000000000 &&
-	       parse_bins(r, c, bins);
+/* A number that has to fit its field: what does not is a payload that cannot be. */
+static uint32_t get_u32(struct cursor *c)
+{
+	uint64_t v = get_varint(c);
+
+	c->bad |= v > UINT32_MAX;
+	return v;
+}
+
+static int32_t get_cpu(struct cursor *c)
+{
+	int64_t v = get_signed(c);
+
+	c->bad |= v < -1 || v > INT32_MAX;
+	return v;
+}
+
+/* Version 2: the same, packed. */
+static bool parse_packed(struct log_reader *r, struct cursor *c, uint32_t *bins)
+{
+	struct log_slice *s = &r->slice;
+	struct hist *h = &r->hist;
+	uint64_t len = get_varint(c);
+
+	if (len >= LOG_INSTRUMENT_BYTES)
+		return false;
+	get(c, s->instrument, len);
+	s->cpu = get_cpu(c);
+	s->host_cpu = get_cpu(c);
+	s->start_wall_ns = get_varint(c);
+	s->start_mono_ns = get_varint(c);
+	s->duration_ns = get_varint(c);
+	s->period_ns = get_varint(c);
+	s->max_wall_ns = s->start_wall_ns + (uint64_t)get_signed(c);
+	h->count = get_varint(c);
+	h->sum_ns = get_varint(c);
+	h->sum_ns |= (unsigned __int128)get_varint(c) << 64;
+	h->min_ns = get_varint(c);
+	h->max_ns = get_varint(c);
+	h->over = get_varint(c);
+	h->over_from_ns = get_varint(c);
+	h->resolution_ns = get_varint(c);
+	get_counters(s, get_u32(c), c, get_signed);
+	*bins = get_u32(c);
+	return !c->bad;
+}
+
+static bool parse_slice(struct log_reader *r, struct cursor *c, uint16_t version)
+{
+	uint32_t bins;
+
+	clear_hist(r);
+	memset(&r->slice, 0, sizeof(r->slice));
+	if (!(version == 1 ? parse_fixed(r, c, &bins) : parse_packed(r, c, &bins)))
+		return false;
+	return plausible(&r->slice, &r->hist) && parse_bins(r, c, bins);
 }
 
 static bool parse_mark(struct log_reader *r, struct cursor *c)
@@ -261,7 +340,7 @@ static int parse_record(struct log_reader *r, size_t *bytes, struct err *e)
 			       "rtkvm reads %d; use the rtkvm that wrote it or a newer one",
 			       r->path, (uintmax_t)r->offset, version, VERSION);
 	c.end = c.p + len;
-	if (type == TYPE_SLICE && parse_slice(r, &c))
+	if (type == TYPE_SLICE && parse_slice(r, &c, version))
 		event = LOG_SLICE;
 	else if (type == TYPE_MARK && parse_mark(r, &c))
 		event = LOG_MARK;

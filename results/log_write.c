@@ -65,7 +65,7 @@ static int finish(struct log_writer *w, struct cursor *payload, uint16_t type, s
 	ssize_t n;
 
 	put(&c, LOG_MAGIC, MAGIC_BYTES);
-	put16(&c, VERSION);
+	put16(&c, type == TYPE_SLICE ? SLICE_VERSION : OTHER_VERSION);
 	put16(&c, type);
 	put32(&c, len - HEADER_BYTES);
 	put32(&c, 0); /* crc */
@@ -109,31 +109,55 @@ static unsigned int count_bins(const struct hist *h)
 	return n;
 }
 
+/* Small numbers of either sign stay small: 0, -1, 1, -2 become 0, 1, 2, 3. */
+static void put_signed(struct cursor *c, int64_t v)
+{
+	put_varint(c, (uint64_t)v << 1 ^ (uint64_t)(v >> 63));
+}
+
+static void put_identity(struct cursor *c, const struct log_slice *s)
+{
+	size_t len = strnlen(s->instrument, LOG_INSTRUMENT_BYTES - 1);
+
+	put_varint(c, len);
+	put(c, s->instrument, len);
+	put_signed(c, s->cpu);
+	put_signed(c, s->host_cpu);
+}
+
+static void put_times(struct cursor *c, const struct log_slice *s)
+{
+	put_varint(c, s->start_wall_ns);
+	put_varint(c, s->start_mono_ns);
+	put_varint(c, s->duration_ns);
+	put_varint(c, s->period_ns);
+	put_signed(c, s->max_wall_ns - s->start_wall_ns);
+}
+
+static void put_figures(struct cursor *c, const struct hist *h)
+{
+	put_varint(c, h->count);
+	put_varint(c, h->sum_ns);
+	put_varint(c, h->sum_ns >> 64);
+	put_varint(c, h->min_ns);
+	put_varint(c, h->max_ns);
+	put_varint(c, h->over);
+	put_varint(c, h->over_from_ns);
+	put_varint(c, h->resolution_ns);
+}
+
 int log_write(struct log_writer *w, const struct log_slice *s, const struct hist *h, struct err *e)
 {
 	struct cursor c = begin(w);
 
-	put(&c, s->instrument, sizeof(s->instrument));
-	put32(&c, s->cpu);
-	put32(&c, s->host_cpu);
-	put64(&c, s->start_wall_ns);
-	put64(&c, s->start_mono_ns);
-	put64(&c, s->duration_ns);
-	put64(&c, s->period_ns);
-	put64(&c, s->max_wall_ns);
-	put32(&c, s->known);
-	put32(&c, count_bins(h));
-	put64(&c, h->count);
-	put64(&c, h->sum_ns);
-	put64(&c, h->sum_ns >> 64);
-	put64(&c, h->min_ns);
-	put64(&c, h->max_ns);
-	put64(&c, h->over);
-	put64(&c, h->over_from_ns);
-	put64(&c, h->resolution_ns);
+	put_identity(&c, s);
+	put_times(&c, s);
+	put_figures(&c, h);
+	put_varint(&c, s->known);
 	for (unsigned int i = 0; i < LOG_COUNTERS; i++)
 		if (log_known(s, i))
-			put64(&c, s->counters[i]);
+			put_signed(&c, s->counters[i]);
+	put_varint(&c, count_bins(h));
 	put_bins(&c, h);
 	return finish(w, &c, TYPE_SLICE, e);
 }

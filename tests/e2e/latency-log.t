@@ -16,7 +16,9 @@ is "$(awk '/^cyclictest/ { printf "%s %.1f\n", $2, $6 / $3 }' "$T/read")" \
 	"mean of each CPU"
 ok "bins add up, and the last one holds the maximum" \
 	awk '/^cyclictest/ && ($7 != $3 || $8 > $5 || $8 < $5 * 63 / 64) { exit 1 }' "$T/read"
-printf 'XX' | dd of="$T/run/latency.log" bs=1 seek=2000 conv=notrunc 2>/dev/null
+is "$(perl tests/tools/readlog.pl tests/fixtures/latencylog/version-1.log | cut -d' ' -f1-3 | tr '\n' ' ')" \
+	"cyclictest 0 100 cyclictest 1 100 cyclictest 2 100 ended " "a log of version 1"
+printf 'XX' | dd of="$T/run/latency.log" bs=1 seek=1500 conv=notrunc 2>/dev/null
 perl tests/tools/readlog.pl "$T/run/latency.log" >"$T/read"
 "$RTKVM" report --no-plots --print json "$T/run" >"$T/json"
 is "$(awk '/^cyclictest/ { n += $3 } END { print n }' "$T/read")" \

@@ -127,10 +127,10 @@ static void round_trip(void **state)
 	struct tally t;
 
 	(void)state;
-	make_log(3000); /* past the reader's buffer */
+	make_log(6000); /* past the reader's buffer */
 	assert_true(log_bytes() > 1 << 20);
 	t = read_log();
-	assert_int_equal(t.slices, 3000);
+	assert_int_equal(t.slices, 6000);
 	assert_int_equal(t.closed, 1);
 	assert_int_equal(t.damages, 0);
 }
@@ -237,10 +237,10 @@ static void appending_after_a_torn_tail(void **state)
 
 static void newer_version_is_refused_by_name(void **state)
 {
-	/* A whole record of version 2 with an empty payload; CRC made by crc32() of Python's zlib. */
-	static const unsigned char v2[] = {
-		'R', 'T', 'K',	'V',  'M',  'L',  'O', 'G', 2, 0, 1, 0, 0, 0,
-		0,   0,	  0xeb, 0xc3, 0xd1, 0x00, 0,   0,   0, 0, 1, 0, 0, 0,
+	/* A whole record of version 3 with an empty payload; CRC made by crc32() of Python's zlib. */
+	static const unsigned char v3[] = {
+		'R', 'T', 'K',	'V',  'M',  'L',  'O', 'G', 3, 0, 1, 0, 0, 0,
+		0,   0,	  0x41, 0xc6, 0x0b, 0xf1, 0,   0,   0, 0, 1, 0, 0, 0,
 		0,   0,	  0,	0,    0,    0,	  0,   0,   0, 0, 0, 0,
 	};
 	struct log_reader r;
@@ -248,12 +248,80 @@ static void newer_version_is_refused_by_name(void **state)
 	FILE *f = fopen(path, "w");
 
 	(void)state;
-	assert_int_equal(fwrite(v2, 1, sizeof(v2), f), sizeof(v2));
+	assert_int_equal(fwrite(v3, 1, sizeof(v3), f), sizeof(v3));
 	fclose(f);
 	assert_int_equal(log_open(&r, path, &e), 0);
 	assert_int_equal(log_next(&r, &e), -EPROTONOSUPPORT);
 	assert_non_null(strstr(e.text, path));
-	assert_non_null(strstr(e.text, "byte 0 is of version 2"));
+	assert_non_null(strstr(e.text, "byte 0 is of version 3"));
+	log_reader_close(&r);
+}
+
+/* tests/fixtures/latencylog/version-1.log was written by the last rtkvm that wrote that version. */
+static void version_1_is_read(void **state)
+{
+	char bytes[4096];
+	FILE *in = fopen("tests/fixtures/latencylog/version-1.log", "r"), *out = fopen(path, "w");
+	size_t n;
+	struct tally t;
+
+	(void)state;
+	assert_non_null(in);
+	n = fread(bytes, 1, sizeof(bytes), in);
+	assert_int_equal(fwrite(bytes, 1, n, out), n);
+	fclose(in);
+	fclose(out);
+	t = read_log();
+	assert_int_equal(t.slices, 3);
+	assert_int_equal(t.closed, 1);
+	assert_int_equal(t.damages, 0);
+}
+
+/* Whatever fits the fields comes back, at both ends of each. */
+static void extremes_survive_packing(void **state)
+{
+	static const uint64_t ends[] = { 0, 1, INT64_MAX, UINT64_MAX };
+	struct log_writer w;
+	struct log_reader r;
+	struct err e = { 0 };
+
+	(void)state;
+	assert_int_equal(log_create(&w, path, 42, &e), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
+		uint64_t v = ends[i];
+		struct log_slice s = { .instrument = "sample",
+				       .cpu = v & INT32_MAX,
+				       .host_cpu = -1,
+				       .start_wall_ns = v,
+				       .start_mono_ns = v,
+				       .duration_ns = v,
+				       .period_ns = v,
+				       .max_wall_ns = ~v };
+		struct hist h;
+
+		for (int c = 0; c < LOG_COUNTERS; c++)
+			log_count(&s, c, c % 2 ? (int64_t)v : -(int64_t)v);
+		hist_init(&h);
+		hist_add_n(&h, v, 3);
+		assert_int_equal(log_write(&w, &s, &h, &e), 0);
+	}
+	assert_int_equal(log_close(&w, &e), 0);
+	assert_int_equal(log_open(&r, path, &e), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
+		uint64_t v = ends[i];
+
+		assert_int_equal(log_next(&r, &e), LOG_SLICE);
+		assert_int_equal(r.slice.cpu, v & INT32_MAX);
+		assert_int_equal(r.slice.host_cpu, -1);
+		assert_true(r.slice.start_wall_ns == v && r.slice.start_mono_ns == v);
+		assert_true(r.slice.duration_ns == v && r.slice.period_ns == v);
+		assert_true(r.slice.max_wall_ns == ~v);
+		for (int c = 0; c < LOG_COUNTERS; c++)
+			assert_true(log_known(&r.slice, c) &&
+				    r.slice.counters[c] == (c % 2 ? (int64_t)v : -(int64_t)v));
+		assert_true(r.hist.count == 3 && r.hist.max_ns == v && r.hist.min_ns == v);
+		assert_true(r.hist.sum_ns == (unsigned __int128)v * 3);
+	}
 	log_reader_close(&r);
 }
 
@@ -325,6 +393,8 @@ int main(void)
 		cmocka_unit_test_teardown(flip_every_byte, remove_log),
 		cmocka_unit_test_teardown(appending_after_a_torn_tail, remove_log),
 		cmocka_unit_test_teardown(newer_version_is_refused_by_name, remove_log),
+		cmocka_unit_test_teardown(version_1_is_read, remove_log),
+		cmocka_unit_test_teardown(extremes_survive_packing, remove_log),
 		cmocka_unit_test_teardown(an_existing_log_is_not_overwritten, remove_log),
 		cmocka_unit_test_teardown(killed_at_200_random_moments, remove_log),
 	};
