@@ -244,12 +244,45 @@ static void default_limit(const struct campaign *c, struct phase_entry *p)
 	p->n_limits = 1;
 }
 
+/* On the host (cpus) or in guests: hwlat the one, cyclictest the other, our sampler either. */
+static void check_where(const struct phase_entry *p, struct mistakes *m)
+{
+	int cpus = line_of(&p->entry, SECTION_PHASE, "cpus");
+	int guests = line_of(&p->entry, SECTION_PHASE, "guests");
+	bool host = cpus != p->entry.line, in_guest = guests != p->entry.line;
+	static const char *const only_host[] = { "on-spike", "simulate" };
+
+	if (p->run == RUN_HWLAT && !host)
+		mistake(m, p->entry.line, "\"cpus\" is missing");
+	if (p->run == RUN_CYCLICTEST && !in_guest)
+		mistake(m, p->entry.line, "\"guests\" is missing");
+	if (p->run != RUN_SAMPLE)
+		return;
+	if (!host && !in_guest)
+		mistake(m, p->entry.line, "\"cpus\" or \"guests\" is missing");
+	if (host && in_guest)
+		mistake(m, guests, "run = sample takes cpus or guests, not both");
+	if (!in_guest && p->guest_load)
+		mistake(m, line_of(&p->entry, SECTION_PHASE, "guest-load"),
+			"\"guest-load\" needs guests");
+	for (size_t i = 0; in_guest && i < ARRAY_SIZE(only_host); i++) {
+		int line = line_of(&p->entry, SECTION_PHASE, only_host[i]);
+
+		if (line != p->entry.line)
+			mistake(m, line, "\"%s\" does not apply in guests", only_host[i]);
+	}
+	if (in_guest && (p->interval_ns % 1000 || p->interval_ns < 10000))
+		mistake(m, line_of(&p->entry, SECTION_PHASE, "interval"),
+			"in guests the sampler takes whole microseconds, at least 10");
+}
+
 static void check_phase(struct campaign *c, struct phase_entry *p,
 			const struct campaign_machine *machine, struct mistakes *m)
 {
 	bool max_limit = false;
 
 	check_keys(&p->entry, SECTION_PHASE, p->run, m);
+	check_where(p, m);
 	default_limit(c, p);
 	resolve_guests(c, p, m);
 	resolve_loads(c, p, m);

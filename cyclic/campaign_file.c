@@ -255,10 +255,10 @@ const struct campaign_key campaign_keys[] = {
 
 	{ "run", PHASE(run), set_run, KEY_REQUIRED, ANY_PHASE },
 	{ "gate", PHASE(gate), set_bool, 0, ANY_PHASE },
-	{ "cpus", PHASE(cpus), set_cpus, KEY_REQUIRED, FOR(HWLAT) | FOR(SAMPLE) },
-	{ "guests", PHASE(guests_text), set_text, KEY_REQUIRED, FOR(CYCLICTEST) },
+	{ "cpus", PHASE(cpus), set_cpus, 0, FOR(HWLAT) | FOR(SAMPLE) },
+	{ "guests", PHASE(guests_text), set_text, 0, TIMERS },
 	{ "loads", PHASE(loads_text), set_text, 0, TIMED },
-	{ "guest-load", PHASE(guest_load), set_guest_load, 0, FOR(CYCLICTEST) },
+	{ "guest-load", PHASE(guest_load), set_guest_load, 0, TIMERS },
 	{ "duration", PHASE(duration_ns), set_duration, KEY_REQUIRED, TIMED },
 	{ "segment", PHASE(segment_ns), set_duration, 0, TIMERS },
 	{ "interval", PHASE(interval_ns), set_duration, 0, TIMERS },

@@ -25,7 +25,6 @@ static void add_limits(struct vmproc_argv *a, const struct phase_entry *p)
 static void add_sample(struct vmproc_argv *a, const struct campaign *c, const struct phase_entry *p,
 		       uint64_t ns)
 {
-	add_cpus(a, &p->cpus);
 	argv_add(a, "--interval=%juns", (uintmax_t)p->interval_ns);
 	argv_add(a, "--duration=%juns", (uintmax_t)ns);
 	argv_add(a, "--slice=%juns", (uintmax_t)c->slice_ns);
@@ -39,8 +38,17 @@ static void add_sample(struct vmproc_argv *a, const struct campaign *c, const st
 	add_limits(a, p);
 }
 
-static void add_cyclictest(struct vmproc_argv *a, const struct phase_entry *p,
-			   const struct guest_entry *g, uint64_t ns)
+static void add_cyclictest(struct vmproc_argv *a, const struct phase_entry *p, uint64_t ns)
+{
+	argv_add(a, "--interval=%juus", (uintmax_t)p->interval_ns / 1000);
+	argv_add(a, "--duration=%jus", (uintmax_t)((ns + NSEC_PER_SEC - 1) / NSEC_PER_SEC));
+	argv_add(a, "--priority=%ju", (uintmax_t)p->priority);
+	for (size_t i = 0; i < p->n_limits; i++)
+		argv_add(a, "--limit=%juns", (uintmax_t)p->limits[i].ns);
+}
+
+static void add_guest(struct vmproc_argv *a, const struct phase_entry *p,
+		      const struct guest_entry *g)
 {
 	argv_add(a, "--guest=%s", g->image);
 	argv_add(a, "--cpus=%s", g->cpus_text);
@@ -48,14 +56,9 @@ static void add_cyclictest(struct vmproc_argv *a, const struct phase_entry *p,
 	argv_add(a, "--vmm=%s", g->vmm);
 	if (g->allow_shared)
 		argv_add(a, "--allow-shared");
-	argv_add(a, "--interval=%juus", (uintmax_t)p->interval_ns / 1000);
-	argv_add(a, "--duration=%jus", (uintmax_t)((ns + NSEC_PER_SEC - 1) / NSEC_PER_SEC));
-	argv_add(a, "--priority=%ju", (uintmax_t)p->priority);
 	if (p->guest_load)
 		argv_add(a, "--guest-load=%s", p->guest_load->name);
 	argv_add(a, "--no-report");
-	for (size_t i = 0; i < p->n_limits; i++)
-		argv_add(a, "--limit=%juns", (uintmax_t)p->limits[i].ns);
 }
 
 static void add_hwlat(struct vmproc_argv *a, const struct campaign *c, const struct phase_entry *p,
@@ -79,6 +82,10 @@ int plan_job(struct vmproc_argv *a, const char *self, const struct campaign *c,
 	*a = (struct vmproc_argv){ 0 };
 	argv_add(a, "%s", self);
 	argv_add(a, "%s", instrument_name(p->run));
+	if (g)
+		add_guest(a, p, g);
+	else if (p->run == RUN_SAMPLE)
+		add_cpus(a, &p->cpus);
 	if (p->run == RUN_DOCTOR)
 		argv_add(a, "--json");
 	else if (p->run == RUN_HWLAT)
@@ -86,7 +93,7 @@ int plan_job(struct vmproc_argv *a, const char *self, const struct campaign *c,
 	else if (p->run == RUN_SAMPLE)
 		add_sample(a, c, p, ns);
 	else
-		add_cyclictest(a, p, g, ns);
+		add_cyclictest(a, p, ns);
 	/* hwlat judges its machine; in a smoke campaign only that it worked counts */
 	if (c->smoke && (p->run == RUN_SAMPLE || p->run == RUN_CYCLICTEST))
 		argv_add(a, "--smoke");

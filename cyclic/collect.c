@@ -3,18 +3,14 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "lib/json.h"
-
-int collect_open(struct collect *c, struct run *run, const char *instrument,
-		 const struct cpulist *cpus, uint64_t period_ns, struct err *e)
+int collect_init(struct collect *c, const char *instrument, const struct cpulist *cpus,
+		 uint64_t period_ns, const char *log, const char *spikes, struct err *e)
 {
-	char path[PATH_MAX];
-	int ret;
-
-	*c = (struct collect){ .run = run, .instrument = instrument, .period_ns = period_ns };
+	*c = (struct collect){ .instrument = instrument, .period_ns = period_ns };
 	c->log.fd = -1;
 	c->cpus = calloc(cpulist_count(cpus), sizeof(*c->cpus));
 	if (!c->cpus)
@@ -23,15 +19,10 @@ int collect_open(struct collect *c, struct run *run, const char *instrument,
 		c->cpus[c->n_cpus].cpu = cpu;
 		hist_init(&c->cpus[c->n_cpus++].total);
 	}
-	ret = log_create(&c->log, run_path(run, "latency.log", path), 0, e);
-	if (ret < 0)
-		return ret;
-	c->spikes = fopen(run_path(run, "spikes.jsonl", path), "wxe");
-	if (!c->spikes)
-		return err_sys(e, "making %s failed", path);
-	run_file(run, "log", "latency.log");
-	run_file(run, "spikes", "spikes.jsonl");
-	return 0;
+	if (log_create(&c->log, log, 0, e) < 0)
+		return e->code;
+	c->spikes = fopen(spikes, "axe"); /* appending: a shipper may cut it off behind us */
+	return c->spikes ? 0 : err_sys(e, "making %s failed", spikes);
 }
 
 int collect_slice(struct collect *c, size_t i, const struct loop_slice *s, int64_t offset_ns,
@@ -60,21 +51,40 @@ int collect_slice(struct collect *c, size_t i, const struct loop_slice *s, int64
 	return log_write(&c->log, &slice, &s->hist, e);
 }
 
+int collect_spike_line(FILE *f, const char *instrument, int cpu, int host_cpu,
+		       const struct loop_spike *s, int64_t offset_ns)
+{
+	return fprintf(f,
+		       "{\"instrument\":\"%s\",\"cpu\":%d,\"host_cpu\":%d,\"wall_ns\":%" PRIu64
+		       ",\"mono_ns\":%" PRIu64 ",\"tsc\":%" PRIu64 ",\"cycle\":%" PRIu64
+		       ",\"latency_ns\":%" PRIu64 ",\"missed\":%" PRIu64 "}\n",
+		       instrument, cpu, host_cpu, s->mono_ns + offset_ns, s->mono_ns, s->tsc,
+		       s->cycle, s->late_ns, s->missed);
+}
+
 int collect_spike(struct collect *c, size_t i, const struct loop_spike *s, int64_t offset_ns,
 		  struct err *e)
 {
+	int cpu = c->cpus[i].cpu;
+
 	c->n_spikes++;
 	if (c->n_listed == COLLECT_SPIKES_LISTED)
 		return 0;
 	c->n_listed++;
-	if (fprintf(c->spikes,
-		    "{\"instrument\":\"%s\",\"cpu\":%d,\"host_cpu\":%d,\"wall_ns\":%" PRIu64
-		    ",\"mono_ns\":%" PRIu64 ",\"tsc\":%" PRIu64 ",\"cycle\":%" PRIu64
-		    ",\"latency_ns\":%" PRIu64 ",\"missed\":%" PRIu64 "}\n",
-		    c->instrument, c->cpus[i].cpu, c->cpus[i].cpu, s->mono_ns + offset_ns,
-		    s->mono_ns, s->tsc, s->cycle, s->late_ns, s->missed) < 0)
-		return err_sys(e, "writing %s/spikes.jsonl failed", c->run->dir);
+	if (collect_spike_line(c->spikes, c->instrument, cpu, cpu, s, offset_ns) < 0)
+		return err_sys(e, "writing the spikes failed");
 	return 0;
+}
+
+void collect_note(struct collect *c, const char *fmt, ...)
+{
+	char text[512];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	json_object_array_add(c->reasons, json_object_new_string(text));
 }
 
 uint64_t collect_samples(const struct collect *c)
@@ -89,32 +99,10 @@ uint64_t collect_samples(const struct collect *c)
 int collect_sync(struct collect *c, struct err *e)
 {
 	if (fflush(c->spikes))
-		return err_sys(e, "writing %s/spikes.jsonl failed", c->run->dir);
-	return log_sync(&c->log, e);
-}
-
-int collect_close(struct collect *c, struct err *e)
-{
-	int ret = collect_sync(c, e);
-
-	if (!ret)
-		ret = log_close(&c->log, e);
-	for (size_t i = 0; i < c->n_cpus; i++) {
-		struct run_cpu rc = {
-			.cpu = c->cpus[i].cpu,
-			.host_cpu = c->cpus[i].cpu,
-			.instrument = c->instrument,
-			.expected = c->cpus[i].expected,
-			.missed = c->cpus[i].missed,
-		};
-
-		run_add_cpu(c->run, &rc, &c->cpus[i].total);
-	}
-	json_set_int(c->run->doc, "spikes", c->n_spikes);
-	if (c->n_listed < c->n_spikes)
-		run_reason(c->run, "spikes.jsonl lists the first %d of %" PRIu64 " spikes",
-			   COLLECT_SPIKES_LISTED, c->n_spikes);
-	return ret;
+		return err_sys(e, "writing the spikes failed");
+	if (log_sync(&c->log, e) < 0)
+		return e->code;
+	return c->ship ? c->ship(c, e) : 0;
 }
 
 void collect_free(struct collect *c)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * collect - from the loop's slices and spikes to the run directory
+ * collect - from the loop's slices and spikes to latency.log and spikes.jsonl
  *
- * Files written: latency.log, spikes.jsonl. Not thread-safe: one collector, off the measured CPUs.
+ * Of the run directory on a host (collect_open), or of a guest that ships what is new after each
+ * slice (cyclic/guest/sample.c). Not thread-safe: one collector, off the measured CPUs.
  */
 #ifndef RTKVM_CYCLIC_COLLECT_H
 #define RTKVM_CYCLIC_COLLECT_H
@@ -23,7 +24,10 @@ struct collect_cpu {
 };
 
 struct collect {
-	struct run *run; /* borrowed */
+	struct run *run; /* borrowed; NULL in a guest */
+	json_object *reasons; /* borrowed: sentences for run.json */
+	int (*ship)(struct collect *c, struct err *e); /* after each sync; NULL: nothing to do */
+	void *shipper; /* ship's */
 	struct log_writer log;
 	FILE *spikes;
 	const char *instrument; /* borrowed */
@@ -33,7 +37,11 @@ struct collect {
 	size_t n_cpus;
 };
 
-/* collect_open - start both files; one entry of cpus[] for each CPU, ascending */
+/* collect_init - start both files under these paths; for those who have no run directory */
+int collect_init(struct collect *c, const char *instrument, const struct cpulist *cpus,
+		 uint64_t period_ns, const char *log, const char *spikes, struct err *e);
+
+/* collect_open - start both files in a run directory; one entry of cpus[] for each CPU, ascending */
 int collect_open(struct collect *c, struct run *run, const char *instrument,
 		 const struct cpulist *cpus, uint64_t period_ns, struct err *e);
 
@@ -47,6 +55,13 @@ int collect_slice(struct collect *c, size_t i, const struct loop_slice *s, int64
 /* collect_spike - one line of spikes.jsonl */
 int collect_spike(struct collect *c, size_t i, const struct loop_spike *s, int64_t offset_ns,
 		  struct err *e);
+
+/* collect_spike_line - what spikes.jsonl says of one; negative on a write error */
+int collect_spike_line(FILE *f, const char *instrument, int cpu, int host_cpu,
+		       const struct loop_spike *s, int64_t offset_ns);
+
+/* collect_note - a sentence for run.json's reasons */
+void collect_note(struct collect *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* collect_samples - how many samples have come so far, from all CPUs */
 uint64_t collect_samples(const struct collect *c);

@@ -11,7 +11,7 @@
 enum {
 	HISTOGRAM_US = 10000,
 	HISTOGRAM_EMULATED_US = 100000, /* a busy machine stalls its emulated CPUs that long */
-	BOOT_S = 180, /* an emulated guest boots in 20 s on an idle machine */
+	MIN_PERIOD_US = 10,
 };
 
 enum {
@@ -32,9 +32,12 @@ enum {
 	OPT_CPUS,
 	OPT_GUEST,
 	OPT_GUEST_LOAD,
+	OPT_SLICE,
+	OPT_SPIKE,
 };
 
-static const struct argp_option rows[] = {
+/* What both instruments take. */
+static const struct argp_option guest_rows[] = {
 	{ "guest", OPT_GUEST, "DIR", 0, "guest image (default build/guests/debian-rt)", 0 },
 	{ "cpus", OPT_CPUS, "LIST|MAP|auto", 0,
 	  "host CPUs of the vCPUs: 2-3, or 0:2,1:3 (default auto: the isolated ones)", 0 },
@@ -43,23 +46,38 @@ static const struct argp_option rows[] = {
 	{ "memory", OPT_MEMORY, "SIZE", 0, "the guest's memory (default 512M)", 0 },
 	{ "vmm", OPT_VMM, "rtkvm|qemu|PATH", 0,
 	  "rtkvm run, QEMU microvm, or another build of rtkvm (default rtkvm)", 0 },
+	{ "guest-load", OPT_GUEST_LOAD, "fork|hackbench|memory", 0,
+	  "load the guest's vCPU 0 meanwhile (default none)", 1 },
+	{ "timeout", OPT_TIMEOUT, "TIME", 0, "end the guest then (default duration + 3m)", 1 },
+	{ "smoke", OPT_SMOKE, NULL, 0, "judge function only: any machine, few samples", 2 },
+	{ "no-trace", OPT_NO_TRACE, NULL, 0, "do not count VM exits", 2 },
+	{ "name", OPT_NAME, "NAME", 0, "of the run (default: the verb's)", 3 },
+	{ "out", OPT_OUT, "DIR", 0, "run directory (default runs/TIME-NAME)", 3 },
+	{ "no-report", OPT_NO_REPORT, NULL, 0, "leave out the report", 3 },
+	{ "json", OPT_JSON, NULL, 0, "print run.json instead of text", 3 },
+};
+
+static const struct argp_option cyclictest_rows[] = {
 	{ "interval", 'i', "TIME", 0, "cyclictest's interval (default 200us)", 1 },
 	{ "duration", 'D', "TIME", 0, "cyclictest's duration, whole seconds (default 30s)", 1 },
 	{ "histogram", OPT_HISTOGRAM, "TIME", 0,
 	  "range of its histogram (default 10ms; 100ms on an emulated machine)", 1 },
 	{ "priority", OPT_PRIORITY, "N", 0, "its SCHED_FIFO priority (default 95)", 1 },
-	{ "guest-load", OPT_GUEST_LOAD, "fork|hackbench|memory", 0,
-	  "load the guest's vCPU 0 meanwhile (default none)", 1 },
-	{ "timeout", OPT_TIMEOUT, "TIME", 0, "end the guest then (default duration + 3m)", 1 },
 	{ "limit", OPT_LIMIT, "TIME", 0,
 	  "largest latency that passes (default 40us; with --smoke none)", 2 },
-	{ "smoke", OPT_SMOKE, NULL, 0, "judge function only: any machine, few samples", 2 },
-	{ "no-trace", OPT_NO_TRACE, NULL, 0, "do not count VM exits", 2 },
-	{ "name", OPT_NAME, "NAME", 0, "of the run (default cyclictest)", 3 },
-	{ "out", OPT_OUT, "DIR", 0, "run directory (default runs/TIME-NAME)", 3 },
-	{ "no-report", OPT_NO_REPORT, NULL, 0, "leave out the report", 3 },
-	{ "json", OPT_JSON, NULL, 0, "print run.json instead of text", 3 },
-	{ 0 },
+};
+
+static const struct argp_option sample_rows[] = {
+	{ "interval", 'i', "TIME", 0, "time between wake-ups (default 1ms)", 1 },
+	{ "duration", 'D', "TIME", 0, "how long (default 60s)", 1 },
+	{ "slice", OPT_SLICE, "TIME", 0, "a histogram to latency.log every (default 10s)", 1 },
+	{ "fifo", OPT_PRIORITY, "PRIO", 0, "SCHED_FIFO priority (default 95)", 1 },
+	{ "limit", OPT_LIMIT, "[WHAT=]TIME", 0,
+	  "largest acceptable latency; WHAT: max (default), p50, p90, p99 ... p99.9999; may be "
+	  "repeated",
+	  2 },
+	{ "spike", OPT_SPIKE, "TIME", 0, "list wake-ups that late (default: over a limit on max)",
+	  2 },
 };
 
 struct parse {
@@ -129,11 +147,44 @@ static int parse_memory(struct ctopts *o, const char *arg, struct err *e)
 
 static int parse_limit(struct ctopts *o, const char *arg, struct err *e)
 {
-	int ret = opt_duration("--limit", arg, &o->limit_ns, e);
+	struct sample_limit l = { .what = "max_ns" };
+	int ret;
 
 	o->limit_given = true;
-	if (!ret && !o->limit_ns)
+	if (o->instrument == GUEST_SAMPLE)
+		ret = sample_limit_parse(&l, arg, e);
+	else
+		ret = opt_duration("--limit", arg, &l.ns, e);
+	if (!ret && !l.ns)
 		ret = err_set(e, -EINVAL, "--limit: 0 cannot be met");
+	if (!ret && o->n_limits == (o->instrument == GUEST_SAMPLE ? SAMPLE_LIMITS : 1))
+		ret = err_set(e, -EINVAL, "--limit %s is one too many", arg);
+	if (!ret)
+		o->limits[o->n_limits++] = l;
+	return ret;
+}
+
+/* cyclictest counts in seconds; our sampler, asked to go on with a campaign, in nanoseconds. */
+static int parse_duration(struct ctopts *o, const char *arg, struct err *e)
+{
+	int ret;
+
+	if (o->instrument == GUEST_CYCLICTEST) /* its job reads the threads back after a second */
+		return whole("--duration", arg, NSEC_PER_SEC, "seconds", 2, 30 * 86400,
+			     &o->duration_s, e);
+	ret = opt_duration("--duration", arg, &o->duration_ns, e);
+	if (!ret && (!o->duration_ns || o->duration_ns > 366 * 86400 * NSEC_PER_SEC))
+		ret = err_set(e, -EINVAL, "--duration: %s is not between 1ns and 366d", arg);
+	o->duration_s = (o->duration_ns + NSEC_PER_SEC - 1) / NSEC_PER_SEC;
+	return ret;
+}
+
+static int parse_slice(struct ctopts *o, const char *arg, struct err *e)
+{
+	int ret = opt_duration("--slice", arg, &o->slice_ns, e);
+
+	if (!ret && (o->slice_ns < NSEC_PER_SEC / 10 || o->slice_ns > 3600 * NSEC_PER_SEC))
+		ret = err_set(e, -EINVAL, "--slice: %s is not between 100ms and 1h", arg);
 	return ret;
 }
 
@@ -171,11 +222,14 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case 'i':
-		return -whole("--interval", arg, 1000, "microseconds", 10, 10000000,
+		return -whole("--interval", arg, 1000, "microseconds", MIN_PERIOD_US, 10000000,
 			      &o->interval_us, p->e);
-	case 'D': /* the job reads its threads' policy back after one second */
-		return -whole("--duration", arg, NSEC_PER_SEC, "seconds", 2, 30 * 86400,
-			      &o->duration_s, p->e);
+	case 'D':
+		return -parse_duration(o, arg, p->e);
+	case OPT_SLICE:
+		return -parse_slice(o, arg, p->e);
+	case OPT_SPIKE:
+		return -opt_duration("--spike", arg, &o->spike_ns, p->e);
 	case OPT_HISTOGRAM:
 		return -whole("--histogram", arg, 1000, "microseconds", 1, 1000000,
 			      &o->histogram_us, p->e);
@@ -183,7 +237,8 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
 		return -whole("--timeout", arg, NSEC_PER_SEC, "seconds", 1, 60 * 86400,
 			      &o->timeout_s, p->e);
 	case OPT_PRIORITY:
-		return -opt_u64("--priority", arg, 1, 99, &o->priority, p->e);
+		return -opt_u64(o->instrument == GUEST_SAMPLE ? "--fifo" : "--priority", arg, 1,
+				o->instrument == GUEST_SAMPLE ? 98 : 99, &o->priority, p->e);
 	case OPT_LIMIT:
 		return -parse_limit(o, arg, p->e);
 	case OPT_MEMORY:
@@ -210,36 +265,77 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
 	return parse_flag(key, o);
 }
 
-int ctopts_parse(struct ctopts *o, int argc, char **argv, bool emulated, struct err *e)
+const char *guest_instrument_name(enum guest_instrument i)
 {
-	static const struct argp argp = {
-		.options = rows,
-		.parser = parse_one,
-		.doc = "Boot a real-time guest, run cyclictest on its isolated vCPUs, record the "
-		       "result in a run directory.",
+	return i == GUEST_SAMPLE ? "sample" : "cyclictest";
+}
+
+/* What follows from the rest of the command line. */
+static int settle(struct ctopts *o, bool emulated, struct err *e)
+{
+	if (o->instrument == GUEST_CYCLICTEST) {
+		if (!o->limit_given && !o->smoke)
+			o->limits[o->n_limits++] =
+				(struct sample_limit){ "max_ns", CTOPTS_LIMIT_NS };
+		if (!o->histogram_us)
+			o->histogram_us = emulated ? HISTOGRAM_EMULATED_US : HISTOGRAM_US;
+		o->duration_ns = o->duration_s * NSEC_PER_SEC;
+	} else if (o->duration_ns < o->interval_us * 1000 || o->slice_ns < o->interval_us * 1000) {
+		return err_set(e, -EINVAL, "--duration or --slice is shorter than --interval");
+	}
+	for (size_t i = 0; i < o->n_limits && !o->spike_ns; i++)
+		if (!strcmp(o->limits[i].what, "max_ns"))
+			o->spike_ns = o->limits[i].ns + 1; /* at the limit is within it */
+	if (!o->timeout_s)
+		o->timeout_s = o->duration_s + CTOPTS_BOOT_S;
+	return 0;
+}
+
+/* An instrument's own options and those of every guest, for argp. */
+static void join_rows(struct argp_option *rows, const struct argp_option *own, size_t n)
+{
+	memcpy(rows, own, n * sizeof(*rows));
+	memcpy(rows + n, guest_rows, sizeof(guest_rows));
+}
+
+enum { ROWS = ARRAY_SIZE(sample_rows) + ARRAY_SIZE(guest_rows) + 1 };
+
+_Static_assert(ARRAY_SIZE(cyclictest_rows) <= ARRAY_SIZE(sample_rows), "ROWS is for the longer");
+
+int ctopts_parse(struct ctopts *o, enum guest_instrument instrument, int argc, char **argv,
+		 bool emulated, struct err *e)
+{
+	static const char *const docs[] = {
+		[GUEST_CYCLICTEST] = "Boot a real-time guest, run cyclictest on its isolated "
+				     "vCPUs, record the result in a run directory.",
+		[GUEST_SAMPLE] =
+			"Boot a real-time guest and measure timer latency on its isolated vCPUs: "
+			"one thread on each sleeps to the points of an absolute grid. A histogram "
+			"leaves the guest every slice, so that a guest that breaks costs one at "
+			"most.",
 	};
+	bool sample = instrument == GUEST_SAMPLE;
+	struct argp_option rows[ROWS] = { 0 };
+	const struct argp argp = { .options = rows, .parser = parse_one, .doc = docs[instrument] };
 	struct parse p = { .o = o, .e = e };
 	int ret;
 
 	*o = (struct ctopts){
+		.instrument = instrument,
 		.guest = "build/guests/debian-rt",
 		.cpus = "auto",
-		.name = "cyclictest",
+		.name = guest_instrument_name(instrument),
 		.memory_bytes = 512 << 20,
-		.interval_us = 200,
-		.duration_s = 30,
+		.interval_us = sample ? 1000 : 200,
+		.duration_s = sample ? 60 : 30,
+		.slice_ns = 10 * NSEC_PER_SEC,
 		.priority = 95,
 	};
+	o->duration_ns = o->duration_s * NSEC_PER_SEC;
+	join_rows(rows, sample ? sample_rows : cyclictest_rows,
+		  sample ? ARRAY_SIZE(sample_rows) : ARRAY_SIZE(cyclictest_rows));
 	ret = opt_parse(&argp, argc, argv, false, &p, e);
-	if (ret < 0)
-		return ret;
-	if (!o->limit_given && !o->smoke)
-		o->limit_ns = CTOPTS_LIMIT_NS;
-	if (!o->histogram_us)
-		o->histogram_us = emulated ? HISTOGRAM_EMULATED_US : HISTOGRAM_US;
-	if (!o->timeout_s)
-		o->timeout_s = o->duration_s + BOOT_S;
-	return 0;
+	return ret < 0 ? ret : settle(o, emulated, e);
 }
 
 int ctopts_cpus(const struct ctopts *o, const struct hostcpus *host, struct cpumap *map,
@@ -275,41 +371,54 @@ int ctopts_cpus(const struct ctopts *o, const struct hostcpus *host, struct cpum
  * output the comments come back: they hold what the JSON omits (overflows, their cycles, breaks),
  * while its histogram has a row for every empty bin and each byte costs a VM exit.
  */
-static const char job[] =
+static const char facts[] =
 	"grep -H '' /proc/version /proc/cmdline /sys/devices/system/cpu/isolated "
 	"/sys/devices/system/cpu/nohz_full /sys/kernel/realtime "
 	"/sys/devices/system/clocksource/clocksource0/current_clocksource "
-	">/out/guest-facts 2>/dev/null; "
-	"%s"
+	">/out/guest-facts 2>/dev/null; ";
+
+static const char cyclictest_job[] =
 	"cyclictest -m -q -p%ju --policy=fifo -a 1-%d -t %d -i %ju -h %ju -D %ju "
 	"--json=/out/cyclictest.json >/tmp/text & "
 	"p=$!; until sleep 1; cat /proc/$p/task/*/stat >/out/guest-threads "
 	"2>/dev/null; [ $(grep -c . /out/guest-threads) -gt %d -o ! -e /proc/$p ]; "
 	"do :; done; "
-	"wait $p; r=$?; %sgrep ^# /tmp/text >/out/cyclictest.txt; exit $r";
+	"wait $p; r=$?; grep ^# /tmp/text >/out/cyclictest.txt; ";
 
 /* The rounds so far are a file, replaced each time: in 24 hours a line a round would fill memory. */
 static const char load_start[] = "(n=0; while %s; do n=$((n+1)); echo $n >/tmp/load; done) "
 				 ">/dev/null 2>&1 & l=$!; ";
 static const char load_end[] = "kill $l; cat /tmp/load >/out/guest-load 2>/dev/null; ";
 
+static int instrument_job(const struct ctopts *o, int vcpus, const char *list, char *buf,
+			  size_t size)
+{
+	if (o->instrument == GUEST_SAMPLE)
+		return snprintf(buf, size, "rtkvm-sample %s %ju %ju %ju %ju %ju; r=$?; ", list,
+				(uintmax_t)o->interval_us * 1000, (uintmax_t)o->duration_ns,
+				(uintmax_t)o->slice_ns, (uintmax_t)o->priority,
+				(uintmax_t)o->spike_ns);
+	return snprintf(buf, size, cyclictest_job, (uintmax_t)o->priority, vcpus - 1, vcpus - 1,
+			(uintmax_t)o->interval_us, (uintmax_t)o->histogram_us,
+			(uintmax_t)o->duration_s, vcpus - 1);
+}
+
 int ctopts_append(const struct ctopts *o, int vcpus, char *buf, size_t size, struct err *e)
 {
-	char list[16], command[1024], load[256] = "";
+	char list[16], job[768], load[256] = "";
 	int n;
 
 	snprintf(list, sizeof(list), vcpus > 2 ? "1-%d" : "%d", vcpus - 1);
 	if (o->load)
 		snprintf(load, sizeof(load), load_start, o->load->command);
-	n = snprintf(command, sizeof(command), job, load, (uintmax_t)o->priority, vcpus - 1,
-		     vcpus - 1, (uintmax_t)o->interval_us, (uintmax_t)o->histogram_us,
-		     (uintmax_t)o->duration_s, vcpus - 1, o->load ? load_end : "");
-	if (n > 0 && (size_t)n < sizeof(command))
+	n = instrument_job(o, vcpus, list, job, sizeof(job));
+	if (n > 0 && (size_t)n < sizeof(job))
 		n = snprintf(buf, size,
 			     "console=ttyS0 quiet isolcpus=managed_irq,domain,%s nohz_full=%s "
 			     "rcu_nocbs=%s rcu_nocb_poll irqaffinity=0 skew_tick=1 tsc=reliable "
-			     "nosoftlockup nmi_watchdog=0 mce=ignore_ce panic=-1 rtkvm.exec=\"%s\"",
-			     list, list, list, command);
+			     "nosoftlockup nmi_watchdog=0 mce=ignore_ce panic=-1 "
+			     "rtkvm.exec=\"%s%s%s%sexit $r\"",
+			     list, list, list, facts, load, job, o->load ? load_end : "");
 	if (n < 0 || (size_t)n >= size)
 		return err_set(e, -E2BIG, "the guest's command line is too long");
 	return 0;

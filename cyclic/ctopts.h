@@ -9,9 +9,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cyclic/sample.h"
 #include "cyclic/vmproc.h"
 #include "lib/err.h"
 #include "lib/hostcpus.h"
+
+/* What measures in the guest. */
+enum guest_instrument { GUEST_CYCLICTEST, GUEST_SAMPLE };
+
+/* guest_instrument_name - "cyclictest", "sample": the verb's name, and the log's */
+const char *guest_instrument_name(enum guest_instrument i);
 
 /* A load inside the guest, on vCPU 0: a shell command run again and again, its rounds counted. */
 struct guest_load {
@@ -24,13 +31,21 @@ const struct guest_load *guest_load_find(const char *name);
 /* RHEL for Real Time's acceptance limit for a guest: the default of --limit */
 enum { CTOPTS_LIMIT_NS = 40000 };
 
+/* How long a guest may take from its start to its job: an emulated one boots in 20 s on an idle
+ * machine. */
+enum { CTOPTS_BOOT_S = 180 };
+
 struct ctopts {
+	enum guest_instrument instrument;
 	const char *guest; /* image directory */
 	const char *cpus; /* list, map or "auto" */
 	const char *name, *out; /* out NULL: runs/TIME-NAME */
 	uint64_t memory_bytes;
 	uint64_t interval_us, duration_s, histogram_us, priority;
-	uint64_t limit_ns; /* 0: none */
+	uint64_t duration_ns; /* the same; of the sampler not always whole seconds */
+	uint64_t slice_ns, spike_ns; /* of the sampler; spike 0: none is one */
+	struct sample_limit limits[SAMPLE_LIMITS]; /* cyclictest: at most one, max_ns */
+	size_t n_limits;
 	uint64_t timeout_s; /* of the whole guest */
 	enum vmm_kind vmm;
 	const struct guest_load *load; /* NULL: none */
@@ -39,10 +54,11 @@ struct ctopts {
 };
 
 /*
- * ctopts_parse - a command line; pure, so defaults and ranges are testable. emulated: the machine's
+ * ctopts_parse - an instrument's command line; pure, so defaults and ranges are testable. emulated: the machine's
  * conditions, which the histogram's range depends on
  */
-int ctopts_parse(struct ctopts *o, int argc, char **argv, bool emulated, struct err *e);
+int ctopts_parse(struct ctopts *o, enum guest_instrument instrument, int argc, char **argv,
+		 bool emulated, struct err *e);
 
 /*
  * ctopts_cpus - vCPUs to host CPUs: the list or map as given; "auto": the isolated CPUs

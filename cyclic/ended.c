@@ -17,12 +17,13 @@ static int check_job(const struct ended *d, struct err *e)
 		return 0;
 	if (d->status == NOT_FOUND)
 		return err_set(e, -ENOENT,
-			       "the guest has no cyclictest (its shell ended with 127); build an "
-			       "image with rt-tests: rtkvm guest build");
+			       "the guest has no %s (its shell ended with 127); build the image "
+			       "anew: rtkvm guest build",
+			       d->program);
 	if (d->status == INIT_FAILED)
 		return err_set(e, -EIO, "the guest's init failed; %s/console.log says why", d->dir);
-	return err_set(e, -EIO, "cyclictest ended with code %jd in the guest; see %s/console.log",
-		       (intmax_t)d->status, d->dir);
+	return err_set(e, -EIO, "%s ended with code %jd in the guest; see %s/console.log",
+		       d->program, (intmax_t)d->status, d->dir);
 }
 
 int ended_check(const struct ended *d, struct err *e)

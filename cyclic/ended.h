@@ -10,6 +10,7 @@
 #include "lib/err.h"
 
 struct ended {
+	const char *program; /* the job: "cyclictest", "rtkvm-sample" */
 	const char *outcome; /* of the VMM's event "ended"; "killed" and "failed": it sent none */
 	int64_t status; /* the job's exit code when the outcome is "exit" */
 	int signal; /* that killed the VMM */

@@ -57,7 +57,10 @@ void loop_run(struct loop *l)
 		uint64_t now = sleep_until(next), tsc = __rdtsc();
 		uint64_t late = now > next ? now - next : 0;
 		uint64_t missed = late / l->period_ns;
+		uint64_t left = (l->stop_ns - 1 - next) / l->period_ns;
 
+		if (missed > left) /* points from stop_ns on are nobody's */
+			missed = left;
 		if (late > s->hist.max_ns)
 			s->max_at_ns = now;
 		hist_add(&s->hist, late);

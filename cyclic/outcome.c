@@ -28,13 +28,16 @@ void outcome_asked(struct run *run, const struct gathered *g)
 	json_object *kernel = json_at(g->manifest, "kernel");
 	const struct ctopts *o = g->o;
 
-	json_set_str(asked, "instrument", INSTRUMENT);
+	json_set_str(asked, "instrument", guest_instrument_name(o->instrument));
 	json_set_str(asked, "cpus", o->cpus);
 	json_set_int(asked, "vcpus", g->cpus->n);
 	json_set_int(asked, "memory_bytes", o->memory_bytes);
 	json_set_int(asked, "interval_us", o->interval_us);
 	json_set_int(asked, "duration_s", o->duration_s);
-	json_set_int(asked, "histogram_us", o->histogram_us);
+	if (o->instrument == GUEST_CYCLICTEST)
+		json_set_int(asked, "histogram_us", o->histogram_us);
+	else
+		json_set_int(asked, "slice_ns", o->slice_ns);
 	json_set_str(asked, "policy", "fifo");
 	json_set_int(asked, "priority", o->priority);
 	json_set_bool(asked, "smoke", o->smoke);
@@ -51,8 +54,8 @@ void outcome_asked(struct run *run, const struct gathered *g)
 			       json_object_get(json_at(g->manifest, "packages")));
 	json_set_str(run_section(run, "vmm"), "kind", o->vmm == VMM_QEMU ? "qemu" : "rtkvm");
 	json_set_str(run_section(run, "vmm"), "version", g->version);
-	if (o->limit_ns)
-		run_add_limit(run, "max_ns", o->limit_ns);
+	for (size_t i = 0; i < o->n_limits; i++)
+		run_add_limit(run, o->limits[i].what, o->limits[i].ns);
 }
 
 /* A key of an event that may be absent or null. */
@@ -255,8 +258,7 @@ static int add_cpus(struct run *run, const struct gathered *g, const struct rtte
 	return ret < 0 ? ret : closed;
 }
 
-/* The guest's load proves its work by the number of its rounds; none came: 0. */
-static void read_load(struct run *run, const struct gathered *g, const struct frame_file *f)
+void outcome_load(struct run *run, const struct gathered *g, const struct frame_file *f)
 {
 	char text[24] = "";
 
@@ -268,7 +270,7 @@ static void read_load(struct run *run, const struct gathered *g, const struct fr
 }
 
 /* VM exits of the measured vCPUs over their samples: one sample is one wake-up. */
-static void set_rates(struct run *run)
+void outcome_rates(struct run *run)
 {
 	json_object *exits = json_at(run->doc, "window.exits"), *cpus = json_at(run->doc, "cpus");
 	json_object *rates = json_object_new_object();
@@ -299,7 +301,7 @@ static int read_samples(struct run *run, const struct gathered *g, const struct 
 	int ret;
 
 	guestfacts_read(run, frames_find(f, "guest-facts"));
-	read_load(run, g, frames_find(f, "guest-load"));
+	outcome_load(run, g, frames_find(f, "guest-load"));
 	ret = keep_file(run, f, "cyclictest.json", "cyclictest", e);
 	if (!ret)
 		ret = keep_file(run, f, "cyclictest.txt", "cyclictest_text", e);
@@ -315,7 +317,7 @@ static int read_samples(struct run *run, const struct gathered *g, const struct 
 					 e);
 	rttests_free(&r);
 	if (!ret)
-		set_rates(run);
+		outcome_rates(run);
 	return ret;
 }
 

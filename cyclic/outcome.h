@@ -9,9 +9,10 @@
 
 #include "cyclic/ctopts.h"
 #include "lib/abi.h"
+#include "lib/frames.h"
 #include "results/record.h"
 
-enum { OUTCOME_MARKS = ABI_MARK_BOOTED + 1 };
+enum { OUTCOME_MARKS = ABI_MARK_CLOCK + 1 };
 
 /* Everything a run has gathered; objects are NULL for what did not come. */
 struct gathered {
@@ -39,6 +40,12 @@ void outcome_machine(struct run *run, const struct gathered *g);
  */
 int outcome_samples(struct run *run, const struct gathered *g, const void *stream, size_t len,
 		    struct err *e);
+
+/* outcome_load - the guest's load proves its work by the number of its rounds; f NULL: none came */
+void outcome_load(struct run *run, const struct gathered *g, const struct frame_file *f);
+
+/* outcome_rates - window.exits_per_wakeup, from window.exits and cpus[] */
+void outcome_rates(struct run *run);
 
 /* outcome_judge - limits, samples and conditions; reasons are added to the run */
 enum verdict outcome_judge(struct run *run, const struct gathered *g);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cyclic/cyclic.h"
+#include "cyclic/harness.h"
 #include "cyclic/simulate.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
@@ -297,12 +298,23 @@ static int measure(struct run *run, const struct sample_options *o, struct err *
 	return ret < 0 ? ret : (int)v;
 }
 
+static bool in_guest(int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++)
+		if (!strcmp(argv[i], "--guest") || !strncmp(argv[i], "--guest=", 8))
+			return true;
+	return false;
+}
+
 int cyclic_sample(int argc, char **argv, struct err *e)
 {
 	struct sample_options o;
 	struct run run;
-	int ret = sample_parse(&o, argc, argv, e);
+	int ret;
 
+	if (in_guest(argc, argv))
+		return harness_main(GUEST_SAMPLE, argc, argv, e);
+	ret = sample_parse(&o, argc, argv, e);
 	if (ret < 0)
 		return ret;
 	stop_install();

@@ -361,10 +361,10 @@ static int take_rest(struct sampler *s, struct collect *c, struct err *e)
 				    wall_offset(), e);
 		c->n_spikes += lost;
 		if (lost)
-			run_reason(c->run,
-				   "%ju spikes on CPU %d came too fast to be listed one by one; "
-				   "the histogram has them all",
-				   (uintmax_t)lost, s->workers[i].cpu);
+			collect_note(c,
+				     "%ju spikes on CPU %d came too fast to be listed one by one; "
+				     "the histogram has them all",
+				     (uintmax_t)lost, s->workers[i].cpu);
 	}
 	return ret;
 }
@@ -380,10 +380,10 @@ static void report_window(const struct sampler *s, struct collect *c, json_objec
 			  w->before.ru_majflt;
 		switches += w->after.ru_nivcsw - w->before.ru_nivcsw;
 		if (w->changed)
-			run_reason(c->run,
-				   "somebody changed the policy or the affinity of the thread on "
-				   "CPU %d while it measured",
-				   w->cpu);
+			collect_note(c,
+				     "somebody changed the policy or the affinity of the thread on "
+				     "CPU %d while it measured",
+				     w->cpu);
 	}
 	json_set_int(window, "page_faults", faults);
 	json_set_int(window, "involuntary_switches", switches);

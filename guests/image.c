@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <glob.h>
 #include <libgen.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,10 +44,11 @@ enum { LIST_BYTES = 64 << 10, SHA256_HEX = 64 };
 
 struct build {
 	const char *dir, *kind;
+	char name[NAME_MAX + 1]; /* the directory's */
 	struct kernel kernel;
 	struct apt_package package[N_PACKAGES];
 	char tree[N_PACKAGES][PATH_MAX];
-	char init[PATH_MAX];
+	char init[PATH_MAX], sample[PATH_MAX];
 	struct cpio cpio;
 	json_object *manifest;
 };
@@ -198,6 +200,8 @@ static int collect(struct build *b, struct err *e)
 	static const char *const dirs[] = { "dev", "proc", "sys", "tmp", "out", "root", NULL };
 	int ret = cpio_file(&b->cpio, "init", 0755, b->init, e);
 
+	if (!ret)
+		ret = cpio_file(&b->cpio, "usr/bin/rtkvm-sample", 0755, b->sample, e);
 	for (const char *const *dir = dirs; *dir && !ret; dir++)
 		ret = cpio_dir(&b->cpio, *dir, 0755, e);
 	if (!ret)
@@ -233,16 +237,19 @@ static void add_package(json_object *list, const struct apt_package *p)
 static int describe(struct build *b, struct err *e)
 {
 	json_object *kernel = json_object_new_object(), *list = json_object_new_array();
-	char digest[SHA256_HEX + 1];
+	char digest[SHA256_HEX + 1], sample[SHA256_HEX + 1];
 	struct apt_package k;
 	int ret = apt_dependency(&k, &b->package[PKG_KERNEL_META], "linux-image-", e);
 
 	b->manifest = json_object_new_object();
 	json_set_int(b->manifest, "schema", IMAGE_SCHEMA);
+	json_set_str(b->manifest, "name", b->name);
 	json_object_object_add(b->manifest, "kernel", kernel);
 	json_object_object_add(b->manifest, "packages", list);
 	if (!ret)
 		ret = sha256(b->init, digest, e);
+	if (!ret)
+		ret = sha256(b->sample, sample, e);
 	if (ret < 0)
 		return ret;
 	json_set_str(kernel, "release", k.name + strlen("linux-image-"));
@@ -252,6 +259,7 @@ static int describe(struct build *b, struct err *e)
 		add_package(list, &b->package[i]);
 	add_package(list, &k);
 	json_set_str(b->manifest, "init_sha256", digest);
+	json_set_str(b->manifest, "sample_sha256", sample);
 	return 0;
 }
 
@@ -300,7 +308,8 @@ static int copy_kernel(struct build *b, const char *path, struct err *e)
 /* Is what lies there made of the same things? Its own description of the files is left aside. */
 static bool up_to_date(const struct build *b)
 {
-	static const char *const keys[] = { "schema", "kernel", "packages", "init_sha256" };
+	static const char *const keys[] = { "schema",	"name",	       "kernel",
+					    "packages", "init_sha256", "sample_sha256" };
 	struct err ignored = { 0 };
 	_cleanup_json_ json_object *old = NULL;
 
@@ -377,6 +386,8 @@ static int find_inputs(struct build *b, struct err *e)
 	ret = apt_find(b->package, names, N_PACKAGES, e);
 	if (!ret)
 		ret = paths_support(b->init, sizeof(b->init), "guests/init", e);
+	if (!ret)
+		ret = paths_support(b->sample, sizeof(b->sample), "guests/sample", e);
 	return ret < 0 ? ret : describe(b, e);
 }
 
@@ -399,6 +410,18 @@ static int lock_dir(const char *dir, bool *made, struct err *e)
 	return ret;
 }
 
+/* An image is called what its directory is called, however the path to it was written. */
+static void name_image(struct build *b)
+{
+	char path[PATH_MAX], *end;
+
+	snprintf(path, sizeof(path), "%s", b->dir);
+	end = path + strlen(path);
+	while (end > path + 1 && end[-1] == '/')
+		*--end = '\0';
+	snprintf(b->name, sizeof(b->name), "%.*s", NAME_MAX, basename(path));
+}
+
 int image_build(const char *dir, const char *kind, struct err *e)
 {
 	_cleanup_free_ struct build *b = calloc(1, sizeof(*b));
@@ -410,6 +433,7 @@ int image_build(const char *dir, const char *kind, struct err *e)
 		return err_set(e, -ENOMEM, "building the image %s failed: no memory", dir);
 	b->dir = dir;
 	b->kind = kind;
+	name_image(b);
 	ret = find_inputs(b, e);
 	if (!ret) {
 		lock = lock_dir(dir, &made, e);

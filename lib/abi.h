@@ -14,7 +14,10 @@
 /* One byte ends the run; it is the guest job's exit code. (QEMU's exit code is value * 2 + 1.) */
 #define ABI_EXIT_PORT 0xf4
 
-/* A byte stream of frames. KVM leaves the guest for each byte: send after the job. */
+/*
+ * A byte stream of frames. KVM leaves the guest for each byte, so send little, from vCPU 0, and
+ * files after the job.
+ */
 #define ABI_DATA_PORT 0x5e0
 
 /*
@@ -39,6 +42,7 @@ enum abi_mark {
 	ABI_MARK_JOB_START = 2, /* the job starts */
 	ABI_MARK_JOB_END = 3, /* the job has ended */
 	ABI_MARK_BOOTED = 4, /* init has done its set-up: RT scheduling may begin */
+	ABI_MARK_CLOCK = 5, /* a program reads its clock now: the host's stamp belongs to it */
 };
 
 #define ABI_FRAME_MAGIC 0x464b5452u /* "RTKF", little-endian */
@@ -54,6 +58,12 @@ struct abi_frame {
 	uint64_t length;
 	char name[48]; /* NUL-padded; a plain file name, never a path */
 };
+
+/*
+ * A name that begins so is a piece of a stream, sent while the job runs: it is not counted as a
+ * file, may come again and again, and comes before all files.
+ */
+#define ABI_FRAME_STREAM    '+'
 
 #define ABI_FRAME_MAX_BYTES (64u << 20) /* a longer file is an error on both sides */
 

@@ -122,6 +122,31 @@ int frames_parse(struct frames *f, const void *stream, size_t len, struct err *e
 	}
 }
 
+ssize_t frames_piece(struct frame_file *piece, const void *stream, size_t len, struct err *e)
+{
+	const uint8_t *data = (const uint8_t *)stream + sizeof(struct abi_frame);
+	char name[sizeof(piece->name)] = "";
+	struct abi_frame head;
+
+	if (len < sizeof(head))
+		return 0;
+	memcpy(&head, stream, sizeof(head));
+	if (head.magic != ABI_FRAME_MAGIC || head.name[0] != ABI_FRAME_STREAM)
+		return 0; /* a file, or damage: frames_parse tells which */
+	memcpy(name, head.name + 1, sizeof(name) - 1);
+	if (!good_name(name) || !name[0] || head.length > ABI_FRAME_MAX_BYTES)
+		return err_set(e, -EPROTO, "the guest's data stream is damaged: a bad piece");
+	if (head.length > len - sizeof(head))
+		return 0;
+	if (head.crc != checksum(head, data, head.length))
+		return err_set(e, -EPROTO, "the guest's data stream is damaged: checksum of %s",
+			       name);
+	memcpy(piece->name, name, sizeof(piece->name));
+	piece->data = data;
+	piece->len = head.length;
+	return sizeof(head) + head.length;
+}
+
 const struct frame_file *frames_find(const struct frames *f, const char *name)
 {
 	for (size_t i = 0; i < f->n; i++)

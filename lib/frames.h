@@ -10,6 +10,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "lib/abi.h"
 #include "lib/err.h"
@@ -32,6 +33,12 @@ struct frames {
  * missing, and how much had come before
  */
 int frames_parse(struct frames *f, const void *stream, size_t len, struct err *e);
+
+/*
+ * frames_piece - the piece of a stream (ABI_FRAME_STREAM) at the beginning of what came: its size,
+ * header included, with *piece; 0 when none begins there, or not all of it has come; -EPROTO
+ */
+ssize_t frames_piece(struct frame_file *piece, const void *stream, size_t len, struct err *e);
 
 /* frames_find - the file of that name, NULL when it was not sent */
 const struct frame_file *frames_find(const struct frames *f, const char *name);

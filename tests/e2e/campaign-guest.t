@@ -74,28 +74,42 @@ END
 rtkvm campaign run --out short short.ini 2>short.err
 echo $? >short.code
 
+# our sampler in a guest that stalls for a second and whose VMM is then killed; that is stopped dead;
+# whose harness is killed; and that is left in peace
 {
-	printf '[campaign]\nname = killed\nsmoke = yes\n'
+	printf '[campaign]\nname = killed\nsmoke = yes\nslice = 1s\n'
 	guests g0=0:0,1:2
 	cat <<END
 [phase guest]
-run = cyclictest
+run = sample
 guests = g0
 interval = 1ms
-duration = 4s
+duration = 12s
+spike = 900ms
 END
 } >killed.ini
 rtkvm campaign run --quiet --out killed killed.ini 2>killed.err &
 campaign=$!
-until_event() { # NAME ATTEMPT - while the campaign lasts
-	while kill -0 $campaign 2>/dev/null; do
-		grep -qs "\"$1\"" "killed/01-guest/$2-g0/events.jsonl" && return
+until_slice() { # ATTEMPT - it has a slice more than now, or there is nothing to wait for
+	local log=killed/01-guest/$1-g0/latency.log before
+	before=$(stat -c %s "$log" 2>/dev/null || echo 0)
+	while kill -0 $campaign 2>/dev/null && [ ! -d killed/01-guest/$(($1 + 1))-g0 ]; do
+		[ "$(stat -c %s "$log" 2>/dev/null || echo 0)" -gt "$before" ] && return
 		sleep 0.2
 	done
 }
-until_event started 1
-kill -KILL "$(jq -r 'select(.event == "started").pid' killed/01-guest/1-g0/events.jsonl)"
-until_event job_start 2
+vmm() { # ATTEMPT SIGNAL
+	kill "-$2" "$(jq -r 'select(.event == "started").pid' "killed/01-guest/$1-g0/events.jsonl")"
+}
+until_slice 1
+vmm 1 STOP
+sleep 1
+vmm 1 CONT
+until_slice 1
+vmm 1 KILL
+until_slice 2
+vmm 2 STOP
+until_slice 3
 kill -KILL $campaign # the harness and its guest go with it
 wait $campaign
 rtkvm campaign resume --quiet killed 2>>killed.err
@@ -129,11 +143,24 @@ for file in report.html summary.md junit.xml report.ktap plots/histogram.svg; do
 done
 
 # how many attempts it takes is the machine's business; that the whole is whole is not
-is "$(cat killed.code)" 0 "a VMM killed, then the campaign killed: resume completes"
-is "$(jq -c '.cpus[] | [.instrument, .expected, .samples + .missed == .expected]' killed/run.json)" \
-	'["guest",4000,true]' "with all periods and no more"
-like "$(jq -c '[.phases[0].attempts[].status]' killed/run.json)" '^\["broken",.*"whole"\]$' \
-	"in the attempts that took"
+is "$(cat killed.code)" 0 "a guest stalled, killed and stopped, the campaign killed: resume completes"
+is "$(jq -c '.cpus[] | [.instrument, .expected >= 11990 and .expected <= 12000, .samples + .missed == .expected]' killed/run.json)" \
+	'["guest",true,true]' "with all periods and no more"
+like "$(jq -c '[.phases[0].attempts[].status]' killed/run.json)" \
+	'^\["broken",.*"broken",.*"lost",.*"whole"\]$' "in the attempts that took"
+like "$(jq -r '.phases[0].attempts[].jobs[].said' killed/run.json)" 'no slice came for 3 slices' \
+	"the silent guest was found"
+ok "what the host did is kept" test -s killed/01-guest/2-g0-stalled.txt
+ok "every slice before counts" test "$(for i in 1 2 3; do
+	"$RTKVM" report --no-plots --print json killed/01-guest/$i-g0; done |
+	jq -s '[.[].statistics.groups[0].all.samples > 0] | all')" = true
+is "$(jq -sc '[.[].cpu] | unique' killed/spikes.jsonl)" '[1]' "the stall is a spike"
+is "$(jq -sc '[.[] | .missed == (.latency_ns / 1000000 | floor)] | all' killed/spikes.jsonl)" true \
+	"with every period that it hid"
+like "$(jq -sc '[.[].wall_ns] | min' killed/spikes.jsonl) $(date +%s)" '^1?[0-9]{19} ' \
+	"on the host's clock"
+is "$(jq -c '.window.userspace_exits' killed/01-guest/[0-9]*-g0/run.json | grep -v null | sort -u)" 0 \
+	"slices leave the guest without an exit of the measured vCPU"
 is "$(cat left)" "" "no process is left"
 [ "$tap_bad" = 0 ] || {
 	jq -c '.phases[].attempts[]' short/campaign.json killed/campaign.json

@@ -88,7 +88,21 @@ static void one_mistake_each(void **state)
 		{ HEAD "[phase aaaaaaaaaaaaaaaa]\n[phase r]\nrun=doctor\n", 3, "is no name" },
 		{ HEAD "[phase p]\nrun = oslat\n", 4, "none of doctor" },
 		{ HEAD "[phase p]\nrun = doctor\ncpus = 1\n", 5, "does not apply to run = doctor" },
-		{ HEAD "[phase p]\nrun = sample\nduration = 1s\n", 3, "\"cpus\" is missing" },
+		{ HEAD "[phase p]\nrun = sample\nduration = 1s\n", 3,
+		  "\"cpus\" or \"guests\" is missing" },
+		{ HEAD "[phase p]\nrun = hwlat\nduration = 1s\n", 3, "\"cpus\" is missing" },
+		{ HEAD "[phase p]\nrun = cyclictest\nduration = 5s\n", 3, "\"guests\" is missing" },
+		{ HEAD "[phase p]\nrun = sample\ncpus = 1\nduration = 1s\nguest-load = fork\n", 7,
+		  "needs guests" },
+		{ HEAD "[guest g]\nimage = i\ncpus = 0-1\n[phase p]\nrun = sample\nduration = 1s\n"
+		       "cpus = 1\nguests = g\n",
+		  10, "cpus or guests, not both" },
+		{ HEAD "[guest g]\nimage = i\ncpus = 0-1\n[phase p]\nrun = sample\nduration = 1s\n"
+		       "guests = g\nsimulate = 1\n",
+		  10, "does not apply in guests" },
+		{ HEAD "[guest g]\nimage = i\ncpus = 0-1\n[phase p]\nrun = sample\nduration = 1s\n"
+		       "guests = g\ninterval = 5us\n",
+		  10, "whole microseconds" },
 		{ HEAD "[phase p]\nrun = sample\ncpus = 1\n", 3, "\"duration\" is missing" },
 		{ HEAD "[phase p]\nrun = sample\ncpus = 4\nduration = 1s\n", 5, "CPU 4 is not" },
 		{ HEAD "[phase p]\nrun = sample\ncpus = 1\nduration = 0\n", 6, "no duration" },

@@ -17,7 +17,7 @@ static int parse(struct ctopts *o, const char *const *args, bool emulated, struc
 
 	for (; args[argc - 1]; argc++)
 		argv[argc] = (char *)args[argc - 1];
-	return ctopts_parse(o, argc, argv, emulated, e);
+	return ctopts_parse(o, GUEST_CYCLICTEST, argc, argv, emulated, e);
 }
 
 static void defaults(void **state)
@@ -34,7 +34,8 @@ static void defaults(void **state)
 	assert_int_equal(o.duration_s, 30);
 	assert_int_equal(o.histogram_us, 10000);
 	assert_int_equal(o.priority, 95);
-	assert_int_equal(o.limit_ns, 40000);
+	assert_int_equal(o.n_limits, 1);
+	assert_int_equal(o.limits[0].ns, 40000);
 	assert_int_equal(o.timeout_s, 210);
 	assert_int_equal(o.vmm, VMM_RTKVM);
 	assert_null(o.vmm_program);
@@ -52,14 +53,66 @@ static void given(void **state)
 	assert_int_equal(parse(&o, args, true, &e), 0);
 	assert_int_equal(o.interval_us, 1000);
 	assert_int_equal(o.duration_s, 7200);
-	assert_int_equal(o.limit_ns, 25000);
+	assert_int_equal(o.n_limits, 1);
+	assert_int_equal(o.limits[0].ns, 25000);
 	assert_int_equal(o.memory_bytes, 1 << 30);
 	assert_int_equal(o.vmm, VMM_QEMU);
 	assert_int_equal(o.timeout_s, 7380);
 	assert_int_equal(o.histogram_us, 100000);
 	assert_int_equal(parse(&o, smoke, false, &e), 0);
-	assert_int_equal(o.limit_ns, 0); /* function is on trial: no limit nobody asked for */
+	assert_int_equal(o.n_limits, 0); /* function is on trial: no limit nobody asked for */
 	assert_string_equal(o.vmm_program, "./other/rtkvm");
+}
+
+static void sample(void **state)
+{
+	static const struct {
+		const char *args[4];
+		int ret;
+	} rows[] = {
+		{ { "-D", "7003ms", "--slice=1s" }, 0 },
+		{ { "--limit=p99.9=20us" }, 0 },
+		{ { "--slice=10ms" }, -EINVAL },
+		{ { "--slice=2h" }, -EINVAL },
+		{ { "-D", "0" }, -EINVAL },
+		{ { "-D", "500us" }, -EINVAL },
+		{ { "-i", "5us" }, -EINVAL },
+		{ { "--limit=p9=1us" }, -EINVAL },
+		{ { "--fifo=99" }, -EINVAL },
+		{ { "--fifo=0" }, -EINVAL },
+		{ { "--histogram=1ms" }, -EINVAL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		char *argv[8] = { (char *)"rtkvm sample" };
+		struct err e = { 0 };
+		struct ctopts o;
+		int argc = 1;
+
+		for (; argc < 4 && rows[i].args[argc - 1]; argc++)
+			argv[argc] = (char *)rows[i].args[argc - 1];
+		if (ctopts_parse(&o, GUEST_SAMPLE, argc, argv, true, &e) != rows[i].ret)
+			fail_msg("row %zu: %s", i, e.text);
+	}
+}
+
+/* A limit is what a spike is, and a sampler's time is not cut to seconds. */
+static void sample_defaults(void **state)
+{
+	const char *argv[] = { "rtkvm sample", "-D", "7003ms", "--limit", "40us" };
+	char text[CTOPTS_APPEND_BYTES];
+	struct err e = { 0 };
+	struct ctopts o;
+
+	(void)state;
+	assert_int_equal(ctopts_parse(&o, GUEST_SAMPLE, 5, (char **)argv, true, &e), 0);
+	assert_int_equal(o.duration_ns, 7003000000);
+	assert_int_equal(o.duration_s, 8);
+	assert_int_equal(o.spike_ns, 40001);
+	assert_int_equal(ctopts_append(&o, 3, text, sizeof(text), &e), 0);
+	assert_non_null(strstr(
+		text, "rtkvm-sample 1-2 1000000 7003000000 10000000000 95 40001; r=$?; exit $r\""));
 }
 
 static void cpus(void **state)
@@ -139,10 +192,9 @@ static void append(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(defaults),
-		cmocka_unit_test(given),
-		cmocka_unit_test(cpus),
-		cmocka_unit_test(append),
+		cmocka_unit_test(defaults), cmocka_unit_test(given),
+		cmocka_unit_test(sample),   cmocka_unit_test(sample_defaults),
+		cmocka_unit_test(cpus),	    cmocka_unit_test(append),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -37,7 +37,8 @@ static void sentences(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		const struct ended d = { .outcome = rows[i].outcome,
+		const struct ended d = { .program = "cyclictest",
+					 .outcome = rows[i].outcome,
 					 .status = rows[i].status,
 					 .signal = rows[i].signal,
 					 .stage = "STAGE",

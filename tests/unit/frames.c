@@ -179,11 +179,47 @@ static void many(void **state)
 	assert_non_null(strstr(e.text, "more than"));
 }
 
+/* Pieces come before all files, any number of one name, and are not counted. */
+static void pieces(void **state)
+{
+	static struct stream s;
+	struct frame_file piece;
+	struct err e = { 0 };
+	struct frames f;
+	size_t first, all;
+	ssize_t n;
+
+	(void)state;
+	put(&s, "+log", "abc", 3, 0);
+	first = s.len;
+	put(&s, "+log", "de", 2, 0);
+	all = s.len;
+	put(&s, "x", "file", 4, 0);
+	put(&s, "", "", 1, 0);
+	for (size_t len = 0; len < first; len++)
+		assert_int_equal(frames_piece(&piece, s.bytes, len, &e), 0);
+	n = frames_piece(&piece, s.bytes, first, &e);
+	assert_int_equal(n, first);
+	assert_string_equal(piece.name, "log");
+	assert_int_equal(piece.len, 3);
+	assert_memory_equal(piece.data, "abc", 3);
+	assert_int_equal(frames_piece(&piece, s.bytes + n, s.len - n, &e), all - first);
+	assert_int_equal(frames_piece(&piece, s.bytes + all, s.len - all, &e), 0);
+	assert_int_equal(frames_parse(&f, s.bytes + all, s.len - all, &e), 0);
+	assert_int_equal(f.n, 1);
+	frames_free(&f);
+	assert_int_equal(frames_parse(&f, s.bytes, s.len, &e), -EPROTO); /* a piece is no file */
+	err_clear(&e);
+	s.bytes[sizeof(struct abi_frame)] ^= 1;
+	assert_int_equal(frames_piece(&piece, s.bytes, first, &e), -EPROTO);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(whole),   cmocka_unit_test(cut),     cmocka_unit_test(flipped),
 		cmocka_unit_test(hostile), cmocka_unit_test(lengths), cmocka_unit_test(many),
+		cmocka_unit_test(pieces),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

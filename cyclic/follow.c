@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* A guest under way: its VMM's events, its slices, and what to do when neither comes. */
+#include <errno.h>
+#include <string.h>
+
+#include "cyclic/harness.h"
+#include "lib/cleanup.h"
+#include "lib/clock.h"
+#include "lib/stop.h"
+
+enum { TICK_MS = 250 };
+
+const char *harness_stage(const struct harness *h)
+{
+	const uint64_t *mark_ns = h->g.mark_ns;
+	bool sample = h->o.instrument == GUEST_SAMPLE;
+
+	if (mark_ns[ABI_MARK_JOB_END])
+		return sample ? "after the sampler had ended" : "after cyclictest had ended";
+	if (mark_ns[ABI_MARK_JOB_START])
+		return sample ? "while the sampler ran" : "while cyclictest ran";
+	if (mark_ns[ABI_MARK_INIT])
+		return "while the guest's init ran";
+	return h->g.started ? "while the guest's kernel booted" : "before the guest was started";
+}
+
+static int on_started(struct harness *h, json_object *event, struct err *e)
+{
+	int ret = 0;
+
+	h->g.started = json_object_get(event);
+	/* a held guest waits meanwhile: on a slow host its job would be over before it is watched */
+	if (!h->o.no_trace)
+		ret = tracer_start(&h->tracer, json_int(event, "pid", h->vm.proc.pid), e);
+	h->resumed_ns = clock_now_ns();
+	return ret < 0 ? ret : vmproc_resume(&h->vm, e);
+}
+
+static int open_window(struct harness *h, struct err *e)
+{
+	int ret;
+
+	if (h->o.no_trace || !h->g.started)
+		return 0;
+	ret = tracer_begin(&h->tracer, e);
+	h->window = !ret;
+	return ret;
+}
+
+static int close_window(struct harness *h, struct err *e)
+{
+	if (!h->window)
+		return 0;
+	h->window = false;
+	return tracer_end(&h->tracer, &h->g.counted, e);
+}
+
+static int on_mark(struct harness *h, json_object *event, struct err *e)
+{
+	int64_t id = json_int(event, "id", 0);
+
+	if (id < 1 || id >= OUTCOME_MARKS || h->g.mark_ns[id])
+		return 0; /* a guest may write anything, and again */
+	h->g.mark_ns[id] = json_int(event, "ns", 0);
+	if (id == ABI_MARK_JOB_START) {
+		h->g.job_wall_ns = clock_wall_ns() - (clock_now_ns() - h->g.mark_ns[id]);
+		return open_window(h, e);
+	}
+	return id == ABI_MARK_JOB_END ? close_window(h, e) : 0;
+}
+
+static int on_event(struct harness *h, json_object *event, struct err *e)
+{
+	const char *name = json_str(event, "event", "");
+
+	fprintf(h->events, "%s\n", json_object_to_json_string_ext(event, JSON_C_TO_STRING_PLAIN));
+	if (fflush(h->events))
+		return err_sys(e, "writing %s/events.jsonl failed", h->run.dir);
+	if (!strcmp(name, "started") && !h->g.started)
+		return on_started(h, event, e);
+	if (!strcmp(name, "mark"))
+		return on_mark(h, event, e);
+	if (!strcmp(name, "ended") && !h->g.ended)
+		h->g.ended = json_object_get(event);
+	return 0;
+}
+
+/* Whole run: the guest's boot counts as nothing, so the line stands at 0 % until the job starts. */
+static void show_progress(struct harness *h)
+{
+	uint64_t begin = h->g.mark_ns[ABI_MARK_JOB_START], all = h->o.duration_ns;
+	uint64_t done = begin ? clock_now_ns() - begin : 0;
+
+	if (!h->g.mark_ns[ABI_MARK_JOB_END])
+		progress_show(&h->progress, done < all ? done : all, all);
+}
+
+static int interrupted(const struct harness *h, struct err *e)
+{
+	if (!h->g.started)
+		return err_set(e, -EINTR, "interrupted %s", harness_stage(h));
+	return err_set(e, -EINTR, "interrupted %s; what there is lies in %s", harness_stage(h),
+		       h->run.dir);
+}
+
+/* A guest that hangs tells nobody: what should have come by now? */
+static int check_alive(const struct harness *h, struct err *e)
+{
+	uint64_t now = clock_now_ns(), silent;
+
+	if (h->g.ended || !h->resumed_ns)
+		return 0;
+	if (!h->g.mark_ns[ABI_MARK_JOB_START] && now > h->resumed_ns + CTOPTS_BOOT_S * NSEC_PER_SEC)
+		return err_set(e, -ETIMEDOUT,
+			       "the guest did not boot within %d s: stopped %s; see "
+			       "%s/console.log",
+			       CTOPTS_BOOT_S, harness_stage(h), h->run.dir);
+	if (h->o.instrument != GUEST_SAMPLE)
+		return 0;
+	silent = guestsample_silent(&h->sample, &h->g, now);
+	if (!silent)
+		return 0;
+	return err_set(e, -ETIMEDOUT,
+		       "the guest fell silent: no slice came for %ju s; see %s/console.log",
+		       (uintmax_t)(silent / NSEC_PER_SEC), h->run.dir);
+}
+
+static int take_slices(struct harness *h, struct err *e)
+{
+	if (h->o.instrument != GUEST_SAMPLE)
+		return 0;
+	return guestsample_take(&h->sample, &h->g, h->vm.data, e);
+}
+
+/* Take events until the VMM has ended; after a stop or an error of our own, end it first. */
+int harness_follow(struct harness *h, struct err *e)
+{
+	int ret = 0;
+
+	for (;;) {
+		_cleanup_json_ json_object *event = NULL;
+		int got;
+
+		if (!ret && stop_requested())
+			ret = interrupted(h, e);
+		if (!ret)
+			ret = take_slices(h, e);
+		if (!ret)
+			ret = check_alive(h, e);
+		if (ret < 0) {
+			struct err later = { 0 };
+
+			close_window(h, &later); /* counts of an interrupted window are kept */
+			vmproc_stop(&h->vm);
+		}
+		got = vmproc_next(&h->vm, TICK_MS, &event, e);
+		if (got == -ENODATA)
+			return ret;
+		if (got > 0)
+			got = on_event(h, event, e);
+		if (got < 0 && !ret)
+			ret = got;
+		else if (got < 0)
+			return ret;
+		show_progress(h);
+	}
+}

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * sample - the sampler inside a guest: slices leave through the data port while it runs
+ *
+ *	rtkvm-sample CPUS INTERVAL_NS DURATION_NS SLICE_NS PRIORITY SPIKE_NS (0: none)
+ *
+ * The loop, its threads and the collector are those of rtkvm sample; only where a slice goes is
+ * different. Each byte through a port is a VM exit, so the collector sends them, on vCPU 0, where
+ * init has pinned it; a measured thread has no right to the ports. Static; started by the job that
+ * rtkvm sample --guest writes (cyclic/ctopts.c), read by cyclic/guestsample.c.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/io.h>
+#include <unistd.h>
+#include <x86intrin.h>
+#include <zlib.h>
+
+#include "cyclic/sampler.h"
+#include "lib/abi.h"
+#include "lib/cleanup.h"
+#include "lib/clock.h"
+#include "lib/file.h"
+#include "lib/json.h"
+#include "lib/progress.h"
+#include "lib/stop.h"
+
+#define LOG_PATH    "/tmp/latency.log"
+#define SPIKES_PATH "/tmp/spikes.jsonl"
+
+/* The console is a port, too: nobody is shown how far it has come. */
+void progress_start(struct progress *p, const char *what)
+{
+	(void)p;
+	(void)what;
+}
+
+void progress_show(struct progress *p, uint64_t done, uint64_t all)
+{
+	(void)p;
+	(void)done;
+	(void)all;
+}
+
+void progress_end(struct progress *p)
+{
+	(void)p;
+}
+
+static void out_string(const void *data, size_t n)
+{
+	__asm__ volatile("rep outsb" : "+S"(data), "+c"(n) : "d"(ABI_DATA_PORT) : "memory");
+}
+
+static void send_piece(const char *name, const void *data, size_t len)
+{
+	struct abi_frame f = { .magic = ABI_FRAME_MAGIC, .length = len };
+
+	snprintf(f.name, sizeof(f.name), "%c%s", ABI_FRAME_STREAM, name);
+	f.crc = crc32_z(crc32_z(0, NULL, 0), (const Bytef *)&f, sizeof(f));
+	f.crc = crc32_z(f.crc, data, len);
+	out_string(&f, sizeof(f));
+	out_string(data, len);
+}
+
+/* What has been written since the last time; the file then starts again, so that it never grows. */
+static int send_file(const char *name, const char *path, struct err *e)
+{
+	_cleanup_free_ char *data = NULL;
+	ssize_t n = file_load(path, ABI_FRAME_MAX_BYTES, &data, e);
+
+	if (n < 0)
+		return n;
+	if (n)
+		send_piece(name, data, n);
+	return truncate(path, 0) ? err_sys(e, "emptying %s failed", path) : 0;
+}
+
+/* The host stamps the mark with its clock, between our two readings' nearest. */
+static void send_clock(void)
+{
+	uint64_t clock[2];
+
+	outb(ABI_MARK_CLOCK, ABI_MARK_PORT);
+	clock[0] = clock_now_ns();
+	clock[1] = __rdtsc();
+	send_piece("clock", clock, sizeof(clock));
+}
+
+/* Only the calling thread, the collector, gets the right to the ports. */
+static int ship(struct collect *c, struct err *e)
+{
+	bool *begun = c->shipper;
+
+	if (!*begun) {
+		if (iopl(3))
+			return err_sys(e, "opening the ports failed");
+		send_clock();
+	}
+	*begun = true;
+	if (send_file("latency.log", LOG_PATH, e) < 0)
+		return e->code;
+	return send_file("spikes.jsonl", SPIKES_PATH, e);
+}
+
+static int number(const char *text, uint64_t *out)
+{
+	char *end;
+
+	errno = 0;
+	*out = strtoull(text, &end, 10);
+	return errno || end == text || *end ? -EINVAL : 0;
+}
+
+static int parse(struct sampler_config *config, int argc, char **argv, struct err *e)
+{
+	uint64_t priority = 0;
+
+	if (argc != 7 || cpulist_parse(&config->cpus, argv[1], e) < 0 ||
+	    number(argv[2], &config->period_ns) || number(argv[3], &config->duration_ns) ||
+	    number(argv[4], &config->slice_ns) || number(argv[5], &priority) || priority > 98 ||
+	    number(argv[6], &config->spike_ns) || !config->period_ns || !config->slice_ns)
+		return err_set(e, -EINVAL,
+			       "usage: rtkvm-sample CPUS INTERVAL_NS DURATION_NS SLICE_NS "
+			       "PRIORITY SPIKE_NS");
+	config->priority = priority;
+	if (!config->spike_ns)
+		config->spike_ns = UINT64_MAX;
+	return 0;
+}
+
+/* What only we know; sent with the job's files. */
+static int leave_word(json_object *doc, const struct collect *c, int end, struct err *e)
+{
+	json_set_int(doc, "spikes", c->n_spikes);
+	json_set_bool(doc, "interrupted", end == SAMPLER_INTERRUPTED);
+	return json_save("/out/sample.json", doc, e);
+}
+
+static int measure(const struct sampler_config *config, struct err *e)
+{
+	_cleanup_json_ json_object *doc = json_object_new_object();
+	json_object *inforce = json_object_new_object(), *window = json_object_new_object();
+	json_object *reasons = json_object_new_array();
+	struct collect c;
+	bool begun = false;
+	int ret = collect_init(&c, "sample", &config->cpus, config->period_ns, LOG_PATH,
+			       SPIKES_PATH, e);
+
+	json_object_object_add(doc, "inforce", inforce);
+	json_object_object_add(doc, "window", window);
+	json_object_object_add(doc, "reasons", reasons);
+	c.reasons = reasons;
+	c.ship = ship;
+	c.shipper = &begun;
+	if (!ret)
+		ret = sampler_run(config, &c, inforce, window, e);
+	if (ret >= 0 && collect_sync(&c, e) < 0) /* the slice that was open */
+		ret = e->code;
+	if (ret >= 0)
+		ret = leave_word(doc, &c, ret, e);
+	collect_free(&c);
+	return ret;
+}
+
+int main(int argc, char **argv)
+{
+	struct sampler_config config = { 0 };
+	struct err e = { 0 };
+
+	stop_install();
+	if (parse(&config, argc, argv, &e) < 0 || measure(&config, &e) < 0) {
+		fprintf(stderr, "rtkvm-sample: %s\n", e.text);
+		return VERDICT_ERROR;
+	}
+	return VERDICT_PASS;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * guestsample - the slices that our sampler in a guest sends, as they come
+ *
+ * Read from the data port's bytes while the guest runs and written to the run directory at once, so
+ * that whatever ends the guest or us costs one slice. Nothing of what a guest sends is believed
+ * before it has been checked: CPUs against the map, counts against the histogram, order against the
+ * records' own numbers.
+ */
+#ifndef RTKVM_CYCLIC_GUESTSAMPLE_H
+#define RTKVM_CYCLIC_GUESTSAMPLE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "cyclic/outcome.h"
+#include "lib/frames.h"
+
+struct guestsample_cpu {
+	struct hist total;
+	int64_t expected, missed;
+};
+
+struct guestsample {
+	struct guestsample_cpu *cpus; /* one for each vCPU; [0] stays empty */
+	struct log_writer log;
+	FILE *spikes;
+	uint64_t taken; /* bytes of the data stream */
+	uint64_t sequence; /* of the guest's next record */
+	uint64_t slice_ns; /* CLOCK_MONOTONIC of the last slice's arrival, 0: none came */
+	uint64_t n_spikes, n_listed;
+	uint64_t clock_ns; /* the guest's CLOCK_MONOTONIC at mark ABI_MARK_CLOCK; 0: not told */
+};
+
+/* guestsample_open - start latency.log and spikes.jsonl in the run directory */
+int guestsample_open(struct guestsample *s, struct run *run, const struct gathered *g,
+		     struct err *e);
+
+/*
+ * guestsample_take - what has come through the data port (its file) since the last time; -EPROTO
+ * when it cannot be what a sampler sends
+ */
+int guestsample_take(struct guestsample *s, const struct gathered *g, int data, struct err *e);
+
+/* guestsample_silent - for how long no slice has come that should have; 0: all is well */
+uint64_t guestsample_silent(const struct guestsample *s, const struct gathered *g, uint64_t now_ns);
+
+/* guestsample_finish - end the files; what came into cpus[] and spikes, also of a guest that broke */
+int guestsample_finish(struct guestsample *s, struct run *run, const struct gathered *g,
+		       struct err *e);
+
+/* guestsample_files - what the guest sent with its job's end: its threads, its loads, its reasons */
+int guestsample_files(struct run *run, const struct gathered *g, const void *stream, size_t len,
+		      struct err *e);
+
+/* guestsample_free - release; accepts one never opened */
+void guestsample_free(struct guestsample *s);
+
+#endif

@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "cyclic/harness.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "cyclic/complaint.h"
+#include "cyclic/ended.h"
+#include "cyclic/qemu.h"
+#include "cyclic/show.h"
+#include "lib/cleanup.h"
+#include "lib/clock.h"
+#include "lib/file.h"
+#include "lib/paths.h"
+#include "lib/stop.h"
+
+enum { MANIFEST_MAX_BYTES = 1 << 20 };
+
+/* --- before anything exists --- */
+
+static int find_image(struct harness *h, struct err *e)
+{
+	struct {
+		const char *name;
+		char *path;
+	} files[] = { { "vmlinuz", h->kernel }, { "initrd", h->initrd } };
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		if (!file_path(path, sizeof(path), "%s/%s", h->o.guest, files[i].name))
+			return err_sys(e, "opening the guest image %s failed", h->o.guest);
+		if (access(path, R_OK))
+			return err_set(e, -errno,
+				       "opening the guest image failed: %s: %s; rtkvm guest build "
+				       "makes one, --guest names another",
+				       path, strerror(errno));
+		memcpy(files[i].path, path, sizeof(path));
+	}
+	if (!file_path(path, sizeof(path), "%s/manifest.json", h->o.guest))
+		return err_sys(e, "opening the guest image %s failed", h->o.guest);
+	return json_load(path, MANIFEST_MAX_BYTES, &h->g.manifest, e);
+}
+
+/* What the VMM says of itself; one that is not there, or cannot run, fails here. */
+static int ask_version(struct harness *h, struct err *e)
+{
+	const char *program = h->o.vmm_program ? h->o.vmm_program : QEMU_PROGRAM;
+	char *argv[] = { (char *)program, (char *)"--version", NULL };
+	int code = 0;
+
+	if (h->o.vmm == VMM_RTKVM && !h->o.vmm_program)
+		snprintf(h->version, sizeof(h->version), "%s", RTKVM_VERSION);
+	else
+		code = proc_run(argv, 60, h->version, sizeof(h->version), e);
+	h->version[strcspn(h->version, "\n")] = '\0';
+	return code > 0 ? err_set(e, -EIO, "%s --version ended with code %d", program, code) : code;
+}
+
+static int prepare(struct harness *h, struct err *e)
+{
+	struct hostcpus host;
+	int ret = find_image(h, e);
+
+	if (!ret && access("/dev/kvm", R_OK | W_OK))
+		ret = err_set(e, -errno, "opening /dev/kvm failed: %s; %s", strerror(errno),
+			      errno == ENOENT ? "load kvm_intel or kvm_amd, or use rtkvm lab"
+					      : "run as root");
+	if (!ret && geteuid())
+		ret = err_set(e, -EPERM,
+			      "pinning, real-time priority and tracing need root; run as root");
+	if (!ret)
+		ret = ask_version(h, e);
+	if (!ret)
+		ret = hostcpus_read(&host, "/sys", e);
+	if (!ret)
+		ret = ctopts_cpus(&h->o, &host, &h->cpus, e);
+	if (!ret)
+		ret = ctopts_append(&h->o, h->cpus.n, h->append, sizeof(h->append), e);
+	return ret;
+}
+
+/* --- when it has ended --- */
+
+static int check_ended(const struct harness *h, struct err *e)
+{
+	char complaint[256];
+	const struct ended ended = {
+		.program = h->o.instrument == GUEST_SAMPLE ? "rtkvm-sample" : "cyclictest",
+		.outcome = json_str(h->g.ended, "outcome", ""),
+		.status = json_int(h->g.ended, "status", -1),
+		.signal = WIFSIGNALED(h->vm.proc.status) ? WTERMSIG(h->vm.proc.status) : 0,
+		.stage = harness_stage(h),
+		.dir = h->run.dir,
+		.complaint = vmproc_complaint(&h->vm, complaint, sizeof(complaint)),
+		.timeout_s = h->o.timeout_s,
+	};
+
+	return ended_check(&ended, e);
+}
+
+/* The last slices may have come with the last event. */
+static int files_after_slices(struct harness *h, const uint8_t *stream, size_t len, struct err *e)
+{
+	int ret = guestsample_take(&h->sample, &h->g, h->vm.data, e);
+
+	if (!ret)
+		ret = guestsample_finish(&h->sample, &h->run, &h->g, e);
+	if (ret < 0)
+		return ret;
+	return guestsample_files(&h->run, &h->g, stream + h->sample.taken, len - h->sample.taken,
+				 e);
+}
+
+static int samples(struct harness *h, struct err *e)
+{
+	void *stream;
+	size_t len;
+	int ret = vmproc_data(&h->vm, &stream, &len, e);
+
+	if (ret < 0)
+		return ret;
+	if (h->o.instrument == GUEST_SAMPLE)
+		ret = files_after_slices(h, stream, len, e);
+	else
+		ret = outcome_samples(&h->run, &h->g, stream, len, e);
+	if (stream)
+		munmap(stream, len);
+	return ret;
+}
+
+/* --- the run --- */
+
+static int start(struct harness *h, const struct vmproc_opts *vo, struct err *e)
+{
+	char path[PATH_MAX];
+	int ret;
+
+	h->events = fopen(run_path(&h->run, "events.jsonl", path), "we");
+	if (!h->events)
+		return err_sys(e, "writing %s failed", path);
+	run_file(&h->run, "events", "events.jsonl");
+	run_file(&h->run, "console", "console.log");
+	outcome_asked(&h->run, &h->g);
+	ret = run_save(&h->run, e);
+	if (!ret && h->o.instrument == GUEST_SAMPLE)
+		ret = guestsample_open(&h->sample, &h->run, &h->g, e);
+	return ret < 0 ? ret : vmproc_start(&h->vm, vo, e);
+}
+
+static int measure(struct harness *h, struct err *e)
+{
+	struct vmproc_opts vo = {
+		.kind = h->o.vmm,
+		.program = h->o.vmm_program,
+		.kernel = h->kernel,
+		.initrd = h->initrd,
+		.append = h->append,
+		.cpus = &h->cpus,
+		.memory_bytes = h->o.memory_bytes,
+		.allow_shared = h->o.allow_shared,
+		.allow_tick = h->o.allow_tick,
+		.timeout_ns = h->o.timeout_s * NSEC_PER_SEC,
+		.hold = !h->o.no_trace,
+		.console = run_path(&h->run, "console.log", h->console),
+	};
+	int ret = start(h, &vo, e);
+
+	if (ret < 0)
+		return ret;
+	progress_start(&h->progress, guest_instrument_name(h->o.instrument));
+	ret = harness_follow(h, e);
+	progress_end(&h->progress);
+	if (!ret)
+		ret = check_ended(h, e);
+	outcome_machine(&h->run, &h->g);
+	return ret < 0 ? ret : samples(h, e);
+}
+
+static int report(const struct harness *h, struct err *e)
+{
+	char self[PATH_MAX], why[256];
+	char *argv[] = { self, "report", (char *)h->run.dir, NULL };
+	_cleanup_close_ int errors = memfd_create("rtkvm-report-errors", MFD_CLOEXEC);
+	_cleanup_close_ int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	struct proc_opts o = PROC_OPTS_INIT;
+	struct proc p;
+	int ret = paths_self(self, sizeof(self), e);
+
+	o.argv = argv;
+	o.out = null;
+	o.err = errors;
+	if (!ret)
+		ret = proc_start(&p, &o, e);
+	if (ret < 0)
+		return ret;
+	ret = proc_wait(&p, 0);
+	proc_stop(&p, 1000);
+	if (ret == -EINTR)
+		return err_set(e, ret,
+			       "interrupted while the report was made; rtkvm report %s "
+			       "repeats it",
+			       h->run.dir);
+	complaint(errors, "rtkvm report: ", why, sizeof(why));
+	if (proc_code(&p) == VERDICT_ERROR || proc_code(&p) >= 126)
+		return err_set(e, -EIO, "the report failed: %s; rtkvm report %s repeats it",
+			       why[0] ? why : "it did not say why", h->run.dir);
+	return 0;
+}
+
+static int finish(struct harness *h, struct err *e)
+{
+	enum verdict v = outcome_judge(&h->run, &h->g);
+	int ret = run_finish(&h->run, v, e);
+
+	if (!ret && !h->o.no_report)
+		ret = report(h, e);
+	if (ret < 0)
+		return ret;
+	if (h->o.json)
+		puts(json_object_to_json_string_ext(
+			h->run.doc, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
+	else
+		show_run(&h->run, stdout);
+	return v;
+}
+
+/* A run that failed: what started is kept and says why; what never started leaves nothing. */
+static void abandon(struct harness *h, const struct err *why)
+{
+	struct err ignored = { 0 };
+	char dir[PATH_MAX];
+
+	if (h->g.started) {
+		run_reason(&h->run, "%s", why->text);
+		if (h->o.instrument == GUEST_SAMPLE) { /* what came before counts */
+			guestsample_take(&h->sample, &h->g, h->vm.data, &ignored);
+			guestsample_finish(&h->sample, &h->run, &h->g, &ignored);
+		}
+		run_finish(&h->run, VERDICT_INCOMPLETE, &ignored);
+		return;
+	}
+	memcpy(dir, h->run.dir, sizeof(dir));
+	file_remove_tree(dir, &ignored);
+}
+
+static int run_it(struct harness *h, struct err *e)
+{
+	int ret = run_create(&h->run, h->o.out, h->o.name, e);
+
+	if (ret < 0)
+		return ret;
+	ret = measure(h, e);
+	if (!ret)
+		ret = finish(h, e);
+	else
+		abandon(h, e);
+	tracer_close(&h->tracer);
+	vmproc_close(&h->vm);
+	guestsample_free(&h->sample);
+	if (h->events)
+		fclose(h->events);
+	run_close(&h->run);
+	return ret;
+}
+
+static bool is_emulated(void)
+{
+	char signature[CPUID_SIGNATURE_BYTES];
+	const char *why;
+
+	return conditions_detect("", cpuid_signature(signature), &why) == CONDITIONS_EMULATED;
+}
+
+int harness_main(enum guest_instrument instrument, int argc, char **argv, struct err *e)
+{
+	struct harness *h = calloc(1, sizeof(*h));
+	int ret;
+
+	if (!h)
+		return err_set(e, -ENOMEM, "starting failed: no memory");
+	h->vm = (struct vmproc){ .events = -1, .data = -1, .errors = -1, .ctl = -1 };
+	h->tracer = (struct tracer)TRACER_INIT;
+	h->sample.log.fd = -1;
+	h->g = (struct gathered){
+		.o = &h->o, .cpus = &h->cpus, .append = h->append, .version = h->version
+	};
+	ret = ctopts_parse(&h->o, instrument, argc, argv, is_emulated(), e);
+	if (!ret)
+		ret = prepare(h, e);
+	if (!ret) {
+		stop_install();
+		signal(SIGPIPE, SIG_IGN); /* a child that died must not take us along */
+		ret = run_it(h, e);
+	}
+	json_object_put(h->g.manifest);
+	json_object_put(h->g.started);
+	json_object_put(h->g.ended);
+	json_object_put(h->g.counted);
+	free(h);
+	return ret;
+}

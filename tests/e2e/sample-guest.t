@@ -1,0 +1,58 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# rtkvm sample --guest against a VMM that plays the sampler's part, well and badly (tests/e2e/fake/vmm)
+# (a real guest: campaign-guest.t)
+# shellcheck source=tests/e2e/tap.sh
+. tests/e2e/tap.sh
+
+fails 2 'shorter than --interval' "a duration shorter than the interval" \
+	"$RTKVM" sample --guest "$T" --duration 500us
+fails 2 'slice: 5s is not|--slice: 2h is not between' "a slice that is too long" \
+	"$RTKVM" sample --guest "$T" --slice 2h
+fails 2 'on-spike' "an option for the host" "$RTKVM" sample --guest "$T" --on-spike stop
+fails 2 'vmlinuz: No such file' "no image" "$RTKVM" sample --guest "$T"
+
+if [ "$(id -u)" != 0 ] || [ ! -w /dev/kvm ]; then
+	skip 20 "pinning and locking need root and a usable /dev/kvm"
+	done_testing
+	exit
+fi
+image=$T/image
+mkdir "$image"
+: >"$image/vmlinuz"
+: >"$image/initrd"
+echo '{"schema":1,"name":"debian-rt","kernel":{"release":"6.1"},"packages":[]}' >"$image/manifest.json"
+base=("$RTKVM" sample --guest "$image" --cpus "0:0,1:1" --vmm "$PWD/tests/e2e/fake/vmm" --interval 1ms
+	--duration 4s --slice 1s --smoke --no-report --no-trace)
+
+run env FAKE=good "${base[@]}" --out "$T/good"
+is "$code$errs" 0 "a good run passes"
+is "$(jq -c '[.verdict, .cpus[0].instrument, .cpus[0].expected, .cpus[0].samples, .spikes]' "$T/good/run.json")" \
+	'["pass","sample",4000,4000,1]' "all slices are in it"
+ok "it follows the schema" build/tests/tools/schema docs/run.schema.json "$T/good/run.json"
+perl tests/tools/readlog.pl "$T/good/latency.log" >"$T/read"
+is "$(cat "$T/read")" "sample 1 4000 7000 7000 28000000 4000 6976
+ended" "the log has them, too"
+wall=$(jq .wall_ns "$T/good/spikes.jsonl") # jq's numbers are exact to some microseconds
+ok "a spike is dated by the host's clock" test "$(($(date +%s) - ${wall%?????????}))" -lt 600
+
+run env FAKE=killed-late "${base[@]}" --out "$T/killed"
+is "$code" 2 "a VMM that is killed is exit 2"
+is "$(jq -c '[.verdict, .cpus[0].samples]' "$T/killed/run.json")" '["incomplete",2000]' \
+	"what came before is kept"
+run env FAKE=silent "${base[@]}" --slice 500ms --out "$T/silent"
+is "$code" 2 "a guest that falls silent is ended"
+like "$errs" 'fell silent: no slice came for [678] s; see .*/silent/console.log' "and told so"
+is "$(jq -c '.cpus[0].samples' "$T/silent/run.json")" 1000 "what came before is kept"
+while IFS='|' read -r fake want; do
+	fails 2 "$want" "$fake" env FAKE="$fake" "${base[@]}" --out "$T/$fake"
+done <<'EOF'
+wrong-cpu|a slice that cannot be: of a vCPU that is not measured
+wrong-count|a slice that cannot be: samples and missed
+lost-slice|a slice that cannot be: slices are missing before it
+torn-slice|a slice that cannot be: slices are missing before it
+wrong-stream|a stream "music" that nobody asked for
+no-json|sent no sample.json
+127|the guest has no rtkvm-sample
+EOF
+done_testing
