@@ -15,6 +15,7 @@
 #include "cyclic/campaign_state.h"
 #include "cyclic/campaign_status.h"
 #include "cyclic/cyclic.h"
+#include "cyclic/helplist.h"
 #include "cyclic/lockfile.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
@@ -109,21 +110,15 @@ static int parse(struct options *o, const struct argp *argp, const char *missing
 
 static char *preset_help(int key, const char *text, void *input)
 {
-	char *out = NULL;
-	size_t size;
-	FILE *f;
+	struct help_list list;
 
 	(void)input;
 	if (key != ARGP_KEY_HELP_POST_DOC)
 		return (char *)text;
-	f = open_memstream(&out, &size);
-	if (!f)
-		return NULL;
-	fputs("Presets:\n", f);
+	help_begin(&list, "Presets", 9);
 	for (const struct campaign_preset *p = campaign_presets; p->name; p++)
-		fprintf(f, "  %-8s %s\n", p->name, p->help);
-	fclose(f);
-	return out;
+		help_row(&list, p->name, p->help);
+	return help_end(&list);
 }
 
 /* What was not told: measure the isolated CPUs, keep house on the others. */

@@ -73,6 +73,9 @@ static void check_guest(struct guest_entry *g, const struct campaign_machine *ma
 	struct cpulist cpus;
 
 	check_keys(&g->entry, SECTION_GUEST, RUN_NONE, m);
+	if (g->memory_bytes % (1 << 20))
+		mistake(m, line_of(&g->entry, SECTION_GUEST, "memory"),
+			"memory is not a whole number of MiB");
 	if (strlen(g->entry.name) > CAMPAIGN_GUEST_NAME)
 		mistake(m, g->entry.line, "a guest's name has at most %d letters",
 			CAMPAIGN_GUEST_NAME);

@@ -2,6 +2,8 @@
 #include "cyclic/campaign_state.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -13,7 +15,7 @@
 #include "lib/json.h"
 #include "results/record.h"
 
-enum { MANIFEST_BYTES = 1 << 20 };
+enum { CHUNK_BYTES = 256 << 10 };
 
 /* What must not change under a campaign, with what people call it. */
 static const struct {
@@ -36,22 +38,31 @@ static void set_crc(json_object *o, const char *key, uLong crc)
 	json_set_str(o, key, text);
 }
 
-/* The manifests name every file of an image with its checksum. */
+/* Piece by piece: a kernel and its initrd are larger than what a campaign should hold in memory. */
+static uLong crc_file(uLong crc, const char *path)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	_cleanup_free_ unsigned char *chunk = malloc(CHUNK_BYTES);
+	ssize_t n;
+
+	while (fd >= 0 && chunk && (n = read(fd, chunk, CHUNK_BYTES)) > 0)
+		crc = crc32(crc, chunk, n);
+	return crc;
+}
+
+/* What the guests boot, not what their manifests say of it. */
 static uLong crc_images(const struct campaign *c)
 {
+	static const char *const files[] = { "manifest.json", "vmlinuz", "initrd" };
 	uLong crc = crc32(0, NULL, 0);
 
-	for (size_t i = 0; i < c->n_guests; i++) {
-		char path[PATH_MAX + 32];
-		_cleanup_free_ char *data = NULL;
-		struct err ignored = { 0 };
-		ssize_t n;
+	for (size_t i = 0; i < c->n_guests; i++)
+		for (size_t k = 0; k < ARRAY_SIZE(files); k++) {
+			char path[PATH_MAX];
 
-		snprintf(path, sizeof(path), "%s/manifest.json", c->guests[i].image);
-		n = file_load(path, MANIFEST_BYTES, &data, &ignored);
-		if (n > 0)
-			crc = crc32(crc, (const Bytef *)data, n);
-	}
+			if (file_path(path, sizeof(path), "%s/%s", c->guests[i].image, files[k]))
+				crc = crc_file(crc, path);
+		}
 	return crc;
 }
 

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 
 #include "cyclic/cyclic.h"
+#include "cyclic/helplist.h"
 #include "cyclic/noise.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
@@ -71,21 +72,15 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
 /* The list of kinds in --help comes from the table. */
 static char *help_filter(int key, const char *text, void *input)
 {
-	char *out = NULL;
-	size_t size;
-	FILE *f;
+	struct help_list list;
 
 	(void)input;
 	if (key != ARGP_KEY_HELP_POST_DOC)
 		return (char *)text;
-	f = open_memstream(&out, &size);
-	if (!f)
-		return NULL;
-	fputs("Kinds:\n", f);
+	help_begin(&list, "Kinds", 13);
 	for (const struct noise_kind *k = noise_kinds; k->name; k++)
-		fprintf(f, "  %-13s%s\n", k->name, k->help);
-	fclose(f);
-	return out;
+		help_row(&list, k->name, k->help);
+	return help_end(&list);
 }
 
 static int parse_noise(struct noise_options *o, int argc, char **argv, struct err *e)

@@ -166,6 +166,20 @@ run "$RTKVM" campaign resume --quiet --allow-drift "$T/drift"
 is "$code" 4 "unless that is allowed"
 is "$(jq -r '.drift[0].changes[0].what' "$T/drift/run.json")" config "and it is recorded"
 
+if [ "$cpu" != "$house" ]; then
+	sed "s|^\[phase first\]|[guest g]\nimage = $T/image\ncpus = 0:$house,1:$cpu\n&|" "$T/sim.ini" >"$T/image.ini"
+	"$RTKVM" campaign run --quiet --out "$T/drift2" "$T/image.ini" >/dev/null 2>&1 &
+	pid=$!
+	until [ -e "$T/drift2/campaign.json" ] || ! kill -0 $pid 2>/dev/null; do sleep 0.1; done
+	kill -KILL $pid
+	wait $pid 2>/dev/null
+	echo x >>"$T/image/initrd" # its manifest says nothing of it
+	fails 2 'changed: a guest image' "nor one whose guest image is another" \
+		"$RTKVM" campaign resume "$T/drift2"
+else
+	skip 1 "one CPU only"
+fi
+
 # --- full disk, and room again ---
 if [ "$(id -u)" = 0 ] && mkdir "$T/small" && mount -t tmpfs -o size=600k none "$T/small" 2>/dev/null; then
 	on_exit "umount '$T/small'"

@@ -134,6 +134,9 @@ static void one_mistake_each(void **state)
 		{ HEAD "[guest g]\nimage = i\ncpus = 0-1\n[phase p]\nrun = cyclictest\n"
 		       "duration = 1500ms\nguests = g\n",
 		  8, "whole seconds" },
+		{ HEAD
+		  "[guest g]\nimage = i\ncpus = 0-1\nmemory = 1500000\n[phase p]\nrun = doctor\n",
+		  6, "whole number of MiB" },
 		{ HEAD "noise\n[phase p]\nrun = doctor\n", 3, "neither a section nor" },
 		{ HEAD "slice = 1ms\n[phase p]\nrun = doctor\n", 3, "out of range" },
 		{ HEAD "smoke = maybe\n[phase p]\nrun = doctor\n", 3, "neither yes nor no" },

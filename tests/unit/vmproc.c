@@ -65,9 +65,14 @@ static void command_lines(void **state)
 	assert_true(has(&a, "-m", "512M"));
 	assert_true(has(&a, "-object", "memory-backend-ram,id=ram,prealloc=on,size=512M"));
 	assert_true(has(&a, "-chardev", "file,id=data,path=/dev/fd/9"));
+	assert_true(has(&a, "-chardev", "file,id=console,path=/r/console.log"));
+	assert_true(has(&a, "-serial", "chardev:console"));
 	assert_true(has(&a, "-device", "isa-debugcon,iobase=0x5e0,chardev=data"));
 	assert_true(has(&a, "-device", "isa-debugcon,iobase=0x5e4,chardev=mark"));
 	assert_true(has(&a, "-device", "isa-debug-exit,iobase=0xf4,iosize=1"));
+	o.console = "/r/a,b/console.log"; /* a comma would end the value */
+	assert_int_equal(vmproc_argv(&a, &o, "/bin/rtkvm", &fds, &e), 0);
+	assert_true(has(&a, "-chardev", "file,id=console,path=/r/a,,b/console.log"));
 }
 
 static void too_long(void **state)
