@@ -32,10 +32,10 @@ enum {
 	CAMPAIGN_FILE_BYTES = 1 << 20,
 };
 
-/* The program that carries a phase out: rtkvm VERB. */
-enum instrument { RUN_NONE, RUN_DOCTOR, RUN_HWLAT, RUN_SAMPLE, RUN_CYCLICTEST, RUN_KINDS };
+/* The program that carries a phase out: rtkvm VERB (gap: rtkvm bench gap). */
+enum instrument { RUN_NONE, RUN_DOCTOR, RUN_HWLAT, RUN_GAP, RUN_SAMPLE, RUN_CYCLICTEST, RUN_KINDS };
 
-/* instrument_name - the word in campaign files, which is the verb's name */
+/* instrument_name - the word in campaign files */
 const char *instrument_name(enum instrument i);
 
 /* What every section has; lines[] tells where each key stood, 0 where it did not. */

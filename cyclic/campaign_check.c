@@ -255,8 +255,10 @@ static void check_where(const struct phase_entry *p, struct mistakes *m)
 	bool host = cpus != p->entry.line, in_guest = guests != p->entry.line;
 	static const char *const only_host[] = { "on-spike", "simulate" };
 
-	if (p->run == RUN_HWLAT && !host)
+	if ((p->run == RUN_HWLAT || p->run == RUN_GAP) && !host)
 		mistake(m, p->entry.line, "\"cpus\" is missing");
+	if (p->run == RUN_GAP && cpulist_count(&p->cpus) > 1)
+		mistake(m, cpus, "run = gap takes one CPU: its guest has one vCPU");
 	if (p->run == RUN_CYCLICTEST && !in_guest)
 		mistake(m, p->entry.line, "\"guests\" is missing");
 	if (p->run != RUN_SAMPLE)

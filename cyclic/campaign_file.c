@@ -18,8 +18,8 @@ enum { LINE_BYTES = 190 }; /* inih's own limit is 200 with its end; a longer lin
 #define MAX_DURATION_NS (366 * 86400 * NSEC_PER_SEC)
 
 static const char *const instruments[RUN_KINDS] = {
-	[RUN_NONE] = "none",	 [RUN_DOCTOR] = "doctor",	  [RUN_HWLAT] = "hwlat",
-	[RUN_SAMPLE] = "sample", [RUN_CYCLICTEST] = "cyclictest",
+	[RUN_NONE] = "none", [RUN_DOCTOR] = "doctor", [RUN_HWLAT] = "hwlat",
+	[RUN_GAP] = "gap",   [RUN_SAMPLE] = "sample", [RUN_CYCLICTEST] = "cyclictest",
 };
 
 const char *instrument_name(enum instrument i)
@@ -183,8 +183,8 @@ static int set_run(void *field, const char *key, const char *value, struct err *
 			*(enum instrument *)field = i;
 			return 0;
 		}
-	return err_set(e, -EINVAL, "%s: \"%s\" is none of doctor, hwlat, sample, cyclictest", key,
-		       value);
+	return err_set(e, -EINVAL, "%s: \"%s\" is none of doctor, hwlat, gap, sample, cyclictest",
+		       key, value);
 }
 
 static int set_guest_load(void *field, const char *key, const char *value, struct err *e)
@@ -232,7 +232,8 @@ static int set_limits(void *field, const char *key, const char *value, struct er
 #define PHASE(m)     SECTION_PHASE, offsetof(struct phase_entry, m)
 #define PHASE_ITSELF SECTION_PHASE, 0
 #define FOR(i)	     (1u << RUN_##i)
-#define TIMED	     (FOR(HWLAT) | FOR(SAMPLE) | FOR(CYCLICTEST))
+#define GAPS	     (FOR(HWLAT) | FOR(GAP))
+#define TIMED	     (GAPS | TIMERS)
 #define TIMERS	     (FOR(SAMPLE) | FOR(CYCLICTEST))
 #define ANY_PHASE    (FOR(DOCTOR) | TIMED)
 
@@ -255,7 +256,7 @@ const struct campaign_key campaign_keys[] = {
 
 	{ "run", PHASE(run), set_run, KEY_REQUIRED, ANY_PHASE },
 	{ "gate", PHASE(gate), set_bool, 0, ANY_PHASE },
-	{ "cpus", PHASE(cpus), set_cpus, 0, FOR(HWLAT) | FOR(SAMPLE) },
+	{ "cpus", PHASE(cpus), set_cpus, 0, GAPS | FOR(SAMPLE) },
 	{ "guests", PHASE(guests_text), set_text, 0, TIMERS },
 	{ "loads", PHASE(loads_text), set_text, 0, TIMED },
 	{ "guest-load", PHASE(guest_load), set_guest_load, 0, TIMERS },
@@ -263,8 +264,8 @@ const struct campaign_key campaign_keys[] = {
 	{ "segment", PHASE(segment_ns), set_duration, 0, TIMERS },
 	{ "interval", PHASE(interval_ns), set_duration, 0, TIMERS },
 	{ "priority", PHASE(priority), set_priority, 0, TIMERS },
-	{ "limit", PHASE_ITSELF, set_limits, 0, TIMERS },
-	{ "threshold", PHASE(threshold_ns), set_duration, 0, FOR(HWLAT) },
+	{ "limit", PHASE_ITSELF, set_limits, 0, TIMERS | FOR(GAP) },
+	{ "threshold", PHASE(threshold_ns), set_duration, 0, GAPS },
 	{ "width", PHASE(width_ns), set_duration, 0, FOR(HWLAT) },
 	{ "spike", PHASE(spike_ns), set_duration, 0, FOR(SAMPLE) },
 	{ "on-spike", PHASE(stop_at_spike), set_on_spike, 0, FOR(SAMPLE) },

@@ -75,12 +75,26 @@ static void add_hwlat(struct vmproc_argv *a, const struct campaign *c, const str
 		argv_add(a, "--allow-unstable-tsc"); /* an emulated machine has no other */
 }
 
+/* A guest that only spins, interrupts off: what takes its vCPU away is the host's doing. */
+static void add_gap(struct vmproc_argv *a, const struct campaign *c, const struct phase_entry *p,
+		    uint64_t ns)
+{
+	argv_add(a, "--cpu=%d", cpulist_next(&p->cpus, 0));
+	argv_add(a, "--duration=%juns", (uintmax_t)ns);
+	if (p->threshold_ns)
+		argv_add(a, "--threshold=%juns", (uintmax_t)p->threshold_ns);
+	if (c->smoke)
+		argv_add(a, "--allow-shared"); /* any machine, isolated CPUs or not */
+}
+
 int plan_job(struct vmproc_argv *a, const char *self, const struct campaign *c,
 	     const struct phase_entry *p, const struct guest_entry *g, uint64_t ns, const char *dir,
 	     struct err *e)
 {
 	*a = (struct vmproc_argv){ 0 };
 	argv_add(a, "%s", self);
+	if (p->run == RUN_GAP)
+		argv_add(a, "bench");
 	argv_add(a, "%s", instrument_name(p->run));
 	if (g)
 		add_guest(a, p, g);
@@ -90,6 +104,8 @@ int plan_job(struct vmproc_argv *a, const char *self, const struct campaign *c,
 		argv_add(a, "--json");
 	else if (p->run == RUN_HWLAT)
 		add_hwlat(a, c, p, ns);
+	else if (p->run == RUN_GAP)
+		add_gap(a, c, p, ns);
 	else if (p->run == RUN_SAMPLE)
 		add_sample(a, c, p, ns);
 	else

@@ -153,6 +153,20 @@ is "$(xmllint --xpath 'concat(count(//testcase), " ", count(//failure), " ", cou
 	"$T/limits/junit.xml")" "8 4 1" "JUnit: cases, failures, skipped"
 is "$(grep -c '^not ok' "$T/limits/report.ktap")" 4 "KTAP says the same"
 
+# --- a guest that only spins ---
+if [ "$(id -u)" = 0 ] && [ -w /dev/kvm ]; then
+	printf '[campaign]\nname = gap\nsmoke = yes\n[phase gap]\nrun = gap\ncpus = %s\nduration = 1s\nthreshold = 1ms\nlimit = 100s\n' \
+		"$cpu" >"$T/gap.ini"
+	run "$RTKVM" campaign run --quiet --out "$T/gap" "$T/gap.ini"
+	is "$code$(jq -c '[.phases[0].status, .cpus[0].instrument, .cpus[0].host_cpu, .limits[0].met]' "$T/gap/run.json")" \
+		"0[\"done\",\"gap\",$cpu,true]" "gaps of a guest"
+	sed -i 's/100s/1ns/' "$T/gap.ini"
+	run "$RTKVM" campaign run --quiet --out "$T/gap-limit" "$T/gap.ini"
+	is "$code" 1 "and a limit for them"
+else
+	skip 2 "no usable /dev/kvm"
+fi
+
 # --- drift ---
 "$RTKVM" campaign run --quiet --out "$T/drift" "$T/sim.ini" >/dev/null 2>&1 &
 pid=$!

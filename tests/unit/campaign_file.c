@@ -92,6 +92,10 @@ static void one_mistake_each(void **state)
 		  "\"cpus\" or \"guests\" is missing" },
 		{ HEAD "[phase p]\nrun = hwlat\nduration = 1s\n", 3, "\"cpus\" is missing" },
 		{ HEAD "[phase p]\nrun = cyclictest\nduration = 5s\n", 3, "\"guests\" is missing" },
+		{ HEAD "[phase p]\nrun = gap\nduration = 5s\n", 3, "\"cpus\" is missing" },
+		{ HEAD "[phase p]\nrun = gap\nduration = 5s\ncpus = 1-2\n", 6, "takes one CPU" },
+		{ HEAD "[phase p]\nrun = gap\nduration = 5s\ncpus = 1\nsegment = 1s\n", 7,
+		  "does not apply to run = gap" },
 		{ HEAD "[phase p]\nrun = sample\ncpus = 1\nduration = 1s\nguest-load = fork\n", 7,
 		  "needs guests" },
 		{ HEAD "[guest g]\nimage = i\ncpus = 0-1\n[phase p]\nrun = sample\nduration = 1s\n"
