@@ -112,7 +112,7 @@ static unsigned int count_bins(const struct hist *h)
 /* Small numbers of either sign stay small: 0, -1, 1, -2 become 0, 1, 2, 3. */
 static void put_signed(struct cursor *c, int64_t v)
 {
-	put_varint(c, (uint64_t)v << 1 ^ (uint64_t)(v >> 63));
+	put_varint(c, (uint64_t)v << 1 ^ (v < 0 ? UINT64_MAX : 0));
 }
 
 static void put_identity(struct cursor *c, const struct log_slice *s)

@@ -84,33 +84,36 @@ echo $? >short.code
 run = sample
 guests = g0
 interval = 1ms
-duration = 12s
+duration = 30s
 spike = 900ms
 END
 } >killed.ini
 rtkvm campaign run --quiet --out killed killed.ini 2>killed.err &
 campaign=$!
+# without starting processes: on a busy machine each takes a second here, and the guest goes on
+exec {never}<> <(:)
 until_slice() { # ATTEMPT - it has a slice more than now, or there is nothing to wait for
-	local log=killed/01-guest/$1-g0/latency.log before
-	before=$(stat -c %s "$log" 2>/dev/null || echo 0)
-	while kill -0 $campaign 2>/dev/null && [ ! -d killed/01-guest/$(($1 + 1))-g0 ]; do
-		[ "$(stat -c %s "$log" 2>/dev/null || echo 0)" -gt "$before" ] && return
-		sleep 0.2
+	local log=killed/01-guest/$1-g0/latency.log
+	: >stamp
+	until [ "$log" -nt stamp ] && [ -s "$log" ]; do
+		kill -0 $campaign 2>/dev/null && [ ! -d killed/01-guest/$(($1 + 1))-g0 ] || return
+		read -rt 0.1 -u "$never"
 	done
 }
 vmm() { # ATTEMPT SIGNAL
-	kill "-$2" "$(jq -r 'select(.event == "started").pid' "killed/01-guest/$1-g0/events.jsonl")"
+	[[ $(<"killed/01-guest/$1-g0/events.jsonl") =~ \"pid\":([0-9]+) ]] &&
+		kill "-$2" "${BASH_REMATCH[1]}" && printf '%s ' "$2" >>hits
 }
 until_slice 1
 vmm 1 STOP
-sleep 1
+read -rt 1 -u "$never"
 vmm 1 CONT
 until_slice 1
 vmm 1 KILL
 until_slice 2
 vmm 2 STOP
 until_slice 3
-kill -KILL $campaign # the harness and its guest go with it
+kill -KILL $campaign && printf harness >>hits # its guest goes with it
 wait $campaign
 rtkvm campaign resume --quiet killed 2>>killed.err
 echo $? >killed.code
@@ -123,6 +126,7 @@ start=$(date +%s)
 	bash "$share/job" >"$T/log" 2>&1 || sed 's/^/# /' "$T/log"
 echo "# $(($(date +%s) - start)) s in the lab"
 
+top=$PWD
 cd "$T/out" || exit 1
 is "$(cat preset.code)" 0 "the smoke preset is without mistakes"
 verdict=$(jq -r .verdict short/run.json)
@@ -144,22 +148,29 @@ done
 
 # how many attempts it takes is the machine's business; that the whole is whole is not
 is "$(cat killed.code)" 0 "a guest stalled, killed and stopped, the campaign killed: resume completes"
-is "$(jq -c '.cpus[] | [.instrument, .expected >= 11990 and .expected <= 12000, .samples + .missed == .expected]' killed/run.json)" \
+is "$(jq -c '.cpus[] | [.instrument, .expected >= 29990 and .expected <= 30000, .samples + .missed == .expected]' killed/run.json)" \
 	'["guest",true,true]' "with all periods and no more"
-like "$(jq -c '[.phases[0].attempts[].status]' killed/run.json)" \
-	'^\["broken",.*"broken",.*"lost",.*"whole"\]$' "in the attempts that took"
-like "$(jq -r '.phases[0].attempts[].jobs[].said' killed/run.json)" 'no slice came for 3 slices' \
-	"the silent guest was found"
-ok "what the host did is kept" test -s killed/01-guest/2-g0-stalled.txt
-ok "every slice before counts" test "$(for i in 1 2 3; do
-	"$RTKVM" report --no-plots --print json killed/01-guest/$i-g0; done |
-	jq -s '[.[].statistics.groups[0].all.samples > 0] | all')" = true
+if [ "$(cat hits)" = "STOP CONT KILL STOP harness" ]; then
+	like "$(jq -c '[.phases[0].attempts[].status]' killed/run.json)" \
+		'^\["broken",.*"broken",.*"lost",.*"whole"\]$' "in the attempts that took"
+	like "$(jq -r '.phases[0].attempts[].jobs[].said' killed/run.json)" \
+		'no slice came for 3 slices' "the silent guest was found"
+	ok "what the host did is kept" test -s killed/01-guest/2-g0-stalled.txt
+else
+	skip 3 "the machine is too slow to hit a guest in time: $(cat hits)"
+fi
+is "$(for dir in killed/01-guest/*-g0; do
+	perl "$top/tests/tools/readlog.pl" "$dir/latency.log"
+done | awk '/^sample/ { n += $3 } END { print n }')" "$(jq '.cpus[0].samples' killed/run.json)" \
+	"every slice of every attempt counts"
 is "$(jq -sc '[.[].cpu] | unique' killed/spikes.jsonl)" '[1]' "the stall is a spike"
 is "$(jq -sc '[.[] | .missed == (.latency_ns / 1000000 | floor)] | all' killed/spikes.jsonl)" true \
 	"with every period that it hid"
 like "$(jq -sc '[.[].wall_ns] | min' killed/spikes.jsonl) $(date +%s)" '^1?[0-9]{19} ' \
 	"on the host's clock"
-is "$(jq -c '.window.userspace_exits' killed/01-guest/[0-9]*-g0/run.json | grep -v null | sort -u)" 0 \
+# (a VMM that is stopped and goes on leaves the guest; the last one was left in peace)
+last=$(ls -d killed/01-guest/*-g0 | sort -V | tail -n 1)
+is "$(jq -c '.window.userspace_exits' "$last/run.json")" 0 \
 	"slices leave the guest without an exit of the measured vCPU"
 is "$(cat left)" "" "no process is left"
 [ "$tap_bad" = 0 ] || {
