@@ -24,7 +24,7 @@
  * The same stream, a page at a time: a 32-bit write names a page frame of the guest whose 4096
  * bytes come next. A 32-bit read tells ABI_PAGE_MAGIC where there is such a port (not in QEMU).
  */
-#define ABI_PAGE_PORT 0x5f0
+#define ABI_PAGE_PORT  0x5f0
 #define ABI_PAGE_MAGIC 0x50454741u /* "AGEP" */
 #define ABI_PAGE_BYTES 4096
 
