@@ -33,7 +33,8 @@ hogs() {
 	detect hog $cpu
 	# the policy first: an ordinary thread would never get this CPU
 	echo "READY hog"
-	chrt -f 50 taskset -c $cpu perl "$top/tests/e2e/hwlat-hogs.pl" "$count" 5 20 \
+	# shellcheck disable=SC2086 # two numbers
+	chrt -f 50 taskset -c $cpu perl "$top/tests/e2e/hwlat-hogs.pl" "$count" ${HOG_MS:-5 20} \
 		>"$RTKVM_RESULTS/hog.truth"
 	finish
 }

@@ -9,7 +9,7 @@
 #	gap	COUNT stops of the whole machine, rtkvm bench gap beside
 #	guest	COUNT times a thread of the lab's host takes a vCPU; wants build/guests/debian-rt
 #	machine	the kernel's tracers, and machines that are not as they should be
-# NICE: the emulator's nice value.
+# NICE: the emulator's nice value. HOG_MS: how long a hog lasts, "LEAST MOST".
 # OUT gets run directories and the truth, as OUT/PART and OUT/PART.truth. Run it from the top.
 set -u
 out=$1 count=$2
@@ -24,7 +24,7 @@ mkfifo "$fifo" || exit 2
 trap 'kill "$lab" 2>/dev/null; rm -f "$fifo"' EXIT
 
 # a little longer than the stops take: 110 ms and 150 ms between them on average, 10 s to start
-env_of="THRESHOLD=${THRESHOLD:-1ms} STEP=${STEP:-20us} PEER_S=$((10 + count * 27 / 100))"
+env_of="HOG_MS='${HOG_MS:-5 20}' THRESHOLD=${THRESHOLD:-1ms} STEP=${STEP:-20us} PEER_S=$((10 + count * 27 / 100))"
 "$rtkvm" lab run --flavour fast --kernel "${KERNEL:-rt}" --cpus 4 --memory 2G --share "$PWD" --share "$signs" \
 	--cmdline 'quiet isolcpus=managed_irq,domain,2-3 nohz_full=2-3 rcu_nocbs=2-3 apic_extnmi=all log_buf_len=4M' \
 	--pid-file "$out/pid" --monitor "$out/monitor" --results "$out" --timeout 30m -- \
