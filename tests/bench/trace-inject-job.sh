@@ -1,0 +1,61 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# trace-inject-job.sh GUEST INJECT SIGNS COUNT HOST_KINDS GUEST_KINDS - in the lab: record host and
+# guest while the guest's measured thread is made late for known reasons, from within and from here.
+# Results: host.dat, host.json, guest.data, truth (of the host), console, err.
+set -u
+guest=$1 inject=$2 signs=$3 count=$4 host_kinds=$5 guest_kinds=$6
+min=20 max=40
+host_s=$((count + 15))
+cd "$RTKVM_RESULTS" || exit 2
+tmp=$(mktemp -d)
+out=$PWD
+
+# the kernel unpacks one archive after the other
+mkdir "$tmp/extra"
+cp "$inject" "$tmp/extra/inject"
+cp "$(dirname "$0")/trace-inject-guest.sh" "$tmp/extra/job.sh"
+(cd "$tmp/extra" && find . | cpio -o -H newc 2>/dev/null) >"$tmp/extra.cpio"
+{ cat "$guest/initrd"; head -c $((-$(stat -c %s "$guest/initrd") & 3)) /dev/zero; cat "$tmp/extra.cpio"; } >"$tmp/initrd"
+
+job=$(rtkvm trace job --buffer 32M -- "sh /job.sh $count $min $max $host_s $guest_kinds") || exit 2
+export APPEND="console=ttyS0 quiet panic=-1 isolcpus=managed_irq,domain,1 nohz_full=1 rcu_nocbs=1 irqaffinity=0 nosoftlockup rtkvm.exec=\"$job\""
+
+cat >"$tmp/vmm" <<END
+exec rtkvm run --cpus 2-3 --memory 512M --kernel $guest/vmlinuz --initrd $tmp/initrd \
+	--slow-exit 25ms --freeze "\$RTKVM_TRACE_FREEZE" --data $out/guest.data --console $out/console \
+	--events $out/events --timeout 15m --append "\$APPEND"
+END
+
+# wait for a word on the guest's console
+console() {
+	for _ in $(seq 1500); do
+		grep -qs "$1" console && return 0
+		kill -0 "$recorder" 2>/dev/null || break
+		sleep 0.2
+	done
+	echo "the guest did not say $1"
+	return 1
+}
+
+rtkvm trace record --out host.dat --buffer 96M -- sh "$tmp/vmm" >vmm.out 2>err &
+recorder=$!
+start=$(date +%s)
+if console "GUEST DONE"; then
+	for kind in $host_kinds; do
+		case $kind in
+		stall)
+			echo "READY"
+			until [ -e "$signs/done" ]; do sleep 0.2; done
+			;;
+		*) "$inject" "$kind" "$count" $min $max 200 3 >>truth ;;
+		esac || echo "$kind failed"
+	done
+	echo "injected: $(($(date +%s) - start)) s"
+fi
+wait $recorder
+code=$?
+echo "recorded: $(($(date +%s) - start)) s, exit code $code"
+cat err
+rm -r "$tmp"
+exit "$code"

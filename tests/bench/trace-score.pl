@@ -1,0 +1,127 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: GPL-2.0-only
+# trace-score.pl EXPLAINED TRUTH [--guest DATA] [--other-clock STALLS] - verdicts against injections
+# EXPLAINED: rtkvm trace explain --json. TRUTH: lines of tests/tools/inject, in ticks of the trace's
+# clock; DATA: the guest's data stream with such a file; STALLS: the same as TRUTH, its ticks off by
+# a constant, which is found by trying.
+# An emulated machine that shares its CPUs has late wake-ups of its own, some far longer than what is
+# injected: a wake-up is judged when an injection lasted for most of it (MOST), and the others are
+# counted. Prints the confusion matrix; exit code 1 when a goal is missed.
+use strict;
+use warnings;
+use JSON::PP;
+
+use constant { MOST => 0.6, RIGHT => 95, UNEXPLAINED => 5 };
+my %want = (hog => 'host-thread', irq => 'host-irq', stall => 'hardware', port => 'vmm',
+	ghog => 'guest-thread', gsoftirq => 'guest-softirq');
+my @order = qw(stall hog irq port ghog gsoftirq);
+
+sub slurp {
+	my ($file) = @_;
+	local $/;
+	open(my $f, '<:raw', $file) or die "$file: $!\n";
+	return <$f> // '';
+}
+
+my $x = decode_json(slurp(shift));
+my $hz = $x->{clock}{hz};
+# the measuring thread is the one cyclictest starts last
+my ($tid) = sort { $b <=> $a } map { $_->{tid} } @{$x->{threads}};
+my @spikes = map { { %$_, end => $_->{trace_ns}, begin => $_->{trace_ns} - $_->{latency_ns} } }
+	grep { $_->{tid} == $tid } @{$x->{list}};
+
+my @truth;
+
+# The file "truth" among the frames of a guest's data stream (lib/abi.h).
+sub truth_of_guest {
+	my ($data) = @_;
+	for (my $at = 0; $at + 64 <= length $data;) {
+		my ($magic, $crc, $length, $name) = unpack('V V Q< Z48', substr($data, $at, 64));
+		return substr($data, $at + 64, $length) if $name eq 'truth';
+		last if $name eq '';
+		$at += 64 + $length;
+	}
+	return '';
+}
+
+sub rows {
+	my ($text, $name) = @_;
+	my @rows;
+	for (split /\n/, $text) {
+		my ($kind, $begin, $end) = /^(\w+) (\d+) (\d+)$/ or next;
+		push @rows, { kind => $name->($kind), begin => $begin * 1e9 / $hz, end => $end * 1e9 / $hz };
+	}
+	return @rows;
+}
+
+sub overlap {
+	my ($s, $t, $shift) = @_;
+	my $from = $s->{begin} > $t->{begin} + $shift ? $s->{begin} : $t->{begin} + $shift;
+	my $to = $s->{end} < $t->{end} + $shift ? $s->{end} : $t->{end} + $shift;
+	return $to > $from ? $to - $from : 0;
+}
+
+# The shift under which the stalls cover most of the time of late wake-ups.
+sub best_shift {
+	my @rows = @_;
+	my ($best, $most) = (0, -1);
+	for my $s (@spikes) {
+		for my $t (@rows) {
+			my $shift = $s->{end} - $t->{end};
+			my $sum = 0;
+			for my $r (@rows) {
+				my $here = 0;
+				for (@spikes) { my $o = overlap($_, $r, $shift); $here = $o if $o > $here }
+				$sum += $here;
+			}
+			($best, $most) = ($shift, $sum) if $sum > $most;
+		}
+	}
+	return $best;
+}
+
+while (defined(my $arg = shift)) {
+	if ($arg eq '--other-clock') {
+		my @rows = rows(slurp(shift), sub { 'stall' });
+		my $shift = @rows ? best_shift(@rows) : 0;
+		push @truth, map { { %$_, begin => $_->{begin} + $shift, end => $_->{end} + $shift } } @rows;
+	} elsif ($arg eq '--guest') {
+		push @truth, rows(truth_of_guest(slurp(shift)),
+			sub { $_[0] =~ /^(hog|softirq)$/ ? "g$_[0]" : $_[0] });
+	} else {
+		push @truth, rows(slurp($arg), sub { $_[0] });
+	}
+}
+
+my (%matrix, %count, %seen, %judged, %rest, %wrong, %ns);
+$count{$_->{kind}}++ for @truth;
+for my $s (@spikes) {
+	my ($best, $t) = (0, undef);
+	for (@truth) { my $o = overlap($s, $_, 0); ($best, $t) = ($o, $_) if $o > $best }
+	next if !$t || $best < MOST * $s->{latency_ns};
+	next if $t->{done}; # the same injection delays one wake-up; the next are the noise behind it
+	$t->{done} = 1;
+	my $kind = $t->{kind};
+	$judged{$kind}++;
+	$matrix{$kind}{$s->{cause}}++;
+	$ns{$kind} += $s->{latency_ns};
+	$rest{$kind} += $_->{ns} for grep { $_->{cause} eq 'unexplained' } @{$s->{parts}};
+}
+
+my %causes = map { $_ => 1 } map { keys %$_ } values %matrix;
+my $bad = 0;
+printf "%-9s %8s %7s %6s %12s  %s\n", 'injected', 'times', 'judged', 'right', 'unexplained', 'verdicts';
+for my $kind (grep { $count{$_} } @order) {
+	my $n = $judged{$kind} // 0;
+	my $right = $n ? 100 * ($matrix{$kind}{$want{$kind}} // 0) / $n : 0;
+	my $rest = $n ? 100 * ($rest{$kind} // 0) / $ns{$kind} : 0;
+	my $row = $matrix{$kind} // {};
+	printf "%-9s %8d %7d %5.1f%% %11.2f%%  %s\n", $kind, $count{$kind}, $n, $right, $rest,
+		join(', ', map { "$_ $row->{$_}" } sort { $row->{$b} <=> $row->{$a} } keys %$row);
+	$bad = 1 if !$n || $right < RIGHT || $rest > UNEXPLAINED;
+}
+my $judged = 0;
+$judged += $_ for values %judged;
+printf "%d late wake-ups, %d of them judged; the others are the emulator's\n", scalar @spikes, $judged;
+printf "goal (right in %d %%, at most %d %% unexplained): %s\n", RIGHT, UNEXPLAINED, $bad ? 'missed' : 'met';
+exit $bad;

@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * inject KIND COUNT MIN_MS MAX_MS PAUSE_MS TARGET - make wake-ups late for a known reason
+ *
+ * Linked static: it runs in the lab's host and, put into a guest's initrd, in the guest.
+ * TARGET is a CPU; for stop a process.
+ *   hog      a SCHED_FIFO thread that spins
+ *   softirq  broadcasts to many sockets, each delivered to all of them in one softirq
+ *   port     writes to the slow port (rtkvm run --slow-exit); MIN and MAX do not matter
+ *   irq      one inter-processor interrupt whose handler takes that long
+ *   stop     SIGSTOP and SIGCONT to a process
+ * One line each on stdout: KIND, the TSC before and after.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/perf_event.h>
+#include <net/if.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/io.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+#include <x86intrin.h>
+
+#include "lib/abi.h"
+
+enum { FIFO_PRIO = 97, RECEIVERS = 800, MANY_FIRST = 500, FILES_MAX = 100000, PORT = 9999 };
+
+struct job {
+	double min_ms, max_ms;
+	long target;
+	int fd;
+};
+
+static int fail(const char *what)
+{
+	fprintf(stderr, "inject: %s failed: %s\n", what, strerror(errno));
+	return -1;
+}
+
+static double now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1e3 + t.tv_nsec / 1e6;
+}
+
+static void sleep_ms(double ms)
+{
+	struct timespec t = { ms / 1e3, (long)(ms * 1e6) % 1000000000 };
+
+	nanosleep(&t, NULL);
+}
+
+static int pin(long cpu, int prio)
+{
+	struct sched_param p = { prio };
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	/* the policy first: an ordinary thread may never get that CPU */
+	if (sched_setscheduler(0, prio ? SCHED_FIFO : SCHED_OTHER, &p) ||
+	    sched_setaffinity(0, sizeof(set), &set))
+		return fail("moving to the CPU");
+	return 0;
+}
+
+static int hog_setup(struct job *j)
+{
+	return pin(j->target, FIFO_PRIO);
+}
+
+static int hog(struct job *j, double ms)
+{
+	double end = now_ms() + ms;
+
+	(void)j;
+	while (now_ms() < end)
+		;
+	return 0;
+}
+
+/* --- softirq: the kernel delivers a broadcast to each socket that is bound to its port --- */
+
+static int loopback_up(int fd)
+{
+	struct ifreq r = { .ifr_name = "lo" };
+
+	if (ioctl(fd, SIOCGIFFLAGS, &r))
+		return -1;
+	r.ifr_flags |= IFF_UP;
+	return ioctl(fd, SIOCSIFFLAGS, &r);
+}
+
+static int receiver(void)
+{
+	struct sockaddr_in any = { .sin_family = AF_INET, .sin_port = htons(PORT) };
+	int fd = socket(AF_INET, SOCK_DGRAM, 0), yes = 1, least = 0;
+
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &least, sizeof(least));
+	return bind(fd, (struct sockaddr *)&any, sizeof(any)) ? -1 : fd;
+}
+
+static int softirq(struct job *j, double ms)
+{
+	struct sockaddr_in all = { .sin_family = AF_INET,
+				   .sin_port = htons(PORT),
+				   .sin_addr.s_addr = htonl(0x7fffffff) };
+	double end = now_ms() + ms;
+
+	while (now_ms() < end)
+		if (sendto(j->fd, "", 1, 0, (struct sockaddr *)&all, sizeof(all)) < 0)
+			return fail("sendto");
+	return 0;
+}
+
+/* --- irq: a group of perf events is switched on, all of them in one call by IPI --- */
+
+/* A member is on as soon as its leader is; leader -1: this is one, and off. */
+static int event_on(long cpu, int leader)
+{
+	struct perf_event_attr a = { .type = PERF_TYPE_SOFTWARE,
+				     .size = sizeof(a),
+				     .config = PERF_COUNT_SW_CPU_CLOCK,
+				     .sample_period = UINT64_MAX >> 2,
+				     .disabled = leader < 0 };
+
+	return syscall(SYS_perf_event_open, &a, -1, (int)cpu, leader, PERF_FLAG_FD_CLOEXEC);
+}
+
+static int irq(struct job *j, double ms)
+{
+	(void)ms;
+	if (ioctl(j->fd, PERF_EVENT_IOC_ENABLE, 0))
+		return fail("switching on perf events");
+	return 0;
+}
+
+static void irq_done(struct job *j)
+{
+	ioctl(j->fd, PERF_EVENT_IOC_DISABLE, 0);
+}
+
+static int many_files(void)
+{
+	struct rlimit r = { FILES_MAX, FILES_MAX };
+
+	return setrlimit(RLIMIT_NOFILE, &r) ? fail("opening many files") : 0;
+}
+
+static int softirq_setup(struct job *j)
+{
+	int yes = 1;
+
+	if (many_files())
+		return -1;
+	j->fd = socket(AF_INET, SOCK_DGRAM, 0);
+	if (j->fd < 0 || loopback_up(j->fd) ||
+	    setsockopt(j->fd, SOL_SOCKET, SO_BROADCAST, &yes, sizeof(yes)))
+		return fail("setting up the loopback interface");
+	for (int i = 0; i < RECEIVERS; i++)
+		if (receiver() < 0)
+			return fail("binding a socket");
+	return pin(j->target, FIFO_PRIO);
+}
+
+/* Ever more events, until switching them on takes as long as wanted. */
+static int irq_setup(struct job *j)
+{
+	double took = 0;
+
+	if (many_files())
+		return -1;
+	j->fd = event_on(j->target, -1);
+	for (int n = 0, most = MANY_FIRST; j->fd >= 0 && took < j->min_ms; most *= 2) {
+		double begin;
+
+		for (; n < most; n++)
+			if (event_on(j->target, j->fd) < 0)
+				return fail("opening one more perf event");
+		begin = now_ms();
+		if (irq(j, 0))
+			return -1;
+		took = now_ms() - begin;
+		irq_done(j);
+		fprintf(stderr, "inject: %d events take %.1f ms\n", n, took);
+	}
+	return j->fd < 0 ? fail("opening a perf event") : 0;
+}
+
+static int port_setup(struct job *j)
+{
+	if (ioperm(ABI_SLOW_PORT, 1, 1))
+		return fail("asking for the slow port");
+	return pin(j->target, FIFO_PRIO);
+}
+
+static int port(struct job *j, double ms)
+{
+	(void)j;
+	(void)ms;
+	outb(0, ABI_SLOW_PORT);
+	return 0;
+}
+
+static int stop_setup(struct job *j)
+{
+	return kill(j->target, 0) ? fail("stopping the process") : 0;
+}
+
+static int stop(struct job *j, double ms)
+{
+	double end = now_ms() + ms;
+
+	if (kill(j->target, SIGSTOP))
+		return fail("stopping the process");
+	sleep_ms(end - now_ms());
+	return kill(j->target, SIGCONT);
+}
+
+static const struct kind {
+	const char *name;
+	int (*setup)(struct job *j);
+	int (*once)(struct job *j, double ms);
+	void (*done)(struct job *j);
+} kinds[] = {
+	{ "hog", hog_setup, hog, NULL },    { "softirq", softirq_setup, softirq, NULL },
+	{ "port", port_setup, port, NULL }, { "irq", irq_setup, irq, irq_done },
+	{ "stop", stop_setup, stop, NULL },
+};
+
+static int inject(const struct kind *k, struct job *j, int count, double pause_ms)
+{
+	if (k->setup(j))
+		return 1;
+	srand(20261120);
+	for (int i = 0; i < count; i++) {
+		double ms = j->min_ms + (j->max_ms - j->min_ms) * rand() / RAND_MAX;
+		uint64_t begin;
+
+		sleep_ms(pause_ms * (0.5 + (double)rand() / RAND_MAX));
+		begin = __rdtsc();
+		if (k->once(j, ms))
+			return 1;
+		printf("%s %ju %ju\n", k->name, (uintmax_t)begin, (uintmax_t)__rdtsc());
+		fflush(stdout);
+		if (k->done)
+			k->done(j);
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct job j = { .fd = -1 };
+
+	if (argc == 7) {
+		j.min_ms = atof(argv[3]);
+		j.max_ms = atof(argv[4]);
+		j.target = atol(argv[6]);
+		for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+			if (!strcmp(kinds[i].name, argv[1]))
+				return inject(&kinds[i], &j, atoi(argv[2]), atof(argv[5]));
+	}
+	fprintf(stderr, "usage: inject hog|softirq|port|irq|stop COUNT MIN_MS MAX_MS PAUSE_MS "
+			"TARGET\n");
+	return 2;
+}
