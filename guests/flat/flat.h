@@ -97,6 +97,9 @@ uint32_t flat_tsc_khz(void);
 
 enum { FLAT_TIMER_VECTOR = 0x40 }; /* the one vector with a handler */
 
+/* flat_idle - interrupts on, halt, interrupts off: back after one was taken */
+void flat_idle(void);
+
 /* flat_apic_init - x2APIC on, IDT loaded: interrupts work; flat_eoi ends one */
 void flat_apic_init(void (*on_timer)(void));
 void flat_timer_at(uint64_t tsc_deadline);

@@ -88,7 +88,7 @@ static void do_ticks(const char *text, uint64_t n)
 	for (uint64_t i = 0; i < n; i++) {
 		flat_timer_at(rdtsc() + per_ms());
 		while (ticks == i) {
-			__asm__ volatile("sti; hlt; cli");
+			flat_idle();
 			if (rdtsc() > end)
 				flat_exit(EXIT_FAILED);
 		}

@@ -111,6 +111,19 @@ long_mode_ap:
 	hlt
 	jmp 1b
 
+/*
+ * flat_idle - sleep until an interrupt has been taken. No interrupt can come between sti and hlt on a
+ * processor; where an emulated one forgets that (an exit between the two), its handler returns
+ * behind hlt, which would wait for an interrupt that has already been.
+ */
+	.globl flat_idle
+flat_idle:
+	sti
+idle_hlt:
+	hlt
+	cli
+	ret
+
 /* Vector stubs: the C handler gets the vector; an error code is dropped when there is one. */
 	.globl irq_stub
 irq_stub:
@@ -123,7 +136,11 @@ irq_stub:
 	push %r9
 	push %r10
 	push %r11
-	cld
+	/* 9 registers above it lies the return address: see flat_idle */
+	cmpq $idle_hlt, 72(%rsp)
+	jne 1f
+	incq 72(%rsp)
+1:	cld
 	call irq_handler
 	pop %r11
 	pop %r10

@@ -23,11 +23,10 @@ static void on_timer(void)
 	fired = rdtsc();
 }
 
-/* sti takes effect behind the next instruction: no interrupt can slip in before hlt. */
 static void wait_halted(void)
 {
 	while (!fired)
-		__asm__ volatile("sti; hlt; cli" : : : "memory");
+		flat_idle();
 }
 
 /* No pause: on a host that lets it exit it would be the host that is measured. */
