@@ -248,12 +248,14 @@ static int resume(struct io *io, struct err *e)
 	case VM_HELD:
 		control_go(io);
 		return 0;
+	case VM_PAUSING: /* who asked for the pause may have gone before all were parked */
+		if (!vcpus_parked(vm))
+			return CTL_LATER;
+		/* fall through */
 	case VM_PAUSED:
 		vm->state = VM_RUNNING;
 		vcpus_resume(vm);
 		return 0;
-	case VM_PAUSING:
-		return err_set(e, -EBUSY, "the machine is being paused; ask again");
 	default:
 		return err_set(e, -EALREADY, "the machine runs");
 	}

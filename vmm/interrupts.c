@@ -155,7 +155,9 @@ json_object *interrupts_json(const struct interrupts *from, const struct interru
 	for (size_t row = 0; row < to->n; row++) {
 		uint64_t n = to->counts[row * to->n_cpus + i];
 
-		n -= before(from, to->names[row], row, i);
+		uint64_t old = before(from, to->names[row], row, i);
+
+		n = n > old ? n - old : 0; /* a line freed and taken again counts anew */
 		if (n)
 			json_set_int(o, to->names[row], n);
 	}

@@ -21,6 +21,8 @@ enum {
 	BUSY_MS = 4, /* between looks while bytes flow */
 	FINISH_MS = 2000, /* for a stalled reader to take the rest */
 	IDLE_AFTER = 8, /* looks without a byte before sleeping until woken */
+	MARKS_A_TURN = 16, /* as many as an honest guest writes in all */
+	MARKS_TOLD_MAX = 100000, /* lines that a guest can make us write to --events */
 };
 
 #define PANIC_GRACE_NS (2 * NSEC_PER_SEC) /* for the reset that follows a panic's last line */
@@ -84,24 +86,37 @@ static int promote(struct io *io, struct err *e)
 	return ret < 0 ? ret : events_realtime(&io->events, io->vm, e);
 }
 
-static int drain_marks(struct io *io, struct err *e)
+static int take_mark(struct io *io, const struct mark *m, struct err *e)
+{
+	int ret;
+
+	if (io->marks_told == MARKS_TOLD_MAX) {
+		atomic_fetch_add_explicit(&io->vm->marks_lost, 1, memory_order_relaxed);
+		return 0;
+	}
+	io->marks_told++;
+	ret = io->stopped ? 0 : counters_mark(&io->window, io->vm, m->id, m->ns, e);
+	if (!ret)
+		ret = events_mark(&io->events, m, e);
+	if (!ret && m->id == ABI_MARK_BOOTED && io->vm->opts.rt_delay && !io->stopped)
+		ret = promote(io, e);
+	return ret;
+}
+
+/* At most so many: a guest that writes marks without end must not keep us from everything else. */
+static int drain_marks(struct io *io, int max, struct err *e)
 {
 	struct mark m;
 	int ret = 0;
 
-	while (!ret && ring_pop_record(&io->vm->marks, &m, sizeof(m))) {
-		ret = counters_mark(&io->window, io->vm, m.id, m.ns, e);
-		if (!ret)
-			ret = events_mark(&io->events, &m, e);
-		if (!ret && m.id == ABI_MARK_BOOTED && io->vm->opts.rt_delay)
-			ret = promote(io, e);
-	}
+	while (!ret && max-- && ring_pop_record(&io->vm->marks, &m, sizeof(m)))
+		ret = take_mark(io, &m, e);
 	return ret;
 }
 
 static int drain_all(struct io *io, int timeout_ms, struct err *e)
 {
-	int ret = drain_marks(io, e), console, data;
+	int ret = drain_marks(io, MARKS_A_TURN, e), console, data;
 
 	if (ret < 0)
 		return ret;
@@ -233,14 +248,18 @@ int io_run(struct io *io, struct err *e)
 			sleep_until_woken(io);
 	}
 	/* while the vCPU threads still exist */
-	if (drain_marks(io, e) < 0)
+	if (drain_marks(io, io->vm->marks.size / sizeof(struct mark), e) < 0)
 		return e->code;
 	return counters_now(&io->window, io->vm, e);
 }
 
 int io_finish(struct io *io, struct err *e)
 {
-	int ret = drain_all(io, FINISH_MS, e);
+	int ret;
 
+	io->stopped = true; /* a mark of the last moment finds no vCPU thread to read any more */
+	ret = drain_marks(io, io->vm->marks.size / sizeof(struct mark), e);
+	if (!ret)
+		ret = drain_all(io, FINISH_MS, e);
 	return ret < 0 ? ret : 0;
 }

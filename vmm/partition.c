@@ -199,10 +199,14 @@ static int remove_dir(const char *dir, struct err *e)
 static int give_back(const char *mount, const char *dir, bool enabled, struct err *e)
 {
 	int ret = dir[0] ? remove_dir(dir, e) : 0;
+	struct err busy = { 0 };
 
-	if (!ret && enabled && !others_use_cpuset(mount))
-		ret = put(mount, "cgroup.subtree_control", "-cpuset", e);
-	return ret;
+	if (ret < 0 || !enabled || others_use_cpuset(mount))
+		return ret;
+	ret = put(mount, "cgroup.subtree_control", "-cpuset", &busy);
+	if (ret == -EBUSY) /* another has passed it on to its own groups since */
+		return 0;
+	return ret < 0 ? err_set(e, ret, "%s", busy.text) : 0;
 }
 
 int partition_remove(struct partition *p, struct err *e)

@@ -2,7 +2,7 @@
 /*
  * script - a payload that does what its command line says, for the VMM's tests
  *
- * Words are separated by blanks: print:TEXT  chars:N  flood  mark:N  freeze  data:BYTES  ticks:N  aps:N  spin:MS
+ * Words are separated by blanks: print:TEXT  chars:N  flood  mark:N  marks  freeze  data:BYTES  ticks:N  aps:N  spin:MS
  * port:N (writes one byte there)  page:FRAME (sends it)  touch:MIB  poweroff  reset  kbdreset  triple  halt  panic
  * pvpanic  exit:CODE. An unknown word exits with 99, the end of the line with 0.
  */
@@ -118,6 +118,14 @@ static void do_mark(const char *text, uint64_t n)
 	outb(ABI_MARK_PORT, n);
 }
 
+/* Marks without end, those that open and close the window. */
+static void do_marks(const char *text, uint64_t n)
+{
+	(void)text;
+	for (n = 0;; n++)
+		outb(ABI_MARK_PORT, n % 2 ? ABI_MARK_JOB_END : ABI_MARK_JOB_START);
+}
+
 static void do_freeze(const char *text, uint64_t n)
 {
 	(void)text;
@@ -220,7 +228,7 @@ static const struct {
 	{ "touch", do_touch },	     { "poweroff", do_poweroff }, { "reset", do_reset },
 	{ "kbdreset", do_kbdreset }, { "triple", do_triple },	  { "halt", do_halt },
 	{ "panic", do_panic },	     { "pvpanic", do_pvpanic },	  { "exit", do_exit },
-	{ "flood", do_flood },	     { "page", do_page },
+	{ "marks", do_marks },	     { "flood", do_flood },	  { "page", do_page },
 };
 
 /* Does the command line at text start with this word? Then *rest is behind its colon. */

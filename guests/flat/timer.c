@@ -52,6 +52,8 @@ static void measure(struct cycles *c, uint64_t end)
 		cycles_add(c, fired > next ? fired - next : 0);
 		next += c->row.period;
 		now = rdtsc();
+		if (now >= end)
+			now = end - 1; /* what lies behind the row's end was never planned */
 		if (next <= now) {
 			uint64_t passed = (now - next) / c->row.period + 1;
 

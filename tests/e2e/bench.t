@@ -29,30 +29,32 @@ is "$(gap '.rows[0]|. as $r|all(.gaps[]; .length_ns >= $r.threshold_ns and
 is "$(gap '.page_faults')" 0 "no page fault of the vCPU's thread"
 is "$(gap '.userspace_exits')" 1 "nothing left the guest but the mark at the end"
 
+# vmm_of PID - the VMM that bench PID has started, once its vCPU thread is there
+vmm_of() {
+	for _ in $(seq 1000); do
+		vmm=$(pgrep -P "$1" | head -n 1)
+		[ -n "$vmm" ] && grep -qsx vcpu0 /proc/"$vmm"/task/*/comm && break
+		sleep 0.02
+	done
+}
 # a gap of a known length: the VMM stopped in the middle (as an SMI stops a CPU)
 "$RTKVM" bench gap --cpu 0 --allow-shared --duration 3s --threshold 100ms --json --out "$T/stop" \
 	>"$T/gap.json" 9>&- &
 bench=$!
-vmm=
-for _ in $(seq 200); do
-	vmm=$(pgrep -P $bench | head -n 1)
-	[ -n "$vmm" ] && grep -qsx vcpu0 /proc/"$vmm"/task/*/comm && break
-	sleep 0.02
-done
+vmm_of $bench
 sleep 1
 before=$(date +%s%N)
 kill -STOP "$vmm"
 sleep 0.4
 kill -CONT "$vmm"
-after=$(date +%s%N)
 wait $bench
 is "$?" 0 "gap with a stopped VMM"
-is "$(gap "any(.rows[0].gaps[]; .length_ns > 390e6 and .length_ns < $((after - before)) + 100e6)")" true \
-	"finds a stop of 0.4 s: $(gap '[.rows[0].gaps[].length_ns]'), at most $((after - before)) ns"
+is "$(gap "any(.rows[0].gaps[]; .length_ns > 390e6)")" true \
+	"finds a stop of 0.4 s: $(gap '[.rows[0].gaps[].length_ns]')"
 
 if [ "$(gap .tsc_is_host)" = true ]; then
 	is "$(jq -s "any(.[]; .latency_ns > 390e6 and .wall_ns > $before - 50e6 and
-		.wall_ns < $before + 200e6)" "$T/stop/spikes.jsonl")" true \
+		.wall_ns < $before + 2e9)" "$T/stop/spikes.jsonl")" true \
 		"at the time it was stopped: $before, $(jq -c '[.wall_ns,.latency_ns]' "$T/stop/spikes.jsonl")"
 else
 	skip 1 "the guest's TSC is not the host's"
@@ -180,18 +182,23 @@ fi
 # --- interrupted
 "$RTKVM" bench gap --cpu 0 --allow-shared --duration 60s 9>&- >/dev/null 2>"$T/int.err" &
 bench=$!
-sleep 1
-vmm=$(pgrep -P $bench)
+vmm_of $bench
+first=$vmm
 kill -INT $bench
 wait $bench
 is "$?" 3 "SIGINT: exit code 3"
 like "$(cat "$T/int.err")" '^rtkvm bench: interrupted' "says so"
 "$RTKVM" bench gap --cpu 0 --allow-shared --duration 60s 9>&- >/dev/null 2>&1 &
 bench=$!
-sleep 1
-vmm=$vmm,$(pgrep -P $bench)
+vmm_of $bench
 kill -KILL $bench
 wait $bench 2>/dev/null
-sleep 0.5
-is "$(ps -o stat= -o comm= -p "$vmm" | grep -v '^Z')" "" "no VMM outlives it"
+alive() {
+	ps -o stat= -o comm= -p "$first,$vmm" | grep -v '^Z'
+}
+for _ in $(seq 500); do
+	alive >/dev/null || break
+	sleep 0.02
+done
+is "$(alive)" "" "no VMM outlives it"
 done_testing

@@ -27,7 +27,7 @@ payload=build/guests/flat/script.elf
 	exit
 }
 
-base=("$RTKVM" run --kernel "$payload" --cpus 0 --allow-shared --memory 32M --timeout 120s
+base=("$RTKVM" run --kernel "$payload" --cpus 0 --allow-shared --memory 32M --timeout 30m
 	--console /dev/null)
 vm() {
 	"${base[@]}" "$@"
@@ -78,7 +78,7 @@ fails 2 'no VM runs at' "nobody answers there" ctl status
 
 # --- status, window, pause
 vm=one
-start one --append "mark:1 ticks:10 spin:100000"
+start one --append "mark:1 ticks:10 spin:1000000"
 status=$(ctl status --json)
 is "$(jq -c '.vcpus[0]|[.index,.name,.cpus,.policy,.priority]' <<<"$status")" \
 	'[0,"vcpu0","0","fifo",1]' "a vCPU's placement, read back"
@@ -167,16 +167,16 @@ is "$(jq -r 'select(.event=="ended").outcome' "$T/one.ev")" interrupted "and the
 
 # --- paused VMs end, too; what a dead one left is replaced
 vm=two
-start two --append "spin:100000"
+start two --append "spin:1000000"
 ctl pause >/dev/null
 kill -TERM $pid
 wait $pid
 is $? 3 "SIGTERM ends a paused VM"
-start two --append "spin:100000"
+start two --append "spin:1000000"
 kill -KILL $pid
 wait $pid 2>/dev/null
 ok "kill -9 leaves the socket" test -S "$T/two.sock"
-start two --append "spin:100000"
+start two --append "spin:1000000"
 is "$(ctl status --json | jq -r .pid)" "$pid" "the next start replaces it"
 ctl nmi
 wait $pid
@@ -185,7 +185,7 @@ is "$(jq -r 'select(.event=="ended").outcome' "$T/two.ev")" triple-fault \
 
 # --- by name and process id
 name=rtkvm-test-$$
-"${base[@]}" --name $name --append "spin:100000" --events "$T/named.ev" 2>/dev/null &
+"${base[@]}" --name $name --append "spin:1000000" --events "$T/named.ev" 2>/dev/null &
 pid=$!
 for _ in $(seq 600); do
 	[ -s "$T/named.ev" ] && break

@@ -54,6 +54,11 @@ fails 2 'not ended after 300 ms' "a guest that prints without end hangs, too" \
 	timeout -s KILL 20 "$RTKVM" run --kernel "$payload" --cpus 0 --allow-shared --memory 32M \
 	--console "$T/flood" --timeout 300ms --append flood
 rm -f "$T/flood"
+fails 2 'not ended after 300 ms' "a guest that writes marks without end hangs, too" \
+	timeout -s KILL 60 "$RTKVM" run --kernel "$payload" --cpus 0 --allow-shared --memory 32M \
+	--events "$T/flood" --timeout 300ms --append marks
+ok "and cannot fill a disk with them" test "$(wc -l <"$T/flood")" -lt 100010
+rm -f "$T/flood"
 run guest --append "nonsense"
 is "$code" 99 "the payload refuses unknown words"
 
