@@ -282,8 +282,10 @@ static int act(struct io *io, const struct ctl_request *r, json_object *o, struc
 	case CTL_STATS:
 		return stats(io, o, e);
 	case CTL_MARK:
-		vm_mark(io->vm, r->id);
-		return 0;
+		return vm_mark(io->vm, r->id)
+			       ? 0
+			       : err_set(e, -EAGAIN,
+					 "the guest's own marks leave no room; ask again");
 	case CTL_PAUSE:
 		return pause_vcpus(io->vm, e);
 	case CTL_RESUME:

@@ -11,17 +11,20 @@ static void keep_stats(struct vm *vm, enum window_edge edge)
 		vcpu_stats_copy(&vm->window[edge][i], &vm->vcpus[i].stats);
 }
 
-void vm_mark(struct vm *vm, uint8_t id)
+bool vm_mark(struct vm *vm, uint8_t id)
 {
 	struct mark m = { .ns = clock_now_ns(), .id = id };
+	bool kept;
 
 	if (id == ABI_MARK_JOB_START)
 		keep_stats(vm, WINDOW_START);
 	else if (id == ABI_MARK_JOB_END)
 		keep_stats(vm, WINDOW_END);
-	if (!ring_push(&vm->marks, &m, sizeof(m)))
+	kept = ring_push(&vm->marks, &m, sizeof(m));
+	if (!kept)
 		atomic_fetch_add_explicit(&vm->marks_lost, 1, memory_order_relaxed);
 	vm_wake_io(vm);
+	return kept;
 }
 
 static enum vcpu_next pio(struct vdev *d, struct vcpu *v, struct pio *io)

@@ -160,8 +160,11 @@ void vm_nudge_io(struct vm *vm);
 /* vm_no_exit_name - "hlt", ... of one KVM_X86_DISABLE_EXITS_* bit; NULL for others */
 const char *vm_no_exit_name(uint32_t bit);
 
-/* vm_mark - a mark as from the guest: counts of now are kept, the I/O thread does the rest */
-void vm_mark(struct vm *vm, uint8_t id);
+/*
+ * vm_mark - a mark as from the guest: counts of now are kept, the I/O thread does the rest; false
+ * (and counted as lost) when more marks wait than there is room for
+ */
+bool vm_mark(struct vm *vm, uint8_t id);
 
 /* vm_state_name - "held", "running", "pausing", "paused" */
 const char *vm_state_name(enum vm_state s);

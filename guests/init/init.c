@@ -32,17 +32,34 @@
 
 enum {
 	EXIT_INIT_FAILED = 125,
+	DRAIN_S = 60,
 	CMDLINE_BYTES = 4096, /* COMMAND_LINE_SIZE of x86 is 2048 */
 	OUT_BURST = 4096,
 };
 
 static void finish(int code) __attribute__((noreturn));
 
+static void on_alarm(int sig)
+{
+	(void)sig; /* its arrival ends tcdrain */
+}
+
+/* The exit is at once, the console's last words are not; nobody may be reading them, though. */
+static void drain_console(void)
+{
+	struct sigaction sa = { .sa_handler = on_alarm };
+
+	sigaction(SIGALRM, &sa, NULL); /* to process 1 only handled signals come */
+	alarm(DRAIN_S);
+	tcdrain(2);
+	alarm(0);
+}
+
 /* A VMM without the exit port takes the power-off as the end; its exit code is then lost. */
 static void finish(int code)
 {
 	sync();
-	tcdrain(2); /* the exit is at once, the console's last words are not */
+	drain_console();
 	outb(code, ABI_EXIT_PORT);
 	reboot(RB_POWER_OFF);
 	for (;;)
