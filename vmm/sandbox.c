@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <linux/kvm.h>
 #include <linux/seccomp.h>
+#include <malloc.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -290,6 +291,7 @@ int sandbox_prepare(struct sandbox *s, const struct sandbox_opts *o, struct err 
 	sigaction(SIGSYS, &sa, NULL);
 	for (int role = 0; !ret && role < SANDBOX_ROLES; role++)
 		ret = build(s, role, e);
+	malloc_trim(0); /* what libseccomp took to make them would be locked with the heap */
 	return ret;
 }
 
@@ -300,20 +302,49 @@ void sandbox_free(struct sandbox *s)
 	memset(s, 0, sizeof(*s));
 }
 
+/*
+ * What the main thread keeps: priorities where the rlimit does not do; for what is to be undone the
+ * removal of a cgroup, whose parent, the root cgroup, is writable by no mode (0555), and giving the
+ * cpuset controller back, which moves other processes' threads (security_task_setscheduler).
+ */
+static int keep(const struct sandbox *s, bool *kept)
+{
+	const struct {
+		unsigned int capability;
+		bool wanted;
+	} all[] = {
+		{ CAP_SYS_NICE, s->keep_nice || s->opts.restores },
+		{ CAP_DAC_OVERRIDE, s->opts.restores },
+	};
+	bool had[ARRAY_SIZE(all)];
+
+	*kept = false;
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+		had[i] = all[i].wanted && capng_have_capability(CAPNG_PERMITTED, all[i].capability);
+	capng_clear(CAPNG_SELECT_CAPS);
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		if (had[i] &&
+		    capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, all[i].capability))
+			return -EINVAL;
+		*kept |= had[i];
+	}
+	return 0;
+}
+
 /* libcap-ng keeps its state a thread: this is about the caller alone. */
 static int drop_capabilities(const struct sandbox *s, enum sandbox_role role, struct err *e)
 {
-	bool nice = s->keep_nice && role == SANDBOX_MAIN;
+	bool kept = false;
+	int ret = capng_get_caps_process();
 
-	capng_get_caps_process();
-	nice = nice && capng_have_capability(CAPNG_PERMITTED, CAP_SYS_NICE);
-	capng_clear(CAPNG_SELECT_CAPS);
-	if (nice)
-		capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_SYS_NICE);
-	if (capng_apply(CAPNG_SELECT_CAPS))
+	if (!ret && role == SANDBOX_MAIN)
+		ret = keep(s, &kept);
+	else
+		capng_clear(CAPNG_SELECT_CAPS);
+	if (ret || capng_apply(CAPNG_SELECT_CAPS))
 		return err_set(e, -EPERM, "--sandbox: dropping capabilities failed");
 	if (capng_get_caps_process() ||
-	    capng_have_capabilities(CAPNG_SELECT_CAPS) != (nice ? CAPNG_PARTIAL : CAPNG_NONE))
+	    capng_have_capabilities(CAPNG_SELECT_CAPS) != (kept ? CAPNG_PARTIAL : CAPNG_NONE))
 		return err_set(e, -EPERM, "--sandbox: wanted no capabilities, got some");
 	return 0;
 }

@@ -66,7 +66,7 @@ like "$(cat "$R/panic.err")" 'kernel panicked: (VFS|No working init|Requested in
 is "$(cat "$R/crash.code") $(ended crash .outcome)" "2 panic" "a crash of the running kernel"
 is "$(cat "$R/hang.code") $(ended hang .outcome)" "2 timeout" "a job that hangs"
 is "$(tr '\n' ' ' <"$R/ctl.pause")" "paused running " "it can be paused and resumed"
-like "$(cat "$R/hang.con")" 'NMI received' "and gets an NMI"
+like "$(cat "$R/hang.con")" 'NMI: ' "and gets an NMI"
 is "$(cat "$R/shared.code")" 2 "a CPU that is not isolated"
 like "$(cat "$R/shared.err")" 'CPU 1 is not isolated \(those are 2-3\); boot the host with' "is refused"
 is "$(cat "$R/huge.code") $(ended huge .memory.page_bytes)" "0 2097152" "free huge pages are taken"
