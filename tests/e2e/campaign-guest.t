@@ -168,10 +168,15 @@ is "$(jq -sc '[.[] | .missed == (.latency_ns / 1000000 | floor)] | all' killed/s
 	"with every period that it hid"
 like "$(jq -sc '[.[].wall_ns] | min' killed/spikes.jsonl) $(date +%s)" '^1?[0-9]{19} ' \
 	"on the host's clock"
-# (a VMM that is stopped and goes on leaves the guest; the last one was left in peace)
+# a VMM that is stopped and goes on leaves the guest; the last one was left in peace, unless the first
+# was through before the next signal
 last=$(ls -d killed/01-guest/*-g0 | sort -V | tail -n 1)
-is "$(jq -c '.window.userspace_exits' "$last/run.json")" 0 \
-	"slices leave the guest without an exit of the measured vCPU"
+if [ "$last" != killed/01-guest/1-g0 ]; then
+	is "$(jq -c '.window.userspace_exits' "$last/run.json")" 0 \
+		"slices leave the guest without an exit of the measured vCPU"
+else
+	skip 1 "the only attempt had been stopped for a moment, which is an exit"
+fi
 is "$(cat left)" "" "no process is left"
 [ "$tap_bad" = 0 ] || {
 	jq -c '.phases[].attempts[]' short/campaign.json killed/campaign.json

@@ -265,7 +265,7 @@ else
 	}
 	settings >"$T/before"
 	run "$RTKVM" trace record -o "$T/h3.dat" -- sh -c "$(declare -f settings)
-		tfs=$tfs other=$other; settings" 
+		tfs=$tfs other=$other; settings"
 	printf '%s\n' "$out" >"$T/during"
 	settings >"$T/after"
 	ok "another user of tracing is left alone while we record" cmp "$T/before" "$T/during"
