@@ -41,8 +41,8 @@ is "$(ended cyclictest '.vcpus[1].window|[.userspace_exits,.page_faults,.guest_p
 	"0,0,0" "isolated vCPU: no user-space exit, no page fault of either level in the window"
 echo "# involuntary switches in the window: $(ended cyclictest '.vcpus[1].window.involuntary_switches')"
 others=$(ended cyclictest '.vcpus[1].window.others|map("\(.name) \(.runs)")|join(", ")')
-ok "and who else ran on that CPU: ${others:-nobody}" test "$others" -o \
-	"$(ended cyclictest '.vcpus[1].window.involuntary_switches')" = 0
+echo "# and who else ran on that CPU between the looks at the two marks: ${others:-nobody}"
+is "$(ended cyclictest '.vcpus[1].window.others|type')" array "which is told"
 is "$(jq -r 'select(.event=="started").helpers[]|"\(.name) \(.cpus)"' "$R/cyclictest.ev" |
 	sed 's/[0-9]* / /')" "kvm-nx-lpage-recovery- 0-1" "nor may KVM's own, outside of it"
 is "$(sort "$R/threads" | tr '\n' ',')" "rtkvm 0-1,vcpu0 2,vcpu1 3," \
