@@ -15,6 +15,7 @@ enum { OP_BYTES = 8, RING_BYTES = 8192, PIO_PAGE = 4096 };
 struct fuzz {
 	struct vm vm;
 	struct vcpu vcpu;
+	struct vcpu_stats window[WINDOW_EDGES];
 	uint8_t page[PIO_PAGE];
 };
 
@@ -27,7 +28,7 @@ static int create(struct fuzz *f)
 	f->vm.n_vcpus = 1;
 	f->vcpu.vm = &f->vm;
 	for (int i = 0; i < WINDOW_EDGES; i++)
-		f->vm.window[i] = calloc(VCPU_EXIT_REASONS, sizeof(uint64_t));
+		f->vm.window[i] = f->window + i;
 	return ring_init(&f->vm.console, RING_BYTES, &e) ||
 	       ring_init(&f->vm.data, RING_BYTES, &e) || ring_init(&f->vm.marks, RING_BYTES, &e) ||
 	       vm_devices_init(&f->vm, &e);
@@ -38,8 +39,6 @@ static void destroy(struct fuzz *f)
 	for (size_t i = 0; i < f->vm.n_devs; i++)
 		free(f->vm.devs[i]);
 	free(f->vm.devs);
-	for (int i = 0; i < WINDOW_EDGES; i++)
-		free((void *)f->vm.window[i]);
 	ring_free(&f->vm.console);
 	ring_free(&f->vm.data);
 	ring_free(&f->vm.marks);
