@@ -361,18 +361,18 @@ static bool on_vcpu_path(const struct memory *m, const struct mapping *p, const 
  * Program text of libraries is dropped first (it comes back from the page cache when it is used):
  * what set-up alone has touched, and what was mapped around it, would stay resident for nothing.
  * Then our own program and data are locked whole, libc as it is used: the vCPUs' few calls into it
- * come long before any measurement.
+ * come long before any measurement. So is the first stack, which is the main thread's.
  */
 static int lock_mapping(const struct memory *m, const struct mapping *p, const char *self,
 			struct err *e)
 {
-	bool libc = strstr(p->path, "/libc.so");
+	bool as_used = strstr(p->path, "/libc.so") || !strcmp(p->path, "[stack]");
 
 	if (p->path[0] == '/' && strcmp(p->path, self) != 0 && !strcmp(p->perms, "r-xp"))
 		madvise((void *)p->from, p->to - p->from, MADV_DONTNEED);
 	if (!on_vcpu_path(m, p, self))
 		return 0;
-	if (mlock2((void *)p->from, p->to - p->from, libc ? MLOCK_ONFAULT : LOCK_OWN))
+	if (mlock2((void *)p->from, p->to - p->from, as_used ? MLOCK_ONFAULT : LOCK_OWN))
 		return err_set(e, -errno, "locking %s of the VMM failed: %s; %s",
 			       p->path[0] ? p->path : "anonymous memory", strerror(errno),
 			       memlock_limit());
