@@ -172,19 +172,8 @@ static int parse_duration(struct ctopts *o, const char *arg, struct err *e)
 	if (o->instrument == GUEST_CYCLICTEST) /* its job reads the threads back after a second */
 		return whole("--duration", arg, NSEC_PER_SEC, "seconds", 2, 30 * 86400,
 			     &o->duration_s, e);
-	ret = opt_duration("--duration", arg, &o->duration_ns, e);
-	if (!ret && (!o->duration_ns || o->duration_ns > 366 * 86400 * NSEC_PER_SEC))
-		ret = err_set(e, -EINVAL, "--duration: %s is not between 1ns and 366d", arg);
+	ret = opt_duration_in("--duration", arg, 1, 366 * 86400 * NSEC_PER_SEC, &o->duration_ns, e);
 	o->duration_s = (o->duration_ns + NSEC_PER_SEC - 1) / NSEC_PER_SEC;
-	return ret;
-}
-
-static int parse_slice(struct ctopts *o, const char *arg, struct err *e)
-{
-	int ret = opt_duration("--slice", arg, &o->slice_ns, e);
-
-	if (!ret && (o->slice_ns < NSEC_PER_SEC / 10 || o->slice_ns > 3600 * NSEC_PER_SEC))
-		ret = err_set(e, -EINVAL, "--slice: %s is not between 100ms and 1h", arg);
 	return ret;
 }
 
@@ -227,7 +216,8 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
 	case 'D':
 		return -parse_duration(o, arg, p->e);
 	case OPT_SLICE:
-		return -parse_slice(o, arg, p->e);
+		return -opt_duration_in("--slice", arg, NSEC_PER_SEC / 10, 3600 * NSEC_PER_SEC,
+					&o->slice_ns, p->e);
 	case OPT_SPIKE:
 		return -opt_duration("--spike", arg, &o->spike_ns, p->e);
 	case OPT_HISTOGRAM:

@@ -14,6 +14,9 @@
 #include "lib/clock.h"
 #include "lib/file.h"
 #include "lib/paths.h"
+#include "lib/stop.h"
+
+#define READY "ready"
 
 enum {
 	/*
@@ -34,9 +37,14 @@ static int no_answer(const struct tracer *t, struct err *e)
 		       why[0] ? why : "rtkvm trace count does not answer");
 }
 
-/* One JSON line with that event, within ANSWER_MS; the child writes nothing unasked. */
+/*
+ * One JSON line with that event, within ANSWER_MS; the child writes nothing unasked. A request to
+ * stop ends the wait for the first answer: counts there are none yet. Later ones are waited for,
+ * because an interrupted run keeps its counts.
+ */
 static int answer(struct tracer *t, const char *want, json_object **out, struct err *e)
 {
+	bool first = !strcmp(want, READY);
 	uint64_t end_ns = clock_now_ns() + ANSWER_MS * 1000000ull;
 	_cleanup_free_ char *line = malloc(ANSWER_BYTES);
 	_cleanup_json_ json_object *o = NULL;
@@ -48,7 +56,9 @@ static int answer(struct tracer *t, const char *want, json_object **out, struct 
 
 		if (clock_now_ns() >= end_ns)
 			return no_answer(t, e);
-		if (poll(&fd, 1, 100) <= 0) /* a signal interrupts the run, not this exchange */
+		if (first && stop_requested())
+			return err_set(e, -EINTR, "interrupted before the guest ran");
+		if (poll(&fd, 1, 100) <= 0)
 			continue;
 		n = read(t->from, line + used, ANSWER_BYTES - 1 - used);
 		if (n <= 0)
@@ -103,7 +113,7 @@ int tracer_start(struct tracer *t, pid_t pid, struct err *e)
 	if (out[1] >= 0)
 		close(out[1]);
 	if (!ret)
-		ret = answer(t, "ready", NULL, e);
+		ret = answer(t, READY, NULL, e);
 	if (ret < 0)
 		tracer_close(t);
 	return ret;

@@ -69,86 +69,79 @@ static void whole_file(void **state)
 	assert_int_equal(campaign_total_ns(c), 86410000000000);
 }
 
+static const struct {
+	const char *text;
+	int line;
+	const char *why;
+} rows[] = {
+	{ "", 0, "no section [campaign]" },
+	{ HEAD, 0, "nothing would be measured" },
+	{ HEAD "[phase p]\n", 3, "\"run\" is missing" },
+	{ HEAD "[phase p]\nrun = doctor\nrun = doctor\n", 5, "already, in line 4" },
+	{ HEAD "[phase p]\nrun = doctor\n[phase p]\nrun = doctor\n", 5, "already" },
+	{ HEAD "[phase p q]\nrun = doctor\n[phase r]\nrun=doctor\n", 3, "is no name" },
+	{ HEAD "[phase]\n[phase r]\nrun=doctor\n", 3, "is no name" },
+	{ HEAD "[phase r\n[phase r]\nrun=doctor\n", 3, "a section is" },
+	{ HEAD "[phase r] x\n[phase r]\nrun=doctor\n", 3, "a section is" },
+	{ HEAD "[phase aaaaaaaaaaaaaaaa]\n[phase r]\nrun=doctor\n", 3, "is no name" },
+	{ HEAD "[phase p]\nrun = oslat\n", 4, "none of doctor" },
+	{ HEAD "[phase p]\nrun = doctor\ncpus = 1\n", 5, "does not apply to run = doctor" },
+	{ HEAD "[phase p]\nrun = sample\nduration = 1s\n", 3, "\"cpus\" or \"guests\" is missing" },
+	{ HEAD "[phase p]\nrun = hwlat\nduration = 1s\n", 3, "\"cpus\" is missing" },
+	{ HEAD "[phase p]\nrun = cyclictest\nduration = 5s\n", 3, "\"guests\" is missing" },
+	{ HEAD "[phase p]\nrun = gap\nduration = 5s\n", 3, "\"cpus\" is missing" },
+	{ HEAD "[phase p]\nrun = gap\nduration = 5s\ncpus = 1-2\n", 6, "takes one CPU" },
+	{ HEAD "[phase p]\nrun = gap\nduration = 5s\ncpus = 1\nsegment = 1s\n", 7,
+	  "does not apply to run = gap" },
+	{ HEAD "[phase p]\nrun = sample\ncpus = 1\nduration = 1s\nguest-load = fork\n", 7,
+	  "needs guests" },
+	{ HEAD "[guest g]\nimage = i\ncpus = 0-1\n[phase p]\nrun = sample\nduration = 1s\n"
+	       "cpus = 1\nguests = g\n",
+	  10, "cpus or guests, not both" },
+	{ HEAD "[guest g]\nimage = i\ncpus = 0-1\n[phase p]\nrun = sample\nduration = 1s\n"
+	       "guests = g\nsimulate = 1\n",
+	  10, "does not apply in guests" },
+	{ HEAD "[guest g]\nimage = i\ncpus = 0-1\n[phase p]\nrun = sample\nduration = 1s\n"
+	       "guests = g\ninterval = 5us\n",
+	  10, "whole microseconds" },
+	{ HEAD "[phase p]\nrun = sample\ncpus = 1\n", 3, "\"duration\" is missing" },
+	{ HEAD "[phase p]\nrun = sample\ncpus = 4\nduration = 1s\n", 5, "CPU 4 is not" },
+	{ HEAD "[phase p]\nrun = sample\ncpus = 1\nduration = 0\n", 6, "no duration" },
+	{ HEAD "[phase p]\nrun = sample\ncpus = 1\nduration = 500d\n", 6, "366 days" },
+	{ HEAD "[phase p]\nrun = sample\ncpus = 1\nduration = 1s\ninterval = 1us\n", 7,
+	  "shortest interval" },
+	{ HEAD "[phase p]\nrun = sample\ncpus = 1\nduration = 1s\nsegment = 2s\n", 7,
+	  "segment is longer" },
+	{ HEAD "[phase p]\nrun = sample\ncpus = 1\nduration = 1s\nloads = x\n", 7, "no [load x]" },
+	{ HEAD "[phase p]\nrun = sample\ncpus = 1\nduration = 1s\non-spike = stop\n", 7,
+	  "needs spike" },
+	{ HEAD "[phase p]\nrun = sample\ncpus = 1\nduration = 1s\nlimit = ,\n", 7, "empty" },
+	{ HEAD "[load l]\nkind = fork\ncpus = 1\n[phase p]\nrun = sample\ncpus = 1\n"
+	       "duration = 1s\nloads = l\n",
+	  10, "which this phase measures" },
+	{ HEAD "[load l]\nkind = ipi\ncpus = 1\n[phase p]\nrun = doctor\n", 5, "at least 2 CPUs" },
+	{ HEAD "[load l]\nkind = disk\ncpus = 1\n[phase p]\nrun = doctor\n", 3, "needs dir" },
+	{ HEAD "[guest g]\nimage = i\ncpus = 1\n[phase p]\nrun = doctor\n", 5, "needs two vCPUs" },
+	{ HEAD "[guest eightltr]\nimage = i\ncpus = 0,1\n[phase p]\nrun = doctor\n", 3,
+	  "at most 7" },
+	{ HEAD "[guest g]\nimage = i\ncpus = 0-1\n[guest h]\nimage = i\ncpus = 1-2\n"
+	       "[phase p]\nrun = cyclictest\nduration = 5s\nguests = g h\n",
+	  12, "overlap on CPU 1" },
+	{ HEAD "[guest g]\nimage = i\ncpus = 0-1\n[phase p]\nrun = cyclictest\n"
+	       "duration = 1500ms\nguests = g\n",
+	  8, "whole seconds" },
+	{ HEAD "[guest g]\nimage = i\ncpus = 0-1\nmemory = 1500000\n[phase p]\nrun = doctor\n", 6,
+	  "whole number of MiB" },
+	{ HEAD "noise\n[phase p]\nrun = doctor\n", 3, "neither a section nor" },
+	{ HEAD "slice = 1ms\n[phase p]\nrun = doctor\n", 3, "out of range" },
+	{ HEAD "smoke = maybe\n[phase p]\nrun = doctor\n", 3, "neither yes nor no" },
+	{ "[campaign x]\nname = t\n[campaign]\nname = t\n[phase p]\nrun = doctor\n", 1,
+	  "takes no name" },
+	{ "x = 1\n" HEAD "[phase p]\nrun = doctor\n", 1, "before the first section" },
+};
+
 static void one_mistake_each(void **state)
 {
-	static const struct {
-		const char *text;
-		int line;
-		const char *why;
-	} rows[] = {
-		{ "", 0, "no section [campaign]" },
-		{ HEAD, 0, "nothing would be measured" },
-		{ HEAD "[phase p]\n", 3, "\"run\" is missing" },
-		{ HEAD "[phase p]\nrun = doctor\nrun = doctor\n", 5, "already, in line 4" },
-		{ HEAD "[phase p]\nrun = doctor\n[phase p]\nrun = doctor\n", 5, "already" },
-		{ HEAD "[phase p q]\nrun = doctor\n[phase r]\nrun=doctor\n", 3, "is no name" },
-		{ HEAD "[phase]\n[phase r]\nrun=doctor\n", 3, "is no name" },
-		{ HEAD "[phase r\n[phase r]\nrun=doctor\n", 3, "a section is" },
-		{ HEAD "[phase r] x\n[phase r]\nrun=doctor\n", 3, "a section is" },
-		{ HEAD "[phase aaaaaaaaaaaaaaaa]\n[phase r]\nrun=doctor\n", 3, "is no name" },
-		{ HEAD "[phase p]\nrun = oslat\n", 4, "none of doctor" },
-		{ HEAD "[phase p]\nrun = doctor\ncpus = 1\n", 5, "does not apply to run = doctor" },
-		{ HEAD "[phase p]\nrun = sample\nduration = 1s\n", 3,
-		  "\"cpus\" or \"guests\" is missing" },
-		{ HEAD "[phase p]\nrun = hwlat\nduration = 1s\n", 3, "\"cpus\" is missing" },
-		{ HEAD "[phase p]\nrun = cyclictest\nduration = 5s\n", 3, "\"guests\" is missing" },
-		{ HEAD "[phase p]\nrun = gap\nduration = 5s\n", 3, "\"cpus\" is missing" },
-		{ HEAD "[phase p]\nrun = gap\nduration = 5s\ncpus = 1-2\n", 6, "takes one CPU" },
-		{ HEAD "[phase p]\nrun = gap\nduration = 5s\ncpus = 1\nsegment = 1s\n", 7,
-		  "does not apply to run = gap" },
-		{ HEAD "[phase p]\nrun = sample\ncpus = 1\nduration = 1s\nguest-load = fork\n", 7,
-		  "needs guests" },
-		{ HEAD "[guest g]\nimage = i\ncpus = 0-1\n[phase p]\nrun = sample\nduration = 1s\n"
-		       "cpus = 1\nguests = g\n",
-		  10, "cpus or guests, not both" },
-		{ HEAD "[guest g]\nimage = i\ncpus = 0-1\n[phase p]\nrun = sample\nduration = 1s\n"
-		       "guests = g\nsimulate = 1\n",
-		  10, "does not apply in guests" },
-		{ HEAD "[guest g]\nimage = i\ncpus = 0-1\n[phase p]\nrun = sample\nduration = 1s\n"
-		       "guests = g\ninterval = 5us\n",
-		  10, "whole microseconds" },
-		{ HEAD "[phase p]\nrun = sample\ncpus = 1\n", 3, "\"duration\" is missing" },
-		{ HEAD "[phase p]\nrun = sample\ncpus = 4\nduration = 1s\n", 5, "CPU 4 is not" },
-		{ HEAD "[phase p]\nrun = sample\ncpus = 1\nduration = 0\n", 6, "no duration" },
-		{ HEAD "[phase p]\nrun = sample\ncpus = 1\nduration = 500d\n", 6, "366 days" },
-		{ HEAD "[phase p]\nrun = sample\ncpus = 1\nduration = 1s\ninterval = 1us\n", 7,
-		  "shortest interval" },
-		{ HEAD "[phase p]\nrun = sample\ncpus = 1\nduration = 1s\nsegment = 2s\n", 7,
-		  "segment is longer" },
-		{ HEAD "[phase p]\nrun = sample\ncpus = 1\nduration = 1s\nloads = x\n", 7,
-		  "no [load x]" },
-		{ HEAD "[phase p]\nrun = sample\ncpus = 1\nduration = 1s\non-spike = stop\n", 7,
-		  "needs spike" },
-		{ HEAD "[phase p]\nrun = sample\ncpus = 1\nduration = 1s\nlimit = ,\n", 7,
-		  "empty" },
-		{ HEAD "[load l]\nkind = fork\ncpus = 1\n[phase p]\nrun = sample\ncpus = 1\n"
-		       "duration = 1s\nloads = l\n",
-		  10, "which this phase measures" },
-		{ HEAD "[load l]\nkind = ipi\ncpus = 1\n[phase p]\nrun = doctor\n", 5,
-		  "at least 2 CPUs" },
-		{ HEAD "[load l]\nkind = disk\ncpus = 1\n[phase p]\nrun = doctor\n", 3,
-		  "needs dir" },
-		{ HEAD "[guest g]\nimage = i\ncpus = 1\n[phase p]\nrun = doctor\n", 5,
-		  "needs two vCPUs" },
-		{ HEAD "[guest eightltr]\nimage = i\ncpus = 0,1\n[phase p]\nrun = doctor\n", 3,
-		  "at most 7" },
-		{ HEAD "[guest g]\nimage = i\ncpus = 0-1\n[guest h]\nimage = i\ncpus = 1-2\n"
-		       "[phase p]\nrun = cyclictest\nduration = 5s\nguests = g h\n",
-		  12, "overlap on CPU 1" },
-		{ HEAD "[guest g]\nimage = i\ncpus = 0-1\n[phase p]\nrun = cyclictest\n"
-		       "duration = 1500ms\nguests = g\n",
-		  8, "whole seconds" },
-		{ HEAD
-		  "[guest g]\nimage = i\ncpus = 0-1\nmemory = 1500000\n[phase p]\nrun = doctor\n",
-		  6, "whole number of MiB" },
-		{ HEAD "noise\n[phase p]\nrun = doctor\n", 3, "neither a section nor" },
-		{ HEAD "slice = 1ms\n[phase p]\nrun = doctor\n", 3, "out of range" },
-		{ HEAD "smoke = maybe\n[phase p]\nrun = doctor\n", 3, "neither yes nor no" },
-		{ "[campaign x]\nname = t\n[campaign]\nname = t\n[phase p]\nrun = doctor\n", 1,
-		  "takes no name" },
-		{ "x = 1\n" HEAD "[phase p]\nrun = doctor\n", 1, "before the first section" },
-	};
-
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		_cleanup_free_ struct campaign *c = NULL;
