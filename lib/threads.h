@@ -5,6 +5,7 @@
 #ifndef RTKVM_LIB_THREADS_H
 #define RTKVM_LIB_THREADS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -19,8 +20,15 @@ pid_t thread_find(pid_t pid, const char *name);
 /* thread_counts - the kernel's counters of a thread; -ESRCH when it is gone */
 int thread_counts(pid_t pid, pid_t tid, struct thread_counts *c);
 
-/* A line of /proc/PID/task/TID/stat: proc_pid_stat(5), fields 2, 9, 10, 12, 22, 39 to 41. */
+/* thread_switches_parse - involuntary switches from a thread's status file; -EINVAL: not there */
+int thread_switches_parse(const char *status, uint64_t *switches);
+
+/* process_descends - is pid the ancestor itself, or a child of it at any depth? */
+bool process_descends(pid_t pid, pid_t ancestor);
+
+/* A line of /proc/PID/task/TID/stat: proc_pid_stat(5), fields 1, 2, 4, 9, 10, 12, 22, 39 to 41. */
 struct thread_stat {
+	pid_t tid, parent; /* parent: of the process */
 	char name[32];
 	unsigned int flags; /* PF_... of the kernel's sched.h */
 	uint64_t start_ticks; /* since boot */

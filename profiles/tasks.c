@@ -8,27 +8,20 @@
 
 #include "lib/cleanup.h"
 #include "lib/knob.h"
+#include "lib/threads.h"
 
 int task_parse_stat(struct task *t, const char *text)
 {
-	const char *open = strchr(text, '(');
-	const char *close = strrchr(text, ')'); /* a name may hold brackets of its own */
-	int got, cpu, policy, priority;
+	struct thread_stat s;
 
-	if (!open || !close || close < open || sscanf(text, "%d", &t->tid) != 1)
+	if (thread_stat_parse(text, &s))
 		return -EINVAL;
-	snprintf(t->comm, sizeof(t->comm), "%.*s", (int)(close - open - 1), open + 1);
-	/* fields 3.. of proc(5): 9 flags, 39 processor, 40 rt_priority, 41 policy */
-	got = sscanf(close + 1,
-		     " %*c %*d %*d %*d %*d %*d %u"
-		     " %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %*u %*u %*d %*u %*u %*u %*u"
-		     " %*u %*u %*u %*u %*u %*u %*u %*u %*u %*d %d %d %d",
-		     &t->flags, &cpu, &priority, &policy);
-	if (got != 4)
-		return -EINVAL;
-	t->cpu = cpu;
-	t->rt_priority = priority;
-	t->policy = policy;
+	t->tid = s.tid;
+	memcpy(t->comm, s.name, sizeof(t->comm));
+	t->flags = s.flags;
+	t->cpu = s.cpu;
+	t->rt_priority = s.priority;
+	t->policy = s.policy;
 	return 0;
 }
 

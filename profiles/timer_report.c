@@ -14,34 +14,13 @@
 #include "lib/knob.h"
 #include "lib/paths.h"
 #include "lib/proc.h"
+#include "lib/threads.h"
 #include "profiles/install.h"
 #include "profiles/timer.h"
 
-enum { RESULT_BYTES = 1 << 20, SAMPLE_NS = 50 * 1000 * 1000, GRACE_MS = 2000, DEPTH = 4 };
+enum { RESULT_BYTES = 1 << 20, SAMPLE_NS = 50 * 1000 * 1000, GRACE_MS = 2000 };
 
 static const char param[] = "/sys/module/kvm/parameters/lapic_timer_advance_ns";
-
-/* Is pid the bench, or a child of it that runs the guest? */
-static bool descends(pid_t pid, pid_t from)
-{
-	for (int depth = 0; depth < DEPTH && pid > 1; depth++) {
-		char path[64], text[512];
-		struct err ignored = { 0 };
-		const char *end;
-		int parent;
-
-		if (pid == from)
-			return true;
-		snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-		if (file_read(path, text, sizeof(text), &ignored) < 0)
-			return false;
-		end = strrchr(text, ')'); /* the name before it may hold anything */
-		if (!end || sscanf(end, ") %*c %d", &parent) != 1)
-			return false;
-		pid = parent;
-	}
-	return false;
-}
 
 /* The advance of the bench's vCPU, as debugfs has it now. */
 static void sample(const struct machine *m, struct timer_cpu *t, pid_t bench)
@@ -55,7 +34,7 @@ static void sample(const struct machine *m, struct timer_cpu *t, pid_t bench)
 	for (size_t i = 0; i < paths.n; i++) {
 		int64_t value;
 
-		if (!descends(atoi(paths.v[i] + strlen("/sys/kernel/debug/kvm/")), bench) ||
+		if (!process_descends(atoi(paths.v[i] + strlen("/sys/kernel/debug/kvm/")), bench) ||
 		    !machine_number(m, paths.v[i], &value))
 			continue;
 		if (t->n_advance == TIMER_SAMPLES) /* a long run: what is late counts */

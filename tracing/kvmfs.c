@@ -9,6 +9,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/file.h"
+#include "lib/threads.h"
 
 static const char root[] = "/sys/kernel/debug/kvm";
 
@@ -47,36 +48,12 @@ static void look_at_vcpu(struct manifest *m, const char *dir, unsigned int n)
 		m->n_vcpus = n + 1;
 }
 
-/* Of a process, by the fourth word of its stat behind the name, which may hold anything; 0: gone. */
-static pid_t parent_of(pid_t pid)
-{
-	char path[64], text[512];
-	const char *at;
-	int parent = 0;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	at = strrchr(file_read_line(path, text, sizeof(text)), ')');
-	if (!at || sscanf(at, ") %*c %d", &parent) != 1)
-		return 0;
-	return parent;
-}
-
-static bool descends(pid_t pid, pid_t ancestor)
-{
-	for (int depth = 0; pid > 1 && depth < 64; depth++) {
-		if (pid == ancestor)
-			return true;
-		pid = parent_of(pid);
-	}
-	return false;
-}
-
 /* How well a guest of this VMM fits: 0 not at all. */
 static int fits(pid_t vmm, const struct kvm_wanted *w)
 {
 	if (w->vmm)
 		return vmm == w->vmm ? 3 : 0;
-	return w->ancestor && descends(vmm, w->ancestor) ? 2 : 1;
+	return w->ancestor && process_descends(vmm, w->ancestor) ? 2 : 1;
 }
 
 /* KVM names a guest's directory PID-FD. Two that fit equally well: no telling which is meant. */

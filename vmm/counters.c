@@ -13,64 +13,6 @@
 #include "lib/json.h"
 #include "vmm/vcpu.h"
 
-/*
- * Field n (from 1, as proc(5) counts) of a stat line; the command name in field 2 may hold blanks
- * and parentheses, so counting starts behind the last ')'.
- */
-static const char *stat_field(const char *stat, int n)
-{
-	const char *at = strrchr(stat, ')');
-
-	for (int field = 2; at && field < n; field++) {
-		at = strchr(at, ' ');
-		if (at)
-			at++;
-	}
-	return at;
-}
-
-int counters_parse_faults(const char *stat, uint64_t *faults)
-{
-	enum { MINFLT = 10, MAJFLT = 12 };
-	const char *minor = stat_field(stat, MINFLT), *major = stat_field(stat, MAJFLT);
-
-	if (!minor || !major)
-		return -EINVAL;
-	*faults = strtoull(minor, NULL, 10) + strtoull(major, NULL, 10);
-	return 0;
-}
-
-int counters_parse_switches(const char *status, uint64_t *switches)
-{
-	static const char name[] = "nonvoluntary_ctxt_switches:";
-	const char *at = strstr(status, name);
-
-	if (!at)
-		return -EINVAL;
-	*switches = strtoull(at + sizeof(name) - 1, NULL, 10);
-	return 0;
-}
-
-int counters_thread(pid_t tid, struct thread_stats *s, struct err *e)
-{
-	char path[64], text[4096];
-	int ret;
-
-	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
-	ret = file_read(path, text, sizeof(text), e);
-	if (ret < 0)
-		return ret;
-	if (counters_parse_faults(text, &s->page_faults))
-		return err_set(e, -EINVAL, "%s has no page fault counts", path);
-	snprintf(path, sizeof(path), "/proc/self/task/%d/status", tid);
-	ret = file_read(path, text, sizeof(text), e);
-	if (ret < 0)
-		return ret;
-	if (counters_parse_switches(text, &s->involuntary_switches))
-		return err_set(e, -EINVAL, "%s has no context switch counts", path);
-	return 0;
-}
-
 /* Where the host does not tell, the table stays empty, and "host_interrupts" is null. */
 static void read_interrupts(struct interrupts *t, const struct vm *vm)
 {
@@ -121,7 +63,9 @@ static int take(struct reading *r, struct vm *vm, uint64_t ns, struct err *e)
 	r->ns = ns;
 	read_interrupts(&r->irqs, vm);
 	for (int i = 0; !ret && i < vm->n_vcpus; i++) {
-		ret = counters_thread(vm->vcpus[i].tid, &r->vcpus[i].thread, e);
+		ret = thread_counts(getpid(), vm->vcpus[i].tid, &r->vcpus[i].thread);
+		if (ret < 0)
+			err_set(e, ret, "reading the counters of vCPU %d's thread failed", i);
 		if (!ret)
 			ret = kvmstats_read(&vm->vcpus[i].kvm, r->vcpus[i].kvm, e);
 	}
@@ -279,21 +223,15 @@ json_object *counters_vcpu_json(struct vm *vm, const struct vcpu *v, const struc
 
 int counters_process_start_ns(uint64_t *ns, struct err *e)
 {
-	enum { STARTTIME = 22 };
+	uint64_t ticks = process_start(getpid());
 	struct timespec boot, mono;
-	const char *field;
-	char text[4096];
 	int64_t skew_ns;
-	int ret = file_read("/proc/self/stat", text, sizeof(text), e);
 
-	if (ret < 0)
-		return ret;
-	field = stat_field(text, STARTTIME);
-	if (!field)
+	if (!ticks)
 		return err_set(e, -EINVAL, "/proc/self/stat has no start time");
 	clock_gettime(CLOCK_BOOTTIME, &boot); /* what starttime counts */
 	clock_gettime(CLOCK_MONOTONIC, &mono);
 	skew_ns = (boot.tv_sec - mono.tv_sec) * (int64_t)NSEC_PER_SEC + boot.tv_nsec - mono.tv_nsec;
-	*ns = strtoull(field, NULL, 10) * (NSEC_PER_SEC / sysconf(_SC_CLK_TCK)) - skew_ns;
+	*ns = ticks * (NSEC_PER_SEC / sysconf(_SC_CLK_TCK)) - skew_ns;
 	return 0;
 }

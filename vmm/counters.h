@@ -12,22 +12,17 @@
 
 #include "lib/abi.h"
 #include "lib/err.h"
+#include "lib/threads.h"
 #include "vmm/interrupts.h"
 #include "vmm/neighbours.h"
 #include "vmm/vm.h"
-
-/* The kernel's counters of one thread, since it started. */
-struct thread_stats {
-	uint64_t page_faults; /* minor and major */
-	uint64_t involuntary_switches;
-};
 
 /* What the I/O thread reads at a mark, and again when the machine has ended. */
 struct reading {
 	uint64_t ns; /* of the mark; 0: not seen */
 	struct interrupts irqs; /* of the host, on the vCPUs' CPUs */
 	struct reading_vcpu {
-		struct thread_stats thread;
+		struct thread_counts thread;
 		uint64_t kvm[KVMSTATS_MAX];
 	} * vcpus;
 };
@@ -47,11 +42,6 @@ void window_free(struct window *w);
  * could flush TLBs, also of the CPUs that run the guest
  */
 int window_reserve(struct window *w, struct err *e);
-
-/* counters_thread - read /proc/self/task/TID; counters_parse_* work on the files' text */
-int counters_thread(pid_t tid, struct thread_stats *s, struct err *e);
-int counters_parse_faults(const char *stat, uint64_t *faults);
-int counters_parse_switches(const char *status, uint64_t *switches);
 
 /* counters_mark - at JOB_START and JOB_END: read every vCPU thread's counters (I/O thread) */
 int counters_mark(struct window *w, struct vm *vm, enum abi_mark mark, uint64_t ns, struct err *e);

@@ -111,35 +111,13 @@ static void overhead(void **state)
 	assert_int_equal(qemu_overhead("", ram), 0);
 }
 
-static void stat_lines(void **state)
-{
-	/* proc_pid_stat(5); a name may hold blanks and parentheses */
-	static const char line[] =
-		"103 (a ) (b) S 1 103 103 0 -1 4194304 17 0 3 0 5 6 0 0 -96 0 4 0 1000 2 3 4 5 6 7 8 9 "
-		"0 0 0 0 0 0 0 -1 2 95 1 0 0 0\n";
-	static const char *const bad[] = {
-		"", "103", "103 (a", "103 (a)", "103 a) b (c S 1", "103 (a) S 1 2 3"
-	};
-	struct thread_stat s;
-
-	(void)state;
-	assert_int_equal(thread_stat_parse(line, &s), 0);
-	assert_string_equal(s.name, "a ) (b");
-	assert_int_equal(s.minor_faults, 17);
-	assert_int_equal(s.major_faults, 3);
-	assert_int_equal(s.cpu, 2);
-	assert_int_equal(s.priority, 95);
-	assert_int_equal(s.policy, SCHED_FIFO);
-	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
-		assert_int_equal(thread_stat_parse(bad[i], &s), -EINVAL);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(command_lines), cmocka_unit_test(too_long),
-		cmocka_unit_test(qemu_codes),	 cmocka_unit_test(overhead),
-		cmocka_unit_test(stat_lines),
+		cmocka_unit_test(command_lines),
+		cmocka_unit_test(too_long),
+		cmocka_unit_test(qemu_codes),
+		cmocka_unit_test(overhead),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
