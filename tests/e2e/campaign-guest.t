@@ -18,7 +18,8 @@ cp $guest/vmlinuz $guest/initrd $guest/manifest.json "$T/share/guest"
 cat >"$T/share/job" <<'EOF'
 #!/bin/bash
 # in the lab: the directories short and killed, and the exit codes
-cd "$RTKVM_RESULTS" || exit 1
+# on a disk of the lab: time stamps of a file on the host are the host's, and its growth comes late
+cd "$(mktemp -d)" || exit 1
 rtkvm campaign init --preset smoke --image "$RTKVM_SHARE/guest" smoke.ini &&
 	rtkvm campaign check smoke.ini >preset.out 2>&1
 echo $? >preset.code
@@ -92,11 +93,14 @@ rtkvm campaign run --quiet --out killed killed.ini 2>killed.err &
 campaign=$!
 # without starting processes: on a busy machine each takes a second here, and the guest goes on
 exec {never}<> <(:)
+goes_on() { # ATTEMPT - it is the campaign's last one
+	kill -0 $campaign 2>/dev/null && [ ! -d "killed/01-guest/$(($1 + 1))-g0" ]
+}
 until_slice() { # ATTEMPT - it has a slice more than now, or there is nothing to wait for
 	local log=killed/01-guest/$1-g0/latency.log
 	: >stamp
 	until [ "$log" -nt stamp ] && [ -s "$log" ]; do
-		kill -0 $campaign 2>/dev/null && [ ! -d killed/01-guest/$(($1 + 1))-g0 ] || return
+		goes_on "$1" || return
 		read -rt 0.1 -u "$never"
 	done
 }
@@ -118,6 +122,7 @@ wait $campaign
 rtkvm campaign resume --quiet killed 2>>killed.err
 echo $? >killed.code
 pgrep -a 'rtkvm' >left
+cp -r . "$RTKVM_RESULTS"
 EOF
 share=$T/share
 sed -i "s|\$RTKVM_SHARE|$share|g" "$share/job"
@@ -151,8 +156,9 @@ is "$(cat killed.code)" 0 "a guest stalled, killed and stopped, the campaign kil
 is "$(jq -c '.cpus[] | [.instrument, .expected >= 29990 and .expected <= 30000, .samples + .missed == .expected]' killed/run.json)" \
 	'["guest",true,true]' "with all periods and no more"
 if [ "$(cat hits)" = "STOP CONT KILL STOP harness" ]; then
+	# (a lost one may have measured all that was left)
 	like "$(jq -c '[.phases[0].attempts[].status]' killed/run.json)" \
-		'^\["broken",.*"broken",.*"lost",.*"whole"\]$' "in the attempts that took"
+		'^\["broken",.*"broken",.*"lost"(,.*"whole")?\]$' "in the attempts that took"
 	like "$(jq -r '.phases[0].attempts[].jobs[].said' killed/run.json)" \
 		'no slice came for 3 slices' "the silent guest was found"
 	ok "what the host did is kept" test -s killed/01-guest/2-g0-stalled.txt
@@ -164,18 +170,22 @@ is "$(for dir in killed/01-guest/*-g0; do
 done | awk '/^sample/ { n += $3 } END { print n }')" "$(jq '.cpus[0].samples' killed/run.json)" \
 	"every slice of every attempt counts"
 is "$(jq -sc '[.[].cpu] | unique' killed/spikes.jsonl)" '[1]' "the stall is a spike"
-is "$(jq -sc '[.[] | .missed == (.latency_ns / 1000000 | floor)] | all' killed/spikes.jsonl)" true \
-	"with every period that it hid"
+# as many as it was late, but none beyond the last period that its attempt was asked for
+is "$(jq -r '.phases[0].attempts[].jobs[] | "\(.dir) \(.asked_ns / 1000000 | floor)"' killed/campaign.json |
+	while read -r dir periods; do
+		jq -c --argjson n "$periods" '.missed == ([(.latency_ns / 1000000 | floor), $n - 1 - .cycle] | min)' \
+			"killed/$dir/spikes.jsonl"
+	done | sort | uniq -c | sed 's/^ *[0-9]* //')" true "with every period that it hid"
 like "$(jq -sc '[.[].wall_ns] | min' killed/spikes.jsonl) $(date +%s)" '^1?[0-9]{19} ' \
 	"on the host's clock"
-# a VMM that is stopped and goes on leaves the guest; the last one was left in peace, unless the first
-# was through before the next signal
-last=$(ls -d killed/01-guest/*-g0 | sort -V | tail -n 1)
-if [ "$last" != killed/01-guest/1-g0 ]; then
-	is "$(jq -c '.window.userspace_exits' "$last/run.json")" 0 \
+# a VMM that is stopped and goes on leaves the guest: one that was left in peace is looked at
+whole=$(jq -r '[.phases[0].attempts[] | select(.status == "whole" and .number > 1) | .jobs[0].dir] | last // ""' \
+	killed/campaign.json)
+if [ -n "$whole" ]; then
+	is "$(jq -c '.window.userspace_exits' "killed/$whole/run.json")" 0 \
 		"slices leave the guest without an exit of the measured vCPU"
 else
-	skip 1 "the only attempt had been stopped for a moment, which is an exit"
+	skip 1 "no attempt was left in peace from start to end"
 fi
 is "$(cat left)" "" "no process is left"
 [ "$tap_bad" = 0 ] || {
