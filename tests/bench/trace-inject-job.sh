@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# trace-inject-job.sh GUEST INJECT SIGNS COUNT HOST_KINDS GUEST_KINDS - in the lab: record host and
+# trace-inject-job.sh GUEST INJECT SIGNS COUNT VMM HOST_KINDS GUEST_KINDS - in the lab: record host and
 # guest while the guest's measured thread is made late for known reasons, from within and from here.
 # Results: host.dat, host.json, guest.data, truth (of the host), console, err.
 set -u
-guest=$1 inject=$2 signs=$3 count=$4 host_kinds=$5 guest_kinds=$6
+guest=$1 inject=$2 signs=$3 count=$4 vmm=$5 host_kinds=$6 guest_kinds=$7
 min=20 max=40
 host_s=$((count + 15))
 cd "$RTKVM_RESULTS" || exit 2
@@ -21,11 +21,36 @@ cp "$(dirname "$0")/trace-inject-guest.sh" "$tmp/extra/job.sh"
 job=$(rtkvm trace job --buffer 32M -- "sh /job.sh $count $min $max $host_s $guest_kinds") || exit 2
 export APPEND="console=ttyS0 quiet panic=-1 isolcpus=managed_irq,domain,1 nohz_full=1 rcu_nocbs=1 irqaffinity=0 nosoftlockup rtkvm.exec=\"$job\""
 
-cat >"$tmp/vmm" <<END
+case $vmm in
+rtkvm)
+	cat >"$tmp/vmm" <<END
 exec rtkvm run --cpus 2-3 --memory 512M --kernel $guest/vmlinuz --initrd $tmp/initrd \
 	--slow-exit 25ms --freeze "\$RTKVM_TRACE_FREEZE" --data $out/guest.data --console $out/console \
 	--events $out/events --timeout 15m --append "\$APPEND"
 END
+	;;
+qemu)
+	# vCPU threads are put where rtkvm run puts its own, once QEMU has made them
+	cat >"$tmp/vmm" <<END
+qemu-system-x86_64 -M microvm,acpi=on,pit=off,pic=off,rtc=off -m 512 -smp 2 -accel kvm \
+	-cpu host -nodefaults -no-user-config -display none -no-reboot -name guest,debug-threads=on \
+	-serial file:$out/console -kernel $guest/vmlinuz -initrd $tmp/initrd -append "\$APPEND" \
+	-device isa-debug-exit,iobase=0xf4,iosize=4 \
+	-chardev file,id=data,path=$out/guest.data -device isa-debugcon,iobase=0x5e0,chardev=data &
+qemu=\$!
+echo \$qemu >$tmp/qemu
+for i in 0 1; do
+	until tid=\$(grep -lx "CPU \$i/KVM" /proc/\$qemu/task/*/comm 2>/dev/null) && [ -n "\$tid" ]; do
+		kill -0 \$qemu || break
+		sleep 0.1
+	done
+	tid=\${tid%/comm}
+	taskset -pc \$((i + 2)) \${tid##*/} && chrt -f -p 1 \${tid##*/}
+done >/dev/null
+wait \$qemu
+END
+	;;
+esac
 
 # wait for a word on the guest's console
 console() {
@@ -48,6 +73,7 @@ if console "GUEST DONE"; then
 			echo "READY"
 			until [ -e "$signs/done" ]; do sleep 0.2; done
 			;;
+		stop) "$inject" stop "$count" $min $max 200 "$(cat "$tmp/qemu")" >>truth ;;
 		*) "$inject" "$kind" "$count" $min $max 200 3 >>truth ;;
 		esac || echo "$kind failed"
 	done

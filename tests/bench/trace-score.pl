@@ -12,9 +12,9 @@ use warnings;
 use JSON::PP;
 
 use constant { MOST => 0.6, RIGHT => 95, UNEXPLAINED => 5 };
-my %want = (hog => 'host-thread', irq => 'host-irq', stall => 'hardware', port => 'vmm',
-	ghog => 'guest-thread', gsoftirq => 'guest-softirq');
-my @order = qw(stall hog irq port ghog gsoftirq);
+my %want = (hog => 'host-thread', irq => 'host-irq', stall => 'hardware', port => 'vmm', stop => 'vmm',
+	ghog => 'guest-thread', goff => 'guest-off', gsoftirq => 'guest-softirq');
+my @order = qw(stall hog irq port stop ghog goff gsoftirq);
 
 sub slurp {
 	my ($file) = @_;
@@ -87,7 +87,7 @@ while (defined(my $arg = shift)) {
 		push @truth, map { { %$_, begin => $_->{begin} + $shift, end => $_->{end} + $shift } } @rows;
 	} elsif ($arg eq '--guest') {
 		push @truth, rows(truth_of_guest(slurp(shift)),
-			sub { $_[0] =~ /^(hog|softirq)$/ ? "g$_[0]" : $_[0] });
+			sub { $_[0] =~ /^(hog|off|softirq)$/ ? "g$_[0]" : $_[0] });
 	} else {
 		push @truth, rows(slurp($arg), sub { $_[0] });
 	}

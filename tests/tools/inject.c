@@ -7,12 +7,14 @@
  *   hog      a SCHED_FIFO thread that spins
  *   softirq  broadcasts to many sockets, each delivered to all of them in one softirq
  *   port     writes to the slow port (rtkvm run --slow-exit); MIN and MAX do not matter
+ *   off      interrupts off, by the kernel's own hwlat tracer
  *   irq      one inter-processor interrupt whose handler takes that long
  *   stop     SIGSTOP and SIGCONT to a process
- * One line each on stdout: KIND, the TSC before and after.
+ * One line each on stdout: KIND, the TSC before and after; none where that is unclear.
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/perf_event.h>
 #include <net/if.h>
 #include <sched.h>
@@ -24,6 +26,7 @@
 #include <sys/io.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -31,12 +34,23 @@
 
 #include "lib/abi.h"
 
-enum { FIFO_PRIO = 97, RECEIVERS = 800, MANY_FIRST = 500, FILES_MAX = 100000, PORT = 9999 };
+enum {
+	UNCLEAR = 1,
+	FIFO_PRIO = 97,
+	RECEIVERS = 800,
+	MANY_FIRST = 500,
+	FILES_MAX = 100000,
+	PORT = 9999
+};
+
+#define HWLAT	 "/sys/kernel/tracing/hwlat_detector/"
+#define INSTANCE "/sys/kernel/tracing/instances/inject/"
 
 struct job {
 	double min_ms, max_ms;
 	long target;
 	int fd;
+	uint64_t begin, end; /* of the injection; set by one that knows better */
 };
 
 static int fail(const char *what)
@@ -72,6 +86,16 @@ static int pin(long cpu, int prio)
 	    sched_setaffinity(0, sizeof(set), &set))
 		return fail("moving to the CPU");
 	return 0;
+}
+
+static int put(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : write(fd, text, strlen(text));
+
+	if (fd >= 0)
+		close(fd);
+	return n < 0 ? fail(path) : 0;
 }
 
 static int hog_setup(struct job *j)
@@ -198,6 +222,47 @@ static int irq_setup(struct job *j)
 	return j->fd < 0 ? fail("opening a perf event") : 0;
 }
 
+/* --- off: one window of the hwlat tracer --- */
+
+static int off_setup(struct job *j)
+{
+	char mask[32];
+
+	if (mkdir("/sys/kernel/tracing/instances/inject", 0755) && errno != EEXIST)
+		return fail("making a trace instance");
+	snprintf(mask, sizeof(mask), "%lx", 1l << j->target);
+	if (put(INSTANCE "tracing_cpumask", mask) || put(HWLAT "window", "1000000"))
+		return -1;
+	return pin(j->target, FIFO_PRIO);
+}
+
+/*
+ * The tracer's thread takes its time to start, so when the interrupts were off is seen from this
+ * thread's own absence. A machine that stood still besides makes that unclear: then nobody knows.
+ */
+static int off(struct job *j, double ms)
+{
+	double end = now_ms() + ms + 60, ticks = 0, begin_ms = now_ms();
+	uint64_t begin = __rdtsc(), last;
+	char us[32];
+
+	snprintf(us, sizeof(us), "%.0f", ms * 1e3);
+	if (put(HWLAT "width", us) || put(INSTANCE "current_tracer", "hwlat"))
+		return -1;
+	for (last = __rdtsc(); now_ms() < end; last = __rdtsc()) {
+		sleep_ms(0.5);
+		if (__rdtsc() - last <= ticks)
+			continue;
+		ticks = __rdtsc() - last;
+		j->begin = last;
+		j->end = __rdtsc();
+	}
+	ticks /= (__rdtsc() - begin) / (now_ms() - begin_ms);
+	if (put(INSTANCE "current_tracer", "nop"))
+		return -1;
+	return ticks < ms * 0.9 || ticks > ms * 1.5 ? UNCLEAR : 0;
+}
+
 static int port_setup(struct job *j)
 {
 	if (ioperm(ABI_SLOW_PORT, 1, 1))
@@ -234,9 +299,9 @@ static const struct kind {
 	int (*once)(struct job *j, double ms);
 	void (*done)(struct job *j);
 } kinds[] = {
-	{ "hog", hog_setup, hog, NULL },    { "softirq", softirq_setup, softirq, NULL },
-	{ "port", port_setup, port, NULL }, { "irq", irq_setup, irq, irq_done },
-	{ "stop", stop_setup, stop, NULL },
+	{ "hog", hog_setup, hog, NULL },     { "softirq", softirq_setup, softirq, NULL },
+	{ "port", port_setup, port, NULL },  { "off", off_setup, off, NULL },
+	{ "irq", irq_setup, irq, irq_done }, { "stop", stop_setup, stop, NULL },
 };
 
 static int inject(const struct kind *k, struct job *j, int count, double pause_ms)
@@ -246,13 +311,18 @@ static int inject(const struct kind *k, struct job *j, int count, double pause_m
 	srand(20261120);
 	for (int i = 0; i < count; i++) {
 		double ms = j->min_ms + (j->max_ms - j->min_ms) * rand() / RAND_MAX;
-		uint64_t begin;
+		int ret;
 
 		sleep_ms(pause_ms * (0.5 + (double)rand() / RAND_MAX));
-		begin = __rdtsc();
-		if (k->once(j, ms))
+		j->end = 0;
+		j->begin = __rdtsc();
+		ret = k->once(j, ms);
+		if (ret < 0)
 			return 1;
-		printf("%s %ju %ju\n", k->name, (uintmax_t)begin, (uintmax_t)__rdtsc());
+		if (!j->end)
+			j->end = __rdtsc();
+		if (!ret)
+			printf("%s %ju %ju\n", k->name, (uintmax_t)j->begin, (uintmax_t)j->end);
 		fflush(stdout);
 		if (k->done)
 			k->done(j);
@@ -272,7 +342,7 @@ int main(int argc, char **argv)
 			if (!strcmp(kinds[i].name, argv[1]))
 				return inject(&kinds[i], &j, atoi(argv[2]), atof(argv[5]));
 	}
-	fprintf(stderr, "usage: inject hog|softirq|port|irq|stop COUNT MIN_MS MAX_MS PAUSE_MS "
+	fprintf(stderr, "usage: inject hog|softirq|port|off|irq|stop COUNT MIN_MS MAX_MS PAUSE_MS "
 			"TARGET\n");
 	return 2;
 }
