@@ -50,9 +50,9 @@ void clock_bound_entry(struct clock_bound *b, uint64_t ts)
 	b->outside += b->waiting;
 	b->waiting = 0;
 	b->entry = ts;
+	b->any = false;
 	/* nobody knows where a window before the first one lay: its entry bounds nothing */
-	b->any = b->window == BOUND_UNSURE;
-	b->last = ts;
+	b->first = b->window == BOUND_UNSURE;
 	b->window = BOUND_OPEN;
 }
 
@@ -68,7 +68,7 @@ void clock_bound_event(struct clock_bound *b, uint64_t ts)
 		return;
 	}
 	b->inside++;
-	if (!b->any && (int64_t)(ts - b->entry) < b->high)
+	if (!b->any && !b->first && (int64_t)(ts - b->entry) < b->high)
 		b->high = ts - b->entry;
 	b->any = true;
 	b->last = ts;

@@ -63,6 +63,7 @@ struct clock_bound {
 	uint64_t waiting; /* events outside that count once the host's trace goes on */
 	enum { BOUND_UNSURE, BOUND_OPEN, BOUND_SHUT } window;
 	bool any; /* a guest event was in the window */
+	bool first; /* the window before it is not known */
 };
 
 void clock_bound_init(struct clock_bound *b);

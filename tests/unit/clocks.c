@@ -96,6 +96,28 @@ static void bound_from_windows(void **state)
 	assert_int_equal(b.outside, 1);
 }
 
+/* A window without a guest event says nothing, the first one no more than any other. */
+static void empty_windows_bound_nothing(void **state)
+{
+	struct clock_bound b;
+
+	(void)state;
+	clock_bound_init(&b);
+	for (uint64_t t = 100; t < 1000; t += 100) {
+		clock_bound_entry(&b, t);
+		clock_bound_exit(&b, t + 20);
+		if (t == 500)
+			clock_bound_lost(&b);
+	}
+	assert_true(b.low == INT64_MIN && b.high == INT64_MAX);
+	assert_int_equal(b.inside, 0);
+	clock_bound_entry(&b, 1000);
+	clock_bound_event(&b, 1005);
+	clock_bound_exit(&b, 1050);
+	assert_int_equal(b.low, -45);
+	assert_int_equal(b.high, 5);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -103,6 +125,7 @@ int main(void)
 		cmocka_unit_test(scaling_divides_and_the_offset_comes_first),
 		cmocka_unit_test(rates),
 		cmocka_unit_test(bound_from_windows),
+		cmocka_unit_test(empty_windows_bound_nothing),
 	};
 
 	return cmocka_run_group_tests_name("clocks", tests, NULL, NULL);
