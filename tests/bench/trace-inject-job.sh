@@ -1,12 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# trace-inject-job.sh GUEST INJECT SIGNS COUNT VMM HOST_KINDS GUEST_KINDS - in the lab: record host and
-# guest while the guest's measured thread is made late for known reasons, from within and from here.
-# Results: host.dat, host.json, guest.data, truth (of the host), console, err.
+# trace-inject-job.sh GUEST INJECT SIGNS COUNT MIN MAX VMM HOST_KINDS GUEST_KINDS - in the lab: record
+# host and guest while the guest's measured thread is made late for known reasons, from within and from here.
+# Results: host.dat, host.json, truth (of the host), console, err; the guest's trace and truth in
+# guest.data or, from QEMU, the directory guest.
 set -u
-guest=$1 inject=$2 signs=$3 count=$4 vmm=$5 host_kinds=$6 guest_kinds=$7
-min=20 max=40
-host_s=$((count + 15))
+guest=$1 inject=$2 signs=$3 count=$4 min=$5 max=$6 vmm=$7 host_kinds=$8 guest_kinds=$9
+host_s=$((count * 2 + 20)) # while the host injects: 3 or 4 kinds, COUNT * 0.3 s each
+shipped_mb=256
 cd "$RTKVM_RESULTS" || exit 2
 tmp=$(mktemp -d)
 out=$PWD
@@ -19,24 +20,29 @@ cp "$(dirname "$0")/trace-inject-guest.sh" "$tmp/extra/job.sh"
 { cat "$guest/initrd"; head -c $((-$(stat -c %s "$guest/initrd") & 3)) /dev/zero; cat "$tmp/extra.cpio"; } >"$tmp/initrd"
 
 job=$(rtkvm trace job --buffer 32M -- "sh /job.sh $count $min $max $host_s $guest_kinds") || exit 2
-export APPEND="console=ttyS0 quiet panic=-1 isolcpus=managed_irq,domain,1 nohz_full=1 rcu_nocbs=1 irqaffinity=0 nosoftlockup rtkvm.exec=\"$job\""
+append="console=ttyS0 quiet panic=-1 isolcpus=managed_irq,domain,1 nohz_full=1 rcu_nocbs=1 irqaffinity=0 nosoftlockup"
 
 case $vmm in
 rtkvm)
+	printf '%s\n' "$append rtkvm.exec=\"$job\"" >"$tmp/append"
 	cat >"$tmp/vmm" <<END
 exec rtkvm run --cpus 2-3 --memory 512M --kernel $guest/vmlinuz --initrd $tmp/initrd \
-	--slow-exit 25ms --freeze "\$RTKVM_TRACE_FREEZE" --data $out/guest.data --console $out/console \
-	--events $out/events --timeout 15m --append "\$APPEND"
+	--slow-exit $(((min + max) / 2))ms --freeze "\$RTKVM_TRACE_FREEZE" --data $out/guest.data --console $out/console \
+	--events $out/events --timeout 15m --append "\$(cat "$tmp/append")"
 END
 	;;
 qemu)
+	# QEMU takes 2 ms for a byte of the data port: its guest leaves all in memory that is a file here
+	ship="cd /out;tar cf - .|dd of=/dev/mem bs=64k seek=$((shipped_mb * 16)) conv=notrunc;rm /out/*"
+	printf '%s\n' "$append memmap=192M\$${shipped_mb}M rtkvm.exec=\"($job);r=\$?;$ship;exit \$r\"" >"$tmp/append"
 	# vCPU threads are put where rtkvm run puts its own, once QEMU has made them
 	cat >"$tmp/vmm" <<END
 qemu-system-x86_64 -M microvm,acpi=on,pit=off,pic=off,rtc=off -m 512 -smp 2 -accel kvm \
+	-object memory-backend-file,id=ram,size=512M,mem-path=$tmp/ram,share=on -machine memory-backend=ram \
 	-cpu host -nodefaults -no-user-config -display none -no-reboot -name guest,debug-threads=on \
-	-serial file:$out/console -kernel $guest/vmlinuz -initrd $tmp/initrd -append "\$APPEND" \
+	-serial file:$out/console -kernel $guest/vmlinuz -initrd $tmp/initrd -append "\$(cat "$tmp/append")" \
 	-device isa-debug-exit,iobase=0xf4,iosize=4 \
-	-chardev file,id=data,path=$out/guest.data -device isa-debugcon,iobase=0x5e0,chardev=data &
+	-chardev null,id=data -device isa-debugcon,iobase=0x5e0,chardev=data &
 qemu=\$!
 echo \$qemu >$tmp/qemu
 for i in 0 1; do
@@ -48,6 +54,8 @@ for i in 0 1; do
 	taskset -pc \$((i + 2)) \${tid##*/} && chrt -f -p 1 \${tid##*/}
 done >/dev/null
 wait \$qemu
+# the guest's exit code 0
+[ \$? = 1 ]
 END
 	;;
 esac
@@ -70,17 +78,22 @@ if console "GUEST DONE"; then
 	for kind in $host_kinds; do
 		case $kind in
 		stall)
+			"$inject" tick 50
 			echo "READY"
 			until [ -e "$signs/done" ]; do sleep 0.2; done
 			;;
-		stop) "$inject" stop "$count" $min $max 200 "$(cat "$tmp/qemu")" >>truth ;;
-		*) "$inject" "$kind" "$count" $min $max 200 3 >>truth ;;
+		stop) "$inject" stop "$count" "$min" "$max" 200 "$(cat "$tmp/qemu")" >>truth ;;
+		*) "$inject" "$kind" "$count" "$min" "$max" 200 3 >>truth ;;
 		esac || echo "$kind failed"
 	done
 	echo "injected: $(($(date +%s) - start)) s"
 fi
 wait $recorder
 code=$?
+if [ -e "$tmp/ram" ]; then
+	mkdir guest
+	tail -c +$(((shipped_mb << 20) + 1)) "$tmp/ram" | tar xf - -C guest
+fi
 echo "recorded: $(($(date +%s) - start)) s, exit code $code"
 cat err
 rm -r "$tmp"

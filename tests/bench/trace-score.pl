@@ -1,9 +1,9 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: GPL-2.0-only
-# trace-score.pl EXPLAINED TRUTH [--guest DATA] [--other-clock STALLS] - verdicts against injections
-# EXPLAINED: rtkvm trace explain --json. TRUTH: lines of tests/tools/inject, in ticks of the trace's
-# clock; DATA: the guest's data stream with such a file; STALLS: the same as TRUTH, its ticks off by
-# a constant, which is found by trying.
+# trace-score.pl EXPLAINED TRUTH [--guest DATA] [--other-clock STALLS TICKS] - verdicts against
+# injections. EXPLAINED: rtkvm trace explain --json. TRUTH: lines of tests/tools/inject, in ticks of
+# the trace's clock; DATA: the guest's data stream, or a directory, with such a file; STALLS: the same as TRUTH, its
+# ticks off by a constant that TICKS tells (inject stamp).
 # An emulated machine that shares its CPUs has late wake-ups of its own, some far longer than what is
 # injected: a wake-up is judged when an injection lasted for most of it (MOST), and the others are
 # counted. Prints the confusion matrix; exit code 1 when a goal is missed.
@@ -32,9 +32,11 @@ my @spikes = map { { %$_, end => $_->{trace_ns}, begin => $_->{trace_ns} - $_->{
 
 my @truth;
 
-# The file "truth" among the frames of a guest's data stream (lib/abi.h).
+# The file "truth" in a directory, or among the frames of a guest's data stream (lib/abi.h).
 sub truth_of_guest {
-	my ($data) = @_;
+	my ($path) = @_;
+	return slurp("$path/truth") if -d $path;
+	my $data = slurp($path);
 	for (my $at = 0; $at + 64 <= length $data;) {
 		my ($magic, $crc, $length, $name) = unpack('V V Q< Z48', substr($data, $at, 64));
 		return substr($data, $at + 64, $length) if $name eq 'truth';
@@ -55,39 +57,33 @@ sub rows {
 }
 
 sub overlap {
-	my ($s, $t, $shift) = @_;
-	my $from = $s->{begin} > $t->{begin} + $shift ? $s->{begin} : $t->{begin} + $shift;
-	my $to = $s->{end} < $t->{end} + $shift ? $s->{end} : $t->{end} + $shift;
+	my ($s, $t) = @_;
+	my $from = $s->{begin} > $t->{begin} ? $s->{begin} : $t->{begin};
+	my $to = $s->{end} < $t->{end} ? $s->{end} : $t->{end};
 	return $to > $from ? $to - $from : 0;
 }
 
-# The shift under which the stalls cover most of the time of late wake-ups.
-sub best_shift {
-	my @rows = @_;
-	my ($best, $most) = (0, -1);
-	for my $s (@spikes) {
-		for my $t (@rows) {
-			my $shift = $s->{end} - $t->{end};
-			my $sum = 0;
-			for my $r (@rows) {
-				my $here = 0;
-				for (@spikes) { my $o = overlap($_, $r, $shift); $here = $o if $o > $here }
-				$sum += $here;
-			}
-			($best, $most) = ($shift, $sum) if $sum > $most;
-		}
+# How far the trace's clock is ahead of the other one. Each line of "inject stamp" holds a moment of
+# the first and a later one of the second; the least late of them is nearest.
+sub ahead {
+	my $ahead;
+	for (split /\n/, $_[0]) {
+		my ($there, $here) = /^TSC (\d+) (\d+)$/ or next;
+		$ahead = $there - $here if !defined $ahead || $there - $here > $ahead;
 	}
-	return $best;
+	return $ahead // die "no line tells how the clocks differ\n";
 }
 
 while (defined(my $arg = shift)) {
 	if ($arg eq '--other-clock') {
 		my @rows = rows(slurp(shift), sub { 'stall' });
-		my $shift = @rows ? best_shift(@rows) : 0;
+		my $shift = ahead(slurp(shift)) * 1e9 / $hz;
 		push @truth, map { { %$_, begin => $_->{begin} + $shift, end => $_->{end} + $shift } } @rows;
 	} elsif ($arg eq '--guest') {
-		push @truth, rows(truth_of_guest(slurp(shift)),
-			sub { $_[0] =~ /^(hog|off|softirq)$/ ? "g$_[0]" : $_[0] });
+		my $ahead = $x->{clock}{offset_ticks} * 1e9 / $hz;
+		push @truth, map { { %$_, begin => $_->{begin} - $ahead, end => $_->{end} - $ahead } }
+			rows(truth_of_guest(shift),
+				sub { $_[0] =~ /^(hog|off|softirq)$/ ? "g$_[0]" : $_[0] });
 	} else {
 		push @truth, rows(slurp($arg), sub { $_[0] });
 	}
@@ -97,7 +93,7 @@ my (%matrix, %count, %seen, %judged, %rest, %wrong, %ns);
 $count{$_->{kind}}++ for @truth;
 for my $s (@spikes) {
 	my ($best, $t) = (0, undef);
-	for (@truth) { my $o = overlap($s, $_, 0); ($best, $t) = ($o, $_) if $o > $best }
+	for (@truth) { my $o = overlap($s, $_); ($best, $t) = ($o, $_) if $o > $best }
 	next if !$t || $best < MOST * $s->{latency_ns};
 	next if $t->{done}; # the same injection delays one wake-up; the next are the noise behind it
 	$t->{done} = 1;

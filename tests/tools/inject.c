@@ -11,6 +11,9 @@
  *   irq      one inter-processor interrupt whose handler takes that long
  *   stop     SIGSTOP and SIGCONT to a process
  * One line each on stdout: KIND, the TSC before and after; none where that is unclear.
+ *
+ * inject tick COUNT - print "TSC" and this machine's TSC so often
+ * inject stamp - copy stdin to stdout; a line of tick gets the TSC at which it came here
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -38,9 +41,11 @@ enum {
 	UNCLEAR = 1,
 	FIFO_PRIO = 97,
 	RECEIVERS = 800,
-	MANY_FIRST = 500,
+	GROUP = 1000,
 	FILES_MAX = 100000,
-	PORT = 9999
+	PORT = 9999,
+	TRIES = 3,
+	TICK_MS = 20,
 };
 
 #define HWLAT	 "/sys/kernel/tracing/hwlat_detector/"
@@ -148,7 +153,10 @@ static int softirq(struct job *j, double ms)
 	return 0;
 }
 
-/* --- irq: a group of perf events is switched on, all of them in one call by IPI --- */
+/*
+ * --- irq: switching one more group of perf events on makes the kernel, in an IPI, take all of the
+ * CPU's events off and put them on again ---
+ */
 
 /* A member is on as soon as its leader is; leader -1: this is one, and off. */
 static int event_on(long cpu, int leader)
@@ -160,6 +168,16 @@ static int event_on(long cpu, int leader)
 				     .disabled = leader < 0 };
 
 	return syscall(SYS_perf_event_open, &a, -1, (int)cpu, leader, PERF_FLAG_FD_CLOEXEC);
+}
+
+static int group_on(long cpu)
+{
+	int leader = event_on(cpu, -1);
+
+	for (int i = 1; i < GROUP && leader >= 0; i++)
+		if (event_on(cpu, leader) < 0)
+			return -1;
+	return leader;
 }
 
 static int irq(struct job *j, double ms)
@@ -198,28 +216,42 @@ static int softirq_setup(struct job *j)
 	return pin(j->target, FIFO_PRIO);
 }
 
-/* Ever more events, until switching them on takes as long as wanted. */
+/* How long the handler takes at least: a machine that stood still meanwhile makes it longer. */
+static double irq_takes(struct job *j)
+{
+	double least = 1e9;
+
+	for (int i = 0; i < TRIES; i++) {
+		double begin = now_ms(), took;
+
+		if (irq(j, 0))
+			return -1;
+		took = now_ms() - begin;
+		least = took < least ? took : least;
+		irq_done(j);
+	}
+	return least;
+}
+
+/* Ever more groups that are on, until one more takes as long as wanted. */
 static int irq_setup(struct job *j)
 {
 	double took = 0;
 
 	if (many_files())
 		return -1;
-	j->fd = event_on(j->target, -1);
-	for (int n = 0, most = MANY_FIRST; j->fd >= 0 && took < j->min_ms; most *= 2) {
-		double begin;
-
-		for (; n < most; n++)
-			if (event_on(j->target, j->fd) < 0)
-				return fail("opening one more perf event");
-		begin = now_ms();
-		if (irq(j, 0))
+	for (int n = 1; took < j->min_ms; n++) {
+		if (n > 1 && irq(j, 0))
 			return -1;
-		took = now_ms() - begin;
-		irq_done(j);
-		fprintf(stderr, "inject: %d events take %.1f ms\n", n, took);
+		j->fd = group_on(j->target);
+		if (j->fd < 0)
+			return fail("opening one more perf event");
+		took = irq_takes(j);
+		if (took < 0)
+			return -1;
+		fprintf(stderr, "inject: %d groups of events take %.1f ms\n", n, took);
 	}
-	return j->fd < 0 ? fail("opening a perf event") : 0;
+	return 0;
 }
 
 /* --- off: one window of the hwlat tracer --- */
@@ -330,9 +362,65 @@ static int inject(const struct kind *k, struct job *j, int count, double pause_m
 	return 0;
 }
 
+/*
+ * The same in a child: the kernel takes minutes to close thousands of perf events, and nobody has to
+ * wait for that.
+ */
+static int inject_apart(const struct kind *k, struct job *j, int count, double pause_ms)
+{
+	unsigned char code = 1;
+	int fds[2];
+	pid_t child;
+
+	if (pipe(fds))
+		return 1;
+	child = fork();
+	if (child < 0)
+		return 1;
+	if (!child) {
+		close(fds[0]);
+		code = inject(k, j, count, pause_ms);
+		return write(fds[1], &code, 1) != 1;
+	}
+	close(fds[1]);
+	return read(fds[0], &code, 1) == 1 ? code : 1;
+}
+
+static int tick(int count)
+{
+	for (int i = 0; i < count; i++) {
+		printf("TSC %ju\n", (uintmax_t)__rdtsc());
+		fflush(stdout);
+		sleep_ms(TICK_MS);
+	}
+	return 0;
+}
+
+static int stamp(void)
+{
+	char line[4096];
+
+	while (fgets(line, sizeof(line), stdin)) {
+		uintmax_t here = __rdtsc();
+
+		line[strcspn(line, "\n")] = '\0';
+		if (!strncmp(line, "TSC ", 4))
+			printf("%s %ju\n", line, here);
+		else
+			printf("%s\n", line);
+		fflush(stdout);
+	}
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct job j = { .fd = -1 };
+
+	if (argc == 3 && !strcmp(argv[1], "tick"))
+		return tick(atoi(argv[2]));
+	if (argc == 2 && !strcmp(argv[1], "stamp"))
+		return stamp();
 
 	if (argc == 7) {
 		j.min_ms = atof(argv[3]);
@@ -340,7 +428,8 @@ int main(int argc, char **argv)
 		j.target = atol(argv[6]);
 		for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 			if (!strcmp(kinds[i].name, argv[1]))
-				return inject(&kinds[i], &j, atoi(argv[2]), atof(argv[5]));
+				return (kinds[i].done ? inject_apart : inject)(
+					&kinds[i], &j, atoi(argv[2]), atof(argv[5]));
 	}
 	fprintf(stderr, "usage: inject hog|softirq|port|off|irq|stop COUNT MIN_MS MAX_MS PAUSE_MS "
 			"TARGET\n");
