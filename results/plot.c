@@ -32,6 +32,10 @@ const struct picture pictures[] = {
 	  "One lane a CPU; a larger dot is a longer delay; its colour is its cause; a bar across the "
 	  "lanes is one event that hit several CPUs at once.",
 	  plot_timeline },
+	{ "delays", "Where the time of the longest delays went",
+	  "One bar a delay, from its timer's expiry to the thread's running; the colours are what took "
+	  "the time, as rtkvm trace explain found it in the traces of host and guest.",
+	  plot_delays },
 	{ "host-guest", "Host against guest",
 	  "Exceedance curves measured on a host CPU and on the vCPU that runs on it.",
 	  plot_host_guest },

@@ -89,6 +89,7 @@ int plot_exceedance(const struct result *r, struct err *e);
 int plot_density(const struct result *r, struct err *e);
 int plot_timeline(const struct result *r, struct err *e);
 int plot_maxima(const struct result *r, struct err *e);
+int plot_delays(const struct result *r, struct err *e);
 int plot_host_guest(const struct result *r, struct err *e);
 int plot_tail(const struct result *r, struct err *e);
 

@@ -12,25 +12,34 @@
 
 /* Okabe and Ito's colours: told apart with any colour vision, and in grey by the point type. */
 static const struct cause causes[] = {
-	{ "hardware", "hardware, firmware, outer hypervisor", "#000000", 7 },
-	{ "smi", "system-management interrupt", "#000000", 9 },
-	{ "nmi", "non-maskable interrupt", "#000000", 13 },
-	{ "host-irq", "host interrupt", "#0072b2", 7 },
-	{ "host-softirq", "host softirq", "#0072b2", 9 },
-	{ "host-thread", "host thread", "#d55e00", 7 },
-	{ "host-off", "host interrupts off", "#0072b2", 13 },
-	{ "host-idle", "host idle state", "#d55e00", 9 },
-	{ "vmexit", "VM exit handling", "#009e73", 7 },
-	{ "vmm", "VMM user space", "#009e73", 9 },
-	{ "injection", "late injection", "#009e73", 13 },
-	{ "guest-irq", "guest interrupt", "#56b4e9", 7 },
-	{ "guest-softirq", "guest softirq", "#56b4e9", 9 },
-	{ "guest-thread", "guest thread", "#e69f00", 7 },
-	{ "guest-off", "guest interrupts or preemption off", "#e69f00", 9 },
-	{ "wakeup", "wake-up path", "#cc79a7", 7 },
-	{ "armed-late", "timer armed late", "#cc79a7", 9 },
-	{ "unexplained", "unexplained", "#999999", 7 },
+	{ "hardware", "hardware, firmware, outer hypervisor", "#000000", 7, "solid 1" },
+	{ "smi", "system-management interrupt", "#000000", 9, "solid 0.65" },
+	{ "nmi", "non-maskable interrupt", "#000000", 13, "solid 0.4" },
+	{ "host-irq", "host interrupt", "#0072b2", 7, "solid 1" },
+	{ "host-softirq", "host softirq", "#0072b2", 9, "solid 0.65" },
+	{ "host-thread", "host thread", "#d55e00", 7, "solid 1" },
+	{ "host-off", "host interrupts off", "#0072b2", 13, "solid 0.4" },
+	{ "host-idle", "host idle state", "#d55e00", 9, "solid 0.65" },
+	{ "vmexit", "VM exit handling", "#009e73", 7, "solid 1" },
+	{ "vmm", "VMM user space", "#009e73", 9, "solid 0.65" },
+	{ "injection", "late injection", "#009e73", 13, "solid 0.4" },
+	{ "guest-irq", "guest interrupt", "#56b4e9", 7, "solid 1" },
+	{ "guest-softirq", "guest softirq", "#56b4e9", 9, "solid 0.65" },
+	{ "guest-thread", "guest thread", "#e69f00", 7, "solid 1" },
+	{ "guest-off", "guest interrupts or preemption off", "#e69f00", 9, "solid 0.65" },
+	{ "wakeup", "wake-up path", "#cc79a7", 7, "solid 1" },
+	{ "return", "return into the measured thread", "#cc79a7", 13, "solid 0.4" },
+	{ "armed-late", "timer armed late", "#cc79a7", 9, "solid 0.65" },
+	{ "guest-or-exit", "guest or exit handling", "#999999", 9, "solid 0.65" },
+	{ "guest-unknown", "in the guest, no telling what", "#999999", 13, "solid 0.4" },
+	{ "below-guest", "below the guest (no host trace)", "#999999", 5, "solid 0.25" },
+	{ "unexplained", "unexplained", "#999999", 7, "solid 1" },
 };
+
+const struct cause *cause_at(size_t i)
+{
+	return i < ARRAY_SIZE(causes) ? &causes[i] : NULL;
+}
 
 const struct cause *cause_find(const char *name)
 {

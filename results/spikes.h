@@ -22,7 +22,11 @@ struct cause {
 	const char *name, *label;
 	const char *colour; /* colour-blind-safe, one a family of causes */
 	int point; /* gnuplot's point type, to tell a family's members apart */
+	const char *fill; /* gnuplot's fill style, for the same */
 };
+
+/* cause_at - the i-th of all causes, NULL behind the last */
+const struct cause *cause_at(size_t i);
 
 /* cause_find - by name; the last one, "unexplained", for an unknown name or NULL */
 const struct cause *cause_find(const char *name);
