@@ -27,6 +27,7 @@ enum cause {
 	CAUSE_GUEST_THREAD,
 	CAUSE_GUEST_IRQS_OFF,
 	CAUSE_GUEST_WAKEUP,
+	CAUSE_GUEST_RETURN,
 	CAUSE_ARMED_LATE,
 	/* coarse: the events that would tell more are not in the trace */
 	CAUSE_GUEST_OR_EXIT,
@@ -50,11 +51,16 @@ enum detail_kind {
 /* Why something stays unexplained (DETAIL_WHY). */
 enum why { WHY_OTHER, WHY_LOST, WHY_HISTORY, WHY_COUNT };
 
+/* Whose doing it is: the lanes of a picture. */
+enum layer { LAYER_MACHINE, LAYER_HOST, LAYER_KVM, LAYER_GUEST, LAYER_UNKNOWN, LAYERS };
+
 struct cause_info {
 	const char *key; /* in spikes.jsonl and run.json, where results/ knows it */
 	const char *title;
 	enum detail_kind detail; /* names and threads of causes guest_* are the guest's */
-	char letter; /* in the timeline picture */
+	char letter; /* in the timeline of text */
+	enum layer layer;
+	const char *colour; /* Okabe and Ito's: told apart with any colour vision */
 };
 
 extern const struct cause_info cause_info[CAUSE_COUNT];

@@ -33,6 +33,7 @@ const struct record_event guest_events[] = {
 	{ "timer", "hrtimer_start", NULL, true },
 	{ "timer", "hrtimer_expire_entry", NULL, true },
 	{ "timer", "hrtimer_expire_exit", NULL, false },
+	{ "syscalls", "sys_exit_clock_nanosleep", NULL, false },
 	{ "irq_vectors", NULL, NULL, false },
 	{ "irq", "irq_handler_entry", NULL, false },
 	{ "irq", "irq_handler_exit", NULL, false },

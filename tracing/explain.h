@@ -10,11 +10,12 @@
 
 #include "tracing/session.h"
 
-enum { EXPLAIN_THREADS = 16, EXPLAIN_VCPUS = 256, EXPLAIN_LIST_MAX = 4096 };
+enum { EXPLAIN_THREADS = 16, EXPLAIN_VCPUS = 256, EXPLAIN_LIST_MAX = 4096, DETAIL_BYTES = 96 };
 
 struct explain_opts {
 	struct session_opts session;
 	const char *run_dir; /* NULL: none */
+	const char *picture; /* file; NULL: none */
 	const char *threads[EXPLAIN_THREADS];
 	size_t n_threads;
 	uint32_t vcpus[EXPLAIN_VCPUS];
@@ -47,12 +48,25 @@ struct explanation {
 	uint64_t wall_ts, wall_ns;
 };
 
+/* explain_walk - open the traces, follow them to their end, and judge what was found */
+int explain_walk(struct explanation *x, struct err *e);
+
+/* explain_run - the same for a run directory: its spikes.jsonl and run.json take the causes, both or none */
+int explain_run(struct explanation *x, struct err *e);
+
 /* explain_text, explain_json - the same data, for people and for machines */
 void explain_text(FILE *f, const struct explanation *x);
 json_object *explain_json(const struct explanation *x);
 
+/* explain_detail - "stress-ng/4711 (prio 49)", "eth0", "NET_RX", "hlt"; "": there is nothing to say */
+const char *explain_detail(const struct explanation *x, const struct part *p,
+			   char buf[static DETAIL_BYTES]);
+
 /* explain_spike_json - one spike, a line of spikes.jsonl */
 json_object *explain_spike_json(const struct explanation *x, const struct spike *s);
+
+/* picture_save - the spikes that explain_text lists as an SVG file; written whole or not at all */
+int picture_save(const struct explanation *x, const char *path, struct err *e);
 
 /* explain_excerpt - the events around each spike that explain_text lists, as rtkvm trace report */
 int explain_excerpt(const struct explanation *x, struct err *e);

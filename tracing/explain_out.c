@@ -7,16 +7,15 @@
 #include "tracing/explain.h"
 #include "tracing/reasons.h"
 
-enum { DETAIL_BYTES = 96, PARTS_SHOWN = 4 };
+enum { PARTS_SHOWN = 4, TEXT_CELLS = 60, STRIDE = PICTURE_CELLS / TEXT_CELLS };
 
 static bool of_guest(enum cause c)
 {
 	return c >= CAUSE_GUEST_IRQ && c <= CAUSE_GUEST_WAKEUP;
 }
 
-/* "stress-ng/4711 (prio 49)", "eth0", "NET_RX", "hlt"; "" when there is nothing to say */
-static const char *detail(const struct explanation *x, const struct part *p,
-			  char buf[static DETAIL_BYTES])
+const char *explain_detail(const struct explanation *x, const struct part *p,
+			   char buf[static DETAIL_BYTES])
 {
 	const struct side *side = &x->model.side[of_guest(p->cause) ? GUEST : HOST];
 	const struct thread *t;
@@ -104,7 +103,7 @@ static void print_head(FILE *f, const struct explanation *x)
 static void print_picture(FILE *f, const struct spike *s)
 {
 	fprintf(f, "                 |");
-	for (int i = 0; i < PICTURE_CELLS; i++)
+	for (int i = STRIDE / 2; i < PICTURE_CELLS; i += STRIDE)
 		fputc(cause_info[s->picture[i]].letter, f);
 	fprintf(f, "|\n");
 }
@@ -118,7 +117,7 @@ static void print_spike(FILE *f, const struct explanation *x, const struct spike
 		s->host_cpu == UINT32_MAX ? -1 : (int)s->host_cpu, us(s->latency_ns));
 	for (size_t i = 0; i < s->budget.n && i < PARTS_SHOWN; i++) {
 		const struct part *p = &s->budget.parts[i];
-		const char *d = detail(x, p, buf);
+		const char *d = explain_detail(x, p, buf);
 
 		fprintf(f, "%s %s%s%s %.1f", i ? ";" : "", cause_info[p->cause].title,
 			*d ? " " : "", d, us(p->ns));
@@ -137,7 +136,7 @@ static void print_legend(FILE *f, const struct explanation *x)
 	const char *comma = "";
 
 	for (size_t i = 0; i < x->n_worst; i++)
-		for (int k = 0; k < PICTURE_CELLS; k++)
+		for (int k = STRIDE / 2; k < PICTURE_CELLS; k += STRIDE)
 			seen[x->worst[i].picture[k]] = true;
 	fprintf(f, "                 ");
 	for (int c = 0; c < CAUSE_COUNT; c++)
@@ -189,7 +188,7 @@ static json_object *parts_json(const struct explanation *x, const struct budget 
 
 	for (size_t i = 0; i < b->n; i++) {
 		json_object *o = json_object_new_object();
-		const char *d = detail(x, &b->parts[i], buf);
+		const char *d = explain_detail(x, &b->parts[i], buf);
 
 		json_set_str(o, "cause", cause_info[b->parts[i].cause].key);
 		if (*d)
@@ -198,6 +197,39 @@ static json_object *parts_json(const struct explanation *x, const struct budget 
 		json_object_array_add(list, o);
 	}
 	return list;
+}
+
+/* What the picture shows: causes in order of time and their ns, to a cell's width. */
+static json_object *timeline_json(const struct spike *s)
+{
+	json_object *list = json_object_new_array();
+	unsigned __int128 span = s->latency_ns;
+
+	for (int i = 0, k; i < PICTURE_CELLS; i = k) {
+		json_object *run = json_object_new_array();
+
+		for (k = i + 1; k < PICTURE_CELLS && s->picture[k] == s->picture[i]; k++)
+			;
+		json_object_array_add(run, json_object_new_string(cause_info[s->picture[i]].key));
+		json_object_array_add(run,
+				      json_object_new_int64((int64_t)(span * k / PICTURE_CELLS) -
+							    (int64_t)(span * i / PICTURE_CELLS)));
+		json_object_array_add(list, run);
+	}
+	return list;
+}
+
+/* When each stage was passed, from the timer's expiry on. */
+static json_object *stages_json(const struct explanation *x, const struct spike *s)
+{
+	json_object *o = json_object_new_object();
+	struct clock_rate r = x->session.rate;
+
+	for (int i = 0; i < STAGES; i++)
+		if (s->stage[i] != UINT64_MAX)
+			json_set_int(o, stage_key[i],
+				     (int64_t)(clock_ns(r, s->stage[i]) - clock_ns(r, s->due)));
+	return o;
 }
 
 json_object *explain_spike_json(const struct explanation *x, const struct spike *s)
@@ -222,10 +254,12 @@ json_object *explain_spike_json(const struct explanation *x, const struct spike 
 	for (size_t i = 0; i < s->budget.n; i++) {
 		if (s->budget.parts[i].cause != verdict)
 			continue;
-		json_set_str(o, "detail", detail(x, &s->budget.parts[i], buf));
+		json_set_str(o, "detail", explain_detail(x, &s->budget.parts[i], buf));
 		break;
 	}
 	json_object_object_add(o, "parts", parts_json(x, &s->budget));
+	json_object_object_add(o, "stages", stages_json(x, s));
+	json_object_object_add(o, "timeline", timeline_json(s));
 	return o;
 }
 

@@ -6,6 +6,18 @@
 #include "lib/cleanup.h"
 #include "tracing/model.h"
 
+const char *const stage_name[STAGES] = {
+	[STAGE_FIRED] = "KVM's timer fired", [STAGE_ACCEPTED] = "interrupt pending",
+	[STAGE_INJECTED] = "injected",	     [STAGE_TAKEN] = "taken by the guest",
+	[STAGE_WOKEN] = "thread woken",	     [STAGE_ON_CPU] = "thread on its CPU",
+};
+
+const char *const stage_key[STAGES] = {
+	[STAGE_FIRED] = "fired_ns",	  [STAGE_ACCEPTED] = "accepted_ns",
+	[STAGE_INJECTED] = "injected_ns", [STAGE_TAKEN] = "taken_ns",
+	[STAGE_WOKEN] = "woken_ns",	  [STAGE_ON_CPU] = "on_cpu_ns",
+};
+
 bool model_measured(const struct model *m, const struct thread *t)
 {
 	static const char *const usual[] = { "cyclictest", "rtkvm" };
@@ -94,6 +106,7 @@ void model_woken(struct model *m, struct cpu *c, const struct said *v, struct th
 	int64_t late_ns;
 	uint64_t late;
 
+	model_slept(m, s);
 	if (!t || s->pending)
 		return;
 	late_ns = (int64_t)(c->clock_now - (uint64_t)t->due);
@@ -111,14 +124,14 @@ void model_woken(struct model *m, struct cpu *c, const struct said *v, struct th
 }
 
 static int fill_spike(struct model *m, struct sampler *s, struct spike *spike, uint64_t ran,
-		      uint64_t latency_ns, unsigned int cpu)
+		      uint64_t latency_ns)
 {
 	*spike = (struct spike){ .due = s->due,
 				 .ran = ran,
 				 .latency_ns = latency_ns,
 				 .tid = s->thread->tid,
 				 .prio = s->thread->prio,
-				 .guest_cpu = cpu,
+				 .guest_cpu = s->ran_cpu,
 				 .host_cpu = UINT32_MAX };
 	memcpy(spike->comm, s->thread->comm, sizeof(spike->comm));
 	paint(m, s, spike);
@@ -126,15 +139,14 @@ static int fill_spike(struct model *m, struct sampler *s, struct spike *spike, u
 	return m->opts.on_spike(m->opts.arg, spike, m->e);
 }
 
-void model_ran(struct model *m, struct sampler *s, unsigned int cpu, uint64_t ts)
+/* The wake-up under way has ended. */
+static void finish(struct model *m, struct sampler *s, uint64_t ts)
 {
 	uint64_t ns = clock_ns(m->opts.rate, ts) - clock_ns(m->opts.rate, s->due);
 	struct spike spike;
 	int ret;
 
-	if (!s->pending)
-		return;
-	s->pending = false;
+	s->pending = s->running = false;
 	s->samples++;
 	s->sum_ns += ns;
 	s->min_ns = ns < s->min_ns ? ns : s->min_ns;
@@ -145,9 +157,37 @@ void model_ran(struct model *m, struct sampler *s, unsigned int cpu, uint64_t ts
 	if (m->merge && m->host_end == UINT64_MAX && m->side[HOST].present &&
 	    !merge_has(m->merge, HOST))
 		m->host_end = m->side[HOST].last_ts;
-	ret = fill_spike(m, s, &spike, ts, ns, cpu);
+	ret = fill_spike(m, s, &spike, ts, ns);
 	if (ret < 0)
 		m->failed = ret;
+}
+
+/* On its CPU; its own code goes on when the system call has returned. */
+void model_ran(struct model *m, struct sampler *s, unsigned int cpu, uint64_t ts)
+{
+	if (!s->pending || s->running)
+		return;
+	s->ran = ts;
+	s->ran_cpu = cpu;
+	s->running = true;
+	if (!m->returns)
+		finish(m, s, ts);
+}
+
+/* It did not sleep in clock_nanosleep, or the return from there is missing. */
+void model_slept(struct model *m, struct sampler *s)
+{
+	if (s->running)
+		finish(m, s, s->ran);
+}
+
+static void nanosleep_exit(struct model *m, struct side *s, struct cpu *c, const struct said *v)
+{
+	const struct thread *t = c->thread;
+
+	(void)s;
+	if (t && t->tid == v->pid && t->sampler != NO_INDEX && m->samplers[t->sampler].running)
+		finish(m, &m->samplers[t->sampler], v->ts);
 }
 
 const struct event_row guest_rows[] = {
@@ -158,5 +198,6 @@ const struct event_row guest_rows[] = {
 	  { "hrtimer", "expires", "?softexpires" } },
 	{ "timer", "hrtimer_expire_entry", 1 << GUEST, hrtimer_expire, { "hrtimer", "now" } },
 	{ "timer", "hrtimer_expire_exit", 1 << GUEST, hrtimer_done, { "hrtimer" } },
+	{ "syscalls", "sys_exit_clock_nanosleep", 1 << GUEST, nanosleep_exit, { 0 } },
 };
 const size_t n_guest_rows = ARRAY_SIZE(guest_rows);

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "tracing/cause.h"
 #include "tracing/clocks.h"
@@ -22,7 +23,15 @@
 #include "tracing/people.h"
 
 enum { HOST, GUEST, SIDES };
-enum { MODEL_FIELDS = 5, IRQ_DEPTH = 8, MARKS = 64, TIMERS = 1024, GAPS = 256, PICTURE_CELLS = 60 };
+enum {
+	MODEL_FIELDS = 5,
+	IRQ_DEPTH = 8,
+	MARKS = 64,
+	TIMERS = 1024,
+	GAPS = 256,
+	SAMPLERS_MAX = 256,
+	PICTURE_CELLS = 240,
+};
 
 /* A number in a record, read by one load and two shifts; records have FEED_SLACK bytes behind. */
 struct number {
@@ -30,6 +39,16 @@ struct number {
 	uint8_t shift; /* 64 minus its bits */
 	bool is_signed;
 };
+
+/* number_get - its value in a record of at least the bytes that bind.c has checked */
+static inline uint64_t number_get(const uint8_t *rec, struct number n)
+{
+	uint64_t v;
+
+	memcpy(&v, rec + n.offset, sizeof(v));
+	v <<= n.shift;
+	return n.is_signed ? (uint64_t)((int64_t)v >> n.shift) : v >> n.shift;
+}
 
 /* An event of interest as it lies in one file's records. */
 struct binding {
@@ -86,9 +105,9 @@ struct timer {
 /* A guest thread whose wake-ups are measured, and the milestones of the one under way. */
 struct sampler {
 	struct thread *thread;
-	bool pending;
-	uint64_t due, armed, taken, expired, woken; /* host axis */
-	uint32_t timer_cpu; /* of the guest */
+	bool pending, running; /* woken and not yet back in its own code; on its CPU */
+	uint64_t due, armed, taken, expired, woken, ran; /* host axis */
+	uint32_t timer_cpu, ran_cpu; /* of the guest */
 	uint64_t samples, late; /* all, above the threshold */
 	uint64_t min_ns, max_ns, sum_ns;
 };
@@ -111,14 +130,28 @@ struct gap {
 	uint64_t from, to;
 };
 
+/* What a wake-up passes on its way, in order. */
+enum stage {
+	STAGE_FIRED,
+	STAGE_ACCEPTED,
+	STAGE_INJECTED,
+	STAGE_TAKEN,
+	STAGE_WOKEN,
+	STAGE_ON_CPU,
+	STAGES,
+};
+
+extern const char *const stage_name[STAGES], *const stage_key[STAGES];
+
 /* One late wake-up and its budget. */
 struct spike {
-	uint64_t due, ran; /* host axis */
+	uint64_t due, ran; /* host axis; ran: back in its own code, if that is traced */
 	uint64_t latency_ns;
 	uint32_t tid, guest_cpu, host_cpu;
 	char comm[COMM_BYTES + 1];
 	int prio;
 	struct budget budget;
+	uint64_t stage[STAGES]; /* host axis; UINT64_MAX: not seen */
 	uint8_t picture[PICTURE_CELLS]; /* the cause at the middle of each cell of [due, ran] */
 };
 
@@ -146,6 +179,7 @@ struct model {
 	uint64_t n_gaps;
 	uint64_t gap_ticks; /* the shortest of them */
 	bool windows; /* kvm_entry and kvm_exit are there */
+	bool returns; /* the guest's trace tells when clock_nanosleep returns */
 	bool fires; /* KVM's timers can be told from others, and their expiry is traced */
 	uint64_t now; /* time of the last event taken in */
 	uint64_t host_end; /* of the host's last event once there is none left, else UINT64_MAX */
@@ -187,9 +221,21 @@ int model_event(struct model *m, const struct event *ev, unsigned int side, stru
 /* model_set_vcpu - a vCPU's thread, known beforehand */
 int model_set_vcpu(struct model *m, unsigned int vcpu, uint32_t tid, struct err *e);
 
-/* The rows of both kernels' CPUs, of the host's KVM and of the guest's timers. */
-extern const struct event_row cpu_rows[], kvm_rows[], guest_rows[];
-extern const size_t n_cpu_rows, n_kvm_rows, n_guest_rows;
+/*
+ * The rows of both kernels' CPUs, of the host's KVM and of the guest's timers. Names of vector_rows
+ * are endings: each interrupt vector has a pair of events of its own.
+ */
+extern const struct event_row cpu_rows[], vector_rows[], kvm_rows[], guest_rows[];
+extern const size_t n_cpu_rows, n_vector_rows, n_kvm_rows, n_guest_rows;
+
+/* bind_side - find a side's rows in the formats of its file, and mark those events as wanted */
+int bind_side(struct side *s, unsigned int which, struct feed_file *file, struct err *e);
+
+/* bind_check - an error that names them when events are missing that nothing can replace */
+int bind_check(struct model *m, const struct dat *host, const struct dat *guest, struct err *e);
+
+/* cpu_lost - events are missing on a CPU before this one: its state is known again from here */
+void cpu_lost(struct model *m, struct side *s, struct cpu *c, const struct said *v);
 
 /* What the parts of the model share; for cpu.c, kvm.c, guest.c and paint.c. */
 void model_push_cpu(struct cpu *c, uint64_t ts);
@@ -205,6 +251,7 @@ void model_vcpu_switch(struct model *m, struct side *s, struct cpu *c, const str
 		       struct thread *prev, struct thread *next);
 void model_woken(struct model *m, struct cpu *c, const struct said *v, struct thread *t);
 void model_ran(struct model *m, struct sampler *s, unsigned int cpu, uint64_t ts);
+void model_slept(struct model *m, struct sampler *s);
 bool model_measured(const struct model *m, const struct thread *t);
 
 /* names_id of the names that each side has from the start */

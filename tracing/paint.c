@@ -85,6 +85,7 @@ static struct piece piece_at(const struct story *st, uint64_t t)
 	cut(&p, st->injected);
 	cut(&p, st->s->taken);
 	cut(&p, st->s->woken);
+	cut(&p, st->s->ran);
 	cut(&p, st->m->host_end);
 	p.guest = cpu_at(guest, gcpu, &p, &p.guest_from);
 	if (!host->present)
@@ -219,13 +220,15 @@ static struct verdict_of in_guest(const struct story *st, const struct piece *p)
 		return (struct verdict_of){ CAUSE_UNEXPLAINED, WHY_LOST };
 	if (interrupted(g, true, &v))
 		return v;
+	if (g->pid == st->s->thread->tid && p->t >= st->s->ran)
+		return (struct verdict_of){ CAUSE_GUEST_RETURN, 0 };
 	if (!g->pid || g->pid == st->s->thread->tid)
 		return (struct verdict_of){ CAUSE_GUEST_WAKEUP, 0 };
 	other = threads_find(&st->m->side[GUEST].threads, g->pid);
 	if (p->t < st->s->woken || (other && other->prio <= st->s->thread->prio))
 		return (struct verdict_of){ CAUSE_GUEST_THREAD, g->pid };
 	/* a less urgent thread keeps the CPU: it may not be preempted, or the switch is under way */
-	if (g->preempt || ns_between(st, p->guest_from, st->ran) > PATH_MAX_NS)
+	if (g->preempt || ns_between(st, p->guest_from, st->s->ran) > PATH_MAX_NS)
 		return (struct verdict_of){ CAUSE_GUEST_IRQS_OFF, g->pid };
 	return (struct verdict_of){ CAUSE_GUEST_WAKEUP, 0 };
 }
@@ -344,6 +347,17 @@ static void find_marks(struct story *st)
 	st->window = mark_in(&v->window, from, taken) != NULL;
 }
 
+static void note_stages(struct spike *spike, const struct story *st)
+{
+	const uint64_t at[STAGES] = {
+		[STAGE_FIRED] = st->fired,	 [STAGE_ACCEPTED] = st->accepted,
+		[STAGE_INJECTED] = st->injected, [STAGE_TAKEN] = st->s->taken,
+		[STAGE_WOKEN] = st->s->woken,	 [STAGE_ON_CPU] = st->s->ran,
+	};
+
+	memcpy(spike->stage, at, sizeof(at));
+}
+
 /* The cells whose middle lies in [from, to). */
 static void draw(struct spike *s, uint64_t from, uint64_t to, enum cause cause)
 {
@@ -363,6 +377,7 @@ void paint(const struct model *m, const struct sampler *s, struct spike *spike)
 	struct clock_rate rate = m->opts.rate;
 
 	find_marks(&st);
+	note_stages(spike, &st);
 	for (uint64_t t = s->due; t < spike->ran;) {
 		struct piece p = piece_at(&st, t);
 		struct verdict_of v = judge(&st, &p);

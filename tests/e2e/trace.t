@@ -29,6 +29,12 @@ like "$out" 'host thread hog/500 \(prio 49\)' "text names the thread"
 like "$out" 'guest offset -29755526804 \(its file\), off by -?[0-9]+ to \+[0-9]+ ns at most' \
 	"and the clock's error"
 
+is "$(jq '[.list[] | .latency_ns - ([.timeline[][1]] | add)] | map(select(. != 0)) | length' \
+	"$T/json")" 0 "so do the stretches of each one's timeline"
+is "$(jq '[.list[] | .stages as $s | select($s.taken_ns > $s.woken_ns or $s.woken_ns > $s.on_cpu_ns or
+	$s.on_cpu_ns > .latency_ns)] | length' "$T/json")" 0 "stages come in their order"
+like "$out" 'return into the measured thread' "the way back into the thread is a part of its own"
+
 # --- other containers say the same ---
 sum=$(printf '%s\n' "$out" | md5sum)
 if command -v trace-cmd >/dev/null; then
@@ -49,6 +55,21 @@ if command -v trace-cmd >/dev/null; then
 else
 	skip 4 "trace-cmd is not installed"
 fi
+# --- the picture ---
+run "$RTKVM" trace explain -H "$T/tr/host.dat" -g "$T/tr/guest.dat" --list 7 --picture "$T/p.svg"
+is "$code" 0 "a picture"
+is "$(grep -c '<g ' "$T/p.svg")" 7 "a block for each wake-up shown"
+ok "its lanes are as wide as the axis in each" awk '
+	/<g / { if (n++ && (w < 818 || w > 822)) bad = 1; w = 0 }
+	/<rect .*<title>/ { match($0, /width="[0-9.]+/); w += substr($0, RSTART + 7, RLENGTH - 7) }
+	END { exit bad || n != 7 }' "$T/p.svg"
+LC_ALL=C sed 's/cyclictest/cyc<"\&>est/g' "$T/tr/guest.dat" >"$T/evil.dat"
+run "$RTKVM" trace explain -H "$T/tr/host.dat" -g "$T/evil.dat" --thread 'cyc<"&>est' --picture "$T/evil.svg"
+ok "a thread's name is no markup" sh -c \
+	"! grep -qF 'cyc<' '$T/evil.svg' && grep -qF 'cyc&lt;&quot;&amp;' '$T/evil.svg'"
+fails 2 'No such file' "a picture nowhere" "$RTKVM" trace explain -H "$T/tr/host.dat" \
+	-g "$T/tr/guest.dat" --picture "$T/none/p.svg"
+
 "$gen" "$T/raw" 20000 raw=1 >/dev/null
 run "$RTKVM" trace explain -H "$T/raw/host" -g "$T/raw/guest" --tsc-hz 2600000000
 is "$code" 0 "directories of raw pages"
@@ -109,8 +130,12 @@ printf '%s\n' "$out" | sed '1,/us late$/d' >"$T/excerpt"
 ok "is what report prints of that time" cmp "$T/window" "$T/excerpt"
 ok "of both kernels" sh -c "grep -q '^ host: ' '$T/excerpt' && grep -q '^guest: ' '$T/excerpt'"
 run "$RTKVM" trace explain -H "$T/tr/host.dat" -g "$T/tr/guest.dat" --list 300 --excerpt 1ms
-printf '%s\n' "$out" | grep -E '^( host|guest): ' >"$T/excerpt"
-"$RTKVM" trace report -H "$T/tr/host.dat" -g "$T/tr/guest.dat" >"$T/whole"
+# a thread's name is what was seen of it before, in the window or in the whole
+nameless() {
+	sed -E 's/^(.{7}) *[^ ]+-([0-9]+ +\[)/\1\2/'
+}
+printf '%s\n' "$out" | grep -E '^( host|guest): ' | nameless >"$T/excerpt"
+"$RTKVM" trace report -H "$T/tr/host.dat" -g "$T/tr/guest.dat" | nameless >"$T/whole"
 ok "no event is printed twice where windows overlap" \
 	awk 'NR == FNR { n[$0]++; next } --n[$0] < 0 { exit 1 }' "$T/whole" "$T/excerpt"
 fails 2 'excerpt is text' "an excerpt in JSON" "$RTKVM" trace explain -g "$T/tr/guest.dat" \
@@ -136,6 +161,14 @@ is "$(grep -c '"instrument":"trace"' "$T/run/spikes.jsonl")" "$(jq .trace.explai
 is "$(jq '[.causes[]] | add' "$T/run/run.json")" "$(jq .trace.explained "$T/run/run.json")" \
 	"run.json counts the causes"
 is "$(find "$T/run" -name '*.tmp')" "" "no temporary file is left"
+
+if command -v gnuplot >/dev/null; then
+	run "$RTKVM" report "$T/run"
+	ok "report draws where the time went" [ -s "$T/run/plots/delays.svg" ]
+	ok "and shows it" grep -q 'id="plot-delays"' "$T/run/report.html"
+else
+	skip 2 "gnuplot is not installed"
+fi
 
 # --- bad input: one line, exit 2 ---
 fails 2 'no guest.s trace is named' "no trace" "$RTKVM" trace explain
@@ -170,6 +203,17 @@ fails 2 'shows no wake-up of thread nobody' "a thread that is not there" \
 "$gen" "$T/blind" 500 no_timers=1 >/dev/null
 fails 2 'lacks the events .*hrtimer_start' "a guest's trace without what is needed" \
 	"$RTKVM" trace explain -g "$T/blind/guest.dat"
+"$gen" "$T/blind" 500 no_switch=1 >/dev/null
+fails 2 'host.dat lacks the events sched_switch; record with rtkvm trace record$' \
+	"a host's trace without what is needed" \
+	"$RTKVM" trace explain -H "$T/blind/host.dat" -g "$T/blind/guest.dat"
+"$gen" "$T/blind" 2000 no_windows=1 >/dev/null
+fails 2 'does not tell which threads run the vCPUs; give --vcpus' "which may tell no vCPU's thread either" \
+	"$RTKVM" trace explain -H "$T/blind/host.dat" -g "$T/blind/guest.dat"
+run "$RTKVM" trace explain -H "$T/blind/host.dat" -g "$T/blind/guest.dat" --vcpus 1000
+is "$code" 0 "a KVM that tells no entry and exit"
+like "$out" 'not checked: no kvm_entry and kvm_exit' "says that the clock is not checked"
+like "$out" 'guest or exit handling \(no kvm_entry/kvm_exit\)' "and has coarser causes"
 fails 2 'no trace is named' "report without a trace" "$RTKVM" trace report
 fails 2 'is not a time' "a bad time" "$RTKVM" trace report -g "$T/cut.dat" --from 1.2345678901
 fails 2 'two files are needed' "convert without a target" "$RTKVM" trace convert "$T/cut.dat"
@@ -190,7 +234,7 @@ why=
 [ -n "$why" ] || [ -d /sys/kernel/tracing/events/kvm ] || why="this kernel has no KVM loaded"
 [ -n "$why" ] || grep -q x86-tsc /sys/kernel/tracing/trace_clock || why="no x86-tsc trace clock"
 if [ -n "$why" ]; then
-	skip 17 "$why"
+	skip 22 "$why"
 else
 	run "$RTKVM" trace record -o "$T/h.dat" -- sh -c 'sleep 0.5; [ -w "$RTKVM_TRACE_FREEZE" ] || exit 9; exit 7'
 	is "$code" 7 "record: the command's exit code"
@@ -207,6 +251,24 @@ else
 	is "$(find "$T" -name 'h2*' -o -name '*.tmp')" "" "no file is left behind"
 	is "$(find /sys/kernel/tracing/instances -maxdepth 1 -name 'rtkvm-*-record')" "" \
 		"and no trace instance"
+
+	chmod 711 "$T"
+	mkdir -m 777 "$T/any"
+	anyone="setpriv --reuid 65534 --clear-groups"
+	if $anyone test -x "$(realpath "$RTKVM")"; then
+		# shellcheck disable=SC2086 # words
+		fails 2 'failed: Permission denied; run as root$' "without the right to trace" \
+			$anyone "$(realpath "$RTKVM")" trace record -o "$T/any/h2.dat" -D 1s
+	else
+		skip 1 "other users cannot run $RTKVM"
+	fi
+	fails 2 'making a trace instance failed: Read-only file system' "a tracefs that cannot be written" \
+		unshare -m sh -c 'mount -o remount,ro,bind /sys/kernel/tracing &&
+		exec "$0" trace record -o "$1" -D 1s' "$RTKVM" "$T/h2.dat"
+	run unshare -m sh -c 'umount -l /sys/kernel/tracing && exec "$0" trace record -o "$1" -D 1s' \
+		"$RTKVM" "$T/h4.dat"
+	is "$code" 0 "no tracefs mounted: it is mounted for the recorder alone"
+	is "$(find "$T" -name 'h2*')" "" "no file is left behind"
 
 	# a disk that fills up: what was whole until then is kept
 	unshare -m sh -c 'mount -t tmpfs -o size=6m none "$0" || exit 99

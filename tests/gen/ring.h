@@ -37,6 +37,7 @@ enum gen_event {
 	G_RESCHED_EXIT,
 	G_IDLE,
 	G_NMI,
+	G_NANOSLEEP_EXIT,
 	G_OTHER, /* an event that nobody follows */
 	G_EVENTS,
 };

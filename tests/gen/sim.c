@@ -345,6 +345,15 @@ static void timer_interrupt(struct sim *s, struct sim_vcpu *v)
 	guest(s, v, GEN_FLAG_HARDIRQ, G_TIMER_EXIT, V(VECTOR));
 }
 
+/* Back into the thread's own code. */
+static void wake_up_returns(struct sim *s, struct sim_vcpu *v)
+{
+	if (s->o.without_guest & 1ull << G_NANOSLEEP_EXIT)
+		return;
+	guest_time(s, v, span(s, 300, 3000), CAUSE_GUEST_RETURN, 0, true);
+	guest(s, v, 0, G_NANOSLEEP_EXIT, V(230, 0));
+}
+
 /* From the guest's timer interrupt to the thread: cases of the guest happen here. */
 static void guest_tail(struct sim *s, struct sim_vcpu *v, enum sim_case kind, bool idle)
 {
@@ -374,6 +383,7 @@ static void guest_tail(struct sim *s, struct sim_vcpu *v, enum sim_case kind, bo
 	}
 	v->preempt = 0;
 	guest_switch(s, v, v->pid ? "other" : "swapper", v->pid, 0, "cyclictest", me, 4);
+	wake_up_returns(s, v);
 }
 
 /* The vCPU halts until its timer: the cases in which it sleeps on the host at the deadline. */
@@ -529,6 +539,7 @@ static void late_cycle(struct sim *s, struct sim_vcpu *v)
 	pass(s, v, span(s, 300, 900), CAUSE_VMEXIT, exit_detail(EXIT_MSR));
 	inject(s, v);
 	timer_interrupt(s, v);
+	wake_up_returns(s, v);
 }
 
 static bool is_busy(enum sim_case kind)

@@ -18,7 +18,8 @@
 #include "tests/gen/sim.h"
 
 struct keys {
-	uint64_t seed, vcpus, hz, noise, chatter, rt, inject_ns, raw, no_timers, every;
+	uint64_t seed, vcpus, hz, noise, chatter, rt, inject_ns, raw, no_timers, no_switch,
+		no_windows, every;
 	int64_t offset;
 	int kind;
 };
@@ -39,6 +40,8 @@ static void set_key(struct keys *k, const char *arg)
 		{ "raw", offsetof(struct keys, raw) },
 		{ "every", offsetof(struct keys, every) },
 		{ "no_timers", offsetof(struct keys, no_timers) },
+		{ "no_switch", offsetof(struct keys, no_switch) },
+		{ "no_windows", offsetof(struct keys, no_windows) },
 		{ "offset", offsetof(struct keys, offset) },
 	};
 	size_t n = strcspn(arg, "=");
@@ -111,6 +114,9 @@ int main(int argc, char **argv)
 	o.rt_guest = k.rt;
 	o.inject_ns = k.inject_ns;
 	o.without_guest = k.no_timers ? 1ull << G_HRTIMER_START : 0;
+	/* of the host: its switches; entries and exits, as an emulating KVM lacks them */
+	o.without_host = (k.no_switch ? 1ull << G_SWITCH : 0) |
+			 (k.no_windows ? 1ull << G_KVM_ENTRY | 1ull << G_KVM_EXIT : 0);
 	sim_init(&s, &o);
 	if (file_mkdirs(argv[1], &e))
 		goto fail;

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* cpu - what a CPU of either kernel runs: interrupts, softirqs, threads, idle */
+#include <string.h>
+
+#include "lib/cleanup.h"
+#include "tracing/model.h"
+
+static void irq_begin(struct cpu *c, const struct said *v, uint16_t name)
+{
+	if (c->now.irqs < IRQ_DEPTH)
+		c->irq_stack[c->now.irqs] = name;
+	if (c->now.irqs < UINT8_MAX)
+		c->now.irqs++;
+	if (c->now.irqs == 1)
+		c->now.preempt = v->preempt;
+	c->now.irq = name;
+	if (name == NAME_LOCAL_TIMER)
+		c->timer_irq = v->ts;
+	model_push_cpu(c, v->ts);
+}
+
+static void irq_end(struct model *m, struct side *s, struct cpu *c, const struct said *v)
+{
+	struct thread *t = c->thread;
+
+	if (c->now.irqs)
+		c->now.irqs--;
+	if (c->now.irqs && c->now.irqs <= IRQ_DEPTH)
+		c->now.irq = c->irq_stack[c->now.irqs - 1];
+	c->expiring = false;
+	model_push_cpu(c, v->ts);
+	/* a thread whose timer expires before it has left its CPU goes on without a switch */
+	if (s == &m->side[GUEST] && !c->now.irqs && t && t->sampler != NO_INDEX)
+		model_ran(m, &m->samplers[t->sampler], v->cpu, v->ts);
+}
+
+static void vector_entry(struct model *m, struct side *s, struct cpu *c, const struct said *v)
+{
+	(void)m;
+	(void)s;
+	irq_begin(c, v, v->name);
+}
+
+static void vector_exit(struct model *m, struct side *s, struct cpu *c, const struct said *v)
+{
+	irq_end(m, s, c, v);
+}
+
+/* "__data_loc char[] name": its place within the record and its length in one word */
+static uint16_t said_name(struct side *s, const struct said *v, uint32_t loc)
+{
+	uint32_t at = loc & 0xffff, n = loc >> 16;
+
+	if (at > v->len || n > v->len - at)
+		return 0;
+	return names_id(&s->names, (const char *)v->rec + at, n);
+}
+
+static void irq_entry(struct model *m, struct side *s, struct cpu *c, const struct said *v)
+{
+	(void)m;
+	irq_begin(c, v, said_name(s, v, v->f[1]));
+}
+
+static void irq_exit(struct model *m, struct side *s, struct cpu *c, const struct said *v)
+{
+	irq_end(m, s, c, v);
+}
+
+static void softirq_entry(struct model *m, struct side *s, struct cpu *c, const struct said *v)
+{
+	(void)m;
+	(void)s;
+	c->now.softirq = v->f[0] < NO_SOFTIRQ ? v->f[0] : NO_SOFTIRQ - 1;
+	model_push_cpu(c, v->ts);
+}
+
+static void softirq_exit(struct model *m, struct side *s, struct cpu *c, const struct said *v)
+{
+	(void)m;
+	(void)s;
+	c->now.softirq = NO_SOFTIRQ;
+	model_push_cpu(c, v->ts);
+}
+
+static void cpu_idle(struct model *m, struct side *s, struct cpu *c, const struct said *v)
+{
+	uint32_t state = v->f[0];
+
+	(void)m;
+	(void)s;
+	if (state == UINT32_MAX)
+		c->now.idle = NOT_IDLE;
+	else
+		c->now.idle = state < NOT_IDLE ? state : NOT_IDLE - 1;
+	model_push_cpu(c, v->ts);
+}
+
+/* The event comes when the handler is done and says how long it took. */
+static void nmi_handler(struct model *m, struct side *s, struct cpu *c, const struct said *v)
+{
+	uint64_t took = clock_ticks(m->opts.rate, v->f[0]);
+
+	(void)s;
+	c->now.nmi = 1;
+	model_push_cpu(c, took < v->ts ? v->ts - took : 0);
+	c->now.nmi = 0;
+	model_push_cpu(c, v->ts);
+}
+
+void model_note(struct model *m, struct side *s, struct thread *t, const uint8_t *comm)
+{
+	if (!memcmp(t->comm, comm, COMM_BYTES))
+		return;
+	memcpy(t->comm, comm, COMM_BYTES);
+	if (s != &m->side[GUEST] || t->sampler != NO_INDEX || !model_measured(m, t) ||
+	    m->n_samplers >= SAMPLERS_MAX)
+		return;
+	m->samplers[m->n_samplers] = (struct sampler){ .thread = t, .min_ns = UINT64_MAX };
+	t->sampler = m->n_samplers++;
+}
+
+/*
+ * A softirq that is still running when its thread is switched out belongs to that thread: kernels
+ * with PREEMPT_RT run softirqs in threads that can be preempted.
+ */
+static void carry_softirq(struct cpu *c, struct thread *prev, const struct thread *next)
+{
+	if (prev)
+		prev->softirq = c->now.softirq;
+	c->now.softirq = next ? next->softirq : NO_SOFTIRQ;
+}
+
+static void sched_switch(struct model *m, struct side *s, struct cpu *c, const struct said *v)
+{
+	struct thread *prev = threads_get(&s->threads, v->f[0]);
+	struct thread *next = threads_get(&s->threads, v->f[2]);
+
+	if (next) {
+		next->prio = (int32_t)v->f[3];
+		model_note(m, s, next, v->rec + v->b->field[4].offset);
+	}
+	carry_softirq(c, prev, next);
+	c->thread = next;
+	c->now.pid = v->f[2];
+	c->now.irqs = 0; /* no switch happens inside an interrupt */
+	c->now.preempt = 0;
+	c->now.idle = NOT_IDLE;
+	model_push_cpu(c, v->ts);
+	if (s == &m->side[HOST]) {
+		model_vcpu_switch(m, s, c, v, prev, next);
+		return;
+	}
+	if (prev && prev->sampler != NO_INDEX && v->f[1])
+		model_slept(m, &m->samplers[prev->sampler]);
+	if (next && next->sampler != NO_INDEX)
+		model_ran(m, &m->samplers[next->sampler], v->cpu, v->ts);
+}
+
+static void sched_waking(struct model *m, struct side *s, struct cpu *c, const struct said *v)
+{
+	struct thread *t = threads_get(&s->threads, v->f[0]);
+
+	if (!t)
+		return;
+	t->prio = (int32_t)v->f[1];
+	model_note(m, s, t, v->rec + v->b->field[3].offset);
+	if (s == &m->side[GUEST]) {
+		if (t->sampler != NO_INDEX)
+			model_woken(m, c, v, t);
+	} else if (t->vcpu != NO_INDEX) {
+		struct vcpu *vcpu = &m->vcpus[t->vcpu];
+
+		if (vcpu->now.sched == VCPU_SLEEPING) {
+			vcpu->now.sched = VCPU_RUNNABLE;
+			vcpu->now.cpu = v->f[2];
+			model_push_vcpu(vcpu, v->ts);
+		}
+		if (!m->fires)
+			model_fired(vcpu, v->ts, v->cpu);
+	}
+}
+
+enum { BOTH = 1 << HOST | 1 << GUEST };
+
+const struct event_row cpu_rows[] = {
+	{ "sched",
+	  "sched_switch",
+	  BOTH,
+	  sched_switch,
+	  { "prev_pid", "prev_state", "next_pid", "next_prio", "next_comm" } },
+	{ "sched", "sched_waking", BOTH, sched_waking, { "pid", "prio", "target_cpu", "comm" } },
+	{ "irq", "irq_handler_entry", BOTH, irq_entry, { "irq", "name" } },
+	{ "irq", "irq_handler_exit", BOTH, irq_exit, { "irq" } },
+	{ "irq", "softirq_entry", BOTH, softirq_entry, { "vec" } },
+	{ "irq", "softirq_exit", BOTH, softirq_exit, { "vec" } },
+	{ "power", "cpu_idle", BOTH, cpu_idle, { "state" } },
+	{ "nmi", "nmi_handler", BOTH, nmi_handler, { "delta_ns" } },
+};
+const size_t n_cpu_rows = ARRAY_SIZE(cpu_rows);
+
+const struct event_row vector_rows[] = {
+	{ "irq_vectors", "_entry", BOTH, vector_entry, { 0 } },
+	{ "irq_vectors", "_exit", BOTH, vector_exit, { 0 } },
+};
+const size_t n_vector_rows = ARRAY_SIZE(vector_rows);
+
+enum { FLAG_HARDIRQ = 8 }; /* TRACE_FLAG_HARDIRQ, include/linux/trace_events.h */
+
+/* Between the last event and this one some are missing: the state is known again from here. */
+void cpu_lost(struct model *m, struct side *s, struct cpu *c, const struct said *v)
+{
+	s->lost_gaps++;
+	c->now = (struct cpu_state){ .softirq = NO_SOFTIRQ, .idle = NOT_IDLE, .lost = 1 };
+	model_push_cpu(c, c->last_ts + 1);
+	c->now.lost = 0;
+	c->now.pid = v->pid;
+	c->thread = threads_get(&s->threads, v->pid);
+	if (v->flags & FLAG_HARDIRQ)
+		c->now.irqs = 1;
+	c->now.irq = c->irq_stack[0] = 0;
+	c->expiring = false;
+	model_push_cpu(c, v->ts);
+	for (size_t i = 0; s == &m->side[HOST] && i < m->n_vcpus; i++) {
+		struct vcpu *vcpu = &m->vcpus[i];
+
+		if (!vcpu->now.known || vcpu->now.cpu != v->cpu)
+			continue;
+		vcpu->now.known = 0;
+		model_push_vcpu(vcpu, c->last_ts + 1);
+		clock_bound_lost(&vcpu->bound);
+	}
+}

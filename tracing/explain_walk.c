@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* explain_walk - walk through a trace, keep its late wake-ups, and check the clocks and what was seen */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "lib/cleanup.h"
+#include "lib/json.h"
+#include "lib/stop.h"
+#include "tracing/explain.h"
+
+/* Keep the worst ones: a heap whose first is the one to go. */
+static void keep(struct explanation *x, const struct spike *s)
+{
+	size_t i;
+
+	if (!x->opts->list)
+		return;
+	if (x->n_worst < x->opts->list) {
+		for (i = x->n_worst++; i && x->worst[(i - 1) / 2].latency_ns > s->latency_ns;
+		     i = (i - 1) / 2)
+			x->worst[i] = x->worst[(i - 1) / 2];
+		x->worst[i] = *s;
+		return;
+	}
+	if (s->latency_ns <= x->worst[0].latency_ns)
+		return;
+	for (i = 0; 2 * i + 1 < x->n_worst;) {
+		size_t child = 2 * i + 1;
+
+		if (child + 1 < x->n_worst &&
+		    x->worst[child + 1].latency_ns < x->worst[child].latency_ns)
+			child++;
+		if (s->latency_ns <= x->worst[child].latency_ns)
+			break;
+		x->worst[i] = x->worst[child];
+		i = child;
+	}
+	x->worst[i] = *s;
+}
+
+static int by_time(const void *a, const void *b)
+{
+	const struct spike *p = a, *q = b;
+
+	return (p->ran > q->ran) - (p->ran < q->ran);
+}
+
+static int on_spike(void *arg, struct spike *s, struct err *e)
+{
+	struct explanation *x = arg;
+	uint64_t by_cause[CAUSE_COUNT] = { 0 };
+
+	x->spikes++;
+	x->ns += s->latency_ns;
+	x->causes[budget_verdict(&s->budget)].spikes++;
+	for (size_t i = 0; i < s->budget.n; i++)
+		by_cause[s->budget.parts[i].cause] += s->budget.parts[i].ns;
+	for (int c = 0; c < CAUSE_COUNT; c++) {
+		x->causes[c].ns += by_cause[c];
+		if (by_cause[c] > x->causes[c].worst_ns)
+			x->causes[c].worst_ns = by_cause[c];
+	}
+	keep(x, s);
+	if (x->lines) {
+		_cleanup_json_ json_object *o = explain_spike_json(x, s);
+
+		if (!o || fprintf(x->lines, "%s\n",
+				  json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN)) < 0)
+			return err_sys(e, "writing %s/spikes.jsonl failed", x->opts->run_dir);
+	}
+	return 0;
+}
+
+/* A KVM that only emulates fires no kvm_entry, which would name the vCPU. */
+static int check_vcpus(const struct explanation *x, struct err *e)
+{
+	const struct model *m = &x->model;
+
+	if (!x->session.has[HOST] || m->windows)
+		return 0;
+	for (size_t i = 0; i < m->n_vcpus; i++)
+		if (m->vcpus[i].tid)
+			return 0;
+	return err_set(
+		e, -ENODATA,
+		"%s has no kvm_entry and does not tell which threads run the vCPUs; give --vcpus TID,...",
+		x->opts->session.path[HOST]);
+}
+
+static int setup_model(struct explanation *x, struct err *e)
+{
+	const struct explain_opts *o = x->opts;
+	struct session *s = &x->session;
+	struct model_opts m = { .threads = o->threads,
+				.n_threads = o->n_threads,
+				.threshold_ns = o->threshold_ns,
+				.vcpus_given = o->n_vcpus > 0,
+				.timer_vector = 0xec,
+				.rate = s->rate,
+				.on_spike = on_spike,
+				.arg = x };
+	int ret =
+		model_init(&x->model, &m, s->has[HOST] ? &s->file[HOST] : NULL, &s->file[GUEST], e);
+	const struct dat_guest *g;
+
+	for (size_t i = 0; i < o->n_vcpus && !ret && s->has[HOST]; i++)
+		ret = model_set_vcpu(&x->model, i, o->vcpus[i], e);
+	if (o->n_vcpus || !s->has[HOST])
+		return ret;
+	/* the host's recorder knew which threads run which guest; --vcpus comes before it */
+	for (size_t i = 0; i < s->manifest.n_vcpus && !ret; i++)
+		if (s->manifest.vcpus[i].tid) {
+			x->model.opts.vcpus_given = true;
+			ret = model_set_vcpu(&x->model, s->manifest.vcpus[i].vcpu,
+					     s->manifest.vcpus[i].tid, e);
+		}
+	for (size_t k = 0; k < s->dat[HOST].n_guests; k++) {
+		g = &s->dat[HOST].guests[k];
+		if (g->trace_id != s->dat[GUEST].trace_id)
+			continue;
+		x->model.opts.vcpus_given = true;
+		for (size_t i = 0; i < g->n_vcpus && !ret; i++)
+			ret = model_set_vcpu(&x->model, g->vcpus[i].cpu, g->vcpus[i].tid, e);
+	}
+	return ret;
+}
+
+static int walk(struct explanation *x, struct err *e)
+{
+	struct merge m;
+	const struct event *ev;
+	uint64_t n = 0;
+	int ret = session_merge(&x->session, &m, e);
+
+	if (ret < 0)
+		return ret;
+	x->model.merge = &m;
+	while ((ret = merge_next(&m, &ev, e)) > 0) {
+		if (!n++)
+			x->first_ts = ev->ts;
+		x->last_ts = ev->ts;
+		ret = model_event(&x->model, ev, session_side(&x->session, ev), e);
+		if (ret < 0)
+			break;
+		if (!(n & 0xffff) && stop_requested()) {
+			ret = err_set(e, -EINTR, "interrupted");
+			break;
+		}
+	}
+	x->model.merge = NULL;
+	x->events = m.events;
+	x->lost = m.lost;
+	x->lost_places = m.lost_pages;
+	merge_close(&m);
+	return ret;
+}
+
+/* One error of all guest CPUs, if they have one offset: what every vCPU allows. */
+static void join_bounds(struct explanation *x)
+{
+	struct clock_bound *all = &x->bound;
+
+	clock_bound_init(all);
+	for (size_t i = 0; i < x->model.n_vcpus; i++) {
+		const struct clock_bound *v = &x->model.vcpus[i].bound;
+
+		all->inside += v->inside;
+		all->outside += v->outside;
+		if (v->low == INT64_MIN || v->high == INT64_MAX)
+			continue;
+		if (x->session.same_offset) {
+			all->low = v->low > all->low ? v->low : all->low;
+			all->high = v->high < all->high ? v->high : all->high;
+		} else if (all->low == INT64_MIN || v->high - v->low > all->high - all->low) {
+			all->low = v->low;
+			all->high = v->high;
+		}
+	}
+}
+
+static int check_clock(const struct explanation *x, struct err *e)
+{
+	const struct clock_bound *b = &x->bound;
+	struct clock_rate r = x->session.rate;
+
+	if (x->session.has[HOST] && x->model.windows && !b->inside)
+		return err_set(
+			e, -EINVAL,
+			"with offset %jd (%s) no guest event falls into a time when the host ran the guest; give the right --offset, or traces of the same time",
+			(intmax_t)x->session.file[GUEST].clock.offset, x->session.offset_from);
+	if (b->outside || (b->inside && b->low > b->high))
+		return err_set(
+			e, -EINVAL,
+			"the clocks of host and guest do not agree: with offset %jd (%s) %ju of %ju guest events fall outside the guest's time on its CPU; give the right --offset",
+			(intmax_t)x->session.file[GUEST].clock.offset, x->session.offset_from,
+			(uintmax_t)b->outside, (uintmax_t)(b->outside + b->inside));
+	if (!b->inside || b->low == INT64_MIN || b->high == INT64_MAX)
+		return 0;
+	if (clock_ns(r, b->high) > x->opts->clock_error_ns ||
+	    clock_ns(r, -b->low) > x->opts->clock_error_ns)
+		return err_set(
+			e, -EINVAL,
+			"the clocks of host and guest are only known to -%ju..+%ju ns, --max-clock-error is %ju ns; record longer, or allow more",
+			(uintmax_t)clock_ns(r, -b->low), (uintmax_t)clock_ns(r, b->high),
+			(uintmax_t)x->opts->clock_error_ns);
+	return 0;
+}
+
+static int check_samples(const struct explanation *x, struct err *e)
+{
+	const struct explain_opts *o = x->opts;
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < x->model.n_samplers; i++)
+		n += x->model.samplers[i].samples;
+	if (n)
+		return 0;
+	return err_set(e, -ENODATA, "%s shows no wake-up of %s%s by a timer; name one by --thread",
+		       o->session.path[GUEST], o->n_threads ? "thread " : "",
+		       o->n_threads ? o->threads[0] : "cyclictest or rtkvm");
+}
+
+int explain_walk(struct explanation *x, struct err *e)
+{
+	int ret = session_open(&x->session, &x->opts->session, e);
+
+	if (x->session.has_manifest) {
+		x->wall_ts = x->session.manifest.begin.ticks;
+		x->wall_ns = x->session.manifest.begin.wall_ns;
+		x->wall_known = x->wall_ns > 0;
+	}
+	if (!ret)
+		ret = setup_model(x, e);
+	if (!ret)
+		ret = check_vcpus(x, e);
+	if (!ret)
+		ret = walk(x, e);
+	if (ret < 0)
+		return ret;
+	join_bounds(x);
+	ret = check_clock(x, e);
+	if (!ret)
+		ret = check_samples(x, e);
+	qsort(x->worst, x->n_worst, sizeof(*x->worst), by_time);
+	return ret;
+}
