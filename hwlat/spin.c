@@ -169,13 +169,13 @@ void spin_watch(struct spinner *s)
 	atomic_store_explicit(&s->progress_tsc, UINT64_MAX, memory_order_release);
 }
 
-enum { ROUNDS = 32, ROUND_LOOPS = 500, PAUSES = 100 };
+enum { ROUNDS = 32, ROUND_LOOPS = 500, ROUND_RESTS = 20, PAUSES = 100 };
 
-static uint64_t time_round(struct spinner *s, uint64_t *min)
+static uint64_t time_round(struct spinner *s, int loops, uint64_t *min)
 {
 	uint64_t first = __rdtsc(), last = first, now;
 
-	for (int i = 0; i < ROUND_LOOPS; i++) {
+	for (int i = 0; i < loops; i++) {
 		rest(s->pauses);
 		now = __rdtsc();
 		if (now - last < *min)
@@ -207,13 +207,14 @@ static unsigned int pauses_in(uint64_t step_tsc)
 
 void spin_calibrate(struct spinner *s, struct spin_speed *speed)
 {
+	int loops = s->step_tsc ? ROUND_RESTS : ROUND_LOOPS; /* rests take long */
 	uint64_t best = UINT64_MAX, notes[ROUNDS] = { 0 }, from;
 
 	s->pauses = pauses_in(s->step_tsc);
 	*speed = (struct spin_speed){ .min_tsc = UINT64_MAX };
 	atomic_store(&s->lease_tsc, UINT64_MAX);
 	for (int i = 0; i < ROUNDS; i++) {
-		uint64_t took = time_round(s, &speed->min_tsc);
+		uint64_t took = time_round(s, loops, &speed->min_tsc);
 		struct spin_gap gap = { 0 };
 		int at = i;
 
@@ -226,6 +227,6 @@ void spin_calibrate(struct spinner *s, struct spin_speed *speed)
 			notes[at] = notes[at - 1];
 		notes[at] = took;
 	}
-	speed->mean_tsc = (double)best / ROUND_LOOPS;
+	speed->mean_tsc = (double)best / loops;
 	speed->note_tsc = notes[ROUNDS / 2];
 }
