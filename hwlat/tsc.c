@@ -12,7 +12,12 @@
 
 #define CLOCKSOURCES "/sys/devices/system/clocksource/clocksource0/available_clocksource"
 
-enum { POINT_TRIES = 16, MEASURE_NS = 50000000 };
+enum {
+	POINT_TRIES = 16,
+	MEASURE_NS = 50000000,
+	MEASURE_ROUNDS = 20, /* at most, ... */
+	MEASURE_PPM = 10, /* ... as many as it takes for reading the clocks to matter no more */
+};
 
 uint64_t tsc_ns(uint64_t hz, uint64_t cycles)
 {
@@ -75,10 +80,14 @@ static uint64_t hypervisor_hz(bool hypervisor)
 static uint64_t measured_hz(void)
 {
 	struct tsc_point a, b;
+	int round = 0;
 
 	tsc_point(&a);
-	clock_sleep_until(a.mono_ns + MEASURE_NS);
-	tsc_point(&b);
+	do {
+		clock_sleep_until(a.mono_ns + ++round * (uint64_t)MEASURE_NS);
+		tsc_point(&b);
+	} while (round < MEASURE_ROUNDS &&
+		 (a.error_tsc + b.error_tsc) * 1000000 > (b.tsc - a.tsc) * MEASURE_PPM);
 	if (b.raw_ns <= a.raw_ns)
 		return 0;
 	return (unsigned __int128)(b.tsc - a.tsc) * NSEC_PER_SEC / (b.raw_ns - a.raw_ns);
