@@ -4,8 +4,8 @@
  *
  * Pure: evidence in, name out. Evidence that could not be had is not guessed.
  */
-#ifndef RTKVM_HWLAT_CAUSE_H
-#define RTKVM_HWLAT_CAUSE_H
+#ifndef RTKVM_HWLAT_CULPRIT_H
+#define RTKVM_HWLAT_CULPRIT_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -192,9 +192,8 @@ static int make_keeper(struct detector *d, struct err *e)
 {
 	int ret;
 
-	detector_alive(d);
+	detector_alive(d); /* the keeper counts from then */
 	ret = start_thread(&d->keeper, keeper, d);
-
 	if (ret)
 		return err_set(e, -ret, "starting the detectors' keeper failed: %s", strerror(ret));
 	d->keeping = true;
