@@ -36,9 +36,16 @@ static const char *const lib_dirs[] = { "lib/x86_64-linux-gnu", "usr/lib/x86_64-
 
 static const char *const program_dirs[] = { "usr/bin", "usr/sbin" };
 
-/* Modules, and the device without which init leaves them out. */
-static const char *const modules[] = { "pvpanic_mmio", NULL };
-static const char module_device[] = "/sys/bus/acpi/devices/QEMU0001:00";
+/* Modules, each row with the device without which init leaves it out: checked in this order. */
+static const struct {
+	const char *device;
+	const char *modules[5];
+} modules[] = {
+	{ "/sys/bus/acpi/devices/QEMU0001:00", { "pvpanic_mmio" } },
+	{ "/sys/bus/pci/devices/0000:00:01.0", { "virtio_pci" } },
+	{ "/sys/bus/virtio/devices/virtio0",
+	  { "virtio_blk", "virtio_console", "virtio_net", "virtio-rng" } },
+};
 
 enum { LIST_BYTES = 64 << 10, SHA256_HEX = 64 };
 
@@ -163,9 +170,16 @@ static int add_busybox(struct build *b, const char *tree, struct err *e)
 	return ret;
 }
 
+struct module_list {
+	FILE *out;
+	const char *device;
+};
+
 static void module_line(void *ctx, const char *path)
 {
-	fprintf(ctx, "%s /%s\n", module_device, path);
+	const struct module_list *l = ctx;
+
+	fprintf(l->out, "%s /%s\n", l->device, path);
 }
 
 static int add_modules(struct build *b, struct err *e)
@@ -173,11 +187,16 @@ static int add_modules(struct build *b, struct err *e)
 	_cleanup_free_ char *text = NULL;
 	size_t len = 0;
 	FILE *f = open_memstream(&text, &len);
-	int ret;
+	int ret = 0;
 
 	if (!f)
 		return err_sys(e, "listing the guest's modules failed");
-	ret = kernel_add_modules(&b->kernel, modules, &b->cpio, module_line, f, e);
+	for (size_t i = 0; i < ARRAY_SIZE(modules) && !ret; i++) {
+		struct module_list l = { f, modules[i].device };
+
+		ret = kernel_add_modules(&b->kernel, modules[i].modules, &b->cpio, module_line, &l,
+					 e);
+	}
 	if (fclose(f) && !ret)
 		ret = err_sys(e, "listing the guest's modules failed");
 	return ret < 0 ? ret : cpio_data(&b->cpio, "etc/modules", 0644, text, len, e);

@@ -6,6 +6,7 @@
 
 #include "vmm/boot.h"
 #include "vmm/dsdt_aml.h" /* built from dsdt.asl */
+#include "vmm/pci_aml.h"
 #include "vmm/vm.h"
 
 enum {
@@ -125,12 +126,13 @@ static void finish(struct header *h, const char *signature, uint8_t revision, si
 	h->checksum = checksum(h, len);
 }
 
-static bool add_dsdt(struct tables *t, uint64_t *at)
+/* iasl made its header and checksum. */
+static bool add_aml(struct tables *t, const unsigned char *code, size_t len, uint64_t *at)
 {
-	void *p = take(t, sizeof(dsdt_aml_code), at);
+	void *p = take(t, len, at);
 
 	if (p)
-		memcpy(p, dsdt_aml_code, sizeof(dsdt_aml_code)); /* iasl made its checksum */
+		memcpy(p, code, len);
 	return p;
 }
 
@@ -179,29 +181,30 @@ static bool add_madt(struct tables *t, uint32_t n_vcpus, uint64_t *at)
 	return true;
 }
 
-static bool add_xsdt(struct tables *t, uint64_t fadt, uint64_t madt, uint64_t *at)
+static bool add_xsdt(struct tables *t, const uint64_t *entries, size_t n, uint64_t *at)
 {
-	struct {
-		struct header h;
-		uint64_t entries[2];
-	} __attribute__((packed)) *x = take(t, sizeof(*x), at);
+	size_t len = sizeof(struct header) + n * sizeof(*entries);
+	struct header *h = take(t, len, at);
 
-	if (!x)
+	if (!h)
 		return false;
-	x->entries[0] = fadt;
-	x->entries[1] = madt;
-	finish(&x->h, "XSDT", 1, sizeof(*x));
+	memcpy(h + 1, entries, n * sizeof(*entries));
+	finish(h, "XSDT", 1, len);
 	return true;
 }
 
-size_t acpi_build(uint8_t *out, size_t size, uint64_t base, uint32_t n_vcpus, struct err *e)
+size_t acpi_build(uint8_t *out, size_t size, uint64_t base, uint32_t n_vcpus, bool pci,
+		  struct err *e)
 {
+	enum { FADT, MADT, SSDT, TABLES };
 	struct tables t = { .out = out, .size = size, .base = base };
-	uint64_t at, dsdt, fadt, madt, xsdt;
+	uint64_t at, dsdt, xsdt, tables[TABLES];
 	struct rsdp *r = take(&t, sizeof(*r), &at);
 
-	if (!r || !add_dsdt(&t, &dsdt) || !add_fadt(&t, dsdt, &fadt) ||
-	    !add_madt(&t, n_vcpus, &madt) || !add_xsdt(&t, fadt, madt, &xsdt)) {
+	if (!r || !add_aml(&t, dsdt_aml_code, sizeof(dsdt_aml_code), &dsdt) ||
+	    !add_fadt(&t, dsdt, &tables[FADT]) || !add_madt(&t, n_vcpus, &tables[MADT]) ||
+	    (pci && !add_aml(&t, pci_aml_code, sizeof(pci_aml_code), &tables[SSDT])) ||
+	    !add_xsdt(&t, tables, pci ? TABLES : SSDT, &xsdt)) {
 		err_set(e, -ENOSPC, "the ACPI tables do not fit into %zu bytes", size);
 		return 0;
 	}
@@ -222,5 +225,5 @@ int acpi_write(struct vm *vm, struct err *e)
 
 	if (!to)
 		return err_set(e, -EINVAL, "guest memory is too small for ACPI tables");
-	return acpi_build(to, room, BOOT_ACPI, vm->n_vcpus, e) ? 0 : e->code;
+	return acpi_build(to, room, BOOT_ACPI, vm->n_vcpus, vm->pci, e) ? 0 : e->code;
 }

@@ -168,6 +168,27 @@ static json_object *no_exit_json(const struct vm *vm)
 	return o;
 }
 
+/* What each device has done; null where there is none. */
+static json_object *devices_json(const struct vm *vm)
+{
+	json_object *list = vm->virtio.n ? json_object_new_array() : NULL;
+
+	for (int i = 0; i < vm->virtio.n; i++) {
+		const struct virtio *d = vm->virtio.at[i];
+		json_object *o = json_object_new_object();
+
+		json_set_str(o, "name", d->name);
+		json_set_int(o, "tid", d->tid);
+		json_set_int(o, "kicks", atomic_load(&d->stats.kicks));
+		json_set_int(o, "requests", atomic_load(&d->stats.requests));
+		json_set_int(o, "interrupts", atomic_load(&d->stats.interrupts));
+		json_set_int(o, "resets", atomic_load(&d->stats.resets));
+		json_set_bool(o, "broken", atomic_load(&d->stats.broken));
+		json_object_array_add(list, o);
+	}
+	return list;
+}
+
 void events_machine(json_object *o, const struct vm *vm)
 {
 	json_set_int(o, "tsc_khz", vm->tsc_khz);
@@ -180,6 +201,7 @@ void events_machine(json_object *o, const struct vm *vm)
 	json_set_str(o, "sandbox", sandbox_mode_name(vm->opts.sandbox->opts.mode));
 	json_object_object_add(o, "no_exit", no_exit_json(vm));
 	json_object_object_add(o, "memory", memory_json(&vm->mem));
+	json_object_object_add(o, "devices", devices_json(vm));
 }
 
 int events_ended(struct events *ev, struct vm *vm, const struct window *w, uint64_t overhead_bytes,

@@ -31,6 +31,9 @@ enum {
 	OPT_IRQCHIP,
 	OPT_NO_EXIT,
 	OPT_HALT_POLL,
+	OPT_DISK,
+	OPT_VCONSOLE,
+	OPT_RNG,
 	OPT_CONSOLE,
 	OPT_DATA,
 	OPT_EVENTS,
@@ -88,23 +91,32 @@ static const struct argp_option options[] = {
 	  "how much earlier KVM fires the guest's timer (default: as the host has it)", 2 },
 	{ "irqchip", OPT_IRQCHIP, "split|full", 0,
 	  "full: IOAPIC and PIC in the kernel, too (default split: local APICs alone)", 2 },
-	{ 0, 0, 0, 0, "Channels:", 3 },
-	{ "console", OPT_CONSOLE, "FILE", 0, "serial output (default -: stdout)", 3 },
-	{ "data", OPT_DATA, "FILE", 0, "bytes from the guest's data port", 3 },
-	{ "events", OPT_EVENTS, "FILE", 0, "started, mark and ended as JSON lines", 3 },
-	{ "name", OPT_NAME, "NAME", 0, "how rtkvm ctl finds this VM (default: its process id)", 3 },
+	{ 0, 0, 0, 0,
+	  "Devices (each a thread on housekeeping CPUs; no vCPU leaves the guest for them):", 3 },
+	{ "disk", OPT_DISK, "FILE[,ro][,cpu=N]", 0,
+	  "virtio disk: a raw image or block device; its thread on host CPU N; may be given again",
+	  3 },
+	{ "virtio-console", OPT_VCONSOLE, "FILE[,port=NAME:FILE]...[,cpu=N]", 0,
+	  "virtio console: hvc0 to a file or UNIX socket, ports of that name to others", 3 },
+	{ "rng", OPT_RNG, 0, 0,
+	  "virtio random numbers from the host's /dev/urandom (default: none)", 3 },
+	{ 0, 0, 0, 0, "Channels:", 4 },
+	{ "console", OPT_CONSOLE, "FILE", 0, "serial output (default -: stdout)", 4 },
+	{ "data", OPT_DATA, "FILE", 0, "bytes from the guest's data port", 4 },
+	{ "events", OPT_EVENTS, "FILE", 0, "started, mark and ended as JSON lines", 4 },
+	{ "name", OPT_NAME, "NAME", 0, "how rtkvm ctl finds this VM (default: its process id)", 4 },
 	{ "ctl", OPT_CTL, "PATH|none", 0,
 	  "control socket (default " CTLPLACE_DIR
 	  "/NAME.sock); /dev/fd/N: one inherited, connected",
-	  3 },
+	  4 },
 	{ "sandbox", OPT_SANDBOX, "on|off|log", 0,
-	  "no capabilities, and only the system calls that a running VM needs (default on)", 3 },
+	  "no capabilities, and only the system calls that a running VM needs (default on)", 4 },
 	{ "hold", OPT_HOLD, 0, 0, "set everything up, run the guest when rtkvm ctl resume says so",
-	  3 },
+	  4 },
 	{ "freeze", OPT_FREEZE, "FILE", 0,
-	  "gets a 0 when the guest writes to its freeze port: a trace instance's tracing_on", 3 },
+	  "gets a 0 when the guest writes to its freeze port: a trace instance's tracing_on", 4 },
 	{ "slow-exit", OPT_SLOW_EXIT, "DURATION", 0,
-	  "to test tracing: spend so long on each guest write to port 0x5ec (at most 1s)", 3 },
+	  "to test tracing: spend so long on each guest write to port 0x5ec (at most 1s)", 4 },
 	{ 0 },
 };
 
@@ -344,6 +356,12 @@ static int set(struct run_opts *o, int key, char *arg, struct err *e)
 		return set_no_exit(o, arg, e);
 	case OPT_HALT_POLL:
 		return set_halt_poll(o, arg, e);
+	case OPT_DISK:
+		return devopts_add(&o->devices, DEV_DISK, arg, e);
+	case OPT_VCONSOLE:
+		return devopts_add(&o->devices, DEV_CONSOLE, arg, e);
+	case OPT_RNG:
+		return devopts_add(&o->devices, DEV_RNG, NULL, e);
 	case OPT_CONSOLE:
 		o->console = arg;
 		return 0;
@@ -391,7 +409,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	if (key < OPT_KERNEL || key > OPT_TIMEOUT)
 		return ARGP_ERR_UNKNOWN;
 	bit = 1ull << (key - OPT_KERNEL);
-	if (p->o->given & bit) {
+	if (p->o->given & bit && key != OPT_DISK) {
 		err_set(p->e, -EINVAL, "--%s is given twice", option_name(key));
 		return EINVAL;
 	}

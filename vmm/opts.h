@@ -12,6 +12,7 @@
 #include "lib/err.h"
 #include "vmm/advance.h"
 #include "vmm/boot.h"
+#include "vmm/devopts.h"
 #include "lib/cpumap.h"
 #include "vmm/memory.h"
 #include "vmm/sandbox.h"
@@ -37,6 +38,7 @@ struct run_opts {
 	const char *console; /* file name, "-" for stdout */
 	const char *data, *events, *freeze; /* file names or NULL */
 	const char *name, *ctl; /* NULL: the defaults */
+	struct dev_opts devices;
 	enum sandbox_mode sandbox;
 	bool hold; /* runs no instruction until it is told to */
 	bool qemu_exit_code; /* a byte v on the exit port: v * 2 + 1, as isa-debug-exit does */

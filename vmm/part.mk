@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# The DSDT becomes a C header: the program carries it, nothing is looked up at run time.
-$(B)/vmm/dsdt_aml.h: vmm/dsdt.asl
-	@mkdir -p $(@D)
-	iasl -vs -va -we -p $(B)/vmm/dsdt -tc $< >$(B)/vmm/dsdt.log || { cat $(B)/vmm/dsdt.log; exit 1; }
-	sed 's/^unsigned char/static const unsigned char/' $(B)/vmm/dsdt.hex >$@
+# ACPI tables become C headers: the program carries them, nothing is looked up at run time.
+VMM_ASL := dsdt pci
 
-$(B)/vmm/acpi.o: $(B)/vmm/dsdt_aml.h
+$(VMM_ASL:%=$(B)/vmm/%_aml.h): $(B)/vmm/%_aml.h: vmm/%.asl vmm/part.mk
+	@mkdir -p $(@D)
+	iasl -vs -va -we -p $(B)/vmm/$* -tc $< >$(B)/vmm/$*.log || { cat $(B)/vmm/$*.log; exit 1; }
+	sed 's/^unsigned char/static const unsigned char/' $(B)/vmm/$*.hex >$@
+
+$(B)/vmm/acpi.o: $(VMM_ASL:%=$(B)/vmm/%_aml.h)

@@ -195,12 +195,14 @@ static int settle_main_thread(struct run *r, struct err *e)
 static int settle_helpers(struct run *r, struct err *e)
 {
 	struct cpulist cpus = cpumap_cpus(&r->opts.map), none = { 0 };
-	pid_t ordinary[CPUMAP_VCPUS + 1] = { getpid() };
+	pid_t ordinary[CPUMAP_VCPUS + DEVOPTS_MAX + 1] = { getpid() };
 	size_t n = 1;
 	int ret;
 
 	for (int i = 0; i < r->vm.n_vcpus; i++)
 		ordinary[n++] = r->vm.vcpus[i].tid;
+	for (int i = 0; i < r->vm.virtio.n; i++)
+		ordinary[n++] = r->vm.virtio.at[i]->tid;
 	ret = helpers_find(&r->vm.helpers, ordinary, n, e);
 	return ret < 0 ? ret
 		       : helpers_settle(&r->vm.helpers, &r->housekeeping,
@@ -221,6 +223,7 @@ static int build(struct run *r, struct err *e)
 		.no_exit = r->opts.no_exit,
 		.halt_poll_given = r->opts.halt_poll_given,
 		.halt_poll_ns = r->opts.halt_poll_ns,
+		.devices = &r->opts.devices,
 		.sandbox = &r->sandbox,
 		.freeze_fd = r->freeze_fd,
 		.slow_exit_ns = r->opts.slow_exit_ns,
@@ -229,6 +232,7 @@ static int build(struct run *r, struct err *e)
 		.mode = r->opts.sandbox,
 		.fifo = r->opts.fifo,
 		.restores = r->opts.partition,
+		.devices = r->opts.devices.n,
 	};
 	struct vcpu_entry entry;
 	int ret = vm_create(&r->vm, &o, e);
@@ -243,6 +247,8 @@ static int build(struct run *r, struct err *e)
 		ret = sandbox_prepare(&r->sandbox, &so, e);
 	if (!ret)
 		ret = vcpus_start(&r->vm, e);
+	if (!ret)
+		ret = virtio_start(&r->vm.virtio, e);
 	choose_unlock(&r->choosing); /* the threads are where others see them */
 	if (!ret)
 		ret = settle_helpers(r, e);
@@ -278,6 +284,7 @@ static int run_guest(struct run *r, struct err *e)
 	if (ret < 0)
 		vm_fail(&r->vm, ret, "%s", first.text);
 	vcpus_stop(&r->vm);
+	virtio_stop(&r->vm.virtio);
 	if (ret >= 0 && io_finish(&r->io, &first) < 0 &&
 	    atomic_load(&r->vm.outcome) != OUTCOME_ERROR) {
 		atomic_store(&r->vm.outcome, OUTCOME_ERROR);
@@ -351,6 +358,7 @@ static int run(struct run *r, struct err *e)
 	if (!ret)
 		ret = run_guest(r, e);
 	vcpus_stop(&r->vm);
+	virtio_stop(&r->vm.virtio);
 	term_close(&r->io.term);
 	if (ret < 0)
 		return ret;

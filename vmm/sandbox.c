@@ -25,7 +25,9 @@
 enum {
 	MAIN = 1 << SANDBOX_MAIN,
 	VCPU = 1 << SANDBOX_VCPU,
+	DEVICE = 1 << SANDBOX_DEVICE,
 	BOTH = MAIN | VCPU,
+	ALL = MAIN | VCPU | DEVICE,
 	UNDO = 1 << SANDBOX_ROLES, /* main, where something is to be undone at the end */
 	FILTER_MAX_BYTES = 64 << 10,
 };
@@ -57,26 +59,31 @@ static const struct row {
 } rows[] = {
 	/* first what a running guest causes: libseccomp checks it in this order */
 	{ SCMP_SYS(ioctl), BOTH, IOCTL_TYPE(KVMIO), "KVM_RUN, interrupts, registers" },
-	{ SCMP_SYS(futex), BOTH, ANY, "semaphores between the threads, joining" },
-	{ SCMP_SYS(write), BOTH, ANY, "wake-ups, the freeze file, output" },
+	{ SCMP_SYS(futex), ALL, ANY, "semaphores between the threads, joining" },
+	{ SCMP_SYS(write), ALL, ANY, "wake-ups, the freeze file, output" },
 	{ SCMP_SYS(ppoll), MAIN, ANY, "the event loop" },
-	{ SCMP_SYS(read), BOTH, ANY, "wake-ups, the terminal, kernel files" },
-	{ SCMP_SYS(rt_sigreturn), BOTH, ANY, "kicks" },
-	{ SCMP_SYS(restart_syscall), BOTH, ANY, "sleeps that a signal interrupts" },
-	{ SCMP_SYS(clock_gettime), BOTH, ANY, "where the vDSO has no clock" },
+	{ SCMP_SYS(read), ALL, ANY, "wake-ups, the terminal, kernel files" },
+	{ SCMP_SYS(rt_sigreturn), ALL, ANY, "kicks" },
+	{ SCMP_SYS(restart_syscall), ALL, ANY, "sleeps that a signal interrupts" },
+	{ SCMP_SYS(clock_gettime), ALL, ANY, "where the vDSO has no clock" },
 	{ SCMP_SYS(clock_nanosleep), BOTH, ANY, "a full data ring" },
-	{ SCMP_SYS(poll), MAIN, ANY, "is this file writable?" },
-	{ SCMP_SYS(writev), MAIN, ANY, "output" },
+	{ SCMP_SYS(poll), ALL, ANY, "is this file writable? a device's kicks; pending interrupts" },
+	{ SCMP_SYS(writev), MAIN | DEVICE, ANY, "output" },
 	{ SCMP_SYS(pwrite64), BOTH, ANY, "the freeze file" },
 	{ SCMP_SYS(pread64), MAIN, ANY, "KVM's counters" },
+	/* devices, straight to and from the guest's pages */
+	{ SCMP_SYS(readv), DEVICE, ANY, "input" },
+	{ SCMP_SYS(preadv), DEVICE, ANY, "a disk is read" },
+	{ SCMP_SYS(pwritev), DEVICE, ANY, "a disk is written" },
+	{ SCMP_SYS(fdatasync), DEVICE, ANY, "a disk is flushed" },
 	/* threads end */
-	{ SCMP_SYS(madvise), BOTH, ANY, "a thread's stack when it ends" },
-	{ SCMP_SYS(munmap), BOTH, ANY, "a thread's stack when it ends, memory" },
-	{ SCMP_SYS(rt_sigprocmask), BOTH, ANY, "a thread's end" },
-	{ SCMP_SYS(exit), BOTH, ANY, "a thread's end" },
-	{ SCMP_SYS(exit_group), BOTH, ANY, "the process's end" },
-	{ SCMP_SYS(getpid), BOTH, ANY, "kicks" },
-	{ SCMP_SYS(gettid), BOTH, ANY, "kicks" },
+	{ SCMP_SYS(madvise), ALL, ANY, "a thread's stack when it ends" },
+	{ SCMP_SYS(munmap), ALL, ANY, "a thread's stack when it ends, memory" },
+	{ SCMP_SYS(rt_sigprocmask), ALL, ANY, "a thread's end" },
+	{ SCMP_SYS(exit), ALL, ANY, "a thread's end" },
+	{ SCMP_SYS(exit_group), ALL, ANY, "the process's end" },
+	{ SCMP_SYS(getpid), ALL, ANY, "kicks" },
+	{ SCMP_SYS(gettid), ALL, ANY, "kicks" },
 	/* the control socket */
 	{ SCMP_SYS(accept4), MAIN, ANY, "control: a client" },
 	{ SCMP_SYS(recvfrom), MAIN, ANY, "control: requests" },
@@ -129,30 +136,30 @@ static const struct row {
 	{ SCMP_SYS(sched_setaffinity), UNDO, ANY, "CPUs of threads" },
 #ifdef __SANITIZE_ADDRESS__
 	/* the sanitizers' own business: reports, and at the end a look at all threads for leaks */
-	{ SCMP_SYS(mmap), BOTH, ANY, "sanitizer" },
-	{ SCMP_SYS(mprotect), BOTH, ANY, "sanitizer" },
-	{ SCMP_SYS(sigaltstack), BOTH, ANY, "sanitizer" },
-	{ SCMP_SYS(sched_yield), BOTH, ANY, "sanitizer" },
-	{ SCMP_SYS(openat), BOTH, ANY, "sanitizer" },
-	{ SCMP_SYS(open), BOTH, ANY, "sanitizer" },
-	{ SCMP_SYS(getdents), BOTH, ANY, "sanitizer" },
-	{ SCMP_SYS(close), BOTH, ANY, "sanitizer" },
-	{ SCMP_SYS(readlink), BOTH, ANY, "sanitizer" },
-	{ SCMP_SYS(rt_sigaction), BOTH, ANY, "sanitizer" },
-	{ SCMP_SYS(clone), BOTH, ANY, "sanitizer" },
-	{ SCMP_SYS(ptrace), BOTH, ANY, "sanitizer" },
-	{ SCMP_SYS(prctl), BOTH, ANY, "sanitizer" },
-	{ SCMP_SYS(wait4), BOTH, ANY, "sanitizer" },
-	{ SCMP_SYS(kill), BOTH, ANY, "sanitizer" },
-	{ SCMP_SYS(getppid), BOTH, ANY, "sanitizer" },
-	{ SCMP_SYS(process_vm_readv), BOTH, ANY, "sanitizer" },
-	{ SCMP_SYS(dup2), BOTH, ANY, "sanitizer" },
-	{ SCMP_SYS(prlimit64), BOTH, ANY, "sanitizer" },
+	{ SCMP_SYS(mmap), ALL, ANY, "sanitizer" },
+	{ SCMP_SYS(mprotect), ALL, ANY, "sanitizer" },
+	{ SCMP_SYS(sigaltstack), ALL, ANY, "sanitizer" },
+	{ SCMP_SYS(sched_yield), ALL, ANY, "sanitizer" },
+	{ SCMP_SYS(openat), ALL, ANY, "sanitizer" },
+	{ SCMP_SYS(open), ALL, ANY, "sanitizer" },
+	{ SCMP_SYS(getdents), ALL, ANY, "sanitizer" },
+	{ SCMP_SYS(close), ALL, ANY, "sanitizer" },
+	{ SCMP_SYS(readlink), ALL, ANY, "sanitizer" },
+	{ SCMP_SYS(rt_sigaction), ALL, ANY, "sanitizer" },
+	{ SCMP_SYS(clone), ALL, ANY, "sanitizer" },
+	{ SCMP_SYS(ptrace), ALL, ANY, "sanitizer" },
+	{ SCMP_SYS(prctl), ALL, ANY, "sanitizer" },
+	{ SCMP_SYS(wait4), ALL, ANY, "sanitizer" },
+	{ SCMP_SYS(kill), ALL, ANY, "sanitizer" },
+	{ SCMP_SYS(getppid), ALL, ANY, "sanitizer" },
+	{ SCMP_SYS(process_vm_readv), ALL, ANY, "sanitizer" },
+	{ SCMP_SYS(dup2), ALL, ANY, "sanitizer" },
+	{ SCMP_SYS(prlimit64), ALL, ANY, "sanitizer" },
 #endif
 };
 
 /* How the handler's finding is told through lib/stop.h: above every signal number. */
-enum { VIOLATION = 1 << 16, BY_VCPU = 1 << 15, CALL_MASK = BY_VCPU - 1 };
+enum { VIOLATION = 1 << 16, BY_OTHER = 1 << 15, CALL_MASK = BY_OTHER - 1 };
 
 const char *sandbox_mode_name(enum sandbox_mode m)
 {
@@ -167,18 +174,18 @@ const char *sandbox_mode_name(enum sandbox_mode m)
 
 /*
  * The call has not happened. The main thread is told that it is not permitted and comes to its end
- * by itself; a vCPU thread does nothing any more. Only system calls that a filter allows.
+ * by itself; a vCPU's or device's thread does nothing any more. Only system calls that a filter allows.
  */
 static void on_violation(int sig, siginfo_t *info, void *context)
 {
 	ucontext_t *c = context;
 	pid_t pid = getpid();
-	bool vcpu = syscall(SYS_gettid) != pid;
+	bool other = syscall(SYS_gettid) != pid;
 
 	(void)sig;
-	stop_set(VIOLATION | (vcpu ? BY_VCPU : 0) | (info->si_syscall & CALL_MASK));
+	stop_set(VIOLATION | (other ? BY_OTHER : 0) | (info->si_syscall & CALL_MASK));
 	c->uc_mcontext.gregs[REG_RAX] = -EPERM;
-	if (!vcpu)
+	if (!other)
 		return;
 	syscall(SYS_tgkill, pid, pid, SIGTERM); /* wakes it; the flag keeps what came first */
 	syscall(SYS_exit, 1);
@@ -195,7 +202,8 @@ int sandbox_violation(struct err *e)
 	err_set(e, -EACCES,
 		"the sandbox stopped a %s thread at system call %s (%d): a mistake in this program, or "
 		"a guest that got into it; --sandbox log lets such calls pass and logs them",
-		code & BY_VCPU ? "vCPU" : "main", name ? name : "without a name", code & CALL_MASK);
+		code & BY_OTHER ? "vCPU or device" : "main", name ? name : "without a name",
+		code & CALL_MASK);
 	free(name);
 	return e->code;
 }
@@ -218,7 +226,7 @@ static int add_row(scmp_filter_ctx ctx, const struct row *r, struct err *e)
 /* Signals to this process and no other. */
 static int add_kicks(scmp_filter_ctx ctx, struct err *e)
 {
-	const struct row own = { SCMP_SYS(tgkill), BOTH, { 0, UINT32_MAX, getpid() }, "kicks" };
+	const struct row own = { SCMP_SYS(tgkill), ALL, { 0, UINT32_MAX, getpid() }, "kicks" };
 
 	return add_row(ctx, &own, e);
 }
@@ -290,7 +298,8 @@ int sandbox_prepare(struct sandbox *s, const struct sandbox_opts *o, struct err 
 	raise_rtprio(s);
 	sigaction(SIGSYS, &sa, NULL);
 	for (int role = 0; !ret && role < SANDBOX_ROLES; role++)
-		ret = build(s, role, e);
+		if (role != SANDBOX_DEVICE || o->devices)
+			ret = build(s, role, e);
 	malloc_trim(0); /* what libseccomp took to make them would be locked with the heap */
 	return ret;
 }

@@ -4,8 +4,8 @@
  *
  * No new privileges, no capabilities, and a seccomp filter by the thread's role: a table of system
  * calls, each with its reason (sandbox.c). Who has broken out of a guest into a vCPU thread finds
- * KVM's ioctls, futexes and the descriptors that are open; in the main thread, reading files and
- * what is open.
+ * KVM's ioctls, futexes and the descriptors that are open; into a device's thread, reading and
+ * writing what is open; into the main thread, reading files and what is open.
  *
  * A call that is not in the table does not happen: it ends the machine with a sentence that names
  * it (sandbox_violation), exit code 2.
@@ -24,11 +24,12 @@ enum sandbox_mode {
 	SANDBOX_LOG, /* forbidden calls are logged by the kernel's audit and happen */
 };
 
-enum sandbox_role { SANDBOX_MAIN, SANDBOX_VCPU, SANDBOX_ROLES };
+enum sandbox_role { SANDBOX_MAIN, SANDBOX_VCPU, SANDBOX_DEVICE, SANDBOX_ROLES };
 
 struct sandbox_opts {
 	enum sandbox_mode mode;
 	bool restores; /* the main thread undoes changes to kernel files at the end: it may write */
+	bool devices; /* there are threads of devices */
 	int fifo; /* highest SCHED_FIFO priority that is given later on */
 };
 

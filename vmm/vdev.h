@@ -4,7 +4,8 @@
  *
  * A device is one file with one const struct vdev_ops, listed in devices.c. Its handlers run in
  * the vCPU thread that made the access, several at once when the guest does that: state is atomic
- * or belongs to one thread, there are no locks, and nothing blocks on a file or a terminal.
+ * or belongs to one thread, there are no locks (but the PCI bus's, for set-up: pci.h), and nothing
+ * blocks on a file or a terminal.
  */
 #ifndef RTKVM_VMM_VDEV_H
 #define RTKVM_VMM_VDEV_H
@@ -57,6 +58,7 @@ struct vdev_ops {
 	struct port_range ports[VDEV_PORT_RANGES];
 	uint64_t mmio_first, mmio_bytes;
 	int (*init)(struct vdev *d, struct err *e); /* may be NULL */
+	void (*destroy)(struct vdev *d); /* what init made; may be NULL */
 	enum vcpu_next (*pio)(struct vdev *d, struct vcpu *v, struct pio *io);
 	enum vcpu_next (*mmio)(struct vdev *d, struct vcpu *v, struct mmio *io);
 };
@@ -67,6 +69,6 @@ void vdev_ignore_pio(struct pio *io);
 extern const struct vdev_ops serial_ops, exitport_ops, markport_ops, dataport_ops, freezeport_ops;
 extern const struct vdev_ops pageport_ops, slowport_ops;
 extern const struct vdev_ops kbdreset_ops, acpipower_ops, pvpanic_ops, ioapic_ops;
-extern const struct vdev_ops fwcfg_ops;
+extern const struct vdev_ops fwcfg_ops, pci_ops;
 
 #endif

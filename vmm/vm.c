@@ -341,9 +341,7 @@ void vm_destroy(struct vm *vm)
 		if (vm->vcpus[i].fd >= 0)
 			close(vm->vcpus[i].fd);
 	}
-	for (size_t i = 0; i < vm->n_devs; i++)
-		free(vm->devs[i]);
-	free(vm->devs);
+	vm_devices_destroy(vm);
 	free(vm->vcpus);
 	for (int i = 0; i < WINDOW_EDGES; i++)
 		free(vm->window[i]);

@@ -22,6 +22,7 @@
 #include "vmm/ring.h"
 #include "vmm/sandbox.h"
 #include "vmm/vdev.h"
+#include "vmm/virtio.h"
 
 #define VM_STATE_DIR "/run/rtkvm" /* journals of what a VM sets on the host while it is built */
 
@@ -104,6 +105,7 @@ struct vm_opts {
 	uint32_t halt_poll_ns; /* how long KVM polls before a halted vCPU sleeps */
 	uint64_t slow_exit_ns; /* spent on each guest write to the slow port */
 	const struct sandbox *sandbox; /* what every thread enters once it is set up */
+	const struct dev_opts *devices; /* virtio devices; NULL or none: no PCI bus either */
 	int freeze_fd; /* gets "0" when the guest writes to the freeze port; -1: none */
 };
 
@@ -123,6 +125,8 @@ struct vm {
 	size_t n_devs;
 	struct bus ports, mmio;
 	struct vdev *serial, *ioapic;
+	struct vdev *pci; /* NULL: no bus */
+	struct virtio_set virtio;
 
 	/* to the I/O thread */
 	struct ring console, data, marks;
@@ -169,8 +173,15 @@ bool vm_mark(struct vm *vm, uint8_t id);
 /* vm_state_name - "held", "running", "pausing", "paused" */
 const char *vm_state_name(enum vm_state s);
 
-/* vm_devices_init - create what devices.c lists and put it on the buses */
+/*
+ * vm_devices_init - create what devices.c lists, then what the user asks for, and put it on the
+ * buses; vm_devices_destroy accepts what that left half done
+ */
 int vm_devices_init(struct vm *vm, struct err *e);
+void vm_devices_destroy(struct vm *vm);
+
+/* vm_pci_init - a PCI bus, which devices that the user asks for are put on; once, after the others */
+int vm_pci_init(struct vm *vm, struct err *e);
 
 /* vm_irq - an edge on an IOAPIC input, from any thread */
 void vm_irq(struct vm *vm, unsigned int gsi);

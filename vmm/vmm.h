@@ -5,14 +5,16 @@
  * Verbs: run (boot one guest, end with its job's exit code), ctl (ask a running one, tell it what to
  * do), bench (measure with a flat payload).
  * Threads: main (the I/O thread: console, data, events, control, time limit; housekeeping CPUs) and one
- * vcpuN per vCPU (one host CPU each, SCHED_FIFO). Nothing else runs.
- * Files written: what --console, --data and --events name; bench: the run directory of --out;
+ * vcpuN per vCPU (one host CPU each, SCHED_FIFO); one per virtio device that the user asks for (disk0,
+ * console0, ...: ordinary, housekeeping CPUs). Nothing else runs.
+ * Files written: what --console, --data, --events, --disk and --virtio-console name; bench: the run directory of --out;
  * control sockets in /run/rtkvm/vm.
  * Must not know: guest images, the lab, reports, other parts' structs.
  *
  * Inside: run.c sets up and tears down; vm.[ch] is the machine, vcpu.c its threads and the one
  * exit switch; devices implement struct vdev_ops (vdev.h) and stand in devices.c; io.[ch] is the
- * main thread's loop; everything guest-written is checked where it is read.
+ * main thread's loop; everything guest-written is checked where it is read. virtio devices
+ * implement struct virtio_ops (virtio.h), behind pci.c and virtiopci.c.
  * bench*.c starts run as a child, so that what is measured is what users run.
  */
 #ifndef RTKVM_VMM_VMM_H

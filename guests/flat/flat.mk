@@ -2,8 +2,8 @@
 # Flat payloads: 64-bit programs without an operating system, started by PVH.
 # guests/flat/NAME.c with a payload_main() becomes $(B)/guests/flat/NAME.elf.
 
-FLAT_PAYLOADS	:= script gap timer exits mboot hostile
-FLAT_COMMON	:= start lib measure
+FLAT_PAYLOADS	:= script gap timer exits mboot hostile virtio
+FLAT_COMMON	:= start lib measure pci
 FLAT_CF := -std=gnu17 -O2 -g $(WARN) -I. -ffreestanding -fno-pic -fno-pie -mno-red-zone \
 	   -mgeneral-regs-only -mcmodel=small -fno-stack-protector -fcf-protection=none \
 	   -fno-asynchronous-unwind-tables

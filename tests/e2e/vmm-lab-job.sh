@@ -21,6 +21,12 @@ job='cat /proc/cpuinfo; cat /sys/devices/system/clocksource/clocksource0/current
 cyclictest -m -q -p95 --policy=fifo -a 1 -t 1 -i 200 -D 5 --json=/out/c.json >/dev/null
 echo again; exit 42'
 
+# the copy goes on while cyclictest runs; then each disk is read once more
+disks='dd if=/dev/vda of=/dev/vdb bs=64k conv=fsync 2>/dev/null & taskset -c 1 cyclictest -m -q -p95 \
+--policy=fifo -a 1 -t 1 -i 500 -D 2 >/dev/null; wait; sha256sum </dev/vda; sha256sum </dev/vdb
+echo over hvc0 >/dev/hvc0; for n in /sys/class/virtio-ports/*/name; do d=${n%/name}
+[ $(cat $n) = log ] && echo over a port >/dev/${d##*/}; done
+dd if=/dev/hwrng bs=16 count=1 2>/dev/null | wc -c; grep virtio /proc/interrupts; exit 7'
 # a real-time host keeps huge pages, where its isolated CPUs are: its guests' second-level tables
 # are then complete at once
 huge() {
@@ -45,6 +51,13 @@ huge 136
 start cyclictest --cpus 2-3 --data cyclictest.data --append "$base $rt rtkvm.exec=\"$job\""
 wait
 huge 0
+# a disk to read, one to write, a console: kept off the isolated vCPU while it is measured
+dd if=/dev/urandom of=disk.in bs=64k count=48 2>/dev/null
+truncate -s 3M disk.out
+start virtio --cpus 2-3 --disk disk.in,ro --disk disk.out --rng --virtio-console hvc,port=log:hvc.log \
+	--append "$base $rt rtkvm.exec=\"$disks\""
+sha256sum disk.in disk.out | cut -d' ' -f1 >virtio.sums
+rm disk.in disk.out
 start poweroff --cpus 2 --irqchip full --append "$base rtkvm.exec=\"poweroff -f\""
 start reset --cpus 2 --append "$base rtkvm.exec=\"reboot -f\""
 start panic --cpus 2 --append "$base rdinit=/nothing"

@@ -57,6 +57,22 @@ is "$(ended cyclictest .tsc_is_host)" true "guest TSC = host TSC, read back"
 ok "start to INIT: $(ended cyclictest .start_to_init_ns) ns" \
 	test "$(ended cyclictest .start_to_init_ns)" -gt 0
 
+# --- virtio devices
+con=$(cat "$R/virtio.con")
+is "$(cat "$R/virtio.code")" 7 "a guest with disks, a console and random numbers: $(cat "$R/virtio.err")"
+is "$(printf '%s\n' "$con" | grep -oE '^[0-9a-f]{64}' | tr '\n' ' ')" "$(tr '\n' ' ' <"$R/virtio.sums")" \
+	"it read one disk and copied it to the other"
+is "$(sort -u "$R/virtio.sums" | wc -l)" 1 "byte for byte"
+is "$(tr -d '\r' <"$R/hvc")" "over hvc0" "hvc0 is a file"
+is "$(tr -d '\r' <"$R/hvc.log")" "over a port" "and so is a named port"
+like "$con" '^16' "random numbers"
+is "$(ended virtio '[.devices[]|[.name,.broken]]|tostring')" \
+	'[["disk0",false],["disk1",false],["rng0",false],["console0",false]]' "no device broke"
+is "$(ended virtio '.vcpus[1].window.userspace_exits')" 0 \
+	"the isolated vCPU did not leave the guest while the disks were copied"
+is "$(ended virtio '[.vcpus[1].window.others[].name|select(test("disk|console|rng"))]|length')" 0 \
+	"and no device's thread ran on its CPU"
+
 # --- how guests end
 is "$(cat "$R/poweroff.code") $(ended poweroff .outcome)" "0 poweroff" "ACPI power-off, --irqchip full"
 is "$(cat "$R/reset.code") $(ended reset .outcome)" "2 reset" "reset without an exit code"

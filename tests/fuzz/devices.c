@@ -36,9 +36,7 @@ static int create(struct fuzz *f)
 
 static void destroy(struct fuzz *f)
 {
-	for (size_t i = 0; i < f->vm.n_devs; i++)
-		free(f->vm.devs[i]);
-	free(f->vm.devs);
+	vm_devices_destroy(&f->vm);
 	ring_free(&f->vm.console);
 	ring_free(&f->vm.data);
 	ring_free(&f->vm.marks);

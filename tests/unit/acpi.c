@@ -58,8 +58,9 @@ static void tables_chain_and_add_up(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(vcpus); i++) {
 		uint8_t block[8192];
+		bool pci = i % 2;
 		struct err e = { 0 };
-		size_t used = acpi_build(block, sizeof(block), BASE, vcpus[i], &e);
+		size_t used = acpi_build(block, sizeof(block), BASE, vcpus[i], pci, &e);
 		const uint8_t *xsdt, *fadt, *madt;
 		uint32_t lapics = 0, ioapics = 0;
 
@@ -68,7 +69,9 @@ static void tables_chain_and_add_up(void **state)
 		assert_int_equal(sum(block, 20), 0);
 		assert_int_equal(sum(block, 36), 0);
 		xsdt = table(block, used, le64(block + 24), "XSDT");
-		assert_int_equal(le32(xsdt + 4), 36 + 2 * 8);
+		assert_int_equal(le32(xsdt + 4), 36 + (pci ? 3 : 2) * 8);
+		if (pci)
+			table(block, used, le64(xsdt + 52), "SSDT");
 		fadt = table(block, used, le64(xsdt + 36), "FACP");
 		assert_int_equal(le32(fadt + 4), 276);
 		assert_true(le32(fadt + 112) & 1 << 20); /* HW_REDUCED_ACPI */
@@ -98,7 +101,7 @@ static void too_little_room_is_an_error(void **state)
 		struct err e = { 0 };
 
 		block = malloc(room ? room : 1);
-		assert_int_equal(acpi_build(block, room, BASE, 1, &e), 0);
+		assert_int_equal(acpi_build(block, room, BASE, 1, room % 2, &e), 0);
 		assert_int_equal(e.code, -ENOSPC);
 		free(block);
 	}

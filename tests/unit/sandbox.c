@@ -113,7 +113,24 @@ static int vcpu_role(const struct sandbox *s)
 	stop_install(); /* the main thread is woken with a SIGTERM */
 	if (pthread_create(&t, NULL, vcpu_thread, (void *)s) || pthread_join(t, NULL))
 		return 31;
-	return says("a vCPU thread at system call getuid");
+	return says("a vCPU or device thread at system call getuid");
+}
+
+/* A device's thread may write what is open. */
+static int device_role(const struct sandbox *s)
+{
+	struct err e = { 0 };
+
+	if (sandbox_enter(s, SANDBOX_DEVICE, &e) < 0)
+		return 50;
+	if (syscall(SYS_pwritev, STDOUT_FILENO, NULL, 0, 0, 0) && errno == EPERM)
+		return 51;
+	if (fdatasync(STDOUT_FILENO) && errno == EPERM)
+		return 52;
+	if (sandbox_violation(&e))
+		return 53;
+	syscall(SYS_getuid);
+	return says("getuid");
 }
 
 static int no_role(const struct sandbox *s)
@@ -133,6 +150,8 @@ static void stops_what_is_not_needed(void **state)
 	(void)state;
 	assert_int_equal(in_child(&o, main_role), 0);
 	assert_int_equal(in_child(&o, vcpu_role), 0);
+	o.devices = true;
+	assert_int_equal(in_child(&o, device_role), 0);
 	o.restores = true;
 	assert_int_equal(in_child(&o, undo_role), 0);
 }

@@ -1,0 +1,97 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# virtio devices of rtkvm run, straight on /dev/kvm, with a payload that drives a disk by hand
+# shellcheck source=tests/e2e/tap.sh
+. tests/e2e/tap.sh
+
+payload=build/guests/flat/virtio.elf
+[ -w /dev/kvm ] || skip_all "no usable /dev/kvm"
+[ "$(id -u)" = 0 ] || skip_all "SCHED_FIFO and locked memory need root"
+[ -r "$payload" ] || skip_all "$payload is not built"
+
+guest() {
+	timeout -s KILL 120 "$RTKVM" run --kernel "$payload" --cpus 0 --allow-shared --memory 32M --timeout 60s \
+		--events "$T/ev" "$@"
+}
+ended() {
+	jq -c "select(.event==\"ended\")|$1" "$T/ev"
+}
+truncate -s 1M "$T/disk"
+truncate -s 64K "$T/other"
+
+# --- a disk
+run guest --disk "$T/disk" --append "disk:40"
+is "$code" 0 "sectors are written and read back: $errs"
+is "$out" "disk disk" "under the file's name"
+want=$(perl -e 'for $s (0..39) { print map { chr(($s * 31 + $_ * 7) & 255) } 0..511 }' | sha256sum)
+is "$(head -c $((40 * 512)) "$T/disk" | sha256sum)" "$want" "and are in the file"
+is "$(ended '.vcpus[0].window|[.userspace_exits,.exits]')" '[1,{"io":1}]' \
+	"no kick and no interrupt leaves the guest: the one exit of the window is its own end"
+is "$(ended '.devices|map([.name,.requests,.interrupts,.broken])')" '[["disk0",82,82,false]]' \
+	"each was one request with one interrupt"
+ok "kicks arrived: $(ended .devices[0].kicks)" test "$(ended .devices[0].kicks)" -gt 0
+run guest --irqchip full --disk "$T/disk" --append "disk:4"
+is "$code" 0 "with the whole irqchip in the kernel, too: $errs$out"
+run guest --disk "$T/disk" --append "move"
+is "$code" 0 "the guest may put it elsewhere: $errs$out"
+run guest --disk "$T/disk,ro" --append "readonly"
+is "$code" 0 "a read-only disk takes no write: $errs$out"
+run guest --disk "$T/disk" --append "errors"
+is "$code" 0 "wrong requests end in an I/O error each: $errs$out"
+run guest --disk "$T/disk" --append "break"
+is "$code" 0 "a broken rule of the queue breaks the device, a reset mends it: $errs"
+is "$out" "broken rules 12" "all of them"
+is "$(ended '.devices[0]|[.broken,.resets>=12]')" '[false,true]' "which is counted"
+run guest --append "disk:1"
+is "$code $out" "1 failed: no virtio disk on the PCI bus" "without the option there is no bus"
+is "$(ended .devices)" null "and no device"
+
+# --- its thread
+rm "$T/ev"
+run guest --hold --name "virtio-$$" --disk "$T/disk" --disk "$T/other,ro,cpu=$(($(nproc) - 1))" --rng \
+	--virtio-console "$T/hvc" --append "disk:1" &
+pid=$!
+for _ in $(seq 100); do
+	grep -qs started "$T/ev" && break
+	sleep 0.1
+done
+status=$("$RTKVM" ctl --vm "virtio-$$" status --json)
+is "$(jq -c '[.devices[].name]' <<<"$status")" '["disk0","disk1","rng0","console0"]' "ctl status: the devices"
+is "$(jq -c '[.threads[]|select(.name|test("[a-z]0|disk1"))|[.name,.policy,.seccomp,.capabilities]]' <<<"$status")" \
+	'[["disk0","other",2,0],["disk1","other",2,0],["rng0","other",2,0],["console0","other",2,0]]' \
+	"a thread each, SCHED_OTHER, filtered, without capabilities"
+is "$(jq -r '.threads[]|select(.name=="disk1").cpus' <<<"$status")" "$(($(nproc) - 1))" "on its CPU"
+"$RTKVM" ctl --vm "virtio-$$" quit
+wait $pid
+
+# --- a hostile guest
+hostile=build/guests/flat/hostile.elf
+hypercalls=1
+[ -d /sys/module/kvm_pvm ] && hypercalls=0 # it never ends one
+run timeout -s KILL 120 "$RTKVM" run --kernel "$hostile" --cpus 0 --fifo 0 --allow-shared --memory 64M \
+	--timeout 60s --disk "$T/disk" --rng --virtio-console "$T/hvc" --console /dev/null \
+	--append "seed=7 ms=2000 hypercalls=$hypercalls"
+is "$code" 0 "random accesses to ports, addresses and the bus: $errs"
+
+# --- bad input
+fails 2 'opening --disk .*/none failed: No such file' "a disk that there is not" \
+	guest --disk "$T/none"
+fails 2 'Is a directory' "a directory" guest --disk "$T"
+fails 2 'is neither a file nor a block device' "a terminal" guest --disk /dev/null,ro
+: >"$T/empty"
+fails 2 'has 0 bytes, less than a sector' "an empty file" guest --disk "$T/empty"
+fails 2 'is given twice' "twice the same" guest --disk "$T/disk" --disk "$T/disk"
+ln "$T/disk" "$T/same"
+fails 2 'is in use by another VM' "the same by another name" guest --disk "$T/disk" --disk "$T/same"
+fails 2 '"cache" is none of its settings; it is FILE' "an unknown setting" guest --disk "$T/disk,cache"
+fails 2 'CPU 4000|4000' "a CPU that there is not" guest --disk "$T/disk,cpu=4000"
+fails 2 'opening --virtio-console .*/no/file failed' "a console's file that cannot be made" \
+	guest --virtio-console "$T/no/file"
+fails 2 '"x" is not NAME:PATH' "a port without a path" guest --virtio-console "$T/hvc,port=x"
+fails 2 'names two ports' "two ports of a name" \
+	guest --virtio-console "$T/hvc,port=a:/dev/null,port=a:/dev/null"
+perl -MIO::Socket::UNIX -e 'IO::Socket::UNIX->new(Local => shift, Listen => 1)' "$T/sock"
+fails 2 'nobody listens at' "a socket of nobody" guest --virtio-console "$T/sock"
+mkfifo "$T/fifo"
+fails 2 'nobody reads the pipe' "a pipe without a reader" guest --virtio-console "$T/fifo"
+done_testing

@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * vconsole - virtio console with several ports (VIRTIO 1.2, 5.3)
+ *
+ * Port 0 is hvc0, the others are /dev/virtio-ports/NAME. Behind each is a file, which takes what
+ * the guest writes, or a UNIX socket that somebody listens on, which also gives it input. A reader
+ * that stalls stalls its port alone; one that goes away leaves a port whose output is dropped.
+ */
+#include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/virtio_console.h>
+#include <linux/virtio_ids.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "lib/cleanup.h"
+#include "vmm/virtio.h"
+
+enum {
+	PORTS = 1 + DEVOPTS_PORTS,
+	CONTROL_IN = 2,
+	CONTROL_OUT = 3,
+	CLASS_SIMPLE_COMMUNICATION = 0x078000,
+	NAME_BYTES = 32,
+	EVENTS_MAX = 4 * PORTS, /* told and not yet taken by the driver */
+};
+
+/* What the device has to tell: id, event and value; a name follows PORT_NAME. */
+struct vevent {
+	uint16_t port, event, value;
+};
+
+struct port {
+	int fd; /* -1: output is dropped */
+	bool socket; /* gives input, too */
+	char name[NAME_BYTES];
+	bool stalled; /* a request waits until fd takes more */
+};
+
+struct vconsole {
+	struct virtio v;
+	struct port port[PORTS];
+	int n_ports;
+	struct vevent events[EVENTS_MAX];
+	int n_events;
+};
+
+_Static_assert((int)VIRTIO_QUEUES_MAX >= 2 * PORTS + 2, "two queues a port, two for control");
+_Static_assert((int)VIRTIO_FDS >= (int)PORTS, "a descriptor a port");
+
+static struct vconsole *of(struct virtio *v)
+{
+	return container_of(v, struct vconsole, v);
+}
+
+/* 5.3.2: port 0 has queues 0 and 1, control 2 and 3, port 1 has 4 and 5, ... */
+static int input_queue(int port)
+{
+	return port ? 2 + 2 * port : 0;
+}
+
+static int port_of(int queue)
+{
+	return queue < 2 ? 0 : queue / 2 - 1;
+}
+
+/* --- what the thread waits for --- */
+
+static void watch(struct vconsole *c, int i)
+{
+	struct port *p = &c->port[i];
+	bool room = p->socket && virtq_more(&c->v.queue[input_queue(i)].q);
+
+	c->v.fds[i] = (struct pollfd){
+		.fd = p->stalled || room ? p->fd : -1,
+		.events = (p->stalled ? POLLOUT : 0) | (room ? POLLIN : 0),
+	};
+}
+
+static void hang_up(struct port *p)
+{
+	close(p->fd);
+	p->fd = -1;
+	p->stalled = false;
+}
+
+/* --- from the guest --- */
+
+/* True: all of it is out, or can go nowhere. */
+static bool put(struct port *p, struct chain *c, size_t *done)
+{
+	while (p->fd >= 0 && c->n_out) {
+		ssize_t n = writev(p->fd, c->out, c->n_out);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN)
+			return false;
+		if (n < 0) {
+			hang_up(p);
+			break;
+		}
+		*done += n;
+		iov_drop(&c->out, &c->n_out, n);
+	}
+	return true;
+}
+
+static int serve_output(struct vconsole *c, int i)
+{
+	struct port *p = &c->port[i];
+	int q = input_queue(i) + 1, ret;
+	struct virtq *vq = &c->v.queue[q].q;
+	struct chain chain;
+	bool served = false;
+
+	p->stalled = false;
+	while ((ret = virtq_pop(vq, &chain)) > 0) {
+		size_t done = 0;
+
+		if (!put(p, &chain, &done)) {
+			p->stalled = true;
+			/* what has gone out already must not go twice: the rest is dropped */
+			if (!done) {
+				virtq_unpop(vq);
+				break;
+			}
+		}
+		virtio_done(&c->v, q, &chain, 0);
+		served = true;
+		if (atomic_load(&c->v.reset_wanted) || atomic_load(&c->v.quit))
+			break;
+	}
+	if (served)
+		virtio_interrupt(&c->v, q);
+	watch(c, i);
+	return ret < 0 ? ret : 0;
+}
+
+/* --- to the guest --- */
+
+static int serve_input(struct vconsole *c, int i)
+{
+	struct port *p = &c->port[i];
+	int q = input_queue(i), ret;
+	struct chain chain;
+	ssize_t n;
+
+	ret = virtq_pop(&c->v.queue[q].q, &chain);
+	if (ret > 0) {
+		n = readv(p->fd, chain.in, chain.n_in);
+		if (n > 0) {
+			virtio_done(&c->v, q, &chain, n);
+			virtio_interrupt(&c->v, q);
+		} else {
+			virtq_unpop(&c->v.queue[q].q);
+			if (!n || (errno != EAGAIN && errno != EINTR))
+				hang_up(p);
+		}
+	}
+	watch(c, i);
+	return ret < 0 ? ret : 0;
+}
+
+static int ready(struct virtio *v, int i)
+{
+	struct vconsole *c = of(v);
+	bool stalled = c->port[i].stalled;
+	int ret = stalled ? serve_output(c, i) : 0;
+
+	if (!ret && c->port[i].fd >= 0 && v->fds[i].events & POLLIN)
+		ret = serve_input(c, i);
+	return ret;
+}
+
+/* --- control (5.3.6.2) --- */
+
+static int tell_one(struct vconsole *c, const struct vevent *event, struct chain *chain)
+{
+	struct virtio_console_control m = { htole32(event->port), htole16(event->event),
+					    htole16(event->value) };
+	const char *name = event->event == VIRTIO_CONSOLE_PORT_NAME ? c->port[event->port].name
+								    : "";
+	size_t want = sizeof(m) + strlen(name), n;
+
+	n = iov_put(&chain->in, &chain->n_in, &m, sizeof(m));
+	n += iov_put(&chain->in, &chain->n_in, name, strlen(name));
+	virtio_done(&c->v, CONTROL_IN, chain, n);
+	return n == want ? 0 : -EINVAL; /* a driver whose buffers do not hold a message */
+}
+
+static int tell(struct vconsole *c)
+{
+	struct chain chain;
+	int ret = 0, told = 0;
+
+	while (told < c->n_events && ret >= 0 &&
+	       (ret = virtq_pop(&c->v.queue[CONTROL_IN].q, &chain)) > 0)
+		ret = tell_one(c, &c->events[told++], &chain);
+	memmove(c->events, c->events + told, (c->n_events - told) * sizeof(c->events[0]));
+	c->n_events -= told;
+	if (told)
+		virtio_interrupt(&c->v, CONTROL_IN);
+	return ret < 0 ? ret : 0;
+}
+
+/* A driver that asks more often than it listens is told no more. */
+static void say(struct vconsole *c, int port, uint16_t event, uint16_t value)
+{
+	if (c->n_events < EVENTS_MAX)
+		c->events[c->n_events++] = (struct vevent){ port, event, value };
+}
+
+static void obey(struct vconsole *c, const struct virtio_console_control *m)
+{
+	uint32_t port = le32toh(m->id);
+
+	switch (le16toh(m->event)) {
+	case VIRTIO_CONSOLE_DEVICE_READY:
+		for (int i = 0; le16toh(m->value) == 1 && i < c->n_ports; i++)
+			say(c, i, VIRTIO_CONSOLE_PORT_ADD, 1);
+		break;
+	case VIRTIO_CONSOLE_PORT_READY:
+		if (port >= (uint32_t)c->n_ports || le16toh(m->value) != 1)
+			break;
+		if (!port)
+			say(c, port, VIRTIO_CONSOLE_CONSOLE_PORT, 1);
+		else
+			say(c, port, VIRTIO_CONSOLE_PORT_NAME, 1);
+		say(c, port, VIRTIO_CONSOLE_PORT_OPEN, 1);
+		break;
+	default:
+		break; /* who has a port open in the guest makes no difference here */
+	}
+}
+
+static int serve_control(struct vconsole *c)
+{
+	struct virtio_console_control m;
+	struct chain chain;
+	bool served = false;
+	int ret;
+
+	while ((ret = virtq_pop(&c->v.queue[CONTROL_OUT].q, &chain)) > 0) {
+		if (iov_get(&chain.out, &chain.n_out, &m, sizeof(m)) == sizeof(m))
+			obey(c, &m);
+		virtio_done(&c->v, CONTROL_OUT, &chain, 0);
+		served = true;
+		if (atomic_load(&c->v.reset_wanted) || atomic_load(&c->v.quit))
+			break;
+	}
+	if (served)
+		virtio_interrupt(&c->v, CONTROL_OUT);
+	return ret < 0 ? ret : tell(c);
+}
+
+static int serve(struct virtio *v, int q)
+{
+	struct vconsole *c = of(v);
+	int port = port_of(q);
+
+	if (q == CONTROL_OUT)
+		return serve_control(c);
+	if (q == CONTROL_IN)
+		return tell(c);
+	if (q % 2)
+		return c->port[port].stalled ? 0 : serve_output(c, port);
+	watch(c, port); /* buffers for input */
+	return 0;
+}
+
+static void stop(struct virtio *v)
+{
+	struct vconsole *c = of(v);
+
+	c->n_events = 0;
+	for (int i = 0; i < c->n_ports; i++) {
+		c->port[i].stalled = false;
+		v->fds[i].fd = -1;
+	}
+}
+
+/* --- what is behind the ports --- */
+
+static int open_socket(struct port *p, const char *path, struct err *e)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+
+	if (strlen(path) >= sizeof(a.sun_path))
+		return err_set(e, -ENAMETOOLONG,
+			       "--virtio-console: the name of socket %s is too long", path);
+	strcpy(a.sun_path, path);
+	p->socket = true;
+	p->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (p->fd < 0 || connect(p->fd, (struct sockaddr *)&a, sizeof(a)))
+		return err_sys(e, "--virtio-console: nobody listens at %s", path);
+	return fcntl(p->fd, F_SETFL, O_NONBLOCK) ? err_sys(e, "--virtio-console %s", path) : 0;
+}
+
+static int open_port(struct vconsole *c, struct span name, struct span at, struct err *e)
+{
+	struct port *p = &c->port[c->n_ports++];
+	char path[PATH_MAX];
+	struct stat st;
+
+	if (!span_copy(at, path, sizeof(path)) || !span_copy(name, p->name, sizeof(p->name)))
+		return err_set(e, -ENAMETOOLONG, "--virtio-console: a name is too long");
+	if (!stat(path, &st) && S_ISSOCK(st.st_mode))
+		return open_socket(p, path, e);
+	p->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0644);
+	if (p->fd >= 0)
+		return 0;
+	if (errno == ENXIO)
+		return err_set(e, -ENXIO, "--virtio-console: nobody reads the pipe %s", path);
+	return err_sys(e, "opening --virtio-console %s failed", path);
+}
+
+static int open_console(struct virtio *v, const struct dev_opt *o, struct err *e)
+{
+	struct vconsole *c = of(v);
+	struct virtio_console_config config = { .max_nr_ports = htole32(1 + o->n_ports) };
+	int ret;
+
+	for (int i = 0; i < PORTS; i++)
+		c->port[i].fd = v->fds[i].fd = -1;
+	ret = open_port(c, (struct span){ "", 0 }, o->path, e);
+	for (int i = 0; !ret && i < o->n_ports; i++)
+		ret = open_port(c, o->ports[i].name, o->ports[i].path, e);
+	v->n_fds = c->n_ports;
+	v->n_queues = 2 + 2 * c->n_ports;
+	v->features = 1ull << VIRTIO_CONSOLE_F_MULTIPORT;
+	v->config_bytes = sizeof(config);
+	memcpy(v->config, &config, sizeof(config));
+	return ret;
+}
+
+static void close_console(struct virtio *v)
+{
+	for (int i = 0; i < PORTS; i++)
+		if (of(v)->port[i].fd >= 0)
+			close(of(v)->port[i].fd);
+}
+
+const struct virtio_ops vconsole_ops = {
+	.name = "console",
+	.id = VIRTIO_ID_CONSOLE,
+	.class_code = CLASS_SIMPLE_COMMUNICATION,
+	.state_bytes = sizeof(struct vconsole),
+	.open = open_console,
+	.close = close_console,
+	.stop = stop,
+	.serve = serve,
+	.ready = ready,
+};
