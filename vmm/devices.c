@@ -69,6 +69,7 @@ static int add_virtio(struct vm *vm, struct err *e)
 	static const struct virtio_ops *const kinds[DEV_KINDS] = {
 		[DEV_DISK] = &blk_ops,
 		[DEV_CONSOLE] = &vconsole_ops,
+		[DEV_NET] = &net_ops,
 		[DEV_RNG] = &rng_ops,
 	};
 	int ret = check_kvm(vm, e);

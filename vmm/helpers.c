@@ -12,7 +12,7 @@
 
 bool helper_is_ours(const char *name, pid_t pid)
 {
-	static const char *const kinds[] = { "kvm-nx-lpage-recovery-", "kvm-pit/" };
+	static const char *const kinds[] = { "kvm-nx-lpage-recovery-", "kvm-pit/", "vhost-" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
 		size_t len = strlen(kinds[i]);

@@ -33,6 +33,7 @@ enum {
 	OPT_HALT_POLL,
 	OPT_DISK,
 	OPT_VCONSOLE,
+	OPT_NET,
 	OPT_RNG,
 	OPT_CONSOLE,
 	OPT_DATA,
@@ -98,6 +99,9 @@ static const struct argp_option options[] = {
 	  3 },
 	{ "virtio-console", OPT_VCONSOLE, "FILE[,port=NAME:FILE]...[,cpu=N]", 0,
 	  "virtio console: hvc0 to a file or UNIX socket, ports of that name to others", 3 },
+	{ "net", OPT_NET, "tap=NAME[,mac=ADDRESS][,cpu=N]", 0,
+	  "virtio network card on a tap interface; by vhost-net where there is one; may be given again",
+	  3 },
 	{ "rng", OPT_RNG, 0, 0,
 	  "virtio random numbers from the host's /dev/urandom (default: none)", 3 },
 	{ 0, 0, 0, 0, "Channels:", 4 },
@@ -360,6 +364,8 @@ static int set(struct run_opts *o, int key, char *arg, struct err *e)
 		return devopts_add(&o->devices, DEV_DISK, arg, e);
 	case OPT_VCONSOLE:
 		return devopts_add(&o->devices, DEV_CONSOLE, arg, e);
+	case OPT_NET:
+		return devopts_add(&o->devices, DEV_NET, arg, e);
 	case OPT_RNG:
 		return devopts_add(&o->devices, DEV_RNG, NULL, e);
 	case OPT_CONSOLE:
@@ -409,7 +415,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	if (key < OPT_KERNEL || key > OPT_TIMEOUT)
 		return ARGP_ERR_UNKNOWN;
 	bit = 1ull << (key - OPT_KERNEL);
-	if (p->o->given & bit && key != OPT_DISK) {
+	if (p->o->given & bit && key != OPT_DISK && key != OPT_NET) {
 		err_set(p->e, -EINVAL, "--%s is given twice", option_name(key));
 		return EINVAL;
 	}

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <linux/kvm.h>
 #include <linux/seccomp.h>
+#include <linux/vhost.h>
 #include <malloc.h>
 #include <seccomp.h>
 #include <signal.h>
@@ -75,6 +76,7 @@ static const struct row {
 	{ SCMP_SYS(readv), DEVICE, ANY, "input" },
 	{ SCMP_SYS(preadv), DEVICE, ANY, "a disk is read" },
 	{ SCMP_SYS(pwritev), DEVICE, ANY, "a disk is written" },
+	{ SCMP_SYS(ioctl), DEVICE, IOCTL_TYPE(VHOST_VIRTIO), "vhost: queues begin and end" },
 	{ SCMP_SYS(fdatasync), DEVICE, ANY, "a disk is flushed" },
 	/* threads end */
 	{ SCMP_SYS(madvise), ALL, ANY, "a thread's stack when it ends" },

@@ -145,7 +145,7 @@ void virtio_turn(struct virtio *d, int timeout_ms)
 	int n = 1, fds, ret = 0;
 
 	for (int i = 0; i < d->n_queues; i++)
-		p[n++] = (struct pollfd){ d->queue[i].kick, POLLIN, 0 };
+		p[n++] = (struct pollfd){ d->in_kernel ? -1 : d->queue[i].kick, POLLIN, 0 };
 	fds = n;
 	for (int i = 0; i < d->n_fds; i++) {
 		p[n] = d->fds[i];

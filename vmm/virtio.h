@@ -84,6 +84,7 @@ struct virtio {
 	int n_queues;
 	struct pollfd fds[VIRTIO_FDS]; /* what the thread waits for; fd -1: nothing */
 	int n_fds;
+	bool in_kernel; /* vhost takes the kicks: the thread leaves them alone */
 
 	/* registers, under the bus's lock */
 	uint32_t feature_select, driver_feature_select;

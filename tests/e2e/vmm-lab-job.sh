@@ -26,6 +26,8 @@ disks='dd if=/dev/vda of=/dev/vdb bs=64k conv=fsync 2>/dev/null & taskset -c 1 c
 --policy=fifo -a 1 -t 1 -i 500 -D 2 >/dev/null; wait; sha256sum </dev/vda; sha256sum </dev/vdb
 echo over hvc0 >/dev/hvc0; for n in /sys/class/virtio-ports/*/name; do d=${n%/name}
 [ $(cat $n) = log ] && echo over a port >/dev/${d##*/}; done
+for i in 0 1; do ip addr add 10.99.$i.2/24 dev eth$i; ip link set eth$i up; done
+for i in 0 1; do ping -c 3 -s 1400 -W 20 10.99.$i.1; done; cat /sys/class/net/eth1/address
 dd if=/dev/hwrng bs=16 count=1 2>/dev/null | wc -c; grep virtio /proc/interrupts; exit 7'
 # a real-time host keeps huge pages, where its isolated CPUs are: its guests' second-level tables
 # are then complete at once
@@ -54,10 +56,19 @@ huge 0
 # a disk to read, one to write, a console: kept off the isolated vCPU while it is measured
 dd if=/dev/urandom of=disk.in bs=64k count=48 2>/dev/null
 truncate -s 3M disk.out
-start virtio --cpus 2-3 --disk disk.in,ro --disk disk.out --rng --virtio-console hvc,port=log:hvc.log \
+modprobe -a tun vhost_net
+for i in 0 1; do
+	ip tuntap add rtkvm$i mode tap
+	ip addr add 10.99.$i.1/24 dev rtkvm$i
+	ip link set rtkvm$i up
+done
+# one network card is the kernel's to serve, the other the VMM's
+start virtio --cpus 2-3 --net tap=rtkvm0 --net tap=rtkvm1,mac=52:54:00:00:00:07,cpu=0 --disk disk.in,ro --disk disk.out --rng --virtio-console hvc,port=log:hvc.log \
 	--append "$base $rt rtkvm.exec=\"$disks\""
 sha256sum disk.in disk.out | cut -d' ' -f1 >virtio.sums
 rm disk.in disk.out
+ip link del rtkvm0
+ip link del rtkvm1
 start poweroff --cpus 2 --irqchip full --append "$base rtkvm.exec=\"poweroff -f\""
 start reset --cpus 2 --append "$base rtkvm.exec=\"reboot -f\""
 start panic --cpus 2 --append "$base rdinit=/nothing"

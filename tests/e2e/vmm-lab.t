@@ -67,7 +67,13 @@ is "$(tr -d '\r' <"$R/hvc")" "over hvc0" "hvc0 is a file"
 is "$(tr -d '\r' <"$R/hvc.log")" "over a port" "and so is a named port"
 like "$con" '^16' "random numbers"
 is "$(ended virtio '[.devices[]|[.name,.broken]]|tostring')" \
-	'[["disk0",false],["disk1",false],["rng0",false],["console0",false]]' "no device broke"
+	'[["net0",false],["net1",false],["disk0",false],["disk1",false],["rng0",false],["console0",false]]' \
+	"no device broke"
+is "$(printf '%s\n' "$con" | grep -c '3 packets transmitted, 3 packets received')" 2 \
+	"it pings the host over vhost-net and over the VMM's own thread"
+like "$con" '^52:54:00:00:00:07' "by the MAC address that was asked for"
+like "$(jq -r 'select(.event=="started").helpers[]|"\(.name) \(.cpus)"' "$R/virtio.ev")" \
+	'^vhost-[0-9]* 0-1$' "vhost's thread is kept on the housekeeping CPUs"
 is "$(ended virtio '.vcpus[1].window.userspace_exits')" 0 \
 	"the isolated vCPU did not leave the guest while the disks were copied"
 is "$(ended virtio '[.vcpus[1].window.others[].name|select(test("disk|console|rng"))]|length')" 0 \

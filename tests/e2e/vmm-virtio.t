@@ -92,6 +92,12 @@ fails 2 'names two ports' "two ports of a name" \
 	guest --virtio-console "$T/hvc,port=a:/dev/null,port=a:/dev/null"
 perl -MIO::Socket::UNIX -e 'IO::Socket::UNIX->new(Local => shift, Listen => 1)' "$T/sock"
 fails 2 'nobody listens at' "a socket of nobody" guest --virtio-console "$T/sock"
+fails 2 'there is no interface none0; make it: ip tuntap add' "an interface that there is not" \
+	guest --net tap=none0
+fails 2 'lo is no tap interface|taking interface lo' "one that is no tap" guest --net tap=lo
+fails 2 'tap=NAME is missing' "no interface at all" guest --net mac=52:54:00:12:34:56
+fails 2 'is no MAC address' "half a MAC address" guest --net tap=x,mac=52:54:00
+fails 2 'is a MAC address of many' "a multicast one" guest --net tap=x,mac=01:00:5e:00:00:01
 mkfifo "$T/fifo"
 fails 2 'nobody reads the pipe' "a pipe without a reader" guest --virtio-console "$T/fifo"
 done_testing
