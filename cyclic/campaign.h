@@ -14,7 +14,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "cyclic/ctopts.h"
+#include "cyclic/guestjob.h"
 #include "cyclic/noise.h"
 #include "cyclic/sample.h"
 #include "lib/cpulist.h"
@@ -33,7 +33,16 @@ enum {
 };
 
 /* The program that carries a phase out: rtkvm VERB (gap: rtkvm bench gap). */
-enum instrument { RUN_NONE, RUN_DOCTOR, RUN_HWLAT, RUN_GAP, RUN_SAMPLE, RUN_CYCLICTEST, RUN_KINDS };
+enum instrument {
+	RUN_NONE,
+	RUN_DOCTOR,
+	RUN_HWLAT,
+	RUN_GAP,
+	RUN_SAMPLE,
+	RUN_CYCLICTEST,
+	RUN_OSLAT,
+	RUN_KINDS,
+};
 
 /* instrument_name - the word in campaign files */
 const char *instrument_name(enum instrument i);

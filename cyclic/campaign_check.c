@@ -221,11 +221,11 @@ static void check_times(const struct phase_entry *p, struct mistakes *m)
 	if (p->segment_ns > p->duration_ns)
 		mistake(m, line_of(&p->entry, SECTION_PHASE, "segment"),
 			"segment is longer than duration");
-	if (p->run == RUN_CYCLICTEST &&
+	if ((p->run == RUN_CYCLICTEST || p->run == RUN_OSLAT) &&
 	    (p->duration_ns % NSEC_PER_SEC || p->segment_ns % NSEC_PER_SEC ||
 	     p->duration_ns < 2 * NSEC_PER_SEC))
 		mistake(m, line_of(&p->entry, SECTION_PHASE, "duration"),
-			"cyclictest takes whole seconds, at least 2");
+			"%s takes whole seconds, at least 2", instrument_name(p->run));
 	if (p->run == RUN_CYCLICTEST && p->interval_ns % 1000)
 		mistake(m, line_of(&p->entry, SECTION_PHASE, "interval"),
 			"cyclictest takes whole microseconds");
@@ -237,17 +237,19 @@ static void check_times(const struct phase_entry *p, struct mistakes *m)
 			"the sampler's shortest interval is 5us");
 }
 
-/* cyclictest's own default, made visible: the campaign judges all attempts together by it. */
-static void default_limit(const struct campaign *c, struct phase_entry *p)
+/* The instruments' own defaults, made visible: the campaign judges all attempts together by them. */
+static void defaults(const struct campaign *c, struct phase_entry *p)
 {
-	if (p->run != RUN_CYCLICTEST || p->n_limits || c->smoke)
+	if (!p->priority)
+		p->priority = p->run == RUN_OSLAT ? 1 : 95;
+	if ((p->run != RUN_CYCLICTEST && p->run != RUN_OSLAT) || p->n_limits || c->smoke)
 		return;
 	strcpy(p->limits[0].what, "max_ns");
-	p->limits[0].ns = CTOPTS_LIMIT_NS;
+	p->limits[0].ns = p->run == RUN_OSLAT ? CTOPTS_OSLAT_LIMIT_NS : CTOPTS_LIMIT_NS;
 	p->n_limits = 1;
 }
 
-/* On the host (cpus) or in guests: hwlat the one, cyclictest the other, our sampler either. */
+/* On the host (cpus) or in guests: hwlat the one, cyclictest and oslat the other, ours either. */
 static void check_where(const struct phase_entry *p, struct mistakes *m)
 {
 	int cpus = line_of(&p->entry, SECTION_PHASE, "cpus");
@@ -259,7 +261,7 @@ static void check_where(const struct phase_entry *p, struct mistakes *m)
 		mistake(m, p->entry.line, "\"cpus\" is missing");
 	if (p->run == RUN_GAP && cpulist_count(&p->cpus) > 1)
 		mistake(m, cpus, "run = gap takes one CPU: its guest has one vCPU");
-	if (p->run == RUN_CYCLICTEST && !in_guest)
+	if ((p->run == RUN_CYCLICTEST || p->run == RUN_OSLAT) && !in_guest)
 		mistake(m, p->entry.line, "\"guests\" is missing");
 	if (p->run != RUN_SAMPLE)
 		return;
@@ -288,7 +290,7 @@ static void check_phase(struct campaign *c, struct phase_entry *p,
 
 	check_keys(&p->entry, SECTION_PHASE, p->run, m);
 	check_where(p, m);
-	default_limit(c, p);
+	defaults(c, p);
 	resolve_guests(c, p, m);
 	resolve_loads(c, p, m);
 	if (!p->simulate)
@@ -300,9 +302,9 @@ static void check_phase(struct campaign *c, struct phase_entry *p,
 	if (p->stop_at_spike && !p->spike_ns && !max_limit)
 		mistake(m, line_of(&p->entry, SECTION_PHASE, "on-spike"),
 			"on-spike = stop needs spike, or a limit for max");
-	if (p->run == RUN_CYCLICTEST && p->n_limits > max_limit)
+	if ((p->run == RUN_CYCLICTEST || p->run == RUN_OSLAT) && p->n_limits > max_limit)
 		mistake(m, line_of(&p->entry, SECTION_PHASE, "limit"),
-			"run = cyclictest takes a limit for max alone");
+			"run = %s takes a limit for max alone", instrument_name(p->run));
 }
 
 void campaign_check(struct campaign *c, const struct campaign_machine *machine, struct mistakes *m)

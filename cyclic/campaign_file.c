@@ -18,8 +18,9 @@ enum { LINE_BYTES = 190 }; /* inih's own limit is 200 with its end; a longer lin
 #define MAX_DURATION_NS (366 * 86400 * NSEC_PER_SEC)
 
 static const char *const instruments[RUN_KINDS] = {
-	[RUN_NONE] = "none", [RUN_DOCTOR] = "doctor", [RUN_HWLAT] = "hwlat",
-	[RUN_GAP] = "gap",   [RUN_SAMPLE] = "sample", [RUN_CYCLICTEST] = "cyclictest",
+	[RUN_NONE] = "none",   [RUN_DOCTOR] = "doctor", [RUN_HWLAT] = "hwlat",
+	[RUN_GAP] = "gap",     [RUN_SAMPLE] = "sample", [RUN_CYCLICTEST] = "cyclictest",
+	[RUN_OSLAT] = "oslat",
 };
 
 const char *instrument_name(enum instrument i)
@@ -183,8 +184,9 @@ static int set_run(void *field, const char *key, const char *value, struct err *
 			*(enum instrument *)field = i;
 			return 0;
 		}
-	return err_set(e, -EINVAL, "%s: \"%s\" is none of doctor, hwlat, gap, sample, cyclictest",
-		       key, value);
+	return err_set(e, -EINVAL,
+		       "%s: \"%s\" is none of doctor, hwlat, gap, sample, cyclictest, oslat", key,
+		       value);
 }
 
 static int set_guest_load(void *field, const char *key, const char *value, struct err *e)
@@ -233,7 +235,8 @@ static int set_limits(void *field, const char *key, const char *value, struct er
 #define PHASE_ITSELF SECTION_PHASE, 0
 #define FOR(i)	     (1u << RUN_##i)
 #define GAPS	     (FOR(HWLAT) | FOR(GAP))
-#define TIMED	     (GAPS | TIMERS)
+#define TIMED	     (GAPS | TIMERS | FOR(OSLAT))
+#define IN_GUESTS    (TIMERS | FOR(OSLAT))
 #define TIMERS	     (FOR(SAMPLE) | FOR(CYCLICTEST))
 #define ANY_PHASE    (FOR(DOCTOR) | TIMED)
 
@@ -257,14 +260,14 @@ const struct campaign_key campaign_keys[] = {
 	{ "run", PHASE(run), set_run, KEY_REQUIRED, ANY_PHASE },
 	{ "gate", PHASE(gate), set_bool, 0, ANY_PHASE },
 	{ "cpus", PHASE(cpus), set_cpus, 0, GAPS | FOR(SAMPLE) },
-	{ "guests", PHASE(guests_text), set_text, 0, TIMERS },
+	{ "guests", PHASE(guests_text), set_text, 0, IN_GUESTS },
 	{ "loads", PHASE(loads_text), set_text, 0, TIMED },
-	{ "guest-load", PHASE(guest_load), set_guest_load, 0, TIMERS },
+	{ "guest-load", PHASE(guest_load), set_guest_load, 0, IN_GUESTS },
 	{ "duration", PHASE(duration_ns), set_duration, KEY_REQUIRED, TIMED },
-	{ "segment", PHASE(segment_ns), set_duration, 0, TIMERS },
+	{ "segment", PHASE(segment_ns), set_duration, 0, IN_GUESTS },
 	{ "interval", PHASE(interval_ns), set_duration, 0, TIMERS },
-	{ "priority", PHASE(priority), set_priority, 0, TIMERS },
-	{ "limit", PHASE_ITSELF, set_limits, 0, TIMERS | FOR(GAP) },
+	{ "priority", PHASE(priority), set_priority, 0, IN_GUESTS },
+	{ "limit", PHASE_ITSELF, set_limits, 0, IN_GUESTS | FOR(GAP) },
 	{ "threshold", PHASE(threshold_ns), set_duration, 0, GAPS },
 	{ "width", PHASE(width_ns), set_duration, 0, FOR(HWLAT) },
 	{ "spike", PHASE(spike_ns), set_duration, 0, FOR(SAMPLE) },
@@ -488,7 +491,6 @@ struct campaign *campaign_new(struct err *e)
 	}
 	for (size_t i = 0; i < CAMPAIGN_PHASES; i++) {
 		c->phases[i].interval_ns = 200000;
-		c->phases[i].priority = 95;
 	}
 	return c;
 }

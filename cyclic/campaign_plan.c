@@ -38,9 +38,11 @@ static void add_sample(struct vmproc_argv *a, const struct campaign *c, const st
 	add_limits(a, p);
 }
 
-static void add_cyclictest(struct vmproc_argv *a, const struct phase_entry *p, uint64_t ns)
+/* cyclictest and oslat */
+static void add_rttests(struct vmproc_argv *a, const struct phase_entry *p, uint64_t ns)
 {
-	argv_add(a, "--interval=%juus", (uintmax_t)p->interval_ns / 1000);
+	if (p->run == RUN_CYCLICTEST)
+		argv_add(a, "--interval=%juus", (uintmax_t)p->interval_ns / 1000);
 	argv_add(a, "--duration=%jus", (uintmax_t)((ns + NSEC_PER_SEC - 1) / NSEC_PER_SEC));
 	argv_add(a, "--priority=%ju", (uintmax_t)p->priority);
 	for (size_t i = 0; i < p->n_limits; i++)
@@ -109,9 +111,9 @@ int plan_job(struct vmproc_argv *a, const char *self, const struct campaign *c,
 	else if (p->run == RUN_SAMPLE)
 		add_sample(a, c, p, ns);
 	else
-		add_cyclictest(a, p, ns);
+		add_rttests(a, p, ns);
 	/* hwlat judges its machine; in a smoke campaign only that it worked counts */
-	if (c->smoke && (p->run == RUN_SAMPLE || p->run == RUN_CYCLICTEST))
+	if (c->smoke && (p->run == RUN_SAMPLE || g))
 		argv_add(a, "--smoke");
 	if (p->run != RUN_DOCTOR && argv_add(a, "--out=%s", dir) < 0)
 		return err_set(e, -E2BIG, "phase %s: its command line is too long", p->entry.name);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "cyclic/guestjob.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "lib/opt.h"
@@ -67,6 +68,13 @@ static const struct argp_option cyclictest_rows[] = {
 	  "largest latency that passes (default 40us; with --smoke none)", 2 },
 };
 
+static const struct argp_option oslat_rows[] = {
+	{ "duration", 'D', "TIME", 0, "oslat's duration, whole seconds (default 30s)", 1 },
+	{ "priority", OPT_PRIORITY, "N", 0, "its SCHED_FIFO priority (default 1)", 1 },
+	{ "limit", OPT_LIMIT, "TIME", 0,
+	  "largest gap that passes (default 20us; with --smoke none)", 2 },
+};
+
 static const struct argp_option sample_rows[] = {
 	{ "interval", 'i', "TIME", 0, "time between wake-ups (default 1ms)", 1 },
 	{ "duration", 'D', "TIME", 0, "how long (default 60s)", 1 },
@@ -112,21 +120,6 @@ static int parse_vmm(struct ctopts *o, const char *arg, struct err *e)
 	return 0;
 }
 
-/* No quotes in them: they travel on the kernel's command line. */
-static const struct guest_load guest_loads[] = {
-	{ "fork", "/bin/true" }, /* busybox: a fork and an exec a round */
-	{ "hackbench", "hackbench -g 1 -l 100" },
-	{ "memory", "dd if=/dev/zero of=/dev/null bs=16M count=8" },
-};
-
-const struct guest_load *guest_load_find(const char *name)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(guest_loads); i++)
-		if (!strcmp(guest_loads[i].name, name))
-			return &guest_loads[i];
-	return NULL;
-}
-
 static int parse_guest_load(struct ctopts *o, const char *arg, struct err *e)
 {
 	o->load = guest_load_find(arg);
@@ -164,12 +157,12 @@ static int parse_limit(struct ctopts *o, const char *arg, struct err *e)
 	return ret;
 }
 
-/* cyclictest counts in seconds; our sampler, asked to go on with a campaign, in nanoseconds. */
+/* cyclictest and oslat count in seconds; our sampler, asked to go on with a campaign, in nanoseconds. */
 static int parse_duration(struct ctopts *o, const char *arg, struct err *e)
 {
 	int ret;
 
-	if (o->instrument == GUEST_CYCLICTEST) /* its job reads the threads back after a second */
+	if (o->instrument != GUEST_SAMPLE) /* its job reads the threads back after a second */
 		return whole("--duration", arg, NSEC_PER_SEC, "seconds", 2, 30 * 86400,
 			     &o->duration_s, e);
 	ret = opt_duration_in("--duration", arg, 1, 366 * 86400 * NSEC_PER_SEC, &o->duration_ns, e);
@@ -255,18 +248,15 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
 	return parse_flag(key, o);
 }
 
-const char *guest_instrument_name(enum guest_instrument i)
-{
-	return i == GUEST_SAMPLE ? "sample" : "cyclictest";
-}
-
 /* What follows from the rest of the command line. */
 static int settle(struct ctopts *o, bool emulated, struct err *e)
 {
-	if (o->instrument == GUEST_CYCLICTEST) {
+	if (o->instrument != GUEST_SAMPLE) {
 		if (!o->limit_given && !o->smoke)
 			o->limits[o->n_limits++] =
-				(struct sample_limit){ "max_ns", CTOPTS_LIMIT_NS };
+				(struct sample_limit){ "max_ns", o->instrument == GUEST_OSLAT
+									 ? CTOPTS_OSLAT_LIMIT_NS
+									 : CTOPTS_LIMIT_NS };
 		if (!o->histogram_us)
 			o->histogram_us = emulated ? HISTOGRAM_EMULATED_US : HISTOGRAM_US;
 		o->duration_ns = o->duration_s * NSEC_PER_SEC;
@@ -290,23 +280,39 @@ static void join_rows(struct argp_option *rows, const struct argp_option *own, s
 
 enum { ROWS = ARRAY_SIZE(sample_rows) + ARRAY_SIZE(guest_rows) + 1 };
 
-_Static_assert(ARRAY_SIZE(cyclictest_rows) <= ARRAY_SIZE(sample_rows), "ROWS is for the longer");
+_Static_assert(ARRAY_SIZE(cyclictest_rows) <= ARRAY_SIZE(sample_rows) &&
+		       ARRAY_SIZE(oslat_rows) <= ARRAY_SIZE(sample_rows),
+	       "ROWS is for the longest");
+
+static const struct {
+	const struct argp_option *rows;
+	size_t n;
+	const char *doc;
+	uint64_t interval_us, duration_s, priority; /* defaults */
+} instruments[] = {
+	[GUEST_CYCLICTEST] = { cyclictest_rows, ARRAY_SIZE(cyclictest_rows),
+			       "Boot a real-time guest, run cyclictest on its isolated vCPUs, "
+			       "record the result in a run directory.",
+			       200, 30, 95 },
+	[GUEST_SAMPLE] = { sample_rows, ARRAY_SIZE(sample_rows),
+			   "Boot a real-time guest and measure timer latency on its isolated "
+			   "vCPUs: one thread on each sleeps to the points of an absolute grid. A "
+			   "histogram leaves the guest every slice, so that a guest that breaks "
+			   "costs one at most.",
+			   1000, 60, 95 },
+	[GUEST_OSLAT] = { oslat_rows, ARRAY_SIZE(oslat_rows),
+			  "Boot a real-time guest and run oslat on its isolated vCPUs: busy loops "
+			  "that find every gap, whoever makes it.",
+			  0, 30, 1 },
+};
 
 int ctopts_parse(struct ctopts *o, enum guest_instrument instrument, int argc, char **argv,
 		 bool emulated, struct err *e)
 {
-	static const char *const docs[] = {
-		[GUEST_CYCLICTEST] = "Boot a real-time guest, run cyclictest on its isolated "
-				     "vCPUs, record the result in a run directory.",
-		[GUEST_SAMPLE] =
-			"Boot a real-time guest and measure timer latency on its isolated vCPUs: "
-			"one thread on each sleeps to the points of an absolute grid. A histogram "
-			"leaves the guest every slice, so that a guest that breaks costs one at "
-			"most.",
-	};
-	bool sample = instrument == GUEST_SAMPLE;
 	struct argp_option rows[ROWS] = { 0 };
-	const struct argp argp = { .options = rows, .parser = parse_one, .doc = docs[instrument] };
+	const struct argp argp = { .options = rows,
+				   .parser = parse_one,
+				   .doc = instruments[instrument].doc };
 	struct parse p = { .o = o, .e = e };
 	int ret;
 
@@ -314,16 +320,15 @@ int ctopts_parse(struct ctopts *o, enum guest_instrument instrument, int argc, c
 		.instrument = instrument,
 		.guest = "build/guests/debian-rt",
 		.cpus = "auto",
-		.name = guest_instrument_name(instrument),
+		.name = guest_tool(instrument)->name,
 		.memory_bytes = 512 << 20,
-		.interval_us = sample ? 1000 : 200,
-		.duration_s = sample ? 60 : 30,
+		.interval_us = instruments[instrument].interval_us,
+		.duration_s = instruments[instrument].duration_s,
 		.slice_ns = 10 * NSEC_PER_SEC,
-		.priority = 95,
+		.priority = instruments[instrument].priority,
 	};
 	o->duration_ns = o->duration_s * NSEC_PER_SEC;
-	join_rows(rows, sample ? sample_rows : cyclictest_rows,
-		  sample ? ARRAY_SIZE(sample_rows) : ARRAY_SIZE(cyclictest_rows));
+	join_rows(rows, instruments[instrument].rows, instruments[instrument].n);
 	ret = opt_parse(&argp, argc, argv, false, &p, e);
 	return ret < 0 ? ret : settle(o, emulated, e);
 }
@@ -353,63 +358,5 @@ int ctopts_cpus(const struct ctopts *o, const struct hostcpus *host, struct cpum
 			       "isolate some (rtkvm doctor tells how), or name CPUs with --cpus "
 			       "and --allow-shared",
 			       map->n);
-	return 0;
-}
-
-/*
- * Facts and threads are read in the guest, so that run.json tells what was in force. Of the text
- * output the comments come back: they hold what the JSON omits (overflows, their cycles, breaks),
- * while its histogram has a row for every empty bin and each byte costs a VM exit.
- */
-static const char facts[] =
-	"grep -H '' /proc/version /proc/cmdline /sys/devices/system/cpu/isolated "
-	"/sys/devices/system/cpu/nohz_full /sys/kernel/realtime "
-	"/sys/devices/system/clocksource/clocksource0/current_clocksource "
-	">/out/guest-facts 2>/dev/null; ";
-
-static const char cyclictest_job[] =
-	"cyclictest -m -q -p%ju --policy=fifo -a 1-%d -t %d -i %ju -h %ju -D %ju "
-	"--json=/out/cyclictest.json >/tmp/text & "
-	"p=$!; until sleep 1; cat /proc/$p/task/*/stat >/out/guest-threads "
-	"2>/dev/null; [ $(grep -c . /out/guest-threads) -gt %d -o ! -e /proc/$p ]; "
-	"do :; done; "
-	"wait $p; r=$?; grep ^# /tmp/text >/out/cyclictest.txt; ";
-
-/* The rounds so far are a file, replaced each time: in 24 hours a line a round would fill memory. */
-static const char load_start[] = "(n=0; while %s; do n=$((n+1)); echo $n >/tmp/load; done) "
-				 ">/dev/null 2>&1 & l=$!; ";
-static const char load_end[] = "kill $l; cat /tmp/load >/out/guest-load 2>/dev/null; ";
-
-static int instrument_job(const struct ctopts *o, int vcpus, const char *list, char *buf,
-			  size_t size)
-{
-	if (o->instrument == GUEST_SAMPLE)
-		return snprintf(buf, size, "rtkvm-sample %s %ju %ju %ju %ju %ju; r=$?; ", list,
-				(uintmax_t)o->interval_us * 1000, (uintmax_t)o->duration_ns,
-				(uintmax_t)o->slice_ns, (uintmax_t)o->priority,
-				(uintmax_t)o->spike_ns);
-	return snprintf(buf, size, cyclictest_job, (uintmax_t)o->priority, vcpus - 1, vcpus - 1,
-			(uintmax_t)o->interval_us, (uintmax_t)o->histogram_us,
-			(uintmax_t)o->duration_s, vcpus - 1);
-}
-
-int ctopts_append(const struct ctopts *o, int vcpus, char *buf, size_t size, struct err *e)
-{
-	char list[16], job[768], load[256] = "";
-	int n;
-
-	snprintf(list, sizeof(list), vcpus > 2 ? "1-%d" : "%d", vcpus - 1);
-	if (o->load)
-		snprintf(load, sizeof(load), load_start, o->load->command);
-	n = instrument_job(o, vcpus, list, job, sizeof(job));
-	if (n > 0 && (size_t)n < sizeof(job))
-		n = snprintf(buf, size,
-			     "console=ttyS0 quiet isolcpus=managed_irq,domain,%s nohz_full=%s "
-			     "rcu_nocbs=%s rcu_nocb_poll irqaffinity=0 skew_tick=1 tsc=reliable "
-			     "nosoftlockup nmi_watchdog=0 mce=ignore_ce panic=-1 "
-			     "rtkvm.exec=\"%s%s%s%sexit $r\"",
-			     list, list, list, facts, load, job, o->load ? load_end : "");
-	if (n < 0 || (size_t)n >= size)
-		return err_set(e, -E2BIG, "the guest's command line is too long");
 	return 0;
 }

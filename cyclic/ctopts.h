@@ -15,21 +15,13 @@
 #include "lib/hostcpus.h"
 
 /* What measures in the guest. */
-enum guest_instrument { GUEST_CYCLICTEST, GUEST_SAMPLE };
+enum guest_instrument { GUEST_CYCLICTEST, GUEST_SAMPLE, GUEST_OSLAT };
 
-/* guest_instrument_name - "cyclictest", "sample": the verb's name, and the log's */
-const char *guest_instrument_name(enum guest_instrument i);
+/* A load inside the guest; guestjob.h has them. */
+struct guest_load;
 
-/* A load inside the guest, on vCPU 0: a shell command run again and again, its rounds counted. */
-struct guest_load {
-	const char *name, *command;
-};
-
-/* guest_load_find - by name; NULL: there is none */
-const struct guest_load *guest_load_find(const char *name);
-
-/* RHEL for Real Time's acceptance limit for a guest: the default of --limit */
-enum { CTOPTS_LIMIT_NS = 40000 };
+/* RHEL for Real Time's acceptance limits for a guest: the default of --limit */
+enum { CTOPTS_LIMIT_NS = 40000, CTOPTS_OSLAT_LIMIT_NS = 20000 };
 
 /* How long a guest may take from its start to its job: an emulated one boots in 20 s on an idle
  * machine. */
@@ -44,7 +36,7 @@ struct ctopts {
 	uint64_t interval_us, duration_s, histogram_us, priority;
 	uint64_t duration_ns; /* the same; of the sampler not always whole seconds */
 	uint64_t slice_ns, spike_ns; /* of the sampler; spike 0: none is one */
-	struct sample_limit limits[SAMPLE_LIMITS]; /* cyclictest: at most one, max_ns */
+	struct sample_limit limits[SAMPLE_LIMITS]; /* cyclictest, oslat: at most one, max_ns */
 	size_t n_limits;
 	uint64_t timeout_s; /* of the whole guest */
 	enum vmm_kind vmm;
@@ -66,11 +58,5 @@ int ctopts_parse(struct ctopts *o, enum guest_instrument instrument, int argc, c
  */
 int ctopts_cpus(const struct ctopts *o, const struct hostcpus *host, struct cpumap *map,
 		struct err *e);
-
-/* The kernel takes 2048 bytes (COMMAND_LINE_SIZE, arch/x86/include/asm/setup.h). */
-enum { CTOPTS_APPEND_BYTES = 2048 };
-
-/* ctopts_append - the guest's kernel command line for that many vCPUs, with the job in it */
-int ctopts_append(const struct ctopts *o, int vcpus, char *buf, size_t size, struct err *e);
 
 #endif

@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* rtkvm cyclictest - one guest, one cyclictest, one run directory (cyclic/harness.h) */
+/* rtkvm cyclictest, rtkvm oslat - one guest, one instrument, one run directory (cyclic/harness.h) */
 #include "cyclic/cyclic.h"
 #include "cyclic/harness.h"
 
 int cyclic_cyclictest(int argc, char **argv, struct err *e)
 {
 	return harness_main(GUEST_CYCLICTEST, argc, argv, e);
+}
+
+int cyclic_oslat(int argc, char **argv, struct err *e)
+{
+	return harness_main(GUEST_OSLAT, argc, argv, e);
 }

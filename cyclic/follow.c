@@ -13,12 +13,11 @@ enum { TICK_MS = 250 };
 const char *harness_stage(const struct harness *h)
 {
 	const uint64_t *mark_ns = h->g.mark_ns;
-	bool sample = h->o.instrument == GUEST_SAMPLE;
 
 	if (mark_ns[ABI_MARK_JOB_END])
-		return sample ? "after the sampler had ended" : "after cyclictest had ended";
+		return guest_tool(h->o.instrument)->over;
 	if (mark_ns[ABI_MARK_JOB_START])
-		return sample ? "while the sampler ran" : "while cyclictest ran";
+		return guest_tool(h->o.instrument)->running;
 	if (mark_ns[ABI_MARK_INIT])
 		return "while the guest's init ran";
 	return h->g.started ? "while the guest's kernel booted" : "before the guest was started";

@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <string.h>
 
+#include "cyclic/guestjob.h"
 #include "lib/threads.h"
 #include "lib/cleanup.h"
 #include "lib/json.h"
@@ -55,7 +56,7 @@ int guestfacts_threads(struct run *run, const struct ctopts *o, int want,
 		json_object *t;
 
 		if (thread_stat_parse(line, &s) || s.policy == SCHED_OTHER)
-			continue; /* cyclictest's main thread measures nothing */
+			continue; /* the main thread measures nothing */
 		t = json_object_new_object();
 		json_set_int(t, "cpu", s.cpu);
 		json_set_str(t, "policy", s.policy == SCHED_FIFO ? "fifo" : "other");
@@ -65,8 +66,9 @@ int guestfacts_threads(struct run *run, const struct ctopts *o, int want,
 	}
 	if (good != want)
 		return err_set(e, -EPROTO,
-			       "cyclictest ran %d threads at SCHED_FIFO priority %ju in the guest, "
-			       "asked were %d; run.json lists them",
-			       good, (uintmax_t)o->priority, want);
+			       "%s ran %d threads at SCHED_FIFO priority %ju in the guest, asked "
+			       "were %d; run.json lists them",
+			       guest_tool(o->instrument)->program, good, (uintmax_t)o->priority,
+			       want);
 	return 0;
 }

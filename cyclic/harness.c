@@ -79,7 +79,7 @@ static int prepare(struct harness *h, struct err *e)
 	if (!ret)
 		ret = ctopts_cpus(&h->o, &host, &h->cpus, e);
 	if (!ret)
-		ret = ctopts_append(&h->o, h->cpus.n, h->append, sizeof(h->append), e);
+		ret = guestjob_append(&h->o, h->cpus.n, h->append, sizeof(h->append), e);
 	return ret;
 }
 
@@ -89,7 +89,7 @@ static int check_ended(const struct harness *h, struct err *e)
 {
 	char complaint[256];
 	const struct ended ended = {
-		.program = h->o.instrument == GUEST_SAMPLE ? "rtkvm-sample" : "cyclictest",
+		.program = guest_tool(h->o.instrument)->program,
 		.outcome = json_str(h->g.ended, "outcome", ""),
 		.status = json_int(h->g.ended, "status", -1),
 		.signal = WIFSIGNALED(h->vm.proc.status) ? WTERMSIG(h->vm.proc.status) : 0,
@@ -171,7 +171,7 @@ static int measure(struct harness *h, struct err *e)
 
 	if (ret < 0)
 		return ret;
-	progress_start(&h->progress, guest_instrument_name(h->o.instrument));
+	progress_start(&h->progress, guest_tool(h->o.instrument)->name);
 	ret = harness_follow(h, e);
 	progress_end(&h->progress);
 	if (!ret)

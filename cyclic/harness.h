@@ -12,7 +12,7 @@
 #include <limits.h>
 #include <stdio.h>
 
-#include "cyclic/ctopts.h"
+#include "cyclic/guestjob.h"
 #include "cyclic/guestsample.h"
 #include "cyclic/outcome.h"
 #include "cyclic/tracer.h"

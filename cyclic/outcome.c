@@ -10,16 +10,16 @@
 
 #include "lib/frames.h"
 #include "cyclic/guestfacts.h"
+#include "cyclic/guestjob.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "lib/file.h"
 #include "lib/json.h"
 
-#define INSTRUMENT "cyclictest"
-
-static uint64_t expected(const struct ctopts *o)
+/* -1: an instrument without periods. */
+static int64_t expected(const struct ctopts *o)
 {
-	return o->duration_s * 1000000 / o->interval_us;
+	return o->interval_us ? (int64_t)(o->duration_s * 1000000 / o->interval_us) : -1;
 }
 
 void outcome_asked(struct run *run, const struct gathered *g)
@@ -28,15 +28,16 @@ void outcome_asked(struct run *run, const struct gathered *g)
 	json_object *kernel = json_at(g->manifest, "kernel");
 	const struct ctopts *o = g->o;
 
-	json_set_str(asked, "instrument", guest_instrument_name(o->instrument));
+	json_set_str(asked, "instrument", guest_tool(o->instrument)->name);
 	json_set_str(asked, "cpus", o->cpus);
 	json_set_int(asked, "vcpus", g->cpus->n);
 	json_set_int(asked, "memory_bytes", o->memory_bytes);
-	json_set_int(asked, "interval_us", o->interval_us);
+	if (o->interval_us)
+		json_set_int(asked, "interval_us", o->interval_us);
 	json_set_int(asked, "duration_s", o->duration_s);
 	if (o->instrument == GUEST_CYCLICTEST)
 		json_set_int(asked, "histogram_us", o->histogram_us);
-	else
+	else if (o->instrument == GUEST_SAMPLE)
 		json_set_int(asked, "slice_ns", o->slice_ns);
 	json_set_str(asked, "policy", "fifo");
 	json_set_int(asked, "priority", o->priority);
@@ -206,17 +207,17 @@ static int keep_file(struct run *run, const struct frames *f, const char *name, 
 static int add_cpu(struct run *run, struct log_writer *log, const struct gathered *g,
 		   const struct rttests_thread *t, struct err *e)
 {
-	int64_t want = expected(g->o), missed = want - (int64_t)t->cycles;
+	int64_t want = expected(g->o), missed = want < 0 ? -1 : want - (int64_t)t->cycles;
+	const char *name = guest_tool(g->o->instrument)->name;
 	json_object *exits = json_at(counted_thread(g, t->cpu), "exits");
 	struct run_cpu cpu = {
 		.cpu = t->cpu,
 		.host_cpu = g->cpus->host[t->cpu],
-		.instrument = INSTRUMENT,
+		.instrument = name,
 		.expected = want,
-		.missed = missed > 0 ? missed : 0,
+		.missed = missed > 0 || want < 0 ? missed : 0,
 	};
 	struct log_slice slice = {
-		.instrument = INSTRUMENT,
 		.cpu = t->cpu,
 		.host_cpu = cpu.host_cpu,
 		.start_wall_ns = g->job_wall_ns,
@@ -224,8 +225,11 @@ static int add_cpu(struct run *run, struct log_writer *log, const struct gathere
 		.period_ns = g->o->interval_us * 1000,
 	};
 
-	log_count(&slice, LOG_EXPECTED, cpu.expected);
-	log_count(&slice, LOG_MISSED, cpu.missed);
+	snprintf(slice.instrument, sizeof(slice.instrument), "%s", name);
+	if (want >= 0) {
+		log_count(&slice, LOG_EXPECTED, cpu.expected);
+		log_count(&slice, LOG_MISSED, cpu.missed);
+	}
 	if (exits)
 		log_count(&slice, LOG_EXITS, sum_group(exits));
 	run_add_cpu(run, &cpu, &t->hist);
@@ -240,14 +244,15 @@ static int add_cpus(struct run *run, const struct gathered *g, const struct rtte
 	int ret, closed;
 
 	if (r->n != (size_t)g->cpus->n - 1)
-		return err_set(e, -EPROTO, "cyclictest ran %zu threads in the guest, asked were %d",
-			       r->n, g->cpus->n - 1);
+		return err_set(e, -EPROTO, "%s ran %zu threads in the guest, asked were %d",
+			       guest_tool(g->o->instrument)->program, r->n, g->cpus->n - 1);
 	for (size_t i = 0; i < r->n; i++)
 		if (r->threads[i].cpu != (int)i + 1)
-			return err_set(e, -EPROTO,
-				       "cyclictest's thread %zu ran on vCPU %d in the guest, asked "
-				       "was vCPU %zu",
-				       i, r->threads[i].cpu, i + 1);
+			return err_set(
+				e, -EPROTO,
+				"%s's thread %zu ran on vCPU %d in the guest, asked was vCPU "
+				"%zu",
+				guest_tool(g->o->instrument)->program, i, r->threads[i].cpu, i + 1);
 	ret = log_create(&log, run_path(run, "latency.log", path), 0, e);
 	if (ret < 0)
 		return ret;
@@ -293,21 +298,34 @@ void outcome_rates(struct run *run)
 	json_object_object_add(run_section(run, "window"), "exits_per_wakeup", rates);
 }
 
+static int parse_json(struct rttests *r, const struct gathered *g, const struct frame_file *json,
+		      struct err *e)
+{
+	const char *text = (const char *)json->data;
+
+	if (g->o->instrument == GUEST_OSLAT)
+		return rttests_parse_oslat(r, text, json->len, 1000, "the guest's oslat.json", e);
+	return rttests_parse(r, text, json->len, g->o->histogram_us, "the guest's cyclictest.json",
+			     e);
+}
+
 static int read_samples(struct run *run, const struct gathered *g, const struct frames *f,
 			struct err *e)
 {
-	const struct frame_file *json = frames_find(f, "cyclictest.json");
+	const struct guest_tool *tool = guest_tool(g->o->instrument);
+	const struct frame_file *json = frames_find(f, tool->json);
+	char text_key[32];
 	struct rttests r;
 	int ret;
 
+	snprintf(text_key, sizeof(text_key), "%s_text", tool->name);
 	guestfacts_read(run, frames_find(f, "guest-facts"));
 	outcome_load(run, g, frames_find(f, "guest-load"));
-	ret = keep_file(run, f, "cyclictest.json", "cyclictest", e);
+	ret = keep_file(run, f, tool->json, tool->name, e);
 	if (!ret)
-		ret = keep_file(run, f, "cyclictest.txt", "cyclictest_text", e);
+		ret = keep_file(run, f, tool->text, text_key, e);
 	if (!ret)
-		ret = rttests_parse(&r, (const char *)json->data, json->len, g->o->histogram_us,
-				    "the guest's cyclictest.json", e);
+		ret = parse_json(&r, g, json, e);
 	if (ret < 0)
 		return ret;
 	json_set_str(run_section(run, "guest"), "rt_tests", r.version);
@@ -316,7 +334,7 @@ static int read_samples(struct run *run, const struct gathered *g, const struct 
 		ret = guestfacts_threads(run, g->o, g->cpus->n - 1, frames_find(f, "guest-threads"),
 					 e);
 	rttests_free(&r);
-	if (!ret)
+	if (!ret && g->o->interval_us)
 		outcome_rates(run);
 	return ret;
 }

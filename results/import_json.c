@@ -183,35 +183,15 @@ static uint64_t oslat_width(const char *cmdline)
 	return width ? width : 1000;
 }
 
-static int oslat_thread(struct import *im, const char *key, json_object *t, struct import_cpu *c,
-			uint64_t width, struct err *e)
+static int oslat_thread(const struct import *im, json_object *t, struct import_cpu *c,
+			uint64_t width_ns, struct err *e)
 {
-	json_object *bins = json_at(t, "histogram");
-	uint64_t min, max, last, over;
-	unsigned int index;
+	struct rttests_thread parsed;
+	int ret = rttests_oslat_thread(&parsed, t, width_ns, im->path, e);
 
-	if (!json_object_is_type(bins, json_type_object))
-		return bad(im, key, "no histogram", e);
-	c->hist.resolution_ns = width;
-	if (add_bins(im, key, bins, &c->hist, 1000, e) ||
-	    min_max(im, key, t, width % 1000 ? 1 : 1000, &min, &max, e))
-		return e->code;
-	if (!c->hist.count)
-		return 0;
-	last = c->hist.max_ns;
-	if (max <= last)
-		return 0;
-	/* The last bin took what lies above it: known only to be above its lower edge. */
-	index = hist_index(last);
-	over = c->hist.bins[index];
-	c->hist.bins[index] = 0;
-	c->hist.count -= over;
-	c->hist.sum_ns -= (unsigned __int128)last * over;
-	if (!c->hist.count)
-		c->hist.min_ns = UINT64_MAX;
-	hist_add_over(&c->hist, last > width ? last - width : 0, over);
-	import_max(&c->hist, max);
-	return 0;
+	if (!ret)
+		c->hist = parsed.hist;
+	return ret;
 }
 
 /* signaltest, cyclicdeadline; ptsematest, svsematest, pmqtest, sigwaittest */
@@ -286,7 +266,7 @@ static int rttests_threads(struct import *im, json_object *o, const char *tool, 
 		if (!strcmp(tool, "cyclictest"))
 			ret = cyclictest_thread(im, key, t, c, unit, cmdline, e);
 		else if (oslat)
-			ret = oslat_thread(im, key, t, c, oslat_width(cmdline), e);
+			ret = oslat_thread(im, t, c, oslat_width(cmdline), e);
 		else
 			ret = summary_thread(im, key, t, c, e);
 		if (ret < 0)

@@ -143,21 +143,37 @@ static int thread_count(json_object *t, const char *key, uint64_t *value, const 
 	return 0;
 }
 
+/* "12", or of oslat's narrower bins "12.5": whole units, and the value in nanoseconds. */
+static bool bin_of(const char *key, uint64_t unit_ns, unsigned long *bin, uint64_t *ns)
+{
+	uint64_t step = unit_ns / 10;
+	char *stop;
+
+	if (key[0] < '0' || key[0] > '9')
+		return false;
+	*bin = strtoul(key, &stop, 10);
+	if (*bin >= MAX_BINS)
+		return false;
+	*ns = *bin * unit_ns;
+	if (*stop == '.' && stop[1])
+		for (stop++; *stop >= '0' && *stop <= '9' && step; stop++, step /= 10)
+			*ns += (*stop - '0') * step;
+	return !*stop;
+}
+
 static int read_bins(struct hist *h, json_object *bins, uint64_t unit_ns, uint64_t *end,
 		     const char *name, struct err *e)
 {
 	json_object_object_foreach(bins, key, value) {
 		unsigned long bin;
-		uint64_t n, sum;
-		char *stop;
+		uint64_t n, sum, ns;
 
-		bin = strtoul(key, &stop, 10);
-		if (key[0] < '0' || key[0] > '9' || *stop || bin >= MAX_BINS ||
-		    count_of(value, &n) || __builtin_add_overflow(h->count, n, &sum))
+		if (!bin_of(key, unit_ns, &bin, &ns) || count_of(value, &n) ||
+		    __builtin_add_overflow(h->count, n, &sum))
 			return err_set(e, -EINVAL, "reading %s failed: histogram entry \"%.32s\"",
 				       name, key);
 		if (n)
-			hist_add_n(h, bin * unit_ns, n);
+			hist_add_n(h, ns, n);
 		if (bin >= *end)
 			*end = bin + 1;
 	}
@@ -208,6 +224,50 @@ int rttests_thread(struct rttests_thread *t, json_object *o, uint64_t unit_ns, u
 	return read_over(t, max, range_us ? range_us * 1000 / unit_ns : end, unit_ns, name, e);
 }
 
+/* What the last bin holds may lie anywhere above its lower edge. */
+static void open_last_bin(struct hist *h, uint64_t last, uint64_t width_ns, uint64_t max_ns)
+{
+	unsigned int index = hist_index(last);
+	uint64_t over = h->bins[index];
+
+	h->bins[index] = 0;
+	h->count -= over;
+	h->sum_ns -= (unsigned __int128)last * over;
+	if (!h->count)
+		h->min_ns = UINT64_MAX;
+	hist_add_over(h, last > width_ns ? last - width_ns : 0, over);
+	h->max_ns = max_ns;
+}
+
+int rttests_oslat_thread(struct rttests_thread *t, json_object *o, uint64_t width_ns,
+			 const char *name, struct err *e)
+{
+	uint64_t min, max, end = 0, unit_ns = width_ns % 1000 ? 1 : 1000;
+	json_object *bins = json_at(o, "histogram");
+	struct hist *h = &t->hist;
+	int ret;
+
+	hist_init(h);
+	h->resolution_ns = width_ns;
+	t->cpu = json_int(o, "cpu", -1);
+	if (!json_object_is_type(bins, json_type_object))
+		return err_set(e, -EINVAL, "reading %s failed: a thread has no histogram", name);
+	ret = thread_count(o, "min", &min, name, e);
+	if (!ret)
+		ret = thread_count(o, "max", &max, name, e);
+	if (!ret && (max < min || max > UINT64_MAX / unit_ns))
+		ret = err_set(e, -EINVAL, "reading %s failed: minimum and maximum make no sense",
+			      name);
+	if (!ret)
+		ret = read_bins(h, bins, 1000, &end, name, e);
+	if (ret < 0)
+		return ret;
+	if (h->count && max * unit_ns > h->max_ns)
+		open_last_bin(h, h->max_ns, width_ns, max * unit_ns);
+	t->cycles = hist_total(h);
+	return 0;
+}
+
 /* "Fri, 20 Nov 2026 10:12:28 +0000": written in UTC */
 static int64_t wall_ns(const char *text)
 {
@@ -234,7 +294,12 @@ static void read_head(struct rttests *r, json_object *o)
 	r->end_wall_ns = wall_ns(json_str(o, "end_time", ""));
 }
 
-static int read_threads(struct rttests *r, json_object *o, uint64_t range_us, const char *name,
+/* The histogram's range of cyclictest, the bins' width of oslat. */
+struct format {
+	uint64_t range_us, oslat_ns; /* oslat_ns 0: it is cyclictest */
+};
+
+static int read_threads(struct rttests *r, json_object *o, const struct format *f, const char *name,
 			struct err *e)
 {
 	uint64_t unit_ns = json_int(o, "resolution_in_ns", 0) ? 1 : 1000;
@@ -256,15 +321,18 @@ static int read_threads(struct rttests *r, json_object *o, uint64_t range_us, co
 		if (!t)
 			return err_set(e, -EINVAL, "reading %s failed: thread %zu of %jd is absent",
 				       name, r->n, (intmax_t)n);
-		ret = rttests_thread(&r->threads[r->n], t, unit_ns, range_us, name, e);
+		if (f->oslat_ns)
+			ret = rttests_oslat_thread(&r->threads[r->n], t, f->oslat_ns, name, e);
+		else
+			ret = rttests_thread(&r->threads[r->n], t, unit_ns, f->range_us, name, e);
 		if (ret < 0)
 			return ret;
 	}
 	return 0;
 }
 
-int rttests_parse(struct rttests *r, const char *text, size_t len, uint64_t range_us,
-		  const char *name, struct err *e)
+static int parse(struct rttests *r, const char *text, size_t len, const struct format *f,
+		 const char *name, struct err *e)
 {
 	_cleanup_json_ json_object *o = NULL;
 	int ret = rttests_json(text, len, &o, name, e);
@@ -274,13 +342,29 @@ int rttests_parse(struct rttests *r, const char *text, size_t len, uint64_t rang
 		return ret;
 	if (json_int(o, "file_version", -1) != FILE_VERSION)
 		return err_set(e, -EPROTONOSUPPORT,
-			       "reading %s failed: not cyclictest's JSON of file_version %d", name,
-			       FILE_VERSION);
+			       "reading %s failed: not JSON of %s, file_version %d", name,
+			       f->oslat_ns ? "oslat" : "cyclictest", FILE_VERSION);
 	read_head(r, o);
-	ret = read_threads(r, o, range_us, name, e);
+	ret = read_threads(r, o, f, name, e);
 	if (ret < 0)
 		rttests_free(r);
 	return ret;
+}
+
+int rttests_parse(struct rttests *r, const char *text, size_t len, uint64_t range_us,
+		  const char *name, struct err *e)
+{
+	const struct format f = { .range_us = range_us };
+
+	return parse(r, text, len, &f, name, e);
+}
+
+int rttests_parse_oslat(struct rttests *r, const char *text, size_t len, uint64_t width_ns,
+			const char *name, struct err *e)
+{
+	const struct format f = { .oslat_ns = width_ns };
+
+	return parse(r, text, len, &f, name, e);
 }
 
 void rttests_free(struct rttests *r)

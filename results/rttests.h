@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * rttests - cyclictest's JSON (file_version 1, rt-tests 2.0 and later) as histograms
+ * rttests - cyclictest's and oslat's JSON (file_version 1, rt-tests 2.0 and later) as histograms
  *
- * What that format keeps silent about is made visible again:
+ * What cyclictest's keeps silent about is made visible again:
  * - samples beyond the histogram's range are in no field: cycles minus the sum of the histogram
  *   (rt-tests src/cyclictest/cyclictest.c, write_stats); they become hist.over;
  * - it is written while the threads still run: a cycle may be counted whose sample the histogram
@@ -47,6 +47,18 @@ int rttests_parse(struct rttests *r, const char *text, size_t len, uint64_t rang
  * not escaped, nan); the caller puts the object; errors name the line
  */
 int rttests_json(const char *text, size_t len, json_object **out, const char *name, struct err *e);
+
+/*
+ * rttests_parse_oslat - the same of oslat's file, its bins width_ns wide (1000: what 2.4 makes).
+ * Keys are upper edges; the last bin also takes what lies above it, of which no more is known than
+ * its lower edge and the largest. A cycle is a round of its loop.
+ */
+int rttests_parse_oslat(struct rttests *r, const char *text, size_t len, uint64_t width_ns,
+			const char *name, struct err *e);
+
+/* rttests_oslat_thread - one object under "thread" of oslat's JSON */
+int rttests_oslat_thread(struct rttests_thread *t, json_object *o, uint64_t width_ns,
+			 const char *name, struct err *e);
 
 /* rttests_thread - one object under "thread" of cyclictest's JSON; unit_ns: 1 or 1000 */
 int rttests_thread(struct rttests_thread *t, json_object *o, uint64_t unit_ns, uint64_t range_us,

@@ -40,6 +40,19 @@ run env FAKE=missed "${base[@]}" --no-trace --smoke --out "$T/missed"
 is "$(jq -c '.cpus[0] | [.expected, .samples, .missed]' "$T/missed/run.json")" '[10000,5000,5000]' \
 	"missed periods are counted"
 
+
+# --- oslat, the same way ---
+gaps=("$RTKVM" oslat "${base[@]:2}" --no-trace)
+run env FAKE=good "${gaps[@]}" --smoke --out "$T/oslat"
+is "$code$(jq -c '[.verdict, (.cpus[0] | .instrument, .samples, .expected, .missed, .max_ns), .inforce.threads[0].priority]' \
+	"$T/oslat/run.json")" '0["pass","oslat",5000,null,null,7000,1]' "oslat: its run.json"
+ok "it follows the schema" build/tests/tools/schema docs/run.schema.json "$T/oslat/run.json"
+run env FAKE=over "${gaps[@]}" --smoke --limit 5ms --out "$T/oslat-over"
+is "$code$(jq -c '.cpus[0] | [.max_ns, .over]' "$T/oslat-over/run.json")" '1[5432000,5000]' \
+	"the last bin of oslat is open: no more is known of it than its largest"
+fails 2 '0 threads at SCHED_FIFO priority 1 ' "oslat at another priority" \
+	env FAKE=wrong-priority "${gaps[@]}" --out "$T/oslat-priority"
+
 # --- what a VMM or a guest may do wrong: exit 2, one sentence, run.json says it too ---
 while IFS='|' read -r fake want; do
 	fails 2 "$want" "$fake" env FAKE="$fake" "${base[@]}" --no-trace --out "$T/$fake"

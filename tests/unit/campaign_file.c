@@ -84,7 +84,11 @@ static const struct {
 	{ HEAD "[phase r\n[phase r]\nrun=doctor\n", 3, "a section is" },
 	{ HEAD "[phase r] x\n[phase r]\nrun=doctor\n", 3, "a section is" },
 	{ HEAD "[phase aaaaaaaaaaaaaaaa]\n[phase r]\nrun=doctor\n", 3, "is no name" },
-	{ HEAD "[phase p]\nrun = oslat\n", 4, "none of doctor" },
+	{ HEAD "[phase p]\nrun = music\n", 4, "none of doctor" },
+	{ HEAD "[phase p]\nrun = oslat\nduration = 5s\n", 3, "\"guests\" is missing" },
+	{ HEAD "[phase p]\nrun = oslat\nduration = 5s\ninterval = 1ms\nguests = g\n[guest g]\n"
+	       "image = i\ncpus = 0-1\n",
+	  6, "does not apply to run = oslat" },
 	{ HEAD "[phase p]\nrun = doctor\ncpus = 1\n", 5, "does not apply to run = doctor" },
 	{ HEAD "[phase p]\nrun = sample\nduration = 1s\n", 3, "\"cpus\" or \"guests\" is missing" },
 	{ HEAD "[phase p]\nrun = hwlat\nduration = 1s\n", 3, "\"cpus\" is missing" },

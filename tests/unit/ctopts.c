@@ -7,7 +7,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "cyclic/ctopts.h"
+#include "cyclic/guestjob.h"
 #include "lib/cleanup.h"
 
 static int parse(struct ctopts *o, const char *const *args, bool emulated, struct err *e)
@@ -110,9 +110,25 @@ static void sample_defaults(void **state)
 	assert_int_equal(o.duration_ns, 7003000000);
 	assert_int_equal(o.duration_s, 8);
 	assert_int_equal(o.spike_ns, 40001);
-	assert_int_equal(ctopts_append(&o, 3, text, sizeof(text), &e), 0);
+	assert_int_equal(guestjob_append(&o, 3, text, sizeof(text), &e), 0);
 	assert_non_null(strstr(
 		text, "rtkvm-sample 1-2 1000000 7003000000 10000000000 95 40001; r=$?; exit $r\""));
+}
+
+static void oslat(void **state)
+{
+	const char *argv[] = { "rtkvm oslat", "-D", "12h" };
+	const char *interval[] = { "rtkvm oslat", "-i", "1ms" };
+	struct err e = { 0 };
+	struct ctopts o;
+
+	(void)state;
+	assert_int_equal(ctopts_parse(&o, GUEST_OSLAT, 3, (char **)argv, false, &e), 0);
+	assert_int_equal(o.duration_s, 43200);
+	assert_int_equal(o.priority, 1);
+	assert_int_equal(o.limits[0].ns, 20000);
+	assert_int_equal(o.interval_us, 0);
+	assert_int_equal(ctopts_parse(&o, GUEST_OSLAT, 3, (char **)interval, false, &e), -EINVAL);
 }
 
 static void cpus(void **state)
@@ -155,46 +171,12 @@ static void cpus(void **state)
 	}
 }
 
-static void append(void **state)
-{
-	struct ctopts o = {
-		.interval_us = 200, .duration_s = 45, .histogram_us = 1000, .priority = 95
-	};
-	char text[CTOPTS_APPEND_BYTES], tiny[64];
-	struct err e = { 0 };
-	const char *exec;
-
-	(void)state;
-	assert_int_equal(ctopts_append(&o, 3, text, sizeof(text), &e), 0);
-	assert_non_null(
-		strstr(text, "isolcpus=managed_irq,domain,1-2 nohz_full=1-2 rcu_nocbs=1-2"));
-	assert_non_null(strstr(text, "cyclictest -m -q -p95 --policy=fifo -a 1-2 -t 2 -i 200 "
-				     "-h 1000 -D 45 --json=/out/cyclictest.json"));
-	/* the job is the last parameter, in one pair of quotes: nothing can escape one there */
-	exec = strstr(text, "rtkvm.exec=\"");
-	assert_non_null(exec);
-	exec += strlen("rtkvm.exec=\"");
-	assert_ptr_equal(strchr(exec, '"'), text + strlen(text) - 1);
-	assert_null(strstr(text, "/tmp/load"));
-	o.load = guest_load_find("hackbench");
-	assert_int_equal(ctopts_append(&o, 3, text, sizeof(text), &e), 0);
-	assert_non_null(strstr(text, "(n=0; while hackbench -g 1 -l 100; do n=$((n+1)); "));
-	assert_non_null(strstr(text, "kill $l; cat /tmp/load >/out/guest-load"));
-	assert_ptr_equal(strchr(strstr(text, "rtkvm.exec=\"") + strlen("rtkvm.exec=\""), '"'),
-			 text + strlen(text) - 1);
-	assert_null(guest_load_find("music"));
-	o.load = NULL;
-	assert_int_equal(ctopts_append(&o, 2, text, sizeof(text), &e), 0);
-	assert_non_null(strstr(text, "isolcpus=managed_irq,domain,1 nohz_full=1 "));
-	assert_int_equal(ctopts_append(&o, 3, tiny, sizeof(tiny), &e), -E2BIG);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(defaults), cmocka_unit_test(given),
 		cmocka_unit_test(sample),   cmocka_unit_test(sample_defaults),
-		cmocka_unit_test(cpus),	    cmocka_unit_test(append),
+		cmocka_unit_test(oslat),    cmocka_unit_test(cpus),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -157,13 +157,63 @@ static void refused(void **state)
 	}
 }
 
+/* oslat's last bin, 32, took 949795 us as well: 14 rounds of which only the largest is known. */
+static void oslat(void **state)
+{
+	_cleanup_free_ char *text = NULL;
+	struct err e = { 0 };
+	struct rttests r;
+
+	(void)state;
+	assert_true(file_load("tests/fixtures/import/oslat-2.4.json", 1 << 20, &text, &e) > 0);
+	assert_int_equal(rttests_parse_oslat(&r, text, strlen(text), 1000, "x.json", &e), 0);
+	assert_int_equal(r.n, 1);
+	assert_int_equal(r.threads[0].cpu, 1);
+	assert_int_equal(r.threads[0].hist.over, 14);
+	assert_int_equal(r.threads[0].hist.over_from_ns, 31000);
+	assert_int_equal(r.threads[0].hist.max_ns, 949795000);
+	assert_int_equal(r.threads[0].hist.min_ns, 1000);
+	assert_int_equal(r.threads[0].cycles, hist_total(&r.threads[0].hist));
+	rttests_free(&r);
+}
+
+static void oslat_refused(void **state)
+{
+	static const struct {
+		const char *thread, *why;
+	} rows[] = {
+		{ "\"min\": 1, \"max\": 2", "no histogram" },
+		{ "\"min\": 3, \"max\": 2, \"histogram\": {\"1\": 1}", "make no sense" },
+		{ "\"max\": 2, \"histogram\": {\"1\": 1}", "\"min\" of a thread is not a count" },
+		{ "\"min\": 1, \"max\": 2, \"histogram\": {\"1.x\": 1}", "histogram entry" },
+		{ "\"min\": 1, \"max\": 2, \"histogram\": {\"1.\": 1}", "histogram entry" },
+		{ "\"min\": 1, \"max\": 2, \"histogram\": {\"-1\": 1}", "histogram entry" },
+		{ "\"min\": 1, \"max\": 2, \"histogram\": {\"1\": -1}", "histogram entry" },
+		{ "\"min\": 1, \"max\": 36893488147419103232, \"histogram\": {\"1\": 1}",
+		  "\"max\" of a thread is not a count" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct err e = { 0 };
+		char text[512];
+		struct rttests r;
+
+		snprintf(text, sizeof(text),
+			 "{\"file_version\": 1, \"num_threads\": 1, \"thread\": {\"0\": {%s}}}",
+			 rows[i].thread);
+		if (rttests_parse_oslat(&r, text, strlen(text), 1000, "x.json", &e) != -EINVAL ||
+		    !strstr(e.text, rows[i].why))
+			fail_msg("row %zu: %s", i, e.text);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(real_file),
-		cmocka_unit_test(all_over),
-		cmocka_unit_test(traps),
-		cmocka_unit_test(refused),
+		cmocka_unit_test(real_file), cmocka_unit_test(all_over),
+		cmocka_unit_test(oslat),     cmocka_unit_test(oslat_refused),
+		cmocka_unit_test(traps),     cmocka_unit_test(refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

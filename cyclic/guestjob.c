@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "cyclic/guestjob.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/cleanup.h"
+
+static const struct guest_tool tools[] = {
+	[GUEST_CYCLICTEST] = { .name = "cyclictest",
+			       .program = "cyclictest",
+			       .running = "while cyclictest ran",
+			       .over = "after cyclictest had ended",
+			       .json = "cyclictest.json",
+			       .text = "cyclictest.txt" },
+	[GUEST_SAMPLE] = { .name = "sample",
+			   .program = "rtkvm-sample",
+			   .running = "while the sampler ran",
+			   .over = "after the sampler had ended" },
+	[GUEST_OSLAT] = { .name = "oslat",
+			  .program = "oslat",
+			  .running = "while oslat ran",
+			  .over = "after oslat had ended",
+			  .json = "oslat.json",
+			  .text = "oslat.txt" },
+};
+
+const struct guest_tool *guest_tool(enum guest_instrument i)
+{
+	return &tools[i];
+}
+
+/* No quotes in them: they travel on the kernel's command line. */
+static const struct guest_load guest_loads[] = {
+	{ "fork", "/bin/true" }, /* busybox: a fork and an exec a round */
+	{ "hackbench", "hackbench -g 1 -l 100" },
+	{ "memory", "dd if=/dev/zero of=/dev/null bs=16M count=8" },
+};
+
+const struct guest_load *guest_load_find(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(guest_loads); i++)
+		if (!strcmp(guest_loads[i].name, name))
+			return &guest_loads[i];
+	return NULL;
+}
+
+/*
+ * Facts and threads are read in the guest, so that run.json tells what was in force. Of the text
+ * output the comments come back: they hold what the JSON omits (overflows, their cycles, breaks),
+ * while its histogram has a row for every empty bin and each byte costs a VM exit.
+ */
+static const char facts[] =
+	"grep -H '' /proc/version /proc/cmdline /sys/devices/system/cpu/isolated "
+	"/sys/devices/system/cpu/nohz_full /sys/kernel/realtime "
+	"/sys/devices/system/clocksource/clocksource0/current_clocksource "
+	">/out/guest-facts 2>/dev/null; ";
+
+static const char cyclictest_job[] =
+	"cyclictest -m -q -p%ju --policy=fifo -a 1-%d -t %d -i %ju -h %ju -D %ju "
+	"--json=/out/cyclictest.json";
+
+/*
+ * The acceptance test of RHEL for Real Time's KVM guide: oslat -w memmove -m 4K. It never sleeps,
+ * so the guest's own limit on real-time tasks would take its CPUs away.
+ */
+static const char oslat_job[] =
+	"echo -1 >/proc/sys/kernel/sched_rt_runtime_us; "
+	"oslat -q -z -c %s -C 0 -f %ju -D %ju -w memmove -m 4K -b 1024 --json=/out/oslat.json";
+
+static const char threads[] = " >/tmp/text & p=$!; "
+			      "until sleep 1; cat /proc/$p/task/*/stat >/out/guest-threads "
+			      "2>/dev/null; [ $(grep -c . /out/guest-threads) -gt %d -o ! -e "
+			      "/proc/$p ]; do :; done; "
+			      "wait $p; r=$?; grep %s /tmp/text >/out/%s; ";
+
+/* The rounds so far are a file, replaced each time: in 24 hours a line a round would fill memory. */
+static const char load_start[] = "(n=0; while %s; do n=$((n+1)); echo $n >/tmp/load; done) "
+				 ">/dev/null 2>&1 & l=$!; ";
+static const char load_end[] = "kill $l; cat /tmp/load >/out/guest-load 2>/dev/null; ";
+
+static int command(const struct ctopts *o, int vcpus, const char *list, char *buf, size_t size)
+{
+	switch (o->instrument) {
+	case GUEST_SAMPLE:
+		return snprintf(buf, size, "rtkvm-sample %s %ju %ju %ju %ju %ju", list,
+				(uintmax_t)o->interval_us * 1000, (uintmax_t)o->duration_ns,
+				(uintmax_t)o->slice_ns, (uintmax_t)o->priority,
+				(uintmax_t)o->spike_ns);
+	case GUEST_OSLAT:
+		return snprintf(buf, size, oslat_job, list, (uintmax_t)o->priority,
+				(uintmax_t)o->duration_s);
+	default:
+		return snprintf(buf, size, cyclictest_job, (uintmax_t)o->priority, vcpus - 1,
+				vcpus - 1, (uintmax_t)o->interval_us, (uintmax_t)o->histogram_us,
+				(uintmax_t)o->duration_s);
+	}
+}
+
+/* The instrument from its start to r, its exit code. Those of rt-tests leave their threads' facts. */
+static int instrument_job(const struct ctopts *o, int vcpus, const char *list, char *buf,
+			  size_t size)
+{
+	const struct guest_tool *tool = guest_tool(o->instrument);
+	int n = command(o, vcpus, list, buf, size), more;
+
+	if (n < 0 || (size_t)n >= size)
+		return n;
+	if (!tool->json)
+		more = snprintf(buf + n, size - n, "; r=$?; ");
+	else
+		more = snprintf(buf + n, size - n, threads, vcpus - 1,
+				o->instrument == GUEST_CYCLICTEST ? "^#" : ":", tool->text);
+	return more < 0 ? more : n + more;
+}
+
+int guestjob_append(const struct ctopts *o, int vcpus, char *buf, size_t size, struct err *e)
+{
+	char list[16], job[768], load[256] = "";
+	int n;
+
+	snprintf(list, sizeof(list), vcpus > 2 ? "1-%d" : "%d", vcpus - 1);
+	if (o->load)
+		snprintf(load, sizeof(load), load_start, o->load->command);
+	n = instrument_job(o, vcpus, list, job, sizeof(job));
+	if (n > 0 && (size_t)n < sizeof(job))
+		n = snprintf(buf, size,
+			     "console=ttyS0 quiet isolcpus=managed_irq,domain,%s nohz_full=%s "
+			     "rcu_nocbs=%s rcu_nocb_poll irqaffinity=0 skew_tick=1 tsc=reliable "
+			     "nosoftlockup nmi_watchdog=0 mce=ignore_ce panic=-1 "
+			     "rtkvm.exec=\"%s%s%s%sexit $r\"",
+			     list, list, list, facts, load, job, o->load ? load_end : "");
+	if (n < 0 || (size_t)n >= size)
+		return err_set(e, -E2BIG, "the guest's command line is too long");
+	return 0;
+}
