@@ -30,6 +30,7 @@ enum {
 	CAMPAIGN_PHASES = 64,
 	CAMPAIGN_KEYS = 40, /* rows of the key table; checked there */
 	CAMPAIGN_FILE_BYTES = 1 << 20,
+	CAMPAIGN_TRACES = 10, /* traces kept of a phase, by default */
 };
 
 /* The program that carries a phase out: rtkvm VERB (gap: rtkvm bench gap). */
@@ -61,7 +62,7 @@ struct guest_entry {
 	char cpus_text[CAMPAIGN_TEXT_BYTES];
 	struct cpumap cpus;
 	char vmm[CAMPAIGN_TEXT_BYTES]; /* "rtkvm" or "qemu" */
-	bool allow_shared;
+	bool allow_shared, allow_tick;
 };
 
 struct load_entry {
@@ -84,7 +85,9 @@ struct phase_entry {
 	uint64_t duration_ns, interval_ns, segment_ns; /* segment 0: all in one */
 	uint64_t spike_ns, threshold_ns, width_ns; /* 0: the instrument's default */
 	uint64_t priority;
-	bool stop_at_spike, gate, simulate;
+	enum spike_action on_spike;
+	uint64_t traces; /* with on_spike trace: attempts that may keep one */
+	bool gate, simulate;
 	uint64_t seed;
 	struct sample_limit limits[SAMPLE_LIMITS];
 	size_t n_limits;

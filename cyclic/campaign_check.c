@@ -255,7 +255,6 @@ static void check_where(const struct phase_entry *p, struct mistakes *m)
 	int cpus = line_of(&p->entry, SECTION_PHASE, "cpus");
 	int guests = line_of(&p->entry, SECTION_PHASE, "guests");
 	bool host = cpus != p->entry.line, in_guest = guests != p->entry.line;
-	static const char *const only_host[] = { "on-spike", "simulate" };
 
 	if ((p->run == RUN_HWLAT || p->run == RUN_GAP) && !host)
 		mistake(m, p->entry.line, "\"cpus\" is missing");
@@ -269,15 +268,19 @@ static void check_where(const struct phase_entry *p, struct mistakes *m)
 		mistake(m, p->entry.line, "\"cpus\" or \"guests\" is missing");
 	if (host && in_guest)
 		mistake(m, guests, "run = sample takes cpus or guests, not both");
+	if (!in_guest && p->on_spike == SPIKE_TRACE)
+		mistake(m, line_of(&p->entry, SECTION_PHASE, "on-spike"),
+			"on-spike = trace explains a guest's spikes: it needs guests");
+	if (p->on_spike != SPIKE_TRACE &&
+	    line_of(&p->entry, SECTION_PHASE, "traces") != p->entry.line)
+		mistake(m, line_of(&p->entry, SECTION_PHASE, "traces"),
+			"\"traces\" needs on-spike = trace");
 	if (!in_guest && p->guest_load)
 		mistake(m, line_of(&p->entry, SECTION_PHASE, "guest-load"),
 			"\"guest-load\" needs guests");
-	for (size_t i = 0; in_guest && i < ARRAY_SIZE(only_host); i++) {
-		int line = line_of(&p->entry, SECTION_PHASE, only_host[i]);
-
-		if (line != p->entry.line)
-			mistake(m, line, "\"%s\" does not apply in guests", only_host[i]);
-	}
+	if (in_guest && p->simulate)
+		mistake(m, line_of(&p->entry, SECTION_PHASE, "simulate"),
+			"\"simulate\" does not apply in guests");
 	if (in_guest && (p->interval_ns % 1000 || p->interval_ns < 10000))
 		mistake(m, line_of(&p->entry, SECTION_PHASE, "interval"),
 			"in guests the sampler takes whole microseconds, at least 10");
@@ -299,9 +302,10 @@ static void check_phase(struct campaign *c, struct phase_entry *p,
 	check_times(p, m);
 	for (size_t i = 0; i < p->n_limits; i++)
 		max_limit |= !strcmp(p->limits[i].what, "max_ns");
-	if (p->stop_at_spike && !p->spike_ns && !max_limit)
+	if (p->on_spike != SPIKE_RECORD && !p->spike_ns && !max_limit)
 		mistake(m, line_of(&p->entry, SECTION_PHASE, "on-spike"),
-			"on-spike = stop needs spike, or a limit for max");
+			"on-spike = %s needs spike, or a limit for max",
+			spike_action_name(p->on_spike));
 	if ((p->run == RUN_CYCLICTEST || p->run == RUN_OSLAT) && p->n_limits > max_limit)
 		mistake(m, line_of(&p->entry, SECTION_PHASE, "limit"),
 			"run = %s takes a limit for max alone", instrument_name(p->run));

@@ -226,10 +226,32 @@ static int attempt(struct phase_run *r, unsigned int number, const uint64_t *ns,
 
 /* --- one phase --- */
 
+/* A trace that an earlier attempt, in whichever guest, has kept of a spike. */
+static uint64_t traces_kept(const struct phase_run *r)
+{
+	json_object *attempts = json_at(r->doc, "attempts");
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < json_object_array_length(attempts); i++) {
+		json_object *jobs = json_at(json_object_array_get_idx(attempts, i), "jobs");
+
+		for (size_t k = 0; k < json_object_array_length(jobs); k++) {
+			const char *dir = json_str(json_object_array_get_idx(jobs, k), "dir", "");
+			char path[PATH_MAX];
+
+			n += file_path(path, sizeof(path), "%s/%s/trace/host.dat",
+				       r->en->state->dir, dir) &&
+			     file_exists(path);
+		}
+	}
+	return n;
+}
+
 /* The jobs of the next attempt: those whose time is not over; ns[] takes what each is to measure. */
 static int next_jobs(struct phase_run *r, bool first, uint64_t *ns, struct err *e)
 {
 	const struct phase_entry *p = r->p;
+	uint64_t traces = p->on_spike == SPIKE_TRACE ? traces_kept(r) : 0;
 
 	r->n_jobs = 0;
 	for (size_t k = 0; k < plan_jobs(p); k++) {
@@ -243,7 +265,13 @@ static int next_jobs(struct phase_run *r, bool first, uint64_t *ns, struct err *
 		if (p->segment_ns && left > p->segment_ns)
 			left = p->segment_ns;
 		ns[r->n_jobs] = left;
-		r->jobs[r->n_jobs++] = (struct job){ .guest = guest, .err = -1 };
+		r->jobs[r->n_jobs++] = (struct job){
+			.guest = guest,
+			.err = -1,
+			.on_spike = p->on_spike == SPIKE_TRACE && traces++ >= p->traces
+					    ? SPIKE_RECORD
+					    : p->on_spike,
+		};
 	}
 	return 0;
 }
@@ -277,7 +305,7 @@ static bool has_whole(json_object *phase)
 /* Did the spike that ends a phase come? Then the rest of its time is not wanted. */
 static bool stopped_by_spike(const struct phase_run *r, uint64_t asked, uint64_t left)
 {
-	return r->p->stop_at_spike && left + asked > r->p->duration_ns + r->p->interval_ns;
+	return r->p->on_spike == SPIKE_STOP && left + asked > r->p->duration_ns + r->p->interval_ns;
 }
 
 static int measure_phase(struct phase_run *r, struct err *e)

@@ -46,9 +46,10 @@ int job_start(struct job *j, const char *self, const struct campaign *c,
 {
 	_cleanup_close_ int out = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	struct proc_opts o = PROC_OPTS_INIT;
+	const struct plan_ask ask = { ns, j->dir, j->on_spike };
 	struct vmproc_argv a;
 
-	if (plan_job(&a, self, c, p, j->guest, ns, j->dir, e) < 0)
+	if (plan_job(&a, self, c, p, j->guest, &ask, e) < 0)
 		return e->code;
 	if (p->run == RUN_DOCTOR) {
 		if (out >= 0)

@@ -25,6 +25,7 @@ const char *job_outcome_name(enum job_outcome o);
 struct job {
 	const struct guest_entry *guest; /* NULL: on the host */
 	char dir[PATH_MAX]; /* its run directory */
+	enum spike_action on_spike;
 	struct proc proc;
 	int err; /* memory file of its stderr */
 	uint64_t log_bytes, grown_ns; /* size of its log, CLOCK_MONOTONIC when it last grew */

@@ -108,8 +108,19 @@ static void tell_worst(json_object *reasons, const struct phaselog *g, const str
 				worst->max_wall_ns ? clock_iso8601(worst->max_wall_ns, iso) : "");
 }
 
+/* Spikes by their cause, as rtkvm trace explain counts them. */
+static void add_causes(json_object *into, json_object *from)
+{
+	if (!json_object_is_type(from, json_type_object))
+		return;
+	json_object_object_foreach(from, cause, n) {
+		json_set_int(into, cause, json_int(into, cause, 0) + json_object_get_int64(n));
+	}
+}
+
 struct attempts {
 	size_t n;
+	json_object *causes; /* borrowed */
 	enum verdict verdict; /* the gravest that an attempt's own instrument gave */
 	char conditions[16]; /* the least good; "" no job told */
 };
@@ -132,6 +143,7 @@ static void read_job(const struct state *s, json_object *job, struct attempts *a
 	/* one cut off by us has nothing to tell; one that broke by itself has */
 	if (v != VERDICT_INCOMPLETE || !strcmp(json_str(job, "outcome", ""), "broken"))
 		add_reasons(reasons, json_at(run.doc, "reasons"));
+	add_causes(a->causes, json_at(run.doc, "causes"));
 	if (!a->conditions[0] || strcmp(json_str(run.doc, "conditions", ""), "hardware") != 0)
 		snprintf(a->conditions, sizeof(a->conditions), "%s",
 			 json_str(run.doc, "conditions", "emulated"));
@@ -155,9 +167,12 @@ static struct attempts read_attempts(const struct state *s, json_object *phase,
 {
 	json_object *list = json_at(phase, "attempts");
 	struct attempts a = { .n = json_object_array_length(list),
+			      .causes = json_object_new_object(),
 			      .verdict = VERDICT_PASS,
 			      .conditions = "" };
 	size_t lost = 0;
+
+	json_object_object_add(phase, "causes", a.causes);
 
 	for (size_t i = 0; i < a.n; i++) {
 		json_object *o = json_object_array_get_idx(list, i), *jobs = json_at(o, "jobs");
@@ -284,6 +299,7 @@ static void fill_doc(const struct engine *en, struct run *run)
 		json_object_object_add(run->doc, arrays[i], json_object_new_array());
 	json_set_str(asked, "campaign", en->c->name);
 	json_set_bool(asked, "smoke", en->c->smoke);
+	json_object_object_add(run->doc, "causes", json_object_new_object());
 	json_object_object_add(run->doc, "drift",
 			       json_object_get(json_at(en->state->doc, "drift")));
 	for (size_t i = 0; i < en->c->n_phases; i++) {
@@ -291,6 +307,7 @@ static void fill_doc(const struct engine *en, struct run *run)
 		const char *verdict = json_str(phase, "verdict", json_str(phase, "status", ""));
 
 		json_object_array_add(json_at(run->doc, "phases"), json_object_get(phase));
+		add_causes(json_at(run->doc, "causes"), json_at(phase, "causes"));
 		list = json_at(phase, "reasons");
 		for (size_t k = 0; list && k < json_object_array_length(list); k++)
 			run_reason(run, "phase %s, %s: %s", en->c->phases[i].entry.name, verdict,

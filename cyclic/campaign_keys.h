@@ -31,4 +31,7 @@ struct campaign_key {
 /* campaign_keys - ended by a row without a name; a row's number is its place in entry.lines[] */
 extern const struct campaign_key campaign_keys[];
 
+/* campaign_set_name - a setter, also of the names in section headers; field has CAMPAIGN_NAME_BYTES */
+int campaign_set_name(void *field, const char *key, const char *value, struct err *e);
+
 #endif

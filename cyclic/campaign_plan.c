@@ -23,16 +23,18 @@ static void add_limits(struct vmproc_argv *a, const struct phase_entry *p)
 }
 
 static void add_sample(struct vmproc_argv *a, const struct campaign *c, const struct phase_entry *p,
-		       uint64_t ns)
+		       const struct plan_ask *ask)
 {
+	uint64_t ns = ask->ns;
+
 	argv_add(a, "--interval=%juns", (uintmax_t)p->interval_ns);
 	argv_add(a, "--duration=%juns", (uintmax_t)ns);
 	argv_add(a, "--slice=%juns", (uintmax_t)c->slice_ns);
 	argv_add(a, "--fifo=%ju", (uintmax_t)p->priority);
 	if (p->spike_ns)
 		argv_add(a, "--spike=%juns", (uintmax_t)p->spike_ns);
-	if (p->stop_at_spike)
-		argv_add(a, "--on-spike=stop");
+	if (ask->on_spike != SPIKE_RECORD)
+		argv_add(a, "--on-spike=%s", spike_action_name(ask->on_spike));
 	if (p->simulate)
 		argv_add(a, "--simulate=%ju", (uintmax_t)p->seed);
 	add_limits(a, p);
@@ -58,6 +60,8 @@ static void add_guest(struct vmproc_argv *a, const struct phase_entry *p,
 	argv_add(a, "--vmm=%s", g->vmm);
 	if (g->allow_shared)
 		argv_add(a, "--allow-shared");
+	if (g->allow_tick)
+		argv_add(a, "--allow-tick");
 	if (p->guest_load)
 		argv_add(a, "--guest-load=%s", p->guest_load->name);
 	argv_add(a, "--no-report");
@@ -90,9 +94,11 @@ static void add_gap(struct vmproc_argv *a, const struct campaign *c, const struc
 }
 
 int plan_job(struct vmproc_argv *a, const char *self, const struct campaign *c,
-	     const struct phase_entry *p, const struct guest_entry *g, uint64_t ns, const char *dir,
+	     const struct phase_entry *p, const struct guest_entry *g, const struct plan_ask *ask,
 	     struct err *e)
 {
+	uint64_t ns = ask->ns;
+
 	*a = (struct vmproc_argv){ 0 };
 	argv_add(a, "%s", self);
 	if (p->run == RUN_GAP)
@@ -109,13 +115,13 @@ int plan_job(struct vmproc_argv *a, const char *self, const struct campaign *c,
 	else if (p->run == RUN_GAP)
 		add_gap(a, c, p, ns);
 	else if (p->run == RUN_SAMPLE)
-		add_sample(a, c, p, ns);
+		add_sample(a, c, p, ask);
 	else
 		add_rttests(a, p, ns);
 	/* hwlat judges its machine; in a smoke campaign only that it worked counts */
 	if (c->smoke && (p->run == RUN_SAMPLE || g))
 		argv_add(a, "--smoke");
-	if (p->run != RUN_DOCTOR && argv_add(a, "--out=%s", dir) < 0)
+	if (p->run != RUN_DOCTOR && argv_add(a, "--out=%s", ask->dir) < 0)
 		return err_set(e, -E2BIG, "phase %s: its command line is too long", p->entry.name);
 	return 0;
 }
@@ -172,10 +178,13 @@ int plan_print(const struct campaign *c, const char *self, const char *dir, FILE
 		}
 		for (size_t k = 0; k < plan_jobs(p); k++) {
 			const struct guest_entry *g = p->n_guests ? p->guests[k] : NULL;
-			uint64_t ns = p->segment_ns ? p->segment_ns : p->duration_ns;
+			const struct plan_ask ask = {
+				.ns = p->segment_ns ? p->segment_ns : p->duration_ns,
+				.dir = plan_dir(job_dir, dir, i, p, 1, g),
+				.on_spike = p->on_spike,
+			};
 
-			plan_dir(job_dir, dir, i, p, 1, g);
-			if (plan_job(&a, self, c, p, g, ns, job_dir, e) < 0)
+			if (plan_job(&a, self, c, p, g, &ask, e) < 0)
 				return e->code;
 			print_argv(&a, out, p->n_guests > 1 ? " &\n" : "\n");
 		}

@@ -8,9 +8,16 @@
 #include "cyclic/campaign.h"
 #include "cyclic/vmproc.h"
 
-/* plan_job - rtkvm VERB ... of a phase, in one guest (NULL: on the host), for ns into dir */
+/* What one attempt asks of its phase. */
+struct plan_ask {
+	uint64_t ns; /* to measure */
+	const char *dir; /* its run directory */
+	enum spike_action on_spike; /* the phase's, or record where it has its traces */
+};
+
+/* plan_job - rtkvm VERB ... of a phase, in one guest (NULL: on the host) */
 int plan_job(struct vmproc_argv *a, const char *self, const struct campaign *c,
-	     const struct phase_entry *p, const struct guest_entry *g, uint64_t ns, const char *dir,
+	     const struct phase_entry *p, const struct guest_entry *g, const struct plan_ask *ask,
 	     struct err *e);
 
 /* plan_load - rtkvm noise ... of a load, a line of proof a slice */

@@ -35,6 +35,7 @@ enum {
 	OPT_GUEST_LOAD,
 	OPT_SLICE,
 	OPT_SPIKE,
+	OPT_ON_SPIKE,
 };
 
 /* What both instruments take. */
@@ -85,6 +86,10 @@ static const struct argp_option sample_rows[] = {
 	  "repeated",
 	  2 },
 	{ "spike", OPT_SPIKE, "TIME", 0, "list wake-ups that late (default: over a limit on max)",
+	  2 },
+	{ "on-spike", OPT_ON_SPIKE, "ACTION", 0,
+	  "record (default); trace: keep the trace of host and guest at the first, and explain it; "
+	  "stop",
 	  2 },
 };
 
@@ -170,6 +175,27 @@ static int parse_duration(struct ctopts *o, const char *arg, struct err *e)
 	return ret;
 }
 
+static const char *const actions[SPIKE_ACTIONS] = {
+	[SPIKE_RECORD] = "record",
+	[SPIKE_TRACE] = "trace",
+	[SPIKE_STOP] = "stop",
+};
+
+const char *spike_action_name(enum spike_action a)
+{
+	return actions[a];
+}
+
+int spike_action_parse(const char *what, const char *text, enum spike_action *a, struct err *e)
+{
+	for (int i = 0; i < SPIKE_ACTIONS; i++)
+		if (!strcmp(actions[i], text)) {
+			*a = i;
+			return 0;
+		}
+	return err_set(e, -EINVAL, "%s: \"%s\" is none of record, trace, stop", what, text);
+}
+
 static int parse_flag(int key, struct ctopts *o)
 {
 	switch (key) {
@@ -213,6 +239,8 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
 					&o->slice_ns, p->e);
 	case OPT_SPIKE:
 		return -opt_duration("--spike", arg, &o->spike_ns, p->e);
+	case OPT_ON_SPIKE:
+		return -spike_action_parse("--on-spike", arg, &o->on_spike, p->e);
 	case OPT_HISTOGRAM:
 		return -whole("--histogram", arg, 1000, "microseconds", 1, 1000000,
 			      &o->histogram_us, p->e);
@@ -266,6 +294,9 @@ static int settle(struct ctopts *o, bool emulated, struct err *e)
 	for (size_t i = 0; i < o->n_limits && !o->spike_ns; i++)
 		if (!strcmp(o->limits[i].what, "max_ns"))
 			o->spike_ns = o->limits[i].ns + 1; /* at the limit is within it */
+	if (o->on_spike != SPIKE_RECORD && !o->spike_ns)
+		return err_set(e, -EINVAL, "--on-spike %s needs --spike, or --limit for max",
+			       spike_action_name(o->on_spike));
 	if (!o->timeout_s)
 		o->timeout_s = o->duration_s + CTOPTS_BOOT_S;
 	return 0;

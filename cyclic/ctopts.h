@@ -20,6 +20,15 @@ enum guest_instrument { GUEST_CYCLICTEST, GUEST_SAMPLE, GUEST_OSLAT };
 /* A load inside the guest; guestjob.h has them. */
 struct guest_load;
 
+/* What follows a spike. */
+enum spike_action { SPIKE_RECORD, SPIKE_TRACE, SPIKE_STOP, SPIKE_ACTIONS };
+
+/* spike_action_name - "record", "trace", "stop" */
+const char *spike_action_name(enum spike_action a);
+
+/* spike_action_parse - -EINVAL: it is none; what: the option's name */
+int spike_action_parse(const char *what, const char *text, enum spike_action *a, struct err *e);
+
 /* RHEL for Real Time's acceptance limits for a guest: the default of --limit */
 enum { CTOPTS_LIMIT_NS = 40000, CTOPTS_OSLAT_LIMIT_NS = 20000 };
 
@@ -36,6 +45,7 @@ struct ctopts {
 	uint64_t interval_us, duration_s, histogram_us, priority;
 	uint64_t duration_ns; /* the same; of the sampler not always whole seconds */
 	uint64_t slice_ns, spike_ns; /* of the sampler; spike 0: none is one */
+	enum spike_action on_spike; /* of the sampler */
 	struct sample_limit limits[SAMPLE_LIMITS]; /* cyclictest, oslat: at most one, max_ns */
 	size_t n_limits;
 	uint64_t timeout_s; /* of the whole guest */

@@ -23,13 +23,22 @@ const char *harness_stage(const struct harness *h)
 	return h->g.started ? "while the guest's kernel booted" : "before the guest was started";
 }
 
+static int start_spiketrace(struct harness *h, pid_t pid, struct err *e)
+{
+	struct cpulist cpus = cpumap_cpus(&h->cpus);
+
+	return spiketrace_start(&h->spike, h->run.dir, &cpus, pid, e);
+}
+
 static int on_started(struct harness *h, json_object *event, struct err *e)
 {
 	int ret = 0;
 
 	h->g.started = json_object_get(event);
 	/* a held guest waits meanwhile: on a slow host its job would be over before it is watched */
-	if (!h->o.no_trace)
+	if (h->o.on_spike == SPIKE_TRACE)
+		ret = start_spiketrace(h, json_int(event, "pid", h->vm.proc.pid), e);
+	if (!ret && !h->o.no_trace)
 		ret = tracer_start(&h->tracer, json_int(event, "pid", h->vm.proc.pid), e);
 	h->resumed_ns = clock_now_ns();
 	return ret < 0 ? ret : vmproc_resume(&h->vm, e);
@@ -126,9 +135,14 @@ static int check_alive(const struct harness *h, struct err *e)
 
 static int take_slices(struct harness *h, struct err *e)
 {
+	int ret;
+
 	if (h->o.instrument != GUEST_SAMPLE)
 		return 0;
-	return guestsample_take(&h->sample, &h->g, h->vm.data, e);
+	ret = guestsample_take(&h->sample, &h->g, h->vm.data, e);
+	if (!ret && h->sample.n_spikes)
+		spiketrace_freeze(&h->spike);
+	return ret < 0 ? ret : spiketrace_check(&h->spike, e);
 }
 
 /* Take events until the VMM has ended; after a stop or an error of our own, end it first. */

@@ -84,10 +84,10 @@ static int command(const struct ctopts *o, int vcpus, const char *list, char *bu
 {
 	switch (o->instrument) {
 	case GUEST_SAMPLE:
-		return snprintf(buf, size, "rtkvm-sample %s %ju %ju %ju %ju %ju", list,
+		return snprintf(buf, size, "rtkvm-sample %s %ju %ju %ju %ju %ju %s", list,
 				(uintmax_t)o->interval_us * 1000, (uintmax_t)o->duration_ns,
 				(uintmax_t)o->slice_ns, (uintmax_t)o->priority,
-				(uintmax_t)o->spike_ns);
+				(uintmax_t)o->spike_ns, spike_action_name(o->on_spike));
 	case GUEST_OSLAT:
 		return snprintf(buf, size, oslat_job, list, (uintmax_t)o->priority,
 				(uintmax_t)o->duration_s);
@@ -98,32 +98,48 @@ static int command(const struct ctopts *o, int vcpus, const char *list, char *bu
 	}
 }
 
+static void cpu_list(int vcpus, char list[static 16])
+{
+	snprintf(list, 16, vcpus > 2 ? "1-%d" : "%d", vcpus - 1);
+}
+
+int guestjob_command(const struct ctopts *o, int vcpus, char *buf, size_t size, struct err *e)
+{
+	char list[16];
+	int n;
+
+	cpu_list(vcpus, list);
+	n = command(o, vcpus, list, buf, size);
+	return n < 0 || (size_t)n >= size ? err_set(e, -E2BIG, "the guest's command is too long")
+					  : 0;
+}
+
 /* The instrument from its start to r, its exit code. Those of rt-tests leave their threads' facts. */
-static int instrument_job(const struct ctopts *o, int vcpus, const char *list, char *buf,
+static int instrument_job(const struct ctopts *o, int vcpus, const char *run, char *buf,
 			  size_t size)
 {
 	const struct guest_tool *tool = guest_tool(o->instrument);
-	int n = command(o, vcpus, list, buf, size), more;
-
-	if (n < 0 || (size_t)n >= size)
-		return n;
-	if (!tool->json)
-		more = snprintf(buf + n, size - n, "; r=$?; ");
-	else
-		more = snprintf(buf + n, size - n, threads, vcpus - 1,
-				o->instrument == GUEST_CYCLICTEST ? "^#" : ":", tool->text);
-	return more < 0 ? more : n + more;
-}
-
-int guestjob_append(const struct ctopts *o, int vcpus, char *buf, size_t size, struct err *e)
-{
-	char list[16], job[768], load[256] = "";
 	int n;
 
-	snprintf(list, sizeof(list), vcpus > 2 ? "1-%d" : "%d", vcpus - 1);
+	if (!tool->json) /* a subshell: what is recorded ends with an exit */
+		return snprintf(buf, size, "(%s); r=$?; ", run);
+	n = snprintf(buf, size, "%s", run);
+	if (n < 0 || (size_t)n >= size)
+		return n;
+	return n + snprintf(buf + n, size - n, threads, vcpus - 1,
+			    o->instrument == GUEST_CYCLICTEST ? "^#" : ":", tool->text);
+}
+
+int guestjob_append(const struct ctopts *o, int vcpus, const char *run, char *buf, size_t size,
+		    struct err *e)
+{
+	char list[16], job[CTOPTS_APPEND_BYTES], load[256] = "";
+	int n;
+
+	cpu_list(vcpus, list);
 	if (o->load)
 		snprintf(load, sizeof(load), load_start, o->load->command);
-	n = instrument_job(o, vcpus, list, job, sizeof(job));
+	n = instrument_job(o, vcpus, run, job, sizeof(job));
 	if (n > 0 && (size_t)n < sizeof(job))
 		n = snprintf(buf, size,
 			     "console=ttyS0 quiet isolcpus=managed_irq,domain,%s nohz_full=%s "

@@ -32,7 +32,14 @@ const struct guest_load *guest_load_find(const char *name);
 /* The kernel takes 2048 bytes (COMMAND_LINE_SIZE, arch/x86/include/asm/setup.h). */
 enum { CTOPTS_APPEND_BYTES = 2048 };
 
-/* guestjob_append - the guest's kernel command line for that many vCPUs, with the job in it */
-int guestjob_append(const struct ctopts *o, int vcpus, char *buf, size_t size, struct err *e);
+/* guestjob_command - what measures, for that many vCPUs: one command of the guest's shell */
+int guestjob_command(const struct ctopts *o, int vcpus, char *buf, size_t size, struct err *e);
+
+/*
+ * guestjob_append - the guest's kernel command line, with the job in it: facts, load, run (the
+ * command, or the line of shell that records the guest meanwhile)
+ */
+int guestjob_append(const struct ctopts *o, int vcpus, const char *run, char *buf, size_t size,
+		    struct err *e);
 
 #endif

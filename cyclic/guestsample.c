@@ -272,8 +272,17 @@ static int read_word(struct run *run, const struct frame_file *f, struct err *e)
 	return 0;
 }
 
-int guestsample_files(struct run *run, const struct gathered *g, const void *stream, size_t len,
-		      struct err *e)
+/* Latencies do not depend on the traces: what went wrong with these is told and no more. */
+static void read_trace(struct run *run, struct spiketrace *spike, const struct frames *f)
+{
+	struct err e = { 0 };
+
+	if (spiketrace_save(spike, run, f, &e) < 0)
+		run_reason(run, "the spike's trace is not whole: %s", e.text);
+}
+
+int guestsample_files(struct run *run, const struct gathered *g, struct spiketrace *spike,
+		      const void *stream, size_t len, struct err *e)
 {
 	struct frames f;
 	int ret = frames_parse(&f, stream, len, e);
@@ -283,6 +292,7 @@ int guestsample_files(struct run *run, const struct gathered *g, const void *str
 	guestfacts_read(run, frames_find(&f, "guest-facts"));
 	outcome_load(run, g, frames_find(&f, "guest-load"));
 	ret = read_word(run, frames_find(&f, "sample.json"), e);
+	read_trace(run, spike, &f);
 	frames_free(&f);
 	if (!ret)
 		outcome_rates(run);

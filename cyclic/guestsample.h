@@ -15,6 +15,7 @@
 #include <stdio.h>
 
 #include "cyclic/outcome.h"
+#include "cyclic/spiketrace.h"
 #include "lib/frames.h"
 
 struct guestsample_cpu {
@@ -50,9 +51,9 @@ uint64_t guestsample_silent(const struct guestsample *s, const struct gathered *
 int guestsample_finish(struct guestsample *s, struct run *run, const struct gathered *g,
 		       struct err *e);
 
-/* guestsample_files - what the guest sent with its job's end: its threads, its loads, its reasons */
-int guestsample_files(struct run *run, const struct gathered *g, const void *stream, size_t len,
-		      struct err *e);
+/* guestsample_files - what the guest sent with its job's end: its threads, its loads, its reasons, its trace */
+int guestsample_files(struct run *run, const struct gathered *g, struct spiketrace *spike,
+		      const void *stream, size_t len, struct err *e);
 
 /* guestsample_free - release; accepts one never opened */
 void guestsample_free(struct guestsample *s);

@@ -60,6 +60,20 @@ static int ask_version(struct harness *h, struct err *e)
 	return code > 0 ? err_set(e, -EIO, "%s --version ended with code %d", program, code) : code;
 }
 
+/* The guest's command line; a guest that is to be traced records itself while it measures. */
+static int tell_guest(struct harness *h, struct err *e)
+{
+	char command[512], line[CTOPTS_APPEND_BYTES];
+	int ret = guestjob_command(&h->o, h->cpus.n, command, sizeof(command), e);
+
+	if (!ret && h->o.on_spike == SPIKE_TRACE)
+		ret = spiketrace_job(command, line, sizeof(line), e);
+	return ret < 0 ? ret
+		       : guestjob_append(&h->o, h->cpus.n,
+					 h->o.on_spike == SPIKE_TRACE ? line : command, h->append,
+					 sizeof(h->append), e);
+}
+
 static int prepare(struct harness *h, struct err *e)
 {
 	struct hostcpus host;
@@ -79,7 +93,7 @@ static int prepare(struct harness *h, struct err *e)
 	if (!ret)
 		ret = ctopts_cpus(&h->o, &host, &h->cpus, e);
 	if (!ret)
-		ret = guestjob_append(&h->o, h->cpus.n, h->append, sizeof(h->append), e);
+		ret = tell_guest(h, e);
 	return ret;
 }
 
@@ -111,8 +125,8 @@ static int files_after_slices(struct harness *h, const uint8_t *stream, size_t l
 		ret = guestsample_finish(&h->sample, &h->run, &h->g, e);
 	if (ret < 0)
 		return ret;
-	return guestsample_files(&h->run, &h->g, stream + h->sample.taken, len - h->sample.taken,
-				 e);
+	return guestsample_files(&h->run, &h->g, &h->spike, stream + h->sample.taken,
+				 len - h->sample.taken, e);
 }
 
 static int samples(struct harness *h, struct err *e)
@@ -211,11 +225,26 @@ static int report(const struct harness *h, struct err *e)
 	return 0;
 }
 
+/* The measurement stands without a cause; why there is none is told. */
+static int explain(struct harness *h, struct err *e)
+{
+	struct err why = { 0 };
+
+	if (h->o.on_spike != SPIKE_TRACE || spiketrace_explain(&h->run, h->o.spike_ns, &why) == 0)
+		return 0;
+	if (!h->run.doc)
+		return err_set(e, why.code, "%s", why.text);
+	run_reason(&h->run, "no cause of the spike: %s", why.text);
+	return run_save(&h->run, e);
+}
+
 static int finish(struct harness *h, struct err *e)
 {
 	enum verdict v = outcome_judge(&h->run, &h->g);
 	int ret = run_finish(&h->run, v, e);
 
+	if (!ret)
+		ret = explain(h, e);
 	if (!ret && !h->o.no_report)
 		ret = report(h, e);
 	if (ret < 0)
@@ -236,6 +265,7 @@ static void abandon(struct harness *h, const struct err *why)
 
 	if (h->g.started) {
 		run_reason(&h->run, "%s", why->text);
+		spiketrace_save(&h->spike, &h->run, NULL, &ignored); /* the host's part of it */
 		if (h->o.instrument == GUEST_SAMPLE) { /* what came before counts */
 			guestsample_take(&h->sample, &h->g, h->vm.data, &ignored);
 			guestsample_finish(&h->sample, &h->run, &h->g, &ignored);
@@ -259,6 +289,7 @@ static int run_it(struct harness *h, struct err *e)
 	else
 		abandon(h, e);
 	tracer_close(&h->tracer);
+	spiketrace_close(&h->spike);
 	vmproc_close(&h->vm);
 	guestsample_free(&h->sample);
 	if (h->events)
@@ -284,6 +315,7 @@ int harness_main(enum guest_instrument instrument, int argc, char **argv, struct
 		return err_set(e, -ENOMEM, "starting failed: no memory");
 	h->vm = (struct vmproc){ .events = -1, .data = -1, .errors = -1, .ctl = -1 };
 	h->tracer = (struct tracer)TRACER_INIT;
+	h->spike = (struct spiketrace)SPIKETRACE_INIT;
 	h->sample.log.fd = -1;
 	h->g = (struct gathered){
 		.o = &h->o, .cpus = &h->cpus, .append = h->append, .version = h->version

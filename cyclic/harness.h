@@ -15,6 +15,7 @@
 #include "cyclic/guestjob.h"
 #include "cyclic/guestsample.h"
 #include "cyclic/outcome.h"
+#include "cyclic/spiketrace.h"
 #include "cyclic/tracer.h"
 #include "cyclic/vmproc.h"
 #include "lib/progress.h"
@@ -28,6 +29,7 @@ struct harness {
 	struct run run;
 	struct vmproc vm;
 	struct tracer tracer;
+	struct spiketrace spike;
 	struct gathered g;
 	struct guestsample sample; /* slices of our own sampler, as they come */
 	FILE *events; /* events.jsonl */

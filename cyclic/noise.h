@@ -62,6 +62,8 @@ int noise_timer(struct noise_worker *w, struct err *e);
 int noise_ipi(struct noise_worker *w, struct err *e);
 int noise_disk(struct noise_worker *w, struct err *e);
 int noise_compile(struct noise_worker *w, struct err *e);
+int noise_net(struct noise_worker *w, struct err *e);
+int noise_vm(struct noise_worker *w, struct err *e);
 
 /* noise_rounds - run a program to its end, again and again; a failing one gives up */
 int noise_rounds(struct noise_worker *w, const char *const *argv, struct err *e);

@@ -2,6 +2,7 @@
 /* The loads that need no other program. Each runs in a process of its own until it is killed. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/membarrier.h>
 #include <pthread.h>
 #include <signal.h>
@@ -19,6 +20,7 @@
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "lib/file.h"
+#include "lib/paths.h"
 
 enum {
 	FORK_TOUCH_BYTES = 1 << 20, /* copied on write by each child: page faults, TLB flushes */
@@ -46,6 +48,10 @@ const struct noise_kind noise_kinds[] = {
 	  "compile a generated C file below --dir with cc, like a "
 	  "kernel build",
 	  .work = noise_compile, .needs_dir = true, .min_cpus = 1 },
+	{ "net", "bytes", "TCP over 127.0.0.1: copies and network softirqs", .work = noise_net,
+	  .min_cpus = 1 },
+	{ "vm", "runs", "a neighbour: a small VM that boots, sleeps and is woken by its timer",
+	  .work = noise_vm, .min_cpus = 1 },
 	{ "hackbench", "rounds", "hackbench (package rt-tests): sockets and scheduling",
 	  .command = (const char *const[]){ "hackbench", "-T", "-g", "2", "-l", "500", NULL },
 	  .min_cpus = 1 },
@@ -270,5 +276,19 @@ int noise_compile(struct noise_worker *w, struct err *e)
 	if (ret < 0)
 		return ret;
 	snprintf(source, sizeof(source), "/proc/self/fd/%d", fd); /* cc inherits it */
+	return noise_rounds(w, argv, e);
+}
+
+/* Not real-time: a neighbour takes what its CPU has to spare. */
+int noise_vm(struct noise_worker *w, struct err *e)
+{
+	char self[PATH_MAX], cpu[16];
+	const char *const argv[] = { self,	 "bench",  "timer", "--allow-shared", "--cpu",
+				     cpu,	 "--fifo", "0",	    "--duration",     "200ms",
+				     "--period", "1ms",	   NULL };
+
+	if (paths_self(self, sizeof(self), e) < 0)
+		return e->code;
+	snprintf(cpu, sizeof(cpu), "%d", w->cpu);
 	return noise_rounds(w, argv, e);
 }

@@ -325,6 +325,7 @@ static int collect_until(struct sampler *s, struct collect *c, uint64_t stop_ns,
 {
 	uint64_t start = clock_now_ns(), now;
 	struct progress p;
+	bool hurry = s->config->hurry;
 	size_t slices;
 	int ret = 0;
 
@@ -334,8 +335,9 @@ static int collect_until(struct sampler *s, struct collect *c, uint64_t stop_ns,
 		progress_show(&p, now - start, stop_ns - start);
 		clock_sleep_until(now + COLLECT_NS < stop_ns ? now + COLLECT_NS : stop_ns);
 		ret = take(s, c, &slices, e);
-		if (!ret && slices)
+		if (!ret && (slices || (hurry && c->n_spikes)))
 			ret = collect_sync(c, e);
+		hurry = hurry && !c->n_spikes;
 		if (stop_requested())
 			*end = SAMPLER_INTERRUPTED;
 		else if (s->config->stop_at_spike && c->n_spikes)

@@ -18,6 +18,7 @@ struct sampler_config {
 	int priority; /* SCHED_FIFO; 0: SCHED_OTHER */
 	bool stop_at_spike;
 	const char *freeze; /* file that gets "0" at each CPU's first spike; NULL: none */
+	bool hurry; /* hand over the first spike at once, not with its slice */
 };
 
 /* How it ended; < 0 is an error. */

@@ -2,7 +2,9 @@
 /*
  * sample - the sampler inside a guest: slices leave through the data port while it runs
  *
- *	rtkvm-sample CPUS INTERVAL_NS DURATION_NS SLICE_NS PRIORITY SPIKE_NS (0: none)
+ *	rtkvm-sample CPUS INTERVAL_NS DURATION_NS SLICE_NS PRIORITY SPIKE_NS (0: none) [ACTION]
+ *
+ * ACTION at a spike: record (default), trace (stop the guest's trace and tell the host), stop.
  *
  * The loop, its threads and the collector are those of rtkvm sample; only where a slice goes is
  * different. Each byte through a port is a VM exit, so the collector sends them, on vCPU 0, where
@@ -116,15 +118,22 @@ static int number(const char *text, uint64_t *out)
 
 static int parse(struct sampler_config *config, int argc, char **argv, struct err *e)
 {
+	const char *action = argc == 8 ? argv[7] : "record";
 	uint64_t priority = 0;
 
-	if (argc != 7 || cpulist_parse(&config->cpus, argv[1], e) < 0 ||
-	    number(argv[2], &config->period_ns) || number(argv[3], &config->duration_ns) ||
-	    number(argv[4], &config->slice_ns) || number(argv[5], &priority) || priority > 98 ||
-	    number(argv[6], &config->spike_ns) || !config->period_ns || !config->slice_ns)
+	config->hurry = !strcmp(action, "trace");
+	config->stop_at_spike = !strcmp(action, "stop");
+	if (config->hurry)
+		config->freeze = "/sys/kernel/tracing/tracing_on";
+	if (argc < 7 || argc > 8 ||
+	    (!config->hurry && !config->stop_at_spike && strcmp(action, "record") != 0) ||
+	    cpulist_parse(&config->cpus, argv[1], e) < 0 || number(argv[2], &config->period_ns) ||
+	    number(argv[3], &config->duration_ns) || number(argv[4], &config->slice_ns) ||
+	    number(argv[5], &priority) || priority > 98 || number(argv[6], &config->spike_ns) ||
+	    !config->period_ns || !config->slice_ns)
 		return err_set(e, -EINVAL,
 			       "usage: rtkvm-sample CPUS INTERVAL_NS DURATION_NS SLICE_NS "
-			       "PRIORITY SPIKE_NS");
+			       "PRIORITY SPIKE_NS [record|trace|stop]");
 	config->priority = priority;
 	if (!config->spike_ns)
 		config->spike_ns = UINT64_MAX;

@@ -70,6 +70,10 @@ interval = 1ms
 duration = 5s
 loads = memory
 guest-load = fork
+[phase oslat]
+run = oslat
+guests = g0
+duration = 2s
 END
 } >short.ini
 rtkvm campaign run --out short short.ini 2>short.err
@@ -121,6 +125,37 @@ kill -KILL $campaign && printf harness >>hits # its guest goes with it
 wait $campaign
 rtkvm campaign resume --quiet killed 2>>killed.err
 echo $? >killed.code
+
+# in each of two pieces a real-time thread of the host takes the measured vCPU's CPU for over a second
+{
+	printf '[campaign]\nname = hunt\nsmoke = yes\nslice = 1s\n'
+	guests g0=0:0,1:2
+	cat <<END
+[phase hunt]
+run = sample
+guests = g0
+interval = 1ms
+duration = 12s
+segment = 6s
+limit = 700ms
+on-spike = trace
+traces = 1
+END
+} >hunt.ini
+rtkvm campaign run --quiet --out hunt hunt.ini 2>hunt.err &
+campaign=$!
+hog() { # ATTEMPT
+	local log=hunt/01-hunt/$1-g0/latency.log
+	until [ -s "$log" ]; do
+		kill -0 $campaign 2>/dev/null || return
+		read -rt 0.2 -u "$never"
+	done
+	chrt -f 98 taskset -c 2 bash -c 'end=$((SECONDS + 2)); while [ $SECONDS -lt $end ]; do :; done'
+}
+hog 1
+hog 2
+wait $campaign
+echo $? >hunt.code
 pgrep -a 'rtkvm' >left
 cp -r . "$RTKVM_RESULTS"
 EOF
@@ -139,11 +174,13 @@ verdict=$(jq -r .verdict short/run.json)
 like "$(cat short.code)$verdict" '^(0pass|4inconclusive)$' "every kind of phase, from one command"
 [ "$verdict" = pass ] || jq -r '.reasons[]' short/run.json | sed 's/^/# /'
 is "$(jq -c '[.phases[] | [.name, .status]]' short/run.json)" \
-	'[["doctor","done"],["hw","done"],["host-fork","done"],["mem_fork","done"]]' \
+	'[["doctor","done"],["hw","done"],["host-fork","done"],["mem_fork","done"],["oslat","done"]]' \
 	"every phase is done"
 is "$(jq -c '[.cpus[].instrument] | unique | map(select(startswith("h") | not))' short/run.json)" \
-	'["mem_fork/g0","mem_fork/g1"]' "two guests in the guest phase"
-is "$(jq -c '[.cpus[] | select(.instrument | startswith("hw") | not) | .samples + .missed == .expected] | unique' short/run.json)" \
+	'["mem_fork/g0","mem_fork/g1","oslat"]' "two guests in the guest phase"
+ok "rounds of oslat were counted" \
+	[ "$(jq '[.cpus[] | select(.instrument == "oslat") | .samples] | add' short/run.json)" -gt 1000 ]
+is "$(jq -c '[.cpus[] | select(.expected) | .samples + .missed == .expected] | unique' short/run.json)" \
 	'[true]' "every period is accounted for"
 is "$(jq -sc '[.[] | select(.count > 0) | .load] | unique' short/loads.jsonl)" \
 	'["fork","memory","signal"]' "three loads proved their work"
@@ -187,9 +224,21 @@ if [ -n "$whole" ]; then
 else
 	skip 1 "no attempt was left in peace from start to end"
 fi
+# --- a limit that is broken: value, when, where, and from the first piece's traces the cause ---
+reasons=$(jq -r '.reasons[]' hunt/run.json)
+is "$(cat hunt.code)" 1 "a limit that a guest breaks is exit 1"
+like "$reasons" 'largest: [0-9.]+ us on CPU 1 \(host CPU 2\) of hunt at 20..-' "with value, place and time"
+is "$(cd hunt/01-hunt && echo */trace/*)" \
+	"1-g0/trace/explain.txt 1-g0/trace/guest.dat 1-g0/trace/host.dat 1-g0/trace/host.json" \
+	"the traces of host and guest, once"
+like "$reasons" 'late on vCPU 1 at 20.*, by the trace: [a-z-]+' "and the cause"
+is "$(jq -sc '[.[] | select(.cause)] | length' hunt/spikes.jsonl)" 1 "the spike has it, too"
+jq -c 'select(.cause) | [.latency_ns, .cause, .detail]' hunt/spikes.jsonl | sed 's/^/# /'
+like "$(cat hunt/summary.md)" 'by the trace' "and the report"
+
 is "$(cat left)" "" "no process is left"
 [ "$tap_bad" = 0 ] || {
-	jq -c '.phases[].attempts[]' short/campaign.json killed/campaign.json
-	cat short.err killed.err
+	jq -c '.phases[].attempts[]' short/campaign.json killed/campaign.json hunt/campaign.json
+	cat short.err killed.err hunt.err
 } 2>&1 | sed 's/^/# /'
 done_testing

@@ -41,6 +41,22 @@ is "$(jq -c '.cpus[0] | [.expected, .samples, .missed]' "$T/missed/run.json")" '
 	"missed periods are counted"
 
 
+# A real cyclictest that is stalled for 10 ms at 1 kHz. How many periods its wake-ups hid is in its
+# histogram, where every one of them is within range: what harness finds by counting has to agree.
+if command -v cyclictest >/dev/null && chrt -f 97 taskset -c 1 true 2>/dev/null; then
+	run env FAKE=stall "${base[@]}" --no-trace --smoke -D 4s -i 1ms --histogram 1s --out "$T/stall"
+	is "$code$(jq -c '.cpus[0] | [.expected, .over]' "$T/stall/run.json")" '0[4000,null]' \
+		"a cyclictest that is stalled"
+	hidden=$(jq '[.thread["0"].histogram | to_entries[] | (.key | tonumber / 1000 | floor) * .value] | add' \
+		"$T/stall/cyclictest.json")
+	missed=$(jq '.cpus[0].missed' "$T/stall/run.json")
+	ok "the stall hid periods" [ "$hidden" -ge 9 ]
+	ok "missed is recovered to within 1" [ $((missed - hidden)) -ge -1 -a $((missed - hidden)) -le 1 ]
+	echo "# hidden $hidden, missed $missed"
+else
+	skip 3 "no cyclictest, no CPU 1, or no right to SCHED_FIFO"
+fi
+
 # --- oslat, the same way ---
 gaps=("$RTKVM" oslat "${base[@]:2}" --no-trace)
 run env FAKE=good "${gaps[@]}" --smoke --out "$T/oslat"

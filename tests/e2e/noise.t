@@ -20,10 +20,12 @@ is "$(printf '%s\n' "$out" | jq -s '(map(.count) | add) == .[-1].total')" true "
 fails 4 'floor 1000000000' "a floor that is not reached is inconclusive" \
 	"$RTKVM" noise fork -c 0 -D 1s --floor 1000000000
 
-for kind in compile hackbench stress-cpu; do
+for kind in compile net vm hackbench stress-cpu; do
+	[ "$kind" != vm ] || [ -w /dev/kvm ] || { skip 1 "no usable /dev/kvm"; continue; }
 	tool=${kind%%-*}
 	case $tool in
 	compile) tool=cc ;;
+	net | vm) tool=true ;;
 	stress) tool=stress-ng ;;
 	esac
 	if ! command -v "$tool" >/dev/null; then

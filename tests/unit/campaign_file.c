@@ -60,7 +60,7 @@ static void whole_file(void **state)
 	assert_int_equal(c->phases[0].run, RUN_SAMPLE);
 	assert_int_equal(c->phases[0].n_limits, 2);
 	assert_string_equal(c->phases[0].limits[1].what, "p99.999_ns");
-	assert_true(c->phases[0].stop_at_spike);
+	assert_true(c->phases[0].on_spike == SPIKE_STOP);
 	assert_ptr_equal(c->phases[0].loads[0], &c->loads[0]);
 	assert_int_equal(c->phases[1].n_guests, 2);
 	assert_true(c->phases[1].gate);
@@ -84,6 +84,12 @@ static const struct {
 	{ HEAD "[phase r\n[phase r]\nrun=doctor\n", 3, "a section is" },
 	{ HEAD "[phase r] x\n[phase r]\nrun=doctor\n", 3, "a section is" },
 	{ HEAD "[phase aaaaaaaaaaaaaaaa]\n[phase r]\nrun=doctor\n", 3, "is no name" },
+	{ HEAD "[phase p]\nrun = sample\ncpus = 1\nduration = 1s\nspike = 1ms\non-spike = trace\n",
+	  8, "needs guests" },
+	{ HEAD "[phase p]\nrun = sample\ncpus = 1\nduration = 1s\ntraces = 3\n", 7,
+	  "needs on-spike = trace" },
+	{ HEAD "[phase p]\nrun = sample\ncpus = 1\nduration = 1s\non-spike = dance\n", 7,
+	  "none of record, trace, stop" },
 	{ HEAD "[phase p]\nrun = music\n", 4, "none of doctor" },
 	{ HEAD "[phase p]\nrun = oslat\nduration = 5s\n", 3, "\"guests\" is missing" },
 	{ HEAD "[phase p]\nrun = oslat\nduration = 5s\ninterval = 1ms\nguests = g\n[guest g]\n"

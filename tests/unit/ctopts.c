@@ -110,9 +110,10 @@ static void sample_defaults(void **state)
 	assert_int_equal(o.duration_ns, 7003000000);
 	assert_int_equal(o.duration_s, 8);
 	assert_int_equal(o.spike_ns, 40001);
-	assert_int_equal(guestjob_append(&o, 3, text, sizeof(text), &e), 0);
-	assert_non_null(strstr(
-		text, "rtkvm-sample 1-2 1000000 7003000000 10000000000 95 40001; r=$?; exit $r\""));
+	assert_int_equal(o.on_spike, SPIKE_RECORD);
+	assert_int_equal(guestjob_command(&o, 3, text, sizeof(text), &e), 0);
+	assert_string_equal(text,
+			    "rtkvm-sample 1-2 1000000 7003000000 10000000000 95 40001 record");
 }
 
 static void oslat(void **state)

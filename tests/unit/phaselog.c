@@ -167,6 +167,32 @@ static void spikes_take_the_phases_name(void **state)
 	assert_non_null(strstr(text, "{\"cpu\":1,\"instrument\":\"p\"}\n"));
 }
 
+/* Two spikes of one CPU within a second, one of them explained; and an explanation of neither. */
+static void spikes_take_their_causes(void **state)
+{
+	static const char lines[] =
+		"{\"cpu\":1,\"latency_ns\":50000,\"wall_ns\":7000000000,\"instrument\":\"sample\"}\n"
+		"{\"cpu\":1,\"latency_ns\":90000,\"wall_ns\":7500000000,\"instrument\":\"sample\"}\n"
+		"{\"cpu\":2,\"latency_ns\":48000,\"wall_ns\":7000000000,\"instrument\":\"trace\","
+		"\"cause\":\"host-irq\"}\n"
+		"{\"cpu\":1,\"latency_ns\":48000,\"wall_ns\":7000100000,\"instrument\":\"trace\","
+		"\"cause\":\"host-thread\",\"detail\":\"x 7\"}\n";
+	_cleanup_free_ char *text = NULL;
+	struct err e = { 0 };
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	(void)state;
+	assert_int_equal(file_replace(in_dir("spikes"), lines, strlen(lines), &e), 0);
+	assert_int_equal(phaselog_spikes(in_dir("spikes"), "p", out, 10, &e), 2);
+	fclose(out);
+	assert_string_equal(
+		text,
+		"{\"cpu\":1,\"latency_ns\":50000,\"wall_ns\":7000000000,\"instrument\":\"p\","
+		"\"cause\":\"host-thread\",\"detail\":\"x 7\"}\n"
+		"{\"cpu\":1,\"latency_ns\":90000,\"wall_ns\":7500000000,\"instrument\":\"p\"}\n");
+}
+
 static int make_dir(void **state)
 {
 	(void)state;
@@ -189,6 +215,7 @@ int main(void)
 		cmocka_unit_test(unknown_stays_unknown),
 		cmocka_unit_test(the_campaigns_log_is_coarser_and_the_same),
 		cmocka_unit_test(spikes_take_the_phases_name),
+		cmocka_unit_test(spikes_take_their_causes),
 	};
 
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);

@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "cyclic/spiketrace.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cyclic/complaint.h"
+#include "cyclic/vmproc.h"
+#include "lib/cleanup.h"
+#include "lib/clock.h"
+#include "lib/file.h"
+#include "lib/json.h"
+#include "lib/paths.h"
+
+enum {
+	SAVE_GRACE_MS = 120000, /* rings of some MiB to disk, on a busy emulated host */
+	VERB_S = 600,
+	EXPLAINED_THREADS = 16, /* rtkvm trace explain takes no more */
+};
+
+/* The guest stops its own ring at once; the host's has to last until its word has come here. */
+#define HOST_BUFFER  "8M"
+#define GUEST_BUFFER "2M"
+
+int spiketrace_start(struct spiketrace *t, const char *run_dir, const struct cpulist *cpus,
+		     pid_t pid, struct err *e)
+{
+	char self[PATH_MAX], list[1024], number[16], out[PATH_MAX];
+	char *argv[] = { self,
+			 (char *)"trace",
+			 (char *)"record",
+			 (char *)"--out",
+			 out,
+			 (char *)"--cpus",
+			 list,
+			 (char *)"--pid",
+			 number,
+			 (char *)"--buffer",
+			 (char *)HOST_BUFFER,
+			 NULL };
+	struct proc_opts o = PROC_OPTS_INIT;
+	int ret = paths_self(self, sizeof(self), e);
+
+	if (ret < 0)
+		return ret;
+	if (!file_path(t->dir, sizeof(t->dir), "%s/trace", run_dir) ||
+	    !file_path(out, sizeof(out), "%s/host.dat", t->dir) || mkdir(t->dir, 0755))
+		return err_sys(e, "making %s/trace failed", run_dir);
+	cpulist_format(cpus, list, sizeof(list));
+	snprintf(number, sizeof(number), "%d", pid);
+	t->errors = memfd_create("rtkvm-trace-errors", MFD_CLOEXEC);
+	o.argv = argv;
+	o.err = t->errors;
+	ret = t->errors < 0 ? err_sys(e, "recording the host failed") : proc_start(&t->proc, &o, e);
+	t->started = !ret;
+	return ret;
+}
+
+static int broke(const struct spiketrace *t, struct err *e)
+{
+	char why[256];
+
+	complaint(t->errors, "rtkvm trace record: ", why, sizeof(why));
+	return err_set(e, -EIO,
+		       "recording the host failed: %s; --on-spike record measures without a trace",
+		       why[0] ? why : "rtkvm trace record ended");
+}
+
+int spiketrace_check(struct spiketrace *t, struct err *e)
+{
+	if (!t->started || t->frozen || proc_poll(&t->proc) != 1)
+		return 0;
+	return broke(t, e);
+}
+
+void spiketrace_freeze(struct spiketrace *t)
+{
+	if (!t->started || t->frozen)
+		return;
+	t->frozen = true;
+	if (t->proc.pid)
+		kill(t->proc.pid, SIGTERM);
+}
+
+int spiketrace_job(const char *command, char *buf, size_t size, struct err *e)
+{
+	char self[PATH_MAX];
+	char *argv[] = { self,
+			 (char *)"trace",
+			 (char *)"job",
+			 (char *)"--buffer",
+			 (char *)GUEST_BUFFER,
+			 (char *)"--",
+			 (char *)command,
+			 NULL };
+	int ret = paths_self(self, sizeof(self), e);
+
+	if (!ret)
+		ret = proc_run(argv, VERB_S, buf, size, e);
+	if (ret > 0)
+		return err_set(e, -EIO, "rtkvm trace job ended with code %d", ret);
+	buf[strcspn(buf, "\n")] = '\0';
+	return ret;
+}
+
+/* What trace job leaves in /out: pages and what they mean, as files of a directory. */
+static int keep_raw(const char *dir, const struct frames *f, struct err *e)
+{
+	int ret = file_mkdirs(dir, e);
+
+	for (size_t i = 0; f && i < f->n && !ret; i++) {
+		const struct frame_file *file = &f->files[i];
+		char path[PATH_MAX];
+
+		if (strcmp(file->name, "formats") != 0 && strcmp(file->name, "header_page") != 0 &&
+		    strcmp(file->name, "clock") != 0 && strncmp(file->name, "cpu", 3) != 0)
+			continue;
+		if (!file_path(path, sizeof(path), "%s/%s", dir, file->name))
+			return err_sys(e, "writing %s failed", dir);
+		ret = file_replace(path, file->data, file->len, e);
+	}
+	return ret;
+}
+
+/* One of our own verbs, its text into a file (NULL: dropped); what it complains of becomes ours. */
+static int verb(char *const *argv, const char *file, struct err *e)
+{
+	_cleanup_close_ int out =
+		open(file ? file : "/dev/null", O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	_cleanup_close_ int errors = memfd_create("rtkvm-errors", MFD_CLOEXEC);
+	struct proc_opts o = PROC_OPTS_INIT;
+	struct proc p;
+	char why[256];
+	int ret;
+
+	if (out < 0 || errors < 0)
+		return err_sys(e, "making %s failed", file ? file : "a memory file");
+	o.argv = argv;
+	o.out = out;
+	o.err = errors;
+	ret = proc_start(&p, &o, e);
+	if (ret < 0)
+		return ret;
+	ret = proc_wait(&p, clock_now_ns() + VERB_S * NSEC_PER_SEC);
+	proc_stop(&p, 1000);
+	if (ret < 0)
+		return err_set(e, ret, "rtkvm trace %s did not end", argv[2]);
+	complaint(errors, "rtkvm trace ", why, sizeof(why));
+	return proc_code(&p) ? err_set(e, -EIO, "rtkvm trace %s failed: %s", argv[2], why) : 0;
+}
+
+static int convert(const struct spiketrace *t, const char *raw, struct err *e)
+{
+	char self[PATH_MAX], host[PATH_MAX], guest[PATH_MAX];
+	char *argv[] = { self,
+			 (char *)"trace",
+			 (char *)"convert",
+			 (char *)"--host",
+			 host,
+			 (char *)raw,
+			 guest,
+			 NULL };
+
+	if (paths_self(self, sizeof(self), e) < 0)
+		return e->code;
+	if (!file_path(host, sizeof(host), "%s/host.dat", t->dir) ||
+	    !file_path(guest, sizeof(guest), "%s/guest.dat", t->dir))
+		return err_sys(e, "converting the guest's trace failed");
+	return verb(argv, NULL, e);
+}
+
+int spiketrace_save(struct spiketrace *t, struct run *run, const struct frames *f, struct err *e)
+{
+	struct err ignored = { 0 };
+	char raw[PATH_MAX];
+	int ret;
+
+	if (!t->started)
+		return 0;
+	proc_stop(&t->proc, SAVE_GRACE_MS);
+	if (!t->frozen)
+		return file_remove_tree(t->dir, e);
+	if (proc_code(&t->proc))
+		return broke(t, e);
+	run_file(run, "host_trace", "trace/host.dat");
+	if (!file_path(raw, sizeof(raw), "%s/guest.raw", t->dir))
+		return err_sys(e, "writing the guest's trace failed");
+	ret = keep_raw(raw, f, e);
+	if (!ret)
+		ret = convert(t, raw, e);
+	file_remove_tree(raw, &ignored);
+	if (!ret)
+		run_file(run, "guest_trace", "trace/guest.dat");
+	return ret;
+}
+
+/* The line of spikes.jsonl that explain wrote for the latest wake-up; NULL: there is none. */
+static json_object *worst_explained(const struct run *run)
+{
+	char path[PATH_MAX];
+	_cleanup_fclose_ FILE *in = fopen(run_path(run, "spikes.jsonl", path), "re");
+	_cleanup_free_ char *line = NULL;
+	json_object *worst = NULL;
+	size_t room = 0;
+
+	while (in && getline(&line, &room, in) > 0) {
+		json_object *o = json_tokener_parse(line);
+
+		if (!strcmp(json_str(o, "instrument", ""), "trace") &&
+		    json_int(o, "latency_ns", 0) > json_int(worst, "latency_ns", -1)) {
+			json_object_put(worst);
+			worst = json_object_get(o);
+		}
+		json_object_put(o);
+	}
+	return worst;
+}
+
+static void tell_cause(struct run *run)
+{
+	_cleanup_json_ json_object *o = worst_explained(run);
+	const char *detail = json_str(o, "detail", "");
+	char iso[CLOCK_ISO_BYTES], path[PATH_MAX], more[192] = "";
+
+	run_path(run, "trace/explain.txt", path);
+	if (!o) {
+		run_reason(run, "%s explains no wake-up as late as the spike", path);
+		return;
+	}
+	if (*detail)
+		snprintf(more, sizeof(more), " (%s)", detail);
+	run_reason(run, "%.3f us late on vCPU %jd at %s, by the trace: %s%s; %s has more",
+		   json_int(o, "latency_ns", 0) / 1e3, (intmax_t)json_int(o, "cpu", -1),
+		   clock_iso8601(json_int(o, "wall_ns", 0), iso),
+		   json_str(o, "cause", "unexplained"), more, path);
+}
+
+/* A wake-up is a little shorter in the kernel's view than in the sampler's, which has to return. */
+static uint64_t threshold(uint64_t spike_ns)
+{
+	return spike_ns - spike_ns / 4;
+}
+
+/* The guest's measuring threads, as its sampler told them. */
+static int add_threads(struct vmproc_argv *a, const struct run *run)
+{
+	json_object *threads = json_at(run->doc, "inforce.threads");
+	size_t n = json_object_is_type(threads, json_type_array) ? json_object_array_length(threads)
+								 : 0;
+	int bad = 0;
+
+	for (size_t i = 0; i < n && i < EXPLAINED_THREADS; i++)
+		bad |= argv_add(
+			a, "--thread=%jd",
+			(intmax_t)json_int(json_object_array_get_idx(threads, i), "tid", 0));
+	return bad;
+}
+
+static int explain_argv(struct vmproc_argv *a, const struct run *run, uint64_t spike_ns,
+			struct err *e)
+{
+	char self[PATH_MAX];
+	int bad = paths_self(self, sizeof(self), e);
+
+	*a = (struct vmproc_argv){ 0 };
+	if (bad)
+		return bad;
+	bad |= argv_add(a, "%s", self) | argv_add(a, "trace") | argv_add(a, "explain");
+	bad |= argv_add(a, "--threshold=%juns", (uintmax_t)threshold(spike_ns));
+	bad |= argv_add(a, "--timeline") | argv_add(a, "--excerpt=100us");
+	bad |= add_threads(a, run) | argv_add(a, "%s", run->dir);
+	return bad ? err_set(e, -E2BIG, "explaining the spike failed: too long a command line") : 0;
+}
+
+int spiketrace_explain(struct run *run, uint64_t spike_ns, struct err *e)
+{
+	char out[PATH_MAX], dir[PATH_MAX], path[PATH_MAX];
+	struct vmproc_argv a;
+	int ret;
+
+	if (!file_exists(run_path(run, "trace/guest.dat", path)))
+		return 0;
+	run_path(run, "trace/explain.txt", out);
+	snprintf(dir, sizeof(dir), "%s", run->dir);
+	ret = explain_argv(&a, run, spike_ns, e);
+	if (!ret)
+		ret = verb(a.argv, out, e);
+	if (ret < 0) {
+		unlink(out);
+		return ret;
+	}
+	run_close(run); /* it has written into run.json */
+	ret = run_open(run, dir, e);
+	if (ret < 0)
+		return ret;
+	run_file(run, "explanation", "trace/explain.txt");
+	tell_cause(run);
+	return run_save(run, e);
+}
+
+void spiketrace_close(struct spiketrace *t)
+{
+	proc_stop(&t->proc, SAVE_GRACE_MS);
+	if (t->errors >= 0)
+		close(t->errors);
+	*t = (struct spiketrace)SPIKETRACE_INIT;
+}

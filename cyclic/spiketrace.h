@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * spiketrace - what the host's kernel did when a spike came: rtkvm trace record as a child
+ *
+ * A ring that is overwritten until the first spike stops it; then it is saved in the run directory's
+ * trace/, and rtkvm trace explain divides the spike's time among causes (rtkvm-trace(1)). One trace
+ * a run: whoever wants more measures in pieces.
+ */
+#ifndef RTKVM_CYCLIC_SPIKETRACE_H
+#define RTKVM_CYCLIC_SPIKETRACE_H
+
+#include <limits.h>
+#include <stdbool.h>
+
+#include "lib/cpulist.h"
+#include "lib/frames.h"
+#include "lib/proc.h"
+#include "results/record.h"
+
+struct spiketrace {
+	struct proc proc;
+	int errors; /* a memory file for its stderr */
+	char dir[PATH_MAX]; /* RUN/trace */
+	bool started, frozen;
+};
+
+#define SPIKETRACE_INIT      \
+	{                    \
+		.errors = -1 \
+	}
+
+/* spiketrace_start - record these CPUs; pid: the VMM whose guest is meant */
+int spiketrace_start(struct spiketrace *t, const char *run_dir, const struct cpulist *cpus,
+		     pid_t pid, struct err *e);
+
+/* spiketrace_check - -EIO when the recorder has ended by itself; nothing for one never started */
+int spiketrace_check(struct spiketrace *t, struct err *e);
+
+/* spiketrace_freeze - a spike has come: the recorder saves what it has; does not wait for it */
+void spiketrace_freeze(struct spiketrace *t);
+
+/* spiketrace_job - the shell line with which a guest records itself while it runs command */
+int spiketrace_job(const char *command, char *buf, size_t size, struct err *e);
+
+/*
+ * spiketrace_save - the run's measuring is over: keep the traces of host and guest (its files f), if
+ * there was a spike, else remove everything
+ */
+int spiketrace_save(struct spiketrace *t, struct run *run, const struct frames *f, struct err *e);
+
+/* spiketrace_explain - the causes into a finished run's files, the largest one's into its reasons */
+int spiketrace_explain(struct run *run, uint64_t spike_ns, struct err *e);
+
+/* spiketrace_close - end the recorder; accepts one never started */
+void spiketrace_close(struct spiketrace *t);
+
+#endif
