@@ -44,6 +44,9 @@ const char *tfs_remedy(int code);
 /* tfs_create - sweep, then make rtkvm-PID-PURPOSE, tracing off, no event enabled; needs root */
 int tfs_create(struct tfs *t, const char *purpose, struct err *e);
 
+/* tfs_use - make libtracefs look where t is, before those of its calls that find tracefs themselves */
+int tfs_use(struct tfs *t, struct err *e);
+
 /* tfs_destroy - remove the instance and free t; takes a half-built one, and one destroyed before */
 void tfs_destroy(struct tfs *t);
 
