@@ -358,16 +358,18 @@ static void note_stages(struct spike *spike, const struct story *st)
 	memcpy(spike->stage, at, sizeof(at));
 }
 
-/* The cells whose middle lies in [from, to). */
-static void draw(struct spike *s, uint64_t from, uint64_t to, enum cause cause)
+/* The cells whose middle lies before to, from *cell on: pieces come in order, without a gap. */
+static void draw(struct spike *s, unsigned int *cell, uint64_t to, enum cause cause)
 {
-	unsigned __int128 span = s->ran - s->due;
+	enum { HALVES = 2 * PICTURE_CELLS };
+	uint64_t span = s->ran - s->due, half = span / HALVES, rest = span % HALVES;
 
-	for (unsigned int i = 0; i < PICTURE_CELLS; i++) {
-		uint64_t middle = s->due + (uint64_t)(span * (2 * i + 1) / (2 * PICTURE_CELLS));
+	for (; *cell < PICTURE_CELLS; (*cell)++) {
+		unsigned int i = 2 * *cell + 1;
 
-		if (middle >= from && middle < to)
-			s->picture[i] = cause;
+		if (s->due + half * i + rest * i / HALVES >= to)
+			break;
+		s->picture[*cell] = cause;
 	}
 }
 
@@ -375,6 +377,7 @@ void paint(const struct model *m, const struct sampler *s, struct spike *spike)
 {
 	struct story st = { .m = m, .s = s, .ran_cpu = spike->guest_cpu, .ran = spike->ran };
 	struct clock_rate rate = m->opts.rate;
+	unsigned int cell = 0;
 
 	find_marks(&st);
 	note_stages(spike, &st);
@@ -387,7 +390,7 @@ void paint(const struct model *m, const struct sampler *s, struct spike *spike)
 		/* differences of rounded stamps, not rounded differences: they add up exactly */
 		budget_add(&spike->budget, v.cause, v.detail,
 			   clock_ns(rate, p.end) - clock_ns(rate, t));
-		draw(spike, t, p.end, v.cause);
+		draw(spike, &cell, p.end, v.cause);
 		t = p.end;
 	}
 }

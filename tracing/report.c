@@ -92,6 +92,8 @@ static const struct argp argp = { options, parse_opt, NULL,
 struct printer {
 	struct tep_handle *tep;
 	struct tep_plugin_list *plugins;
+	int switch_id; /* of sched_switch, which tells threads' names; -1: none */
+	struct field next_pid, next_comm;
 };
 
 static void cleanup_printer(struct printer *p)
@@ -103,6 +105,34 @@ static void cleanup_printer(struct printer *p)
 }
 
 #define _cleanup_printer_ __attribute__((cleanup(cleanup_printer)))
+
+static void find_names(struct printer *p, const struct dat *d)
+{
+	const struct dat_format *f = dat_format(d, "sched", "sched_switch");
+
+	p->switch_id = -1;
+	if (f && format_field(f->text, f->len, "next_pid", &p->next_pid) &&
+	    format_field(f->text, f->len, "next_comm", &p->next_comm))
+		p->switch_id = f->id;
+}
+
+/* Who a thread is can have been told long before the window that is printed. */
+static void learn_name(struct printer *p, const struct event *ev)
+{
+	char comm[COMM_BYTES + 1];
+	int pid;
+
+	if (ev->id != p->switch_id || p->next_comm.bytes > COMM_BYTES ||
+	    ev->len < (uint32_t)p->next_comm.offset + p->next_comm.bytes ||
+	    ev->len < (uint32_t)p->next_pid.offset + p->next_pid.bytes)
+		return;
+	pid = field_get(ev->rec, p->next_pid);
+	if (tep_is_pid_registered(p->tep, pid))
+		return;
+	snprintf(comm, sizeof(comm), "%.*s", (int)p->next_comm.bytes,
+		 (const char *)ev->rec + p->next_comm.offset);
+	tep_register_comm(p->tep, comm, pid);
+}
 
 /* Teach libtraceevent the file's formats and names; want everything that it understood. */
 static int learn(struct printer *p, struct feed_file *file, struct err *e)
@@ -133,6 +163,7 @@ static int learn(struct printer *p, struct feed_file *file, struct err *e)
 		if (tep_find_event(tep, f->id))
 			file->want[f->id] = 1;
 	}
+	find_names(p, d);
 	if (*names)
 		tep_parse_saved_cmdlines(tep, names);
 	if (*symbols)
@@ -197,8 +228,10 @@ static int walk(struct session *s, const struct report_window *windows, size_t n
 			ret = err_set(e, -EINTR, "interrupted");
 			break;
 		}
-		if (ns < w->from_ns)
+		if (ns < w->from_ns) {
+			learn_name(printers[side], ev);
 			continue;
+		}
 		if (w->title && w != titled)
 			printf("%s\n", w->title);
 		titled = w;

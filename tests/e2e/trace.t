@@ -106,8 +106,13 @@ if command -v trace-cmd >/dev/null; then
 	trace-cmd report -i "$T/tr/host.dat" -i "$T/tr/guest.dat" 2>/dev/null | norm >"$T/report2"
 	ok "report: the events, times and order of trace-cmd report" cmp "$T/report1" "$T/report2"
 	is "$(wc -l <"$T/report1")" "$(jq .events "$T/json")" "all of them"
+	for f in tr/host tr/guest host-zstd guest-none c-host c-guest; do
+		is "$("$RTKVM" trace report -g "$T/$f.dat" | wc -l)" \
+			"$(trace-cmd report -R -i "$T/$f.dat" 2>/dev/null | grep -vc cpus=)" \
+			"$f.dat: as many events as libtracecmd finds"
+	done
 else
-	skip 2 "trace-cmd is not installed"
+	skip 8 "trace-cmd is not installed"
 fi
 at() { # seconds of the first spike, and some milliseconds
 	jq -r ".list[0].trace_ns + $1 * 1000000" "$T/json" | sed 's/.........$/.&/'
@@ -128,6 +133,7 @@ edge() { # ns of the trace as seconds
 	--from "$(edge '.trace_ns - .latency_ns - 200000')" --to "$(edge '.trace_ns + 200000')" >"$T/window"
 printf '%s\n' "$out" | sed '1,/us late$/d' >"$T/excerpt"
 ok "is what report prints of that time" cmp "$T/window" "$T/excerpt"
+ok "with the names of threads that were told before it" sh -c "! grep -q '^guest: *<\.\.\.>' '$T/excerpt'"
 ok "of both kernels" sh -c "grep -q '^ host: ' '$T/excerpt' && grep -q '^guest: ' '$T/excerpt'"
 run "$RTKVM" trace explain -H "$T/tr/host.dat" -g "$T/tr/guest.dat" --list 300 --excerpt 1ms
 # a thread's name is what was seen of it before, in the window or in the whole
