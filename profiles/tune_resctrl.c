@@ -241,25 +241,41 @@ static int restore_lines(const struct tune *t, const char *schemata, struct err 
 	return writes;
 }
 
+/* Its CPUs go back to the default group. */
+static int remove_group(const struct tune *t, struct err *e)
+{
+	char path[PATH_MAX];
+
+	if (!is_there(t, GROUP))
+		return 0;
+	tune_path(t, GROUP, path);
+	if (*t->root ? file_remove_tree(path, e) : rmdir(path))
+		return err_sys(e, "removing %s failed", GROUP);
+	return 1;
+}
+
+/* The journal goes last: what could not be put back is tried again by the next stop or start. */
 int tune_resctrl_undo(struct tune *t, struct err *e)
 {
 	_cleanup_json_ json_object *log = NULL;
 	char path[PATH_MAX];
-	int writes = 0, ret;
+	int ret, writes;
 
 	if (!is_there(t, journal))
 		return 0;
 	ret = json_load(tune_path(t, journal, path), JOURNAL_BYTES, &log, e);
 	if (ret < 0)
 		return ret;
-	tune_path(t, GROUP, path);
-	if (*t->root && file_exists(path))
-		writes += file_remove_tree(path, e) == 0;
-	else if (!rmdir(path)) /* its CPUs go back to the default group */
-		writes++;
+	writes = remove_group(t, e);
+	if (writes < 0)
+		return writes;
 	writes += restore_lines(t, json_str(log, "schemata", ""), e);
-	if (json_object_get_boolean(json_at(log, "mounted")) && umount(RESCTRL) && errno != EINVAL)
-		err_sys(e, "unmounting %s failed", RESCTRL);
+	if (e->code)
+		return e->code;
+	/* EINVAL: somebody has unmounted it already */
+	if (!*t->root && json_object_get_boolean(json_at(log, "mounted")) && umount(RESCTRL) &&
+	    errno != EINVAL)
+		return err_sys(e, "unmounting %s failed", RESCTRL);
 	unlink(tune_path(t, journal, path));
-	return e->code ? e->code : writes;
+	return writes;
 }

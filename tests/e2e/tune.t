@@ -214,7 +214,13 @@ is "$out" "0 settings changed" "once is enough"
 echo 'L3:0=7ff;1=7f' >"$t/sys/fs/resctrl/schemata"
 run tune "$t" "${cat_l3[@]}" verify
 like "$errs" 'resctrl/schemata is not L3:0=7f;1=7f' "verified"
-ok "stop" tune "$t" stop full_rollback >/dev/null
+mv "$t/sys/fs/resctrl/schemata" "$T/schemata"
+mkdir "$t/sys/fs/resctrl/schemata"
+fails 2 'resctrl/schemata' "what cannot be put back is an error" \
+	"$RTKVM" tune --root "$t" stop full_rollback
+rmdir "$t/sys/fs/resctrl/schemata"
+mv "$T/schemata" "$t/sys/fs/resctrl/schemata"
+ok "and is not forgotten: the next stop does it" tune "$t" stop full_rollback >/dev/null
 rm -rf "${t:?}/run" "${t:?}/var"
 find "$t" "$T/before" -type d -empty -delete
 ok "all is as before" diff -r -x enabled "$T/before" "$t"
