@@ -11,8 +11,9 @@
 const struct check *check_at(size_t i)
 {
 	static const struct check_table *const tables[] = {
-		&platform_checks, &isolation_checks, &runtime_checks, &power_checks,
-		&kvm_checks,	  &system_checks,    &guest_checks,   &measure_checks,
+		&platform_checks, &cpus_checks,	   &isolation_checks, &tasks_checks,
+		&cmdline_checks,  &runtime_checks, &power_checks,     &kvm_checks,
+		&system_checks,	  &guest_checks,   &measure_checks,
 	};
 
 	for (size_t t = 0; t < ARRAY_SIZE(tables); t++) {

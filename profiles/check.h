@@ -63,8 +63,9 @@ struct check_table {
 	size_t n;
 };
 
-extern const struct check_table platform_checks, isolation_checks, runtime_checks, power_checks,
-	kvm_checks, system_checks, guest_checks, measure_checks;
+extern const struct check_table platform_checks, cpus_checks, isolation_checks, tasks_checks,
+	cmdline_checks, runtime_checks, power_checks, kvm_checks, system_checks, guest_checks,
+	measure_checks;
 
 /* check_at - the i-th check of all tables in their order, NULL past the end */
 const struct check *check_at(size_t i);

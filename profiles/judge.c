@@ -8,6 +8,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/knob.h"
+#include "profiles/tasks.h"
 
 void settle_read_error(const struct check *c, const char *path, int code, const char *why,
 		       struct finding *f)
@@ -260,4 +261,31 @@ void judge_nothing_there(const struct machine *m, const struct check *c, struct 
 	else
 		found_pass(f, "none");
 	paths_free(&paths);
+}
+
+bool tasks_known(const struct machine *m, const struct check *c, struct finding *f)
+{
+	if (m->tasks_err.code)
+		found_unread(c, f, m->tasks_err.text);
+	else if (!m->n_tasks)
+		found_unread(c, f, "/proc shows no task");
+	return !m->tasks_err.code && m->n_tasks;
+}
+
+bool task_touches_isolated(const struct machine *m, const struct task *t)
+{
+	struct cpulist both = cpulist_and(&t->allowed, &m->isolated);
+
+	return !cpulist_empty(&both);
+}
+
+const struct task *kthread_of_cpu(const struct machine *m, const char *name, int cpu)
+{
+	char comm[32];
+
+	snprintf(comm, sizeof(comm), "%s/%d", name, cpu);
+	for (size_t i = 0; i < m->n_tasks; i++)
+		if (!strcmp(m->tasks[i].comm, comm) && (m->tasks[i].flags & TASK_KTHREAD))
+			return &m->tasks[i];
+	return NULL;
 }

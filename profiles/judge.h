@@ -25,6 +25,15 @@ void settle_read_error(const struct check *c, const char *path, int code, const 
 /* wanted - is the value of a kernel file's text one of the alternatives of want? */
 bool wanted(const char *text, const char *want);
 
+/* tasks_known - could the tasks be listed? false settles the finding as not known */
+bool tasks_known(const struct machine *m, const struct check *c, struct finding *f);
+
+/* task_touches_isolated - is an isolated CPU among those the task may run on? */
+bool task_touches_isolated(const struct machine *m, const struct task *t);
+
+/* kthread_of_cpu - the kernel thread NAME/CPU, NULL when there is none */
+const struct task *kthread_of_cpu(const struct machine *m, const char *name, int cpu);
+
 /* The file c->path holds one of c->want. */
 judge_fn judge_word;
 /* The integer in c->path is at least, or at most, c->want. */
