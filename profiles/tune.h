@@ -30,6 +30,19 @@ struct tune {
 	struct notes notes;
 };
 
+/* The isolated CPUs of the last activation since the machine booted: a line, the kernel's format */
+#define TUNE_LAST_CPUS "/run/rtkvm/tune.last"
+
+/*
+ * tune_start - apply all parts in their order; when one fails on an untouched machine, undo them;
+ * tune_verify - VERDICT_FAIL when something differs;
+ * tune_stop - put all back when it is a full rollback and the profile is not being activated again.
+ * They print what they did; a verdict, or -errno
+ */
+int tune_start(struct tune *t, struct err *e);
+int tune_verify(struct tune *t, struct err *e);
+int tune_stop(struct tune *t, bool full, struct err *e);
+
 /* tune_path - a file below the root; buf of PATH_MAX */
 char *tune_path(const struct tune *t, const char *path, char *buf);
 
