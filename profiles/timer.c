@@ -12,6 +12,8 @@
 #include "lib/knob.h"
 
 enum { ADVANCE_MOST_NS = 3000, NEAR_PERCENT = 10, NEAR_NS = 100, APART_PERCENT = 150 };
+/* where the kernel starts, and how late a timer may be for it to learn: 10,000 cycles, at 2 GHz */
+enum { ADVANCE_START_NS = 1000, LEARNS_FROM_NS = 5000 };
 
 static const char value_file[] = "lapic_timer_adv_ns";
 static const char key_file[] = "lapic_timer_adv_ns.cpumodel";
@@ -40,6 +42,21 @@ struct advance timer_advance(const struct timer_cpu *t)
 	near = near > NEAR_NS ? near : NEAR_NS;
 	a.settled = a.max_ns - a.median_ns <= near && a.median_ns - a.min_ns <= near;
 	return a;
+}
+
+/* Never moved, and the timers too late to move it: what it is says nothing about this machine. */
+static bool never_learned(const struct timer_cpu *t, const struct advance *a)
+{
+	bool late = false;
+
+	if (a->min_ns != ADVANCE_START_NS || a->max_ns != ADVANCE_START_NS)
+		return false;
+	for (size_t i = 0; i < t->n_rows; i++) {
+		if (t->rows[i].p50_ns >= 0 && t->rows[i].p50_ns < LEARNS_FROM_NS)
+			return false;
+		late = late || t->rows[i].p50_ns >= LEARNS_FROM_NS;
+	}
+	return late;
 }
 
 static int parse_row(struct timer_row *r, json_object *o, struct err *e)
@@ -79,7 +96,8 @@ int64_t timer_offer(const struct timer_cpu *cpus, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		struct advance a = timer_advance(&cpus[i]);
 
-		if (!a.known || !a.settled || a.median_ns > ADVANCE_MOST_NS)
+		if (!a.known || !a.settled || a.median_ns > ADVANCE_MOST_NS ||
+		    never_learned(&cpus[i], &a) || strcmp(cpus[i].conditions, "hardware") != 0)
 			return -1;
 		most = a.median_ns > most ? a.median_ns : most;
 	}
@@ -92,6 +110,9 @@ const char *timer_remark(const struct timer_cpu *cpus, size_t n, size_t i)
 
 	if (!a.known)
 		return NULL;
+	if (never_learned(&cpus[i], &a))
+		return "still the 1 us that the kernel starts with: it does not learn from timers "
+		       "that are late by over 10,000 cycles";
 	if (!a.settled)
 		return "the kernel's loop has not settled: latency varies, see power.idle-states "
 		       "and power.governor";

@@ -45,8 +45,9 @@ struct advance timer_advance(const struct timer_cpu *t);
 int timer_parse(struct timer_cpu *t, json_object *o, struct err *e);
 
 /*
- * timer_offer - the fixed value for n CPUs: the largest median, -1 when one has not settled or is
- * over 3 us (then something else is to be mended first)
+ * timer_offer - the fixed value for n CPUs: the largest median; -1 when one has not settled, has
+ * not moved at all or is over 3 us (then something else is to be mended first), or was not measured
+ * on hardware
  */
 int64_t timer_offer(const struct timer_cpu *cpus, size_t n);
 

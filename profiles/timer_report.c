@@ -129,6 +129,7 @@ struct verdicts {
 	int64_t offer_ns, kept_ns; /* -1: none */
 	char dir[PATH_MAX];
 	bool has_dir;
+	bool hardware; /* measured on it, on each CPU */
 	size_t remarks;
 };
 
@@ -170,7 +171,9 @@ static void print_offer(const struct verdicts *v)
 		printf("kept from an earlier run on the same CPU model, microcode, kernel and "
 		       "C-state cap: %lld ns\n",
 		       (long long)v->kept_ns);
-	if (v->offer_ns < 0)
+	if (v->offer_ns < 0 && !v->hardware)
+		printf("no fixed advance to offer: not measured on hardware\n");
+	else if (v->offer_ns < 0)
 		printf("no fixed advance to offer: see above\n");
 	else
 		printf("a fixed advance that this kernel would take: lapic_timer_adv_ns=%lld in "
@@ -241,8 +244,11 @@ static int judge(const struct machine *m, const struct timer_cpu *cpus, size_t n
 	v->has_dir = kept_dir(v->dir, sizeof(v->dir));
 	v->offer_ns = v->takes_fixed ? timer_offer(cpus, n) : -1;
 	v->kept_ns = v->has_dir ? timer_kept(v->dir, timer_key(m, key, sizeof(key))) : -1;
-	for (size_t i = 0; i < n; i++)
+	v->hardware = true;
+	for (size_t i = 0; i < n; i++) {
 		v->remarks += timer_remark(cpus, n, i) != NULL;
+		v->hardware = v->hardware && !strcmp(cpus[i].conditions, "hardware");
+	}
 	return v->offer_ns >= 0 && v->has_dir ? timer_keep(v->dir, v->offer_ns, key, e) : 0;
 }
 

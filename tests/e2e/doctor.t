@@ -125,6 +125,55 @@ echo 2-7 >"$T/bad/sys/devices/system/cpu/isolated"
 run "$RTKVM" doctor --root "$T/bad"
 like "$out" 'n/a   vm.stat-interval .*there is no' "a link out of the tree leads nowhere"
 
+# --timer reads the advance while the flat guest runs: here from a debugfs of our own, in which it
+# moves. The directory of the bench's process counts, a stranger's does not.
+timer_in_fake() { # VALUE...: each for a fifth of a second, over and over where the last is "again"
+	local dir=$T/timer debug=$T/timer/debug/kvm doctor bench values=("$@")
+	rm -rf "$dir"
+	mkdir -p "$debug/1-7/vcpu0" "$dir/parameters"
+	echo 4900 >"$debug/1-7/vcpu0/lapic_timer_advance_ns"
+	echo -1 >"$dir/parameters/lapic_timer_advance_ns"
+	# shellcheck disable=SC2016 # the inner shell's
+	unshare --mount sh -c 'mount --bind "$1/debug" /sys/kernel/debug &&
+		mount --bind "$1/parameters" /sys/module/kvm/parameters &&
+		exec "$2" doctor --timer=1s --json --cpus 1' sh "$dir" "$RTKVM" >"$dir/out" 2>&1 &
+	doctor=$!
+	until bench=$(pgrep -P $doctor) || ! kill -0 $doctor 2>/dev/null; do sleep 0.05; done
+	mkdir -p "$debug/$bench-7/vcpu0"
+	while kill -0 $doctor 2>/dev/null; do
+		case ${values[0]:-} in
+		again) values=("$@") ;;
+		"") ;;
+		*) # in one piece
+			echo "${values[0]}" >"$dir/new"
+			mv "$dir/new" "$debug/$bench-7/vcpu0/lapic_timer_advance_ns"
+			values=("${values[@]:1}")
+			;;
+		esac
+		sleep 0.2
+	done
+	wait $doctor
+	code=$?
+	out=$(cat "$dir/out")
+}
+if [ -w /dev/kvm ] && [ -d /sys/kernel/debug ] && unshare --mount true 2>/dev/null; then
+	timer_in_fake 1000 1200 1500 1800 1900
+	is "$(printf '%s' "$out" | jq -c '.cpus[] | [.cpu, .advance_ns, .settled]')" "[1,1900,true]" \
+		"--timer: an advance that moves and settles"
+	is "$(printf '%s' "$out" | jq -c '[.takes_fixed, (has("lapic_timer_adv_ns") | not)]')" \
+		"$(printf '%s' "$out" | jq -c '[true, .cpus[0].conditions != "hardware"]')" \
+		"a fixed one is offered on hardware only"
+	timer_in_fake 1000 4900 again
+	is "$code $(printf '%s' "$out" | jq -r '.cpus[] | .settled')" "1 false" \
+		"--timer: one that does not settle"
+	like "$(printf '%s' "$out" | jq -r '.cpus[].remark')" 'has not settled' "and that is said"
+	timer_in_fake 1000
+	is "$(printf '%s' "$out" | jq -r '.cpus[].advance_ns')" 1000 "--timer: one that never moves"
+else
+	skip 5 "--timer: no /dev/kvm, debugfs or mount name space"
+fi
+
+
 # On the machine that runs this: an answer, whatever it is.
 run "$RTKVM" doctor
 ok "this machine gets an answer" test "$code" -le 1

@@ -21,6 +21,7 @@
 static struct timer_cpu *with(struct timer_cpu *t, const int64_t *values)
 {
 	t->n_advance = 0;
+	strcpy(t->conditions, "hardware");
 	while (*values >= 0)
 		t->advance_ns[t->n_advance++] = *values++;
 	return t;
@@ -84,6 +85,40 @@ static void test_offer(void **state)
 			assert_non_null(strstr(remark, t[i].remark));
 		else
 			assert_null(remark);
+	}
+}
+
+/* The start value with timers that are far too late, as under an emulator; and what is no hardware. */
+static void test_no_offer(void **state)
+{
+	static const struct {
+		int64_t advance_ns, p50_ns[2];
+		const char *conditions;
+		int64_t offer;
+		bool remark;
+	} t[] = {
+		{ 1000, { 105000, 64000 }, "hardware", -1, true },
+		{ 1000, { 105000, -1 }, "emulated", -1, true },
+		{ 1000, { 9000, 300 }, "hardware", 1000, false },
+		{ 1000, { -1, -1 }, "hardware", 1000, false },
+		{ 1400, { 105000, 64000 }, "hardware", 1400, false },
+		{ 1400, { 300, 300 }, "nested", -1, false },
+		{ 1400, { 300, 300 }, "", -1, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
+		_cleanup_free_ struct timer_cpu *cpu = calloc(1, sizeof(*cpu));
+		const char *remark;
+
+		with(cpu, (int64_t[]){ t[i].advance_ns, t[i].advance_ns, -1 });
+		snprintf(cpu->conditions, sizeof(cpu->conditions), "%s", t[i].conditions);
+		cpu->n_rows = 2;
+		cpu->rows[0].p50_ns = t[i].p50_ns[0];
+		cpu->rows[1].p50_ns = t[i].p50_ns[1];
+		remark = timer_remark(cpu, 1, 0);
+		assert_int_equal(timer_offer(cpu, 1), t[i].offer);
+		assert_int_equal(remark && strstr(remark, "does not learn"), t[i].remark);
 	}
 }
 
@@ -175,9 +210,13 @@ static void test_key(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_advance), cmocka_unit_test(test_offer),
-		cmocka_unit_test(test_parse),	cmocka_unit_test(test_parse_too_many),
-		cmocka_unit_test(test_kept),	cmocka_unit_test(test_key),
+		cmocka_unit_test(test_advance),
+		cmocka_unit_test(test_offer),
+		cmocka_unit_test(test_no_offer),
+		cmocka_unit_test(test_parse),
+		cmocka_unit_test(test_parse_too_many),
+		cmocka_unit_test(test_kept),
+		cmocka_unit_test(test_key),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
