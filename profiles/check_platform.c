@@ -8,11 +8,11 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include "lib/cleanup.h"
 #include "lib/knob.h"
 #include "profiles/judge.h"
+#include "profiles/kconfig.h"
 
 /* The device itself on a live machine; in a saved tree the kernel's record that it is there. */
 static void judge_kvm_device(const struct machine *m, const struct check *c, struct finding *f)
@@ -81,44 +81,13 @@ static void judge_preempt_rt(const struct machine *m, const struct check *c, str
 		found_bad(c, f, "%s is not PREEMPT_RT", m->release);
 }
 
-/* /proc/config.gz, where the kernel carries its own configuration */
-static ssize_t inflate_config(const struct machine *m, char **text)
-{
-	int fd = knob_open(m->root, "/proc/config.gz", O_RDONLY | O_NONBLOCK);
-	enum { MOST = 2 << 20 };
-	gzFile gz = fd >= 0 ? gzdopen(fd, "r") : NULL;
-	int n = -1;
-
-	*text = gz ? malloc(MOST + 1) : NULL;
-	if (*text)
-		n = gzread(gz, *text, MOST);
-	if (gz)
-		gzclose(gz);
-	else if (fd >= 0)
-		close(fd);
-	if (n <= 0) {
-		free(*text);
-		*text = NULL;
-		return -ENOENT;
-	}
-	(*text)[n] = '\0';
-	return n;
-}
-
 static bool load_config(const struct machine *m, const struct check *c, char **text,
 			struct finding *f)
 {
-	struct err e = { 0 };
-	char path[128];
-	ssize_t n;
-
-	snprintf(path, sizeof(path), "/boot/config-%s", m->release);
-	n = strchr(m->release, '/') ? -ENOENT : machine_load(m, path, text, &e);
-	if (n < 0)
-		n = inflate_config(m, text);
-	if (n < 0)
-		found_unread(c, f, "neither /boot/config-RELEASE nor /proc/config.gz can be read");
-	return n >= 0;
+	if (kconfig_load(m, text) >= 0)
+		return true;
+	found_unread(c, f, "neither /boot/config-RELEASE nor /proc/config.gz can be read");
+	return false;
 }
 
 static bool configured(const char *config, const char *option)
@@ -287,7 +256,9 @@ static const struct check rows[] = {
 		.path = "/sys/module/kvm_intel/parameters/ept, kvm_amd/parameters/npt",
 		.expected = "vmx or svm, and Y",
 		.why = "With shadow page tables each change of a guest's page tables is an exit.",
-		.remedy = "remove ept=0 or npt=0 from /etc/modprobe.d and the command line",
+		.remedy = "switch on VT-x or SVM in the firmware (in a virtual machine: nested "
+			  "virtualization in its host); remove ept=0 or npt=0 from "
+			  "/etc/modprobe.d and the command line",
 		.judge = judge_virtualization,
 	},
 	{

@@ -10,14 +10,14 @@
 
 #include "lib/cleanup.h"
 #include "lib/knob.h"
+#include "profiles/kconfig.h"
 #include "profiles/tar.h"
 #include "profiles/tasks.h"
 
 /* A filter makes of the file's text what may be saved, in place. */
 typedef void filter_fn(char *text, const char *words);
 
-static filter_fn keep_lines, keep_cmdline, keep_bootline, keep_options, keep_grub_default,
-	keep_grub;
+static filter_fn keep_lines, keep_cmdline, keep_bootline, keep_grub_default, keep_grub;
 static filter_fn keep_nothing;
 
 #define CPU   "/sys/devices/system/cpu/"
@@ -38,7 +38,6 @@ static const struct item {
 	{ "/proc/self/status", keep_lines, "CapEff:" },
 	{ "/proc/self/limits", keep_lines, "Max locked memory|Max realtime priority" },
 	{ "/proc/swaps" },
-	{ "/boot/config-*", keep_options },
 	{ CPU "online" },
 	{ CPU "isolated" },
 	{ CPU "nohz_full" },
@@ -146,11 +145,10 @@ static void keep_lines(char *text, const char *words)
 	*out = '\0';
 }
 
-static void keep_options(char *text, const char *words)
+static void keep_options(char *text)
 {
 	char *out = text;
 
-	(void)words;
 	for (char *line = text; *line;) {
 		size_t len = strcspn(line, "\n");
 		char *next = line + len + (line[len] == '\n');
@@ -349,6 +347,25 @@ static int save_task(const struct machine *m, struct tar *t, const struct task *
 	return ret < 0 ? ret : 2;
 }
 
+/* In the place that distributions have for it, also when the kernel carries it with it. */
+static int save_config(const struct machine *m, struct tar *t, struct totals *n, struct err *e)
+{
+	_cleanup_free_ char *text = NULL, *lined = NULL;
+	char path[128];
+	int ret;
+
+	if (!kconfig_path(m, path, sizeof(path)) || kconfig_load(m, &text) < 0)
+		return 0;
+	if (asprintf(&lined, "%s\n", text) < 0) {
+		lined = NULL;
+		return err_set(e, -ENOMEM, "saving %s failed: no memory", path);
+	}
+	keep_options(lined);
+	ret = tar_add(t, path, lined, strlen(lined), e);
+	n->saved += ret == 0;
+	return ret;
+}
+
 /* Two things a tree of text files cannot hold as they are. */
 static int save_translated(const struct machine *m, struct tar *t, struct totals *n, struct err *e)
 {
@@ -379,6 +396,8 @@ int collect(const struct machine *m, const char *file, struct err *e)
 	if (ret < 0)
 		return ret;
 	ret = save_files(m, &t, &n, e);
+	if (ret >= 0)
+		ret = save_config(m, &t, &n, e);
 	if (ret >= 0)
 		ret = save_translated(m, &t, &n, e);
 	for (size_t i = 0; i < m->n_tasks && ret >= 0; i++) {

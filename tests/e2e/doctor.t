@@ -125,6 +125,22 @@ echo 2-7 >"$T/bad/sys/devices/system/cpu/isolated"
 run "$RTKVM" doctor --root "$T/bad"
 like "$out" 'n/a   vm.stat-interval .*there is no' "a link out of the tree leads nowhere"
 
+# A kernel that carries its configuration with it: judged alike, and collected.
+rm -rf "$T/bad"
+cp -a "$good" "$T/bad"
+release=$(cat "$good/proc/sys/kernel/osrelease")
+gzip -c "$good/boot/config-$release" >"$T/bad/proc/config.gz"
+rm "$T/bad/boot/config-$release"
+report "$good" >"$T/want"
+report "$T/bad" >"$T/got"
+ok "the configuration in /proc/config.gz" diff -u "$T/want" "$T/got"
+"$RTKVM" doctor --root "$T/bad" --collect "$T/config.tgz" >/dev/null
+mkdir "$T/again"
+tar -C "$T/again" -xzf "$T/config.tgz"
+report "$T/again" >"$T/got"
+ok "is collected" sh -c "grep -q '^pass  kernel.config ' '$T/got' && ! grep 'not known' '$T/got'"
+rm -rf "$T/again"
+
 # --timer reads the advance while the flat guest runs: here from a debugfs of our own, in which it
 # moves. The directory of the bench's process counts, a stranger's does not.
 timer_in_fake() { # VALUE...: each for a fifth of a second, over and over where the last is "again"
