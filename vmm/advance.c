@@ -62,10 +62,18 @@ static int take_lock(struct advance *a, struct err *e)
 	return err_sys(e, "locking /%s failed", ns_param);
 }
 
+/* With the lock: what a dead run left is no value to keep, and nobody else puts it back now. */
+static int recover(const struct advance *a, const char *dir, struct err *e)
+{
+	return file_exists(dir) ? knobs_recover(a->root, dir, e) : 0;
+}
+
 static int set(struct advance *a, const struct advance_opts *o, const char *dir, struct err *e)
 {
 	int ret = take_lock(a, e);
 
+	if (!ret)
+		ret = recover(a, dir, e);
 	if (ret < 0)
 		return ret;
 	snprintf(a->want, sizeof(a->want), "%d",
@@ -96,6 +104,24 @@ int advance_begin(struct advance *a, const struct advance_opts *o, const char *r
 	ret = ret < 0 ? check_bool(o, a->root, e) : set(a, o, dir, e);
 	if (ret < 0)
 		advance_end(a, &later);
+	return ret;
+}
+
+int advance_recover(const char *root, const char *dir, struct err *e)
+{
+	struct advance a = { .root = -1, .lock = -1 };
+	struct err ignored = { 0 };
+	char text[16];
+	int ret;
+
+	if (!file_exists(dir))
+		return 0;
+	a.root = ret = knob_root(root, e);
+	if (ret >= 0 && knob_read(a.root, ns_param, text, sizeof(text), &ignored) >= 0)
+		ret = take_lock(&a, e);
+	if (ret >= 0)
+		ret = recover(&a, dir, e);
+	advance_end(&a, &ignored);
 	return ret;
 }
 

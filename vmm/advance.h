@@ -39,6 +39,11 @@ int advance_begin(struct advance *a, const struct advance_opts *o, const char *r
 		  const char *dir, struct err *e);
 int advance_end(struct advance *a, struct err *e);
 
+/*
+ * advance_recover - put back what killed runs left in dir, under the same lock; how many journals
+ */
+int advance_recover(const char *root, const char *dir, struct err *e);
+
 /* advance_read_ns - a vCPU's value now, below debugfs ("/sys/kernel/debug"); -1: not to be read */
 int64_t advance_read_ns(const char *debugfs, int vm_fd, int vcpu);
 

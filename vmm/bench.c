@@ -8,6 +8,7 @@
 #include <linux/kvm.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 
 #include "lib/cleanup.h"
@@ -147,16 +148,33 @@ static void show(const struct bench *b)
 	json_object_put(o);
 }
 
+/* What was made is removed; a directory that was given stays, as empty as it was. */
+static void discard(const struct run *run, bool keep)
+{
+	_cleanup_closedir_ DIR *dir = opendir(run->dir);
+	struct err ignored = { 0 };
+	char path[PATH_MAX];
+	struct dirent *d;
+
+	while (dir && (d = readdir(dir)))
+		if (strcmp(d->d_name, ".") && strcmp(d->d_name, "..") &&
+		    file_path(path, sizeof(path), "%s/%s", run->dir, d->d_name))
+			file_remove_tree(path, &ignored);
+	if (!keep)
+		rmdir(run->dir);
+}
+
 /* A directory that cannot be had is known before it measures; one without a result is not kept. */
 static int measure_and_save(struct bench *b, struct err *e)
 {
+	bool was_there = file_exists(b->opts.out);
 	int ret = run_create(&b->run, b->opts.out, bench_payload_name(b->opts.payload), e);
 
 	if (ret < 0)
 		return ret;
 	ret = measure(b, e);
 	if (ret < 0)
-		file_remove_tree(b->run.dir, e);
+		discard(&b->run, was_there);
 	else
 		ret = bench_save(b, e);
 	run_close(&b->run);

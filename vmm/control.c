@@ -153,6 +153,7 @@ static int add_others(json_object *o, const struct vm *vm, struct err *e)
 {
 	_cleanup_closedir_ DIR *d = opendir("/proc/self/task");
 	json_object *all = json_object_new_array();
+	struct err why = { 0 };
 	struct dirent *entry;
 	int ret = 0;
 
@@ -164,10 +165,17 @@ static int add_others(json_object *o, const struct vm *vm, struct err *e)
 		if (!tid || is_vcpu(vm, tid))
 			continue;
 		one = json_object_new_object();
-		json_object_array_add(all, one);
-		ret = add_thread(one, tid, e);
+		ret = add_thread(one, tid, &why);
+		if (!ret)
+			json_object_array_add(all, one);
+		else
+			json_object_put(one);
+		if (ret == -ESRCH || ret == -ENOENT) { /* it has ended since it was listed */
+			ret = 0;
+			err_clear(&why);
+		}
 	}
-	return ret;
+	return ret < 0 ? err_set(e, ret, "%s", why.text) : 0;
 }
 
 static int status(struct io *io, json_object *o, struct err *e)

@@ -14,12 +14,11 @@
 #include "vmm/vcpu.h"
 
 /* Where the host does not tell, the table stays empty, and "host_interrupts" is null. */
-static void read_interrupts(struct interrupts *t, const struct vm *vm)
+static void read_interrupts(struct window *w, struct interrupts *t, const struct vm *vm)
 {
 	struct err ignored = { 0 };
 
-	interrupts_free(t);
-	interrupts_read(t, vm->opts.map.host, vm->n_vcpus, &ignored);
+	interrupts_read(t, &w->irq_text, vm->opts.map.host, vm->n_vcpus, &ignored);
 }
 
 int window_init(struct window *w, const struct vm *vm, struct err *e)
@@ -31,7 +30,10 @@ int window_init(struct window *w, const struct vm *vm, struct err *e)
 		if (!all[i]->vcpus)
 			return err_set(e, -ENOMEM, "no memory for statistics");
 	}
-	read_interrupts(&w->begin, vm);
+	read_interrupts(w, &w->begin, vm);
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+		if (w->begin.n && interrupts_reserve(&all[i]->irqs, &w->begin, e) < 0)
+			return e->code;
 	return 0;
 }
 
@@ -51,17 +53,18 @@ void window_free(struct window *w)
 		interrupts_free(&all[i]->irqs);
 	}
 	interrupts_free(&w->begin);
+	free(w->irq_text.at);
 	neighbours_free(&w->others[WINDOW_START]);
 	neighbours_free(&w->others[WINDOW_END]);
 	memset(w, 0, sizeof(*w));
 }
 
-static int take(struct reading *r, struct vm *vm, uint64_t ns, struct err *e)
+static int take(struct window *w, struct reading *r, struct vm *vm, uint64_t ns, struct err *e)
 {
 	int ret = 0;
 
 	r->ns = ns;
-	read_interrupts(&r->irqs, vm);
+	read_interrupts(w, &r->irqs, vm);
 	for (int i = 0; !ret && i < vm->n_vcpus; i++) {
 		ret = thread_counts(getpid(), vm->vcpus[i].tid, &r->vcpus[i].thread);
 		if (ret < 0)
@@ -79,13 +82,13 @@ int counters_mark(struct window *w, struct vm *vm, enum abi_mark mark, uint64_t 
 
 	if (mark != ABI_MARK_JOB_START && mark != ABI_MARK_JOB_END)
 		return 0;
-	ret = take(&w->edge[edge], vm, ns, e);
+	ret = take(w, &w->edge[edge], vm, ns, e);
 	return ret < 0 ? ret : neighbours_read(&w->others[edge], "/proc", e);
 }
 
 int counters_now(struct window *w, struct vm *vm, struct err *e)
 {
-	return take(&w->end, vm, clock_now_ns(), e);
+	return take(w, &w->end, vm, clock_now_ns(), e);
 }
 
 /* Who else ran on the vCPU's CPU: what an involuntary switch can only have been for. */

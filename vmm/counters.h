@@ -28,6 +28,7 @@ struct reading {
 };
 
 struct window {
+	struct interrupts_text irq_text;
 	struct interrupts begin; /* before the first instruction */
 	struct reading edge[WINDOW_EDGES], end; /* end: the last one taken */
 	struct neighbours others[WINDOW_EDGES]; /* all threads of the host at the two marks */

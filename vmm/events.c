@@ -89,6 +89,13 @@ static json_object *helpers_json(const struct helpers *h)
 	return list;
 }
 
+/* What of each second real-time tasks may have on this host: below -1, it does not say. */
+static void add_limit(json_object *o, const struct vm *vm)
+{
+	if (vm->opts.rt_runtime_us >= -1)
+		json_set_int(o, "sched_rt_runtime_us", vm->opts.rt_runtime_us);
+}
+
 static int send_placement(struct events *ev, const char *name, const struct vm *vm, const char *why,
 			  struct err *e)
 {
@@ -104,6 +111,7 @@ static int send_placement(struct events *ev, const char *name, const struct vm *
 	json_set_str(o, "irqchip", vm->opts.irqchip_full ? "full" : "split");
 	json_object_object_add(o, "helpers", helpers_json(&vm->helpers));
 	json_set_str(o, "ctl", ev->ctl);
+	add_limit(o, vm);
 	if (why[0])
 		json_set_str(o, "placement", why);
 	return send(ev, o, e);
@@ -191,6 +199,7 @@ static json_object *devices_json(const struct vm *vm)
 
 void events_machine(json_object *o, const struct vm *vm)
 {
+	add_limit(o, vm);
 	json_set_int(o, "tsc_khz", vm->tsc_khz);
 	json_set_bool(o, "tsc_is_host", vm->tsc_is_host);
 	json_set_bool(o, "invtsc", vm->invtsc);

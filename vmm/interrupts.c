@@ -11,7 +11,11 @@
 #include "lib/file.h"
 #include "lib/json.h"
 
-enum { TEXT_MAX = 64 << 20 }; /* 4096 CPUs and 1000 lines: 45 MB */
+enum {
+	TEXT_FIRST = 64 << 10,
+	TEXT_MAX = 64 << 20, /* 4096 CPUs and 1000 lines: 45 MB */
+	ROWS_SPARE = 64, /* lines that may come */
+};
 
 /* Column of that CPU in the heading, -1: not online. *columns: how many there are. */
 static int column_of(const char *heading, int cpu, int *columns)
@@ -63,19 +67,29 @@ static bool take_counts(const char *line, const int *column, int n, int columns,
 	return true;
 }
 
-static int grow(struct interrupts *t)
+static int make_room(struct interrupts *t, size_t rows)
 {
 	void *names, *counts;
 
-	if (t->n & 63)
+	if (rows <= t->room)
 		return 0;
-	names = realloc(t->names, (t->n + 64) * sizeof(*t->names));
+	rows += ROWS_SPARE;
+	names = realloc(t->names, rows * sizeof(*t->names));
 	if (names)
 		t->names = names;
-	counts = realloc(t->counts, (t->n + 64) * t->n_cpus * sizeof(*t->counts));
+	counts = realloc(t->counts, rows * t->n_cpus * sizeof(*t->counts));
 	if (counts)
 		t->counts = counts;
-	return names && counts ? 0 : -ENOMEM;
+	if (!names || !counts)
+		return -ENOMEM;
+	t->room = rows;
+	return 0;
+}
+
+int interrupts_reserve(struct interrupts *t, const struct interrupts *as, struct err *e)
+{
+	t->n_cpus = as->n_cpus;
+	return make_room(t, as->n) ? err_set(e, -ENOMEM, "no memory for interrupt counts") : 0;
 }
 
 static int parse_lines(struct interrupts *t, const char *at, const int *column, int columns)
@@ -88,7 +102,7 @@ static int parse_lines(struct interrupts *t, const char *at, const int *column, 
 		at = line + len + (line[len] == '\n');
 		if (line[label] != ':' || !label)
 			continue;
-		if (grow(t))
+		if (make_room(t, t->n + 1))
 			return -ENOMEM;
 		if (!take_counts(line, column, t->n_cpus, columns, t->counts + t->n * t->n_cpus))
 			continue;
@@ -103,7 +117,10 @@ int interrupts_parse(struct interrupts *t, const char *text, const int *cpus, in
 	const char *lines = strchr(text, '\n');
 	int columns = 0;
 
-	*t = (struct interrupts){ .n_cpus = n };
+	if (t->n_cpus != n)
+		interrupts_free(t);
+	t->n_cpus = n;
+	t->n = 0;
 	for (int i = 0; column && i < n; i++) {
 		column[i] = lines ? column_of(text, cpus[i], &columns) : -1;
 		if (column[i] < 0)
@@ -117,13 +134,31 @@ int interrupts_parse(struct interrupts *t, const char *text, const int *cpus, in
 	return 0;
 }
 
-int interrupts_read(struct interrupts *t, const int *cpus, int n, struct err *e)
+static int grow_text(struct interrupts_text *text, struct err *e)
 {
-	_cleanup_free_ char *text = NULL;
-	ssize_t len = file_load("/proc/interrupts", TEXT_MAX, &text, e);
+	size_t size = text->size ? 2 * text->size : TEXT_FIRST;
+	char *at = size <= TEXT_MAX ? realloc(text->at, size) : NULL;
 
-	*t = (struct interrupts){ 0 };
-	return len < 0 ? (int)len : interrupts_parse(t, text, cpus, n, e);
+	if (!at)
+		return err_set(e, -ENOMEM, "no memory for /proc/interrupts");
+	*text = (struct interrupts_text){ at, size };
+	return 0;
+}
+
+int interrupts_read(struct interrupts *t, struct interrupts_text *text, const int *cpus, int n,
+		    struct err *e)
+{
+	/* half of it stays free: the file grows by a digit here and a line there */
+	ssize_t len = text->size ? file_read("/proc/interrupts", text->at, text->size, e)
+				 : TEXT_FIRST;
+
+	while (len >= 0 && (size_t)len + 1 >= text->size - text->size / 2) {
+		if (grow_text(text, e) < 0)
+			return e->code;
+		len = file_read("/proc/interrupts", text->at, text->size, e);
+	}
+	t->n = 0;
+	return len < 0 ? (int)len : interrupts_parse(t, text->at, cpus, n, e);
 }
 
 void interrupts_free(struct interrupts *t)

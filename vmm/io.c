@@ -13,6 +13,7 @@
 #include "lib/clock.h"
 #include "lib/file.h"
 #include "lib/stop.h"
+#include "vmm/partition.h"
 #include "vmm/serial.h"
 #include "vmm/vcpu.h"
 
@@ -95,6 +96,8 @@ static int take_mark(struct io *io, const struct mark *m, struct err *e)
 		return 0;
 	}
 	io->marks_told++;
+	if (m->id == ABI_MARK_JOB_END && io->vm->opts.partition)
+		partition_check(io->vm->opts.partition, &io->lost);
 	ret = io->stopped ? 0 : counters_mark(&io->window, io->vm, m->id, m->ns, e);
 	if (!ret)
 		ret = events_mark(&io->events, m, e);

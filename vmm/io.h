@@ -39,6 +39,7 @@ struct io {
 	const char *name; /* of the VM, or NULL */
 	uint64_t timeout_ns; /* from when the vCPUs may run; 0: none */
 	uint64_t deadline_ns; /* CLOCK_MONOTONIC, 0: none */
+	struct err lost; /* what was asked for and no longer held at the job's end */
 	uint32_t marks_told; /* written to events */
 	bool stopped; /* the vCPU threads are gone */
 	uint64_t started_ns, held_ns; /* --hold: the "started" event, and how long none ran then */

@@ -184,11 +184,18 @@ static int verify_nodes(struct memory *m, const struct mem_opts *o, struct err *
 	uint64_t step = m->page_bytes > 4096 ? m->page_bytes : 2 * MIB;
 	struct cpulist elsewhere;
 	char want[40], got[40];
+	uint64_t unseen;
 	int ret;
 
 	if (cpulist_empty(&o->nodes))
 		return 0;
-	ret = nodes_seen(&m->nodes, m->host, m->bytes, step, e);
+	ret = nodes_seen(&m->nodes, &unseen, m->host, m->bytes, step, e);
+	if (!ret && o->populate && unseen)
+		return err_set(
+			e, -EIO,
+			"guest memory: wanted on NUMA node %s, the kernel does not say where "
+			"%" PRIu64 " of its pages are; use --prefault off",
+			cpulist_format(&o->nodes, want, sizeof(want)), unseen);
 	elsewhere = cpulist_minus(&m->nodes, &o->nodes);
 	if (ret < 0 || cpulist_empty(&elsewhere))
 		return ret;

@@ -93,13 +93,15 @@ int nodes_bind(void *at, uint64_t bytes, const struct cpulist *nodes, struct err
 	return 0;
 }
 
-int nodes_seen(struct cpulist *seen, uint8_t *at, uint64_t bytes, uint64_t step, struct err *e)
+int nodes_seen(struct cpulist *seen, uint64_t *unseen, uint8_t *at, uint64_t bytes, uint64_t step,
+	       struct err *e)
 {
 	enum { CHUNK = 1024 };
 	void *page[CHUNK];
 	int status[CHUNK];
 
 	memset(seen, 0, sizeof(*seen));
+	*unseen = 0;
 	for (uint64_t offset = 0; offset < bytes;) {
 		unsigned long n = 0;
 
@@ -110,6 +112,8 @@ int nodes_seen(struct cpulist *seen, uint8_t *at, uint64_t bytes, uint64_t step,
 		for (unsigned long i = 0; i < n; i++)
 			if (status[i] >= 0)
 				cpulist_add(seen, status[i]);
+			else
+				(*unseen)++;
 	}
 	return 0;
 }

@@ -27,8 +27,9 @@ int nodes_bind(void *at, uint64_t bytes, const struct cpulist *nodes, struct err
 
 /*
  * nodes_seen - the nodes that the pages of [at, at + bytes) are on, asked of one page every step
- * bytes (move_pages(2)); pages not there yet are left out
+ * bytes (move_pages(2)), and how many of those the kernel says nothing of: not there yet
  */
-int nodes_seen(struct cpulist *seen, uint8_t *at, uint64_t bytes, uint64_t step, struct err *e);
+int nodes_seen(struct cpulist *seen, uint64_t *unseen, uint8_t *at, uint64_t bytes, uint64_t step,
+	       struct err *e);
 
 #endif

@@ -3,11 +3,13 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/xattr.h>
@@ -79,7 +81,25 @@ static int move_to_root(struct partition *p, struct err *e)
 	return ret;
 }
 
-static int enable_cpuset(struct partition *p, struct err *e)
+/* One VM at a time makes or removes a partition; closing the descriptor ends it. */
+static int lock(const char *mount, struct err *e)
+{
+	enum { TRIES = 1000, STEP_MS = 10 };
+	_cleanup_close_ int fd = open(mount, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int locked = fd;
+
+	if (fd < 0)
+		return err_sys(e, "--cpuset-partition: opening %s failed", mount);
+	for (int i = 0; flock(fd, LOCK_EX | LOCK_NB); i++) {
+		if (errno != EWOULDBLOCK || i == TRIES)
+			return err_sys(e, "--cpuset-partition: locking %s failed", mount);
+		poll(NULL, 0, STEP_MS);
+	}
+	fd = -1;
+	return locked;
+}
+
+static int check_cpuset(struct partition *p, struct err *e)
 {
 	const char *mount = p->group.mount;
 
@@ -88,10 +108,13 @@ static int enable_cpuset(struct partition *p, struct err *e)
 			       "--cpuset-partition: cgroup v2 at %s has no cpuset controller; boot "
 			       "with systemd.unified_cgroup_hierarchy=1 (cgroup v1 holds it)",
 			       mount);
-	if (lists(mount, "cgroup.subtree_control", "cpuset"))
-		return 0;
-	p->enabled = true;
-	return put(mount, "cgroup.subtree_control", "+cpuset", e);
+	p->enabled = !lists(mount, "cgroup.subtree_control", "cpuset");
+	return 0;
+}
+
+static int enable_cpuset(const struct partition *p, struct err *e)
+{
+	return p->enabled ? put(p->group.mount, "cgroup.subtree_control", "+cpuset", e) : 0;
 }
 
 static int make_dir(struct partition *p, struct err *e)
@@ -114,10 +137,30 @@ static int make_dir(struct partition *p, struct err *e)
 	return 0;
 }
 
+static char *state_of(const struct partition *p, char *buf, size_t size)
+{
+	char path[PATH_MAX];
+
+	return file_read_line(path_in(p->dir, "cpuset.cpus.partition", path), buf, size);
+}
+
+int partition_check(const struct partition *p, struct err *e)
+{
+	char state[256];
+
+	if (!strcmp(state_of(p, state, sizeof(state)), "isolated"))
+		return 0;
+	return err_set(e, -EBUSY,
+		       "--cpuset-partition: wanted the vCPUs' CPUs isolated to the end, "
+		       "%s/cpuset.cpus.partition reads \"%s\" now: somebody else wrote cpusets "
+		       "meanwhile; let systemd leave them alone, or use isolcpus=",
+		       p->dir, state);
+}
+
 /* The kernel takes the word and then says, in the same file, why it is not so. */
 static int isolate(const struct partition *p, const struct cpulist *cpus, struct err *e)
 {
-	char list[2048], path[PATH_MAX], state[256];
+	char list[2048], state[256];
 	int ret;
 
 	cpulist_format(cpus, list, sizeof(list));
@@ -128,39 +171,13 @@ static int isolate(const struct partition *p, const struct cpulist *cpus, struct
 		ret = put(p->dir, "cpuset.cpus.partition", "isolated", e);
 	if (ret < 0)
 		return ret;
-	file_read_line(path_in(p->dir, "cpuset.cpus.partition", path), state, sizeof(state));
-	if (strcmp(state, "isolated") != 0)
+	if (strcmp(state_of(p, state, sizeof(state)), "isolated") != 0)
 		return err_set(e, -EBUSY,
-			       "--cpuset-partition: wanted CPU %s isolated, %s reads \"%s\"; give "
+			       "--cpuset-partition: wanted CPU %s isolated, "
+			       "%s/cpuset.cpus.partition reads \"%s\"; give "
 			       "up those CPUs elsewhere (cpuset.cpus of other cgroups)",
-			       list, path, state);
+			       list, p->dir, state);
 	return 0;
-}
-
-int partition_create(struct partition *p, const char *name, const struct cpulist *cpus,
-		     struct err *e)
-{
-	struct err ignored = { 0 };
-	int ret;
-
-	*p = (struct partition){ 0 };
-	snprintf(p->name, sizeof(p->name), "%s", name);
-	ret = cgroup_find(&p->group, "/proc", e);
-	if (!ret && !p->group.mount[0])
-		ret = err_set(e, -ENOTSUP,
-			      "--cpuset-partition: cgroup v2 is not mounted on this host, or not "
-			      "for us to see; leave the option out and use isolcpus=");
-	if (!ret)
-		ret = enable_cpuset(p, e);
-	if (!ret)
-		ret = make_dir(p, e);
-	if (!ret)
-		ret = isolate(p, cpus, e);
-	if (!ret)
-		ret = move_to_root(p, e);
-	if (ret < 0)
-		partition_remove(p, &ignored);
-	return ret;
 }
 
 /* Does another cgroup below the root say which CPUs it wants? It needs the controller, then. */
@@ -209,9 +226,56 @@ static int give_back(const char *mount, const char *dir, bool enabled, struct er
 	return ret < 0 ? err_set(e, ret, "%s", busy.text) : 0;
 }
 
+/* The mark that names us comes before what it is to undo. */
+static int build(struct partition *p, const struct cpulist *cpus, struct err *e)
+{
+	int ret = check_cpuset(p, e);
+
+	if (!ret)
+		ret = make_dir(p, e);
+	if (!ret)
+		ret = enable_cpuset(p, e);
+	if (!ret)
+		ret = isolate(p, cpus, e);
+	return ret ? ret : move_to_root(p, e);
+}
+
+int partition_create(struct partition *p, const char *name, const struct cpulist *cpus,
+		     struct err *e)
+{
+	_cleanup_close_ int locked = -1;
+	struct err ignored = { 0 };
+	int ret;
+
+	*p = (struct partition){ 0 };
+	snprintf(p->name, sizeof(p->name), "%s", name);
+	ret = cgroup_find(&p->group, "/proc", e);
+	if (!ret && !p->group.mount[0])
+		ret = err_set(e, -ENOTSUP,
+			      "--cpuset-partition: cgroup v2 is not mounted on this host, or not "
+			      "for us to see; leave the option out and use isolcpus=");
+	if (!ret)
+		ret = locked = lock(p->group.mount, e);
+	if (ret >= 0)
+		ret = build(p, cpus, e);
+	if (ret >= 0)
+		return 0;
+	if (p->dir[0])
+		give_back(p->group.mount, p->dir, p->enabled, &ignored);
+	*p = (struct partition){ 0 };
+	return ret;
+}
+
 int partition_remove(struct partition *p, struct err *e)
 {
-	int ret = give_back(p->group.mount, p->dir, p->enabled, e);
+	_cleanup_close_ int locked = -1;
+	int ret = 0;
+
+	if (p->dir[0]) {
+		locked = ret = lock(p->group.mount, e);
+		if (ret >= 0)
+			ret = give_back(p->group.mount, p->dir, p->enabled, e);
+	}
 
 	*p = (struct partition){ 0 };
 	return ret;
@@ -257,10 +321,11 @@ static int recover(const char *mount, const char *dir, struct err *e)
 
 int partition_recover(const char *mount, struct err *e)
 {
-	_cleanup_closedir_ DIR *dir = opendir(mount);
+	_cleanup_close_ int locked = lock(mount, e);
+	_cleanup_closedir_ DIR *dir = locked < 0 ? NULL : opendir(mount);
 	char path[PATH_MAX];
 	struct dirent *d;
-	int removed = 0, ret = 0;
+	int removed = 0, ret = locked < 0 ? locked : 0;
 
 	while (dir && ret >= 0 && (d = readdir(dir))) {
 		if (d->d_type != DT_DIR || d->d_name[0] == '.' ||

@@ -4,8 +4,9 @@
  *
  * A threaded child of the root cgroup, as a thread can only go where its process's resources stay
  * (cgroup-v2.rst, "Threads"): the process itself moves to the root cgroup. Its CPUs leave the
- * scheduler's domains and everybody else's cpuset. An extended attribute names the owner, so that
- * the next start can remove what a killed one left.
+ * scheduler's domains and everybody else's cpuset. An extended attribute, there before anything is
+ * changed, names the owner, so that the next start can remove what a killed one left. Who makes or
+ * removes one holds a lock on the root cgroup's directory.
  */
 #ifndef RTKVM_VMM_PARTITION_H
 #define RTKVM_VMM_PARTITION_H
@@ -35,6 +36,12 @@ bool partition_name_ok(const char *name);
 int partition_create(struct partition *p, const char *name, const struct cpulist *cpus,
 		     struct err *e);
 int partition_remove(struct partition *p, struct err *e);
+
+/*
+ * partition_check - does the kernel still call it isolated? Who writes cpusets on this host, as
+ * systemd does, can undo it at any time
+ */
+int partition_check(const struct partition *p, struct err *e);
 
 /* partition_enter - the calling thread moves into it; read back */
 int partition_enter(const struct partition *p, struct err *e);

@@ -2,8 +2,10 @@
 #include "vmm/place.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <sched.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -183,15 +185,52 @@ static int boost(struct vcpu_placed *placed, struct err *e)
 			return 0;
 		return err_sys(e, "setting a vCPU thread's utilization clamp failed");
 	}
-	if (syscall(SYS_sched_getattr, 0, &a, sizeof(a), 0))
-		return err_sys(e, "reading back a vCPU thread's utilization clamp failed");
-	placed->uclamp_min = a.util_min;
-	if (a.util_min != UTIL_FULL)
-		return err_set(e, -EINVAL,
-			       "vCPU thread: wanted a utilization clamp of %d, got %u; raise "
-			       "kernel.sched_util_clamp_min",
-			       UTIL_FULL, a.util_min);
+	placed->uclamp_min = UTIL_FULL;
 	return 0;
+}
+
+/*
+ * What the scheduler goes by, not what was asked for: the sysctl and the cgroup's cpu.uclamp.max cap
+ * it. /proc/PID/sched tells where the kernel has CONFIG_SCHED_DEBUG, the sysctl everywhere.
+ */
+int place_uclamp_effective(const char *proc, const char *task)
+{
+	static const char key[] = "effective uclamp.min";
+	char path[PATH_MAX], text[8192];
+	struct err ignored = { 0 };
+	const char *at = NULL;
+
+	if (file_path(path, sizeof(path), "%s/%s/sched", proc, task) &&
+	    file_read(path, text, sizeof(text), &ignored) > 0)
+		at = strstr(text, key);
+	if (at)
+		return strtol(at + sizeof(key) - 1 + strspn(at + sizeof(key) - 1, " \t:"), NULL,
+			      10);
+	if (!file_path(path, sizeof(path), "%s/sys/kernel/sched_util_clamp_min", proc) ||
+	    !file_read_line(path, text, sizeof(text))[0])
+		return UTIL_FULL;
+	return strtol(text, NULL, 10);
+}
+
+static int check_boost(struct vcpu_placed *placed, struct err *e)
+{
+	if (placed->uclamp_min < 0)
+		return 0;
+	placed->uclamp_min = place_uclamp_effective("/proc", "thread-self");
+	if (placed->uclamp_min == UTIL_FULL)
+		return 0;
+	return err_set(e, -EINVAL,
+		       "vCPU thread: wanted a utilization clamp of %d, %d is in force; set "
+		       "kernel.sched_util_clamp_min=%d and its cgroup's cpu.uclamp.max to max",
+		       UTIL_FULL, placed->uclamp_min, UTIL_FULL);
+}
+
+int64_t place_rt_runtime_us(void)
+{
+	char line[32];
+
+	file_read_line("/proc/sys/kernel/sched_rt_runtime_us", line, sizeof(line));
+	return line[0] ? strtoll(line, NULL, 10) : -2;
 }
 
 int place_core_sched(struct err *e)
@@ -236,5 +275,6 @@ int place_vcpu(const struct vm_opts *o, int cpu, struct vcpu_placed *placed, str
 	if (ret < 0)
 		return ret;
 	placed->cpu = cpu;
-	return place_policy(0, o->rt_delay ? 0 : o->fifo, placed, e);
+	ret = place_policy(0, o->rt_delay ? 0 : o->fifo, placed, e);
+	return ret < 0 ? ret : check_boost(placed, e);
 }

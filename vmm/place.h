@@ -37,6 +37,12 @@ int place_ordinary(pid_t tid, struct err *e);
  */
 int place_core_sched(struct err *e);
 
+/* place_uclamp_effective - a thread's least utilization as it is in force; below proc ("/proc") */
+int place_uclamp_effective(const char *proc, const char *task);
+
+/* place_rt_runtime_us - what of each second real-time tasks may have (-1: all); -2: not known */
+int64_t place_rt_runtime_us(void);
+
 /* place_policy - thread tid becomes SCHED_FIFO prio, or SCHED_OTHER for 0; read back into placed */
 int place_policy(pid_t tid, int prio, struct vcpu_placed *placed, struct err *e);
 

@@ -220,6 +220,7 @@ static int build(struct run *r, struct err *e)
 		.advance = r->opts.advance,
 		.irqchip_full = r->opts.irqchip_full,
 		.rt_delay = r->opts.rt_delay,
+		.rt_runtime_us = place_rt_runtime_us(),
 		.no_exit = r->opts.no_exit,
 		.halt_poll_given = r->opts.halt_poll_given,
 		.halt_poll_ns = r->opts.halt_poll_ns,
@@ -263,6 +264,19 @@ static int build(struct run *r, struct err *e)
 	return ret;
 }
 
+/* On a terminal; for others it stands in the events. A shared CPU promises nothing anyway. */
+static void tell_limit(const struct run *r)
+{
+	int64_t us = r->vm.opts.rt_runtime_us;
+
+	if (r->opts.fifo && !r->opts.allow_shared && us >= 0 && isatty(STDERR_FILENO))
+		fprintf(stderr,
+			"rtkvm run: sched_rt_runtime_us is %" PRId64 ": a vCPU that is busy for "
+			"longer than that in a second is stopped by the kernel; sysctl "
+			"kernel.sched_rt_runtime_us=-1 ends it\n",
+			us);
+}
+
 /* From the first instruction to the last byte of output. */
 static int run_guest(struct run *r, struct err *e)
 {
@@ -273,6 +287,7 @@ static int run_guest(struct run *r, struct err *e)
 		return ret;
 	if (r->why[0])
 		fprintf(stderr, "rtkvm run: placement: %s\n", r->why);
+	tell_limit(r);
 	r->io.timeout_ns = r->opts.timeout_ns;
 	if (!strcmp(r->opts.console, "-"))
 		term_open(&r->io.term);
@@ -290,7 +305,8 @@ static int run_guest(struct run *r, struct err *e)
 		atomic_store(&r->vm.outcome, OUTCOME_ERROR);
 		r->vm.err = first;
 	}
-	return mem_overhead(&r->vm.mem, &r->overhead_bytes, e);
+	ret = mem_read_back(&r->vm.mem, e);
+	return ret < 0 ? ret : mem_overhead(&r->vm.mem, &r->overhead_bytes, e);
 }
 
 /* What followed a forbidden system call, in either thread, is not worth telling. */
@@ -315,10 +331,19 @@ static void judge(struct run *r)
 		atomic_store(&r->vm.outcome, OUTCOME_PANIC);
 }
 
+static bool ended_well(const struct run *r)
+{
+	int o = atomic_load(&r->vm.outcome);
+
+	return o == OUTCOME_EXIT || o == OUTCOME_POWEROFF;
+}
+
 static int verdict(struct run *r, struct err *e)
 {
 	const char *why = r->io.panic.reason;
 
+	if (r->io.lost.code && ended_well(r))
+		return err_set(e, r->io.lost.code, "%s", r->io.lost.text);
 	switch ((enum outcome)atomic_load(&r->vm.outcome)) {
 	case OUTCOME_EXIT:
 		return r->opts.qemu_exit_code ? (r->vm.status * 2 + 1) & 0xff : r->vm.status;
@@ -371,7 +396,6 @@ static int run(struct run *r, struct err *e)
 /* What a run that was killed had set on the host goes back first. */
 static int recover(struct err *e)
 {
-	_cleanup_close_ int root = -1;
 	struct cgroup group;
 	int ret;
 
@@ -380,10 +404,8 @@ static int recover(struct err *e)
 	ret = cgroup_find(&group, "/proc", e);
 	if (!ret && group.mount[0])
 		ret = partition_recover(group.mount, e);
-	if (ret < 0 || !file_exists(VM_STATE_DIR))
-		return ret < 0 ? ret : 0;
-	root = knob_root("/", e);
-	ret = root < 0 ? root : knobs_recover(root, VM_STATE_DIR, e);
+	if (ret >= 0)
+		ret = advance_recover("/", VM_STATE_DIR, e);
 	return ret < 0 ? ret : 0;
 }
 

@@ -106,6 +106,7 @@ struct vm_opts {
 	uint64_t slow_exit_ns; /* spent on each guest write to the slow port */
 	const struct sandbox *sandbox; /* what every thread enters once it is set up */
 	const struct dev_opts *devices; /* virtio devices; NULL or none: no PCI bus either */
+	int64_t rt_runtime_us; /* the host's sched_rt_runtime_us; -1: real-time tasks are not limited */
 	int freeze_fd; /* gets "0" when the guest writes to the freeze port; -1: none */
 };
 

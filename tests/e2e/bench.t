@@ -172,6 +172,10 @@ fails 2 'not empty|exists' "--out that is there, before it measures" timeout 20 
 	--cpu 0 --allow-shared --duration 1h --out "$T/gap"
 fails 2 'does not exist' "an error" "$RTKVM" bench gap --cpu 4000 --allow-shared --out "$T/none"
 ok "leaves no run directory" test ! -e "$T/none"
+mkdir -m 750 "$T/given"
+fails 2 'does not exist' "an error, with a directory that was there" "$RTKVM" bench gap --cpu 4000 --allow-shared \
+	--out "$T/given"
+is "$(stat -c %a "$T/given") $(find "$T/given" -mindepth 1)" "750 " "leaves it, and empty"
 if unshare -m true 2>/dev/null; then
 	fails 2 'opening /dev/kvm failed' "no /dev/kvm" unshare -m sh -c \
 		'mount -t tmpfs none /dev && exec "$@"' sh "$RTKVM" bench gap --cpu 0 --allow-shared

@@ -94,10 +94,10 @@ static void refuses(void **state)
 /* What a process that died in between left is undone by the next start. */
 static void a_crash_is_undone(void **state)
 {
-	const struct advance_opts o = { ADVANCE_NS, 1234 };
+	const struct advance_opts o = { ADVANCE_NS, 1234 }, second = { ADVANCE_NS, 777 };
 	struct err e = { 0 };
 	struct advance a;
-	int fd, status;
+	int status;
 	pid_t pid;
 
 	(void)state;
@@ -108,10 +108,20 @@ static void a_crash_is_undone(void **state)
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
 	holds("1234");
-	fd = knob_root(root, &e);
-	assert_int_equal(knobs_recover(fd, dir(), &e), 1);
+	/* another that sets it first puts back what it was before both */
+	assert_int_equal(advance_begin(&a, &second, root, dir(), &e), 0);
+	holds("777");
+	assert_int_equal(advance_end(&a, &e), 0);
 	holds("-1");
-	close(fd);
+	/* and so does one that sets nothing */
+	pid = fork();
+	if (!pid)
+		_exit(advance_begin(&a, &o, root, dir(), &e) < 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	holds("1234");
+	assert_int_equal(advance_recover(root, dir(), &e), 1);
+	holds("-1");
+	assert_int_equal(advance_recover(root, dir(), &e), 0);
 }
 
 static void reads_a_vcpu(void **state)

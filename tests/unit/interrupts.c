@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -32,7 +33,7 @@ static const char after_text[] =
 static void tells_what_came(void **state)
 {
 	static const int cpus[] = { 3, 2 };
-	struct interrupts a, b;
+	struct interrupts a = { 0 }, b = { 0 };
 	struct err e = { 0 };
 
 	(void)state;
@@ -53,10 +54,33 @@ static void tells_what_came(void **state)
 	interrupts_free(&b);
 }
 
+/* Once reserved, a reading takes no new memory: that could disturb the CPUs it is about. */
+static void a_reading_reuses_memory(void **state)
+{
+	static const int cpus[] = { 3, 2 };
+	struct interrupts a = { 0 }, b = { 0 };
+	struct err e = { 0 };
+	void *names, *counts;
+
+	(void)state;
+	assert_int_equal(interrupts_parse(&a, before_text, cpus, 2, &e), 0);
+	assert_int_equal(interrupts_reserve(&b, &a, &e), 0);
+	names = b.names;
+	counts = b.counts;
+	assert_true(b.room > a.n);
+	assert_int_equal(interrupts_parse(&b, after_text, cpus, 2, &e), 0);
+	assert_int_equal(interrupts_parse(&b, before_text, cpus, 2, &e), 0);
+	assert_ptr_equal(b.names, names);
+	assert_ptr_equal(b.counts, counts);
+	assert_int_equal(b.n, a.n);
+	interrupts_free(&a);
+	interrupts_free(&b);
+}
+
 static void what_is_not_known(void **state)
 {
 	static const int there[] = { 0 }, offline[] = { 1 };
-	struct interrupts none = { 0 }, some;
+	struct interrupts none = { 0 }, some = { 0 };
 	struct err e = { 0 };
 
 	(void)state;
@@ -92,13 +116,15 @@ static void odd_lines(void **state)
 static void this_machine(void **state)
 {
 	static const int cpus[] = { 0 };
-	struct interrupts t;
+	struct interrupts t = { 0 };
+	struct interrupts_text text = { 0 };
 	struct err e = { 0 };
 
 	(void)state;
 	if (access("/proc/interrupts", R_OK))
 		skip();
-	assert_int_equal(interrupts_read(&t, cpus, 1, &e), 0);
+	assert_int_equal(interrupts_read(&t, &text, cpus, 1, &e), 0);
+	free(text.at);
 	assert_true(t.n > 0);
 	interrupts_free(&t);
 }
@@ -106,9 +132,8 @@ static void this_machine(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(tells_what_came),
-		cmocka_unit_test(what_is_not_known),
-		cmocka_unit_test(odd_lines),
+		cmocka_unit_test(tells_what_came),   cmocka_unit_test(a_reading_reuses_memory),
+		cmocka_unit_test(what_is_not_known), cmocka_unit_test(odd_lines),
 		cmocka_unit_test(this_machine),
 	};
 

@@ -85,11 +85,37 @@ static void recovers(void **state)
 	assert_int_equal(partition_recover(root, &e), 0);
 }
 
+/* The kernel writes the reason behind the word when somebody else takes a CPU away. */
+static void sees_that_it_is_undone(void **state)
+{
+	static const struct {
+		const char *reads;
+		int ret;
+	} rows[] = {
+		{ "isolated\n", 0 },
+		{ "isolated invalid (Cpu list in cpuset.cpus not exclusive)\n", -EBUSY },
+		{ "member\n", -EBUSY },
+		{ "root\n", -EBUSY },
+		{ "", -EBUSY },
+	};
+	struct partition p = { .group = { .path = "" } };
+
+	(void)state;
+	snprintf(p.dir, sizeof(p.dir), "%s", root);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct err e = { 0 };
+
+		tree_put(rows[i].reads, "cpuset.cpus.partition");
+		assert_int_equal(partition_check(&p, &e), rows[i].ret);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names),
 		tree_test(recovers),
+		tree_test(sees_that_it_is_undone),
 	};
 
 	return cmocka_run_group_tests_name("partition", tests, NULL, NULL);

@@ -11,6 +11,7 @@
 #include <sched.h>
 
 #include "lib/cleanup.h"
+#include "tests/unit/tree.h"
 #include "vmm/place.h"
 
 static struct cpulist set(const char *text)
@@ -106,10 +107,24 @@ static void leaves_an_inherited_realtime_policy(void **state)
 	}
 }
 
+static void reads_the_clamp_in_force(void **state)
+{
+	(void)state;
+	assert_int_equal(place_uclamp_effective(root, "1"), 1024); /* no cap that is told */
+	tree_put("512\n", "sys/kernel/sched_util_clamp_min");
+	assert_int_equal(place_uclamp_effective(root, "1"), 512);
+	tree_put("vcpu0 (1, #threads: 3)\nuclamp.min     :    1024\n"
+		 "effective uclamp.min                         :                  300\n"
+		 "effective uclamp.max                         :                 1024\n",
+		 "1/sched");
+	assert_int_equal(place_uclamp_effective(root, "1"), 300);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(judges),
+		tree_test(reads_the_clamp_in_force),
 		cmocka_unit_test(leaves_an_inherited_realtime_policy),
 	};
 
