@@ -39,7 +39,7 @@ static const char *const program_dirs[] = { "usr/bin", "usr/sbin" };
 /* Modules, each row with the device without which init leaves it out: checked in this order. */
 static const struct {
 	const char *device;
-	const char *modules[5];
+	const char *modules[6];
 } modules[] = {
 	{ "/sys/bus/acpi/devices/QEMU0001:00", { "pvpanic_mmio" } },
 	{ "/sys/bus/pci/devices/0000:00:01.0", { "virtio_pci" } },
@@ -252,6 +252,17 @@ static void add_package(json_object *list, const struct apt_package *p)
 	json_object_array_add(list, o);
 }
 
+/* Those asked for; what they need comes with the kernel. */
+static json_object *module_names(void)
+{
+	json_object *list = json_object_new_array();
+
+	for (size_t i = 0; i < ARRAY_SIZE(modules); i++)
+		for (const char *const *name = modules[i].modules; *name; name++)
+			json_object_array_add(list, json_object_new_string(*name));
+	return list;
+}
+
 /* What the image is made of; equal inputs make an equal image. */
 static int describe(struct build *b, struct err *e)
 {
@@ -265,6 +276,7 @@ static int describe(struct build *b, struct err *e)
 	json_set_str(b->manifest, "name", b->name);
 	json_object_object_add(b->manifest, "kernel", kernel);
 	json_object_object_add(b->manifest, "packages", list);
+	json_object_object_add(b->manifest, "modules", module_names());
 	if (!ret)
 		ret = sha256(b->init, digest, e);
 	if (!ret)
@@ -327,8 +339,8 @@ static int copy_kernel(struct build *b, const char *path, struct err *e)
 /* Is what lies there made of the same things? Its own description of the files is left aside. */
 static bool up_to_date(const struct build *b)
 {
-	static const char *const keys[] = { "schema",	"name",	       "kernel",
-					    "packages", "init_sha256", "sample_sha256" };
+	static const char *const keys[] = { "schema",  "name",	      "kernel",	      "packages",
+					    "modules", "init_sha256", "sample_sha256" };
 	struct err ignored = { 0 };
 	_cleanup_json_ json_object *old = NULL;
 
