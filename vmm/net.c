@@ -29,6 +29,7 @@ enum { RX, TX, QUEUES, TAP = 0, BROKEN = 1, CLASS_ETHERNET = 0x020000, BURST = 6
 struct net {
 	struct virtio v;
 	int tap;
+	bool gone; /* the interface has been deleted: nothing comes any more */
 	struct vhost vhost;
 };
 
@@ -41,7 +42,7 @@ static struct net *of(struct virtio *v)
 
 static void watch(struct net *n)
 {
-	n->v.fds[TAP].fd = virtq_more(&n->v.queue[RX].q) ? n->tap : -1;
+	n->v.fds[TAP].fd = !n->gone && virtq_more(&n->v.queue[RX].q) ? n->tap : -1;
 }
 
 static int transmit(struct net *n)
@@ -87,6 +88,7 @@ static int receive(struct net *n)
 		ssize_t got = readv(n->tap, c.in, c.n_in);
 
 		if (got < 0) {
+			n->gone = errno != EAGAIN && errno != EINTR;
 			virtq_unpop(q);
 			break;
 		}
