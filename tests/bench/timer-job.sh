@@ -1,15 +1,18 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# timer-job ROUNDS - in the lab: the payloads timer and exits under both VMMs in turn; a file a run
+# timer-job ROUNDS DURATION OPTION... - the payloads timer and exits under both VMMs in turn, with
+# these options of rtkvm bench; a file a run
 set -u
 cd "$RTKVM_RESULTS" || exit 2
 bad=0
+rounds=$1 duration=$2
+shift 2
 # as the tuned profiles do: a payload that spins would be taken off its CPU for 50 ms every second
 echo -1 >/proc/sys/kernel/sched_rt_runtime_us
-for round in $(seq "$1"); do
+for round in $(seq "$rounds"); do
 	for payload in timer exits; do
 		for vmm in rtkvm qemu; do
-			if rtkvm bench $payload --vmm $vmm --cpu 2 --duration 10s --json >result; then
+			if rtkvm bench $payload --vmm $vmm --duration "$duration" --json "$@" >result; then
 				{
 					echo "{\"round\":$round,\"result\":"
 					cat result
