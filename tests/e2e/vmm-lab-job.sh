@@ -38,7 +38,7 @@ huge 136
 
 # the measurement; what other threads of the VMM may use is looked at while it runs
 (
-	for _ in $(seq 300); do
+	for _ in $(seq 1500); do
 		grep -qs job_start cyclictest.ev && break
 		sleep 0.2
 	done
