@@ -9,9 +9,9 @@
 
 enum { LIST_BYTES = 256 };
 
-/* What a preset's text may name: @MEASURED@, @HOUSE@, @GUESTS@ (sections), @GUEST@ (their names). */
+/* What a preset's text may name; @GUESTS@ are sections, @GUEST@ their names, @FIRST@ one CPU. */
 struct words {
-	char measured[LIST_BYTES], house[LIST_BYTES], guest_names[LIST_BYTES];
+	char measured[LIST_BYTES], first[16], house[LIST_BYTES], guest_names[LIST_BYTES];
 	char *guests;
 };
 
@@ -34,6 +34,8 @@ const struct campaign_preset campaign_presets[] = {
 	  "spike = 10ms\n\n"
 	  "[phase host-fork]\nrun = sample\ncpus = @MEASURED@\ninterval = 1ms\nduration = 10s\n"
 	  "loads = fork signal\n\n"
+	  "[phase gap]\nrun = gap             ; a guest that only spins: what takes its vCPU away\n"
+	  "cpus = @FIRST@\nduration = 10s\n\n"
 	  "[phase idle_idle]\nrun = cyclictest\nguests = @GUEST@\ninterval = 1ms\nduration = 10s\n\n"
 	  "[phase fork_idle]\nrun = cyclictest\nguests = @GUEST@\ninterval = 1ms\nduration = 10s\n"
 	  "loads = fork signal\n\n"
@@ -55,6 +57,8 @@ const struct campaign_preset campaign_presets[] = {
 	  "yes\n\n"
 	  "[phase host-comp]\nrun = sample\ncpus = @MEASURED@\ninterval = 200us\nduration = 1h\n"
 	  "loads = compile\nlimit = 40us\ngate = yes\n\n"
+	  "[phase gap]\nrun = gap             ; a guest that only spins: what takes its vCPU away\n"
+	  "cpus = @FIRST@\nduration = 10m\nloads = compile\n\n"
 	  "[phase comp_idle]\nrun = cyclictest\nguests = @GUEST@\ninterval = 200us\nduration = 12h\n"
 	  "segment = 2h          ; the guest boots anew each time; what a crash may cost\n"
 	  "loads = compile\nlimit = 40us\n\n"
@@ -73,6 +77,8 @@ const struct campaign_preset campaign_presets[] = {
 	  "yes\n\n"
 	  "[phase host-fork]\nrun = sample\ncpus = @MEASURED@\ninterval = 200us\nduration = 10m\n"
 	  "loads = fork signal\nlimit = 40us\n\n"
+	  "[phase gap]\nrun = gap             ; a guest that only spins: what takes its vCPU away\n"
+	  "cpus = @FIRST@\nduration = 10m\nloads = fork signal\n\n"
 	  "[phase fork_idle]\nrun = cyclictest\nguests = @GUEST@\npriority = 95\ninterval = 200us\n"
 	  "duration = 24h\n"
 	  "segment = 4h          ; the guest boots anew each time; what a crash may cost\n"
@@ -90,6 +96,8 @@ const struct campaign_preset campaign_presets[] = {
 	  "[phase hw]\nrun = hwlat\ncpus = @MEASURED@\nduration = 2m\nthreshold = 10us\n\n"
 	  "[phase host-fork]\nrun = sample\ncpus = @MEASURED@\ninterval = 200us\nduration = 10m\n"
 	  "loads = fork signal\nlimit = 40us\n\n"
+	  "[phase gap]\nrun = gap             ; a guest that only spins: what takes its vCPU away\n"
+	  "cpus = @FIRST@\nduration = 2m\nloads = fork signal\n\n"
 	  "[phase idle_idle]\nrun = cyclictest\nguests = @GUEST@\ninterval = 200us\nduration = 10m\n"
 	  "limit = 40us\n\n"
 	  "[phase fork_idle]\nrun = cyclictest\nguests = @GUEST@\ninterval = 200us\nduration = 15m\n"
@@ -161,9 +169,8 @@ static void expand(FILE *out, const char *text, const struct words *w)
 	const struct {
 		const char *mark, *value;
 	} rows[] = {
-		{ "@MEASURED@", w->measured },
-		{ "@HOUSE@", w->house },
-		{ "@GUESTS@", w->guests },
+		{ "@MEASURED@", w->measured }, { "@FIRST@", w->first },
+		{ "@HOUSE@", w->house },       { "@GUESTS@", w->guests },
 		{ "@GUEST@", w->guest_names },
 	};
 
@@ -188,6 +195,7 @@ int campaign_init(FILE *out, const struct campaign_preset *p, const struct cpuli
 	int ret;
 
 	cpulist_format(measured, w.measured, sizeof(w.measured));
+	snprintf(w.first, sizeof(w.first), "%d", cpulist_next(measured, 0));
 	cpulist_format(house, w.house, sizeof(w.house));
 	ret = write_guests(&w, measured, house, p->smoke, image, e);
 	if (!ret)
