@@ -93,10 +93,11 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
 static int parse(struct options *o, const struct argp *argp, const char *missing, int argc,
 		 char **argv, struct err *e)
 {
-	struct parse p = { o, e };
+	struct parse p = { .e = e };
 	int ret;
 
 	*o = (struct options){ .preset = "smoke", .image = "build/guests/debian-rt" };
+	p.o = o;
 	ret = opt_parse(argp, argc, argv, false, &p, e);
 	if (!ret && !o->arg && missing)
 		return err_set(e, -EINVAL, "%s is missing; see %s --help", missing, argv[0]);

@@ -159,8 +159,8 @@ static int set_guest_load(void *field, const char *key, const char *value, struc
 	const struct guest_load *load = guest_load_find(value);
 
 	if (!load)
-		return err_set(e, -EINVAL, "%s: \"%s\" is none of fork, hackbench, memory", key,
-			       value);
+		return err_set(e, -EINVAL, "%s: \"%s\" is none of fork, signal, hackbench, memory",
+			       key, value);
 	*(const struct guest_load **)field = load;
 	return 0;
 }

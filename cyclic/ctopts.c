@@ -48,7 +48,7 @@ static const struct argp_option guest_rows[] = {
 	{ "memory", OPT_MEMORY, "SIZE", 0, "the guest's memory (default 512M)", 0 },
 	{ "vmm", OPT_VMM, "rtkvm|qemu|PATH", 0,
 	  "rtkvm run, QEMU microvm, or another build of rtkvm (default rtkvm)", 0 },
-	{ "guest-load", OPT_GUEST_LOAD, "fork|hackbench|memory", 0,
+	{ "guest-load", OPT_GUEST_LOAD, "fork|signal|hackbench|memory", 0,
 	  "load the guest's vCPU 0 meanwhile (default none)", 1 },
 	{ "timeout", OPT_TIMEOUT, "TIME", 0, "end the guest then (default duration + 3m)", 1 },
 	{ "smoke", OPT_SMOKE, NULL, 0, "judge function only: any machine, few samples", 2 },
@@ -130,7 +130,8 @@ static int parse_guest_load(struct ctopts *o, const char *arg, struct err *e)
 	o->load = guest_load_find(arg);
 	if (!o->load)
 		return err_set(e, -EINVAL,
-			       "--guest-load: \"%s\" is none of fork, hackbench, memory", arg);
+			       "--guest-load: \"%s\" is none of fork, signal, hackbench, memory",
+			       arg);
 	return 0;
 }
 

@@ -34,6 +34,7 @@ const struct guest_tool *guest_tool(enum guest_instrument i)
 /* No quotes in them: they travel on the kernel's command line. */
 static const struct guest_load guest_loads[] = {
 	{ "fork", "/bin/true" }, /* busybox: a fork and an exec a round */
+	{ "signal", "signaltest -q -l 500 -t 2" }, /* each thread wakes the next by one */
 	{ "hackbench", "hackbench -g 1 -l 100" },
 	{ "memory", "dd if=/dev/zero of=/dev/null bs=16M count=8" },
 };

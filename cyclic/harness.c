@@ -92,9 +92,7 @@ static int prepare(struct harness *h, struct err *e)
 		ret = hostcpus_read(&host, "/sys", e);
 	if (!ret)
 		ret = ctopts_cpus(&h->o, &host, &h->cpus, e);
-	if (!ret)
-		ret = tell_guest(h, e);
-	return ret;
+	return ret < 0 ? ret : tell_guest(h, e);
 }
 
 /* --- when it has ended --- */

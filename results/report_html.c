@@ -15,6 +15,7 @@
 #include "lib/file.h"
 #include "lib/json.h"
 #include "results/format.h"
+#include "results/phases.h"
 #include "results/plot.h"
 #include "results/report.h"
 #include "results/report_css.h"
@@ -128,6 +129,33 @@ static void conditions(FILE *f, const struct result *r)
 	fputs("</tbody></table></div></section>\n", f);
 }
 
+static void phases(FILE *f, const struct result *r)
+{
+	struct phase_row p;
+
+	if (!phases_count(r))
+		return;
+	fputs("<section aria-labelledby=\"h-phases\"><h2 id=\"h-phases\">Phases</h2><div "
+	      "class=\"scroll\"><table>\n"
+	      "<thead><tr><th scope=\"col\">Phase</th><th scope=\"col\">Instrument</th><th "
+	      "scope=\"col\">Measured</th><th scope=\"col\">Attempts</th><th scope=\"col\">Largest "
+	      "us</th><th scope=\"col\">Verdict</th></tr></thead><tbody>\n",
+	      f);
+	for (size_t i = 0; i < phases_count(r); i++) {
+		phases_row(r, i, &p);
+		fputs("<tr><th scope=\"row\">", f);
+		text(f, p.name);
+		fputs("</th><td>", f);
+		text(f, p.run);
+		fprintf(f, "</td><td>%s</td><td>%zu</td><td>%s</td><td>", p.measured, p.attempts,
+			p.max);
+		fputs(!strcmp(p.verdict, "fail") ? "<b>" : "", f);
+		text(f, p.verdict);
+		fputs(!strcmp(p.verdict, "fail") ? "</b></td></tr>\n" : "</td></tr>\n", f);
+	}
+	fputs("</tbody></table></div></section>\n", f);
+}
+
 static void limits(FILE *f, const struct result *r)
 {
 	json_object *all = json_at(r->run.doc, "limits");
@@ -146,6 +174,10 @@ static void limits(FILE *f, const struct result *r)
 		int64_t value = json_int(l, "value_ns", -1);
 
 		fputs("<tr><th scope=\"row\">", f);
+		if (json_str(l, "phase", NULL)) {
+			text(f, json_str(l, "phase", ""));
+			fputs(": ", f);
+		}
 		snprintf(what, sizeof(what), "%.*s", (int)strcspn(json_str(l, "what", ""), "_"),
 			 json_str(l, "what", "")); /* "max" of "max_ns" */
 		text(f, what);
@@ -451,6 +483,7 @@ void report_html(FILE *f, const struct result *r)
 	verdict(f, r);
 	tiles(f, r);
 	fputs("</header>\n<main>\n", f);
+	phases(f, r);
 	limits(f, r);
 	conditions(f, r);
 	fputs("<section aria-labelledby=\"h-plots\"><h2 id=\"h-plots\">Plots</h2>\n", f);

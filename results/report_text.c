@@ -4,6 +4,7 @@
 
 #include "lib/json.h"
 #include "results/format.h"
+#include "results/phases.h"
 #include "results/report.h"
 
 /* One table for both: how a row begins, what stands between cells, how it ends. */
@@ -191,9 +192,51 @@ static void head(FILE *f, const struct dress *d, const struct result *r)
 		guest ? guest : "");
 }
 
+/* A line break or a bar would end a cell of a Markdown table. */
+static void cell_text(FILE *f, const struct dress *d, const char *text)
+{
+	for (; *text; text++)
+		fputc(d->markdown && (*text == '|' || (unsigned char)*text < ' ') ? ' ' : *text, f);
+}
+
+static void phase_cells(FILE *f, const struct dress *d, const struct phase_row *p)
+{
+	char attempts[FORMAT_BYTES];
+	const char *const cells[] = {
+		p->name, p->run, p->measured, format_count(p->attempts, attempts), p->max,
+	};
+	static const int wide[] = { -15, -10, 9, 8, 10 };
+
+	fputs(d->row, f);
+	for (size_t i = 0; i < sizeof(cells) / sizeof(cells[0]); i++)
+		fprintf(f, "%*s%s", d->markdown ? 1 : wide[i], cells[i], d->cell);
+	fprintf(f, "%s%s%s", d->markdown ? "**" : "", p->verdict, d->markdown ? "**" : "");
+	fputs(*p->why ? ": " : "", f);
+	cell_text(f, d, p->why);
+	fputs(d->end, f);
+}
+
+static void phases(FILE *f, const struct dress *d, const struct result *r)
+{
+	struct phase_row p;
+
+	if (!phases_count(r))
+		return;
+	fputs(d->markdown
+		      ? "\n| phase | instrument | measured | attempts | max us | verdict |\n"
+			"|:--|:--|--:|--:|--:|:--|\n"
+		      : "\nphase            instrument   measured  attempts      max us  verdict\n",
+	      f);
+	for (size_t i = 0; i < phases_count(r); i++) {
+		phases_row(r, i, &p);
+		phase_cells(f, d, &p);
+	}
+}
+
 static void summary(FILE *f, const struct dress *d, const struct result *r)
 {
 	head(f, d, r);
+	phases(f, d, r);
 	for (size_t i = 0; i < r->n_groups; i++)
 		group(f, d, r, &r->groups[i]);
 	window(f, d, r);

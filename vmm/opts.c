@@ -25,6 +25,7 @@ enum {
 	OPT_ALLOW_SHARED,
 	OPT_ALLOW_TICK,
 	OPT_RT_DELAY,
+	OPT_ORDINARY,
 	OPT_CORE_SCHED,
 	OPT_PARTITION,
 	OPT_LAPIC_ADVANCE,
@@ -70,6 +71,8 @@ static const struct argp_option options[] = {
 	  "CPUs of all other threads (default: online and not isolated)", 2 },
 	{ "fifo", OPT_FIFO, "PRIO", 0,
 	  "SCHED_FIFO priority of the vCPU threads (default 1; 0: SCHED_OTHER)", 2 },
+	{ "ordinary", OPT_ORDINARY, "LIST", 0,
+	  "vCPUs, by number, that stay SCHED_OTHER: one on a CPU that the host needs, too", 2 },
 	{ "rt-delay", OPT_RT_DELAY, 0, 0,
 	  "SCHED_FIFO only once the guest says that it has booted (BOOTED mark)", 2 },
 	{ "core-sched", OPT_CORE_SCHED, 0, 0,
@@ -344,6 +347,8 @@ static int set(struct run_opts *o, int key, char *arg, struct err *e)
 	case OPT_ALLOW_TICK:
 		o->allow_tick = true;
 		return 0;
+	case OPT_ORDINARY:
+		return cpulist_parse(&o->ordinary, arg, e);
 	case OPT_RT_DELAY:
 		o->rt_delay = true;
 		return 0;
@@ -443,6 +448,9 @@ static int check_placement(const struct run_opts *o, struct err *e)
 		return err_set(e, -EINVAL,
 			       "--cpus is missing: name a host CPU for each vCPU, or use "
 			       "--placement auto");
+	for (int i = cpulist_next(&o->ordinary, 0); i >= 0; i = cpulist_next(&o->ordinary, i + 1))
+		if (i >= (o->placement_auto ? o->vcpus : o->map.n))
+			return err_set(e, -EINVAL, "--ordinary: there is no vCPU %d", i);
 	if (o->hold && o->ctl && !strcmp(o->ctl, "none"))
 		return err_set(e, -EINVAL,
 			       "--hold and --ctl none: nobody could ever resume the guest");

@@ -27,6 +27,7 @@ struct run_opts {
 	bool housekeeping_given;
 	bool allow_shared, allow_tick;
 	int fifo;
+	struct cpulist ordinary; /* vCPUs that are SCHED_OTHER all the same */
 	bool rt_delay;
 	bool core_sched;
 	const char *partition; /* name of a cgroup to make; NULL: none */

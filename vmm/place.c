@@ -260,7 +260,13 @@ static int read_cookie(struct vcpu_placed *placed, bool wanted, struct err *e)
 	return 0;
 }
 
-int place_vcpu(const struct vm_opts *o, int cpu, struct vcpu_placed *placed, struct err *e)
+int place_priority(const struct vm_opts *o, int vcpu)
+{
+	return cpulist_has(&o->ordinary, vcpu) ? 0 : o->fifo;
+}
+
+int place_vcpu(const struct vm_opts *o, int vcpu, int cpu, struct vcpu_placed *placed,
+	       struct err *e)
 {
 	struct cpulist one = { 0 };
 	int ret = boost(placed, e);
@@ -275,6 +281,6 @@ int place_vcpu(const struct vm_opts *o, int cpu, struct vcpu_placed *placed, str
 	if (ret < 0)
 		return ret;
 	placed->cpu = cpu;
-	ret = place_policy(0, o->rt_delay ? 0 : o->fifo, placed, e);
+	ret = place_policy(0, o->rt_delay ? 0 : place_priority(o, vcpu), placed, e);
 	return ret < 0 ? ret : check_boost(placed, e);
 }

@@ -51,6 +51,10 @@ int place_policy(pid_t tid, int prio, struct vcpu_placed *placed, struct err *e)
  * --cpuset-partition's cgroup, one CPU, SCHED_FIFO (not with --fifo 0, not yet with --rt-delay), in
  * this order: a cgroup would change the affinity. Read back, or an error
  */
-int place_vcpu(const struct vm_opts *o, int cpu, struct vcpu_placed *placed, struct err *e);
+int place_vcpu(const struct vm_opts *o, int vcpu, int cpu, struct vcpu_placed *placed,
+	       struct err *e);
+
+/* place_priority - of a vCPU that is real-time: --fifo's, 0 for one of --ordinary */
+int place_priority(const struct vm_opts *o, int vcpu);
 
 #endif

@@ -219,6 +219,7 @@ static int build(struct run *r, struct err *e)
 		.core_sched = r->opts.core_sched,
 		.advance = r->opts.advance,
 		.irqchip_full = r->opts.irqchip_full,
+		.ordinary = r->opts.ordinary,
 		.rt_delay = r->opts.rt_delay,
 		.rt_runtime_us = place_rt_runtime_us(),
 		.no_exit = r->opts.no_exit,

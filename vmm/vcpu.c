@@ -230,7 +230,7 @@ static int prepare(struct vcpu *v)
 	sigaddset(&kick, KICK_SIGNAL);
 	pthread_sigmask(SIG_UNBLOCK, &kick, NULL);
 	v->tid = syscall(SYS_gettid);
-	ret = place_vcpu(&v->vm->opts, v->host_cpu, &v->placed, &v->err);
+	ret = place_vcpu(&v->vm->opts, v->index, v->host_cpu, &v->placed, &v->err);
 	return ret < 0 ? ret : sandbox_enter(v->vm->opts.sandbox, SANDBOX_VCPU, &v->err);
 }
 
@@ -308,8 +308,8 @@ int vcpus_realtime(struct vm *vm, bool on, struct err *e)
 	int ret = 0;
 
 	for (int i = 0; !ret && i < vm->n_vcpus; i++)
-		ret = place_policy(vm->vcpus[i].tid, on ? vm->opts.fifo : 0, &vm->vcpus[i].placed,
-				   e);
+		ret = place_policy(vm->vcpus[i].tid, on ? place_priority(&vm->opts, i) : 0,
+				   &vm->vcpus[i].placed, e);
 	return ret;
 }
 

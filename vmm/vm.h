@@ -97,6 +97,7 @@ struct vm_opts {
 	int fifo; /* SCHED_FIFO priority of the vCPU threads; 0: SCHED_OTHER */
 	const struct partition *partition; /* where vCPU threads go; NULL: they stay */
 	bool core_sched; /* vCPU threads share their cores with nobody */
+	struct cpulist ordinary; /* vCPUs that are never SCHED_FIFO */
 	bool rt_delay; /* SCHED_OTHER until the guest has booted */
 	struct advance_opts advance;
 	bool irqchip_full; /* IOAPIC and PIC in the kernel, too */

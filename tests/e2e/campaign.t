@@ -151,6 +151,12 @@ is "$(jq -c '[.phases[] | [.name, .status, .verdict]]' "$T/limits/run.json")" \
 ok "a report is made" test -s "$T/limits/report.html"
 is "$(xmllint --xpath 'concat(count(//testcase), " ", count(//failure), " ", count(//skipped))' \
 	"$T/limits/junit.xml")" "8 4 1" "JUnit: cases, failures, skipped"
+is "$(sed -n 's/^| \([a-z]*\) | \([a-z]*\) | [^|]* | \([0-9]\) | [^|]* | [*]*\([a-z]*\).*/\1 \2 \3 \4/p' \
+	"$T/limits/summary.md" | tr '\n' ',')" \
+	"tight sample 1 fail,wide sample 1 pass,gate sample 1 fail,after doctor 0 skipped," \
+	"the summary has every phase with its verdict"
+is "$(xmllint --html --xpath 'count(//section[@aria-labelledby="h-phases"]//tbody/tr)' \
+	"$T/limits/report.html" 2>/dev/null)" 4 "and so has the report"
 is "$(grep -c '^not ok' "$T/limits/report.ktap")" 4 "KTAP says the same"
 
 # --- a guest that only spins ---

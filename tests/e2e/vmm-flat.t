@@ -91,6 +91,8 @@ for f in 1 5; do
 done
 guest --events "$T/ev" --fifo 0 --append "exit:0" >/dev/null
 is "$(head -n1 "$T/ev" | jq -r .vcpus[0].policy)" other "--fifo 0"
+guest --events "$T/ev" --fifo 3 --ordinary 0 --append "exit:0" >/dev/null
+is "$(head -n1 "$T/ev" | jq -r .vcpus[0].policy)" other "--ordinary"
 guest --events /dev/fd/3 --append "exit:0" 3>"$T/ev" >/dev/null
 is "$(ended .outcome)" exit "--events on an inherited descriptor"
 
@@ -242,6 +244,7 @@ bad 'at most 128' --cpus 0-500 --allow-shared
 bad 'housekeeping is not online' --cpus 0 --allow-shared --housekeeping 4000
 bad 'given twice' --cpus 0 --cpus 0
 bad 'out of range' --cpus 0 --allow-shared --fifo 99
+bad 'no vCPU 1' --cpus 0 --allow-shared --ordinary 0-1
 bad 'not auto, off or a number' --cpus 0 --allow-shared --lapic-timer-advance fast
 bad 'out of range' --cpus 0 --allow-shared --lapic-timer-advance 1000000
 bad '--irqchip: "none"' --cpus 0 --allow-shared --irqchip none
