@@ -195,14 +195,28 @@ static void host_hrtimer_start(struct model *m, struct side *s, struct cpu *c, c
 		vcpu->armed_now = v->f[0];
 }
 
+static bool stood_still_since(const struct model *m, uint64_t ts)
+{
+	const struct gap *last = &m->gaps[(m->n_gaps - 1) % GAPS];
+
+	return m->n_gaps && last->stall && last->to > ts;
+}
+
 static void host_hrtimer_expire(struct model *m, struct side *s, struct cpu *c,
 				const struct said *v)
 {
 	(void)s;
-	(void)c;
 	for (size_t i = 0; i < m->n_vcpus; i++)
-		if (m->vcpus[i].hrtimer && m->vcpus[i].hrtimer == v->f[0])
+		if (m->vcpus[i].hrtimer && m->vcpus[i].hrtimer == v->f[0]) {
 			model_fired(&m->vcpus[i], v->ts, v->cpu);
+			return;
+		}
+	/* a guest's timers stop with the guest, all others go on */
+	if (v->ts - c->tick > m->tick_ticks && !stood_still_since(m, c->tick))
+		c->ticks = c->idle_ticks = 0;
+	c->ticks++;
+	c->idle_ticks += c->now.idle != NOT_IDLE;
+	c->tick = v->ts;
 }
 
 static void sched_migrate(struct model *m, struct side *s, struct cpu *c, const struct said *v)

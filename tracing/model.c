@@ -13,6 +13,11 @@ enum {
 	LANE_MIN = 256,
 	LANE_MAX = 1 << 15,
 	GAP_NS = 100000,
+	/* A kernel ticks 100 to 1000 times a second; that it did so for a while is no accident */
+	TICK_NS = 20000000,
+	STEADY_TICKS = 25,
+	IDLE_TICKS = 10,
+	STALL_NS = 30000000,
 };
 
 static int side_init(struct side *s, unsigned int which, struct feed_file *file, struct err *e)
@@ -70,6 +75,8 @@ int model_init(struct model *m, const struct model_opts *o, struct feed_file *ho
 
 	*m = (struct model){ .opts = *o, .host_end = UINT64_MAX, .e = e };
 	m->gap_ticks = clock_ticks(o->rate, GAP_NS);
+	m->tick_ticks = clock_ticks(o->rate, TICK_NS);
+	m->stall_ticks = clock_ticks(o->rate, STALL_NS);
 	if (host)
 		ret = side_init(&m->side[HOST], HOST, host, e);
 	if (!ret)
@@ -117,12 +124,44 @@ void model_push_vcpu(struct vcpu *v, uint64_t ts)
 	lane_push(&v->lane, ts)->vcpu = v->now;
 }
 
+/* It may be a CPU that does not tick when busy (nohz_full=). */
+static bool has_vcpu(const struct model *m, size_t cpu)
+{
+	for (size_t i = 0; i < m->n_vcpus; i++)
+		if (m->vcpus[i].now.known && m->vcpus[i].now.cpu == cpu)
+			return true;
+	return false;
+}
+
+/*
+ * A busy CPU of the host ticks on, and with nohz_full= one does when idle, too. One that has ticked
+ * steadily until nothing happened anywhere would have gone on, had the machine.
+ */
+static bool ticked_until(const struct model *m, uint64_t ts)
+{
+	const struct side *host = &m->side[HOST];
+
+	for (size_t i = 0; i < host->n_cpus; i++) {
+		const struct cpu *c = &host->cpus[i];
+
+		if (!has_vcpu(m, i) && c->ticks >= STEADY_TICKS && ts - c->tick <= m->tick_ticks &&
+		    (c->now.idle == NOT_IDLE || c->idle_ticks >= IDLE_TICKS))
+			return true;
+	}
+	return false;
+}
+
 static void note_gap(struct model *m, uint64_t ts)
 {
 	struct side *host = &m->side[HOST];
+	uint64_t length = ts - host->last_ts;
 
-	if (host->last_ts && ts - host->last_ts > m->gap_ticks)
-		m->gaps[m->n_gaps++ % GAPS] = (struct gap){ host->last_ts, ts };
+	if (host->last_ts && length > m->gap_ticks)
+		m->gaps[m->n_gaps++ % GAPS] = (struct gap){
+			.from = host->last_ts,
+			.to = ts,
+			.stall = length > m->stall_ticks && ticked_until(m, host->last_ts),
+		};
 	host->last_ts = ts;
 }
 

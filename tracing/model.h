@@ -69,6 +69,9 @@ struct cpu {
 	struct thread *thread; /* on it, when known */
 	/* guest: the timer interrupt being handled, the timer expiring in it */
 	uint64_t timer_irq;
+	/* host: when a timer that is not KVM's last expired; in a row, none long after the other */
+	uint64_t tick;
+	uint32_t ticks, idle_ticks; /* all of them, and those while it was idle */
 	uint64_t hrtimer, clock_now, clock_now_ts;
 	bool expiring;
 };
@@ -128,6 +131,7 @@ struct side {
 
 struct gap {
 	uint64_t from, to;
+	bool stall; /* a CPU that had ticked steadily stopped to: the machine stood still */
 };
 
 /* What a wake-up passes on its way, in order. */
@@ -178,6 +182,7 @@ struct model {
 	struct gap gaps[GAPS]; /* when no traced host CPU had an event */
 	uint64_t n_gaps;
 	uint64_t gap_ticks; /* the shortest of them */
+	uint64_t tick_ticks, stall_ticks; /* the longest from tick to tick; too long to be one */
 	bool windows; /* kvm_entry and kvm_exit are there */
 	bool returns; /* the guest's trace tells when clock_nanosleep returns */
 	bool fires; /* KVM's timers can be told from others, and their expiry is traced */

@@ -102,14 +102,17 @@ static struct piece piece_at(const struct story *st, uint64_t t)
 	return p;
 }
 
-/* Was every traced CPU of the host without an event for nearly all of this time? */
-static bool host_silent(const struct model *m, uint64_t from, uint64_t to)
+/*
+ * Was every traced CPU of the host without an event for nearly all of this time? With only_stalls:
+ * and is it certain that some would have been?
+ */
+static bool host_silent(const struct model *m, uint64_t from, uint64_t to, bool only_stalls)
 {
 	for (uint64_t i = m->n_gaps > GAPS ? m->n_gaps - GAPS : 0; i < m->n_gaps; i++) {
 		const struct gap *g = &m->gaps[i % GAPS];
 		uint64_t a = g->from > from ? g->from : from, b = g->to < to ? g->to : to;
 
-		if (b > a && b - a > (to - from) / 10 * 9)
+		if (b > a && b - a > (to - from) / 10 * 9 && (g->stall || !only_stalls))
 			return true;
 	}
 	return false;
@@ -174,7 +177,7 @@ static struct verdict_of before_fire(const struct story *st, const struct piece 
 		return exit_or_user(p->vcpu);
 	}
 	/* a thread cannot hold an interrupt back: it was masked, or the machine stood still */
-	if (host_silent(st->m, st->s->due, st->fired))
+	if (host_silent(st->m, st->s->due, st->fired, false))
 		return (struct verdict_of){ CAUSE_HARDWARE, 0 };
 	return (struct verdict_of){ CAUSE_HOST_IRQS_OFF, c->pid };
 }
@@ -222,6 +225,10 @@ static struct verdict_of in_guest(const struct story *st, const struct piece *p)
 		return v;
 	if (g->pid == st->s->thread->tid && p->t >= st->s->ran)
 		return (struct verdict_of){ CAUSE_GUEST_RETURN, 0 };
+	/* switching to a woken thread cannot take that long; the vCPU did not leave its guest */
+	if ((!g->pid || g->pid == st->s->thread->tid) && p->vcpu && p->vcpu->mode == VCPU_GUEST &&
+	    ns_between(st, p->t, p->end) > IDLE_EXIT_MAX_NS)
+		return (struct verdict_of){ CAUSE_HARDWARE, 0 };
 	if (!g->pid || g->pid == st->s->thread->tid)
 		return (struct verdict_of){ CAUSE_GUEST_WAKEUP, 0 };
 	other = threads_find(&st->m->side[GUEST].threads, g->pid);
@@ -279,6 +286,10 @@ static struct verdict_of judge(const struct story *st, const struct piece *p)
 			return v;
 		return (struct verdict_of){ CAUSE_BELOW_GUEST, 0 };
 	}
+	/* whatever was interrupted by that took so long for no reason of its own */
+	if (ns_between(st, p->t, p->end) > IDLE_EXIT_MAX_NS &&
+	    host_silent(st->m, p->t, p->end, true))
+		return (struct verdict_of){ CAUSE_HARDWARE, 0 };
 	if (p->t >= st->m->host_end || !p->vcpu)
 		return (struct verdict_of){ CAUSE_UNEXPLAINED, WHY_HISTORY };
 	if (!p->vcpu->known)

@@ -10,7 +10,7 @@ gen=$(dirname "$RTKVM")/tests/gen/tracegen
 "$gen" "$T/tr" 60000 noise=1 vcpus=2 offset=-29755526804 rt=1 >"$T/gen" || echo "# tracegen failed"
 
 # --- every case's verdict ---
-run "$RTKVM" trace explain -H "$T/tr/host.dat" -g "$T/tr/guest.dat" --list 4096 -t 195us --json
+run "$RTKVM" trace explain -H "$T/tr/host.dat" -g "$T/tr/guest.dat" --list 4096 -t 250us --json
 is "$code" 0 "explain ends well"
 printf '%s\n' "$out" >"$T/json"
 # both are in order of time: vCPU and cause of each must be the same

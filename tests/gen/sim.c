@@ -7,11 +7,10 @@
 #include "lib/cleanup.h"
 
 const char *const sim_case_name[SIM_CASES] = {
-	"plain",	 "stall-idle", "stall-guest",	 "stall-wake",
-	"stall-kick",	 "host-irq",   "host-softirq",	 "host-hog",
-	"host-irqs-off", "exit",       "vmm-user",	 "guest-irq",
-	"guest-softirq", "guest-hog",  "guest-irqs-off", "guest-preempt-off",
-	"armed-late",
+	"plain",	  "stall-idle",	       "stall-guest",  "stall-wake",	"stall-kick",
+	"stall-switch",	  "host-irq",	       "host-softirq", "host-hog",	"host-irqs-off",
+	"exit",		  "vmm-user",	       "guest-irq",    "guest-softirq", "guest-hog",
+	"guest-irqs-off", "guest-preempt-off", "armed-late",
 };
 
 const enum cause sim_case_cause[SIM_CASES] = {
@@ -20,6 +19,7 @@ const enum cause sim_case_cause[SIM_CASES] = {
 	[SIM_STALL_GUEST] = CAUSE_HARDWARE,
 	[SIM_STALL_WAKE] = CAUSE_HARDWARE,
 	[SIM_STALL_KICK] = CAUSE_HARDWARE,
+	[SIM_STALL_SWITCH] = CAUSE_HARDWARE,
 	[SIM_HOST_IRQ] = CAUSE_HOST_IRQ,
 	[SIM_HOST_SOFTIRQ] = CAUSE_HOST_SOFTIRQ,
 	[SIM_HOST_HOG] = CAUSE_HOST_THREAD,
@@ -378,6 +378,9 @@ static void guest_tail(struct sim *s, struct sim_vcpu *v, enum sim_case kind, bo
 		guest_time(s, v, injected_length(s), CAUSE_GUEST_THREAD, GUEST_HOG, true);
 	} else if (v->pid == GUEST_LOW && kind != SIM_GUEST_PREEMPT_OFF) {
 		guest_time(s, v, span(s, 300, 3000), CAUSE_GUEST_WAKEUP, 0, false);
+	} else if (kind == SIM_STALL_SWITCH) {
+		guest_time(s, v, clock_ticks(s->rate, 1100000) + injected_length(s), CAUSE_HARDWARE,
+			   0, false);
 	} else if (!v->pid) {
 		guest_time(s, v, span(s, 300, 3000), CAUSE_GUEST_WAKEUP, 0, true);
 	}
@@ -596,6 +599,17 @@ void sim_init(struct sim *s, const struct sim_opts *o)
 		v->t += 10;
 		guest_switch(s, v, "swapper", 0, 0, "cyclictest", 200 + i, 4);
 		v->t += 10;
+	}
+}
+
+void sim_tick(struct sim *s, uint64_t from, uint64_t to)
+{
+	for (uint64_t t = from; t < to; t += clock_ticks(s->rate, 4000000)) {
+		host_as(s, 0, t, 0, GEN_FLAG_IRQS_OFF, G_TIMER_ENTRY, V(VECTOR));
+		host_as(s, 0, t + clock_ticks(s->rate, 1000), 0, GEN_FLAG_HARDIRQ, G_HRTIMER_EXPIRE,
+			V(0x30000, clock_ns(s->rate, t), 0xffffffff81200000));
+		host_as(s, 0, t + clock_ticks(s->rate, 2000), 0, GEN_FLAG_HARDIRQ, G_TIMER_EXIT,
+			V(VECTOR));
 	}
 }
 

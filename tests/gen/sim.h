@@ -23,6 +23,7 @@ enum sim_case {
 	SIM_STALL_GUEST, /* while the vCPU is in the guest */
 	SIM_STALL_WAKE, /* between the vCPU thread's wake-up and its switch */
 	SIM_STALL_KICK, /* KVM's timer fires elsewhere, the kick of the vCPU's CPU takes long */
+	SIM_STALL_SWITCH, /* between the guest thread's wake-up and its switch */
 	SIM_HOST_IRQ,
 	SIM_HOST_SOFTIRQ,
 	SIM_HOST_HOG,
@@ -96,6 +97,9 @@ void sim_free(struct sim *s);
 
 /* sim_cycle - one wake-up of one vCPU's thread; the truth goes to on_spike */
 void sim_cycle(struct sim *s, unsigned int vcpu, enum sim_case kind);
+
+/* sim_tick - CPU 0 of the host ticks from one time to another, which are host ticks */
+void sim_tick(struct sim *s, uint64_t from, uint64_t to);
 
 /* sim_end - a last exit of every vCPU, so that the host's trace does not end before the guest's */
 void sim_end(struct sim *s);

@@ -323,6 +323,42 @@ static void lost_events(void **state)
 	}
 }
 
+/* A long interrupt is one, unless a CPU that ticked until it began stops to tick for as long. */
+static void a_machine_that_stands_still(void **state)
+{
+	static const struct {
+		uint64_t ticks_ns; /* before the interrupt */
+		bool go_on; /* during it */
+		enum cause want;
+	} cases[] = {
+		{ 200000000, false, CAUSE_HARDWARE },
+		{ 200000000, true, CAUSE_HOST_IRQ },
+		{ 80000000, false, CAUSE_HOST_IRQ }, /* nobody knows whether that is a tick */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct sim_opts o = {
+			.seed = 3, .vcpus = 1, .hz = 1e9, .start = 1000000, .inject_ns = 60000000
+		};
+		struct bench *b = start(&o);
+		uint64_t from = b->sim.vcpu[0].t + 300000000, to;
+
+		b->sim.vcpu[0].t = from;
+		sim_tick(&b->sim, from - cases[i].ticks_ns, from);
+		sim_cycle(&b->sim, 0, SIM_HOST_IRQ);
+		to = b->sim.vcpu[0].t;
+		if (cases[i].go_on)
+			sim_tick(&b->sim, from, to);
+		sim_end(&b->sim);
+		explain(b, true, o.map);
+		assert_int_equal(b->n_got, 1);
+		assert_int_equal(budget_verdict(&b->got[0].budget), cases[i].want);
+		assert_int_equal(budget_sum(&b->got[0].budget), b->got[0].latency_ns);
+		stop(b);
+	}
+}
+
 static bool has_cause(const struct bench *b, enum cause c)
 {
 	for (size_t i = 0; i < b->n_got; i++)
@@ -391,6 +427,7 @@ int main(void)
 		cmocka_unit_test(scaled_clock),
 		cmocka_unit_test(clock_wraps_and_long_gaps),
 		cmocka_unit_test(lost_events),
+		cmocka_unit_test(a_machine_that_stands_still),
 		cmocka_unit_test(missing_events_make_coarse_parts),
 		cmocka_unit_test(wrong_offset_shows),
 	};
