@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # trace-inject-job.sh GUEST INJECT SIGNS COUNT MIN MAX VMM HOST_KINDS GUEST_KINDS - in the lab: record
 # host and guest while the guest's measured thread is made late for known reasons, from within and from here.
-# Results: host.dat, host.json, truth (of the host), console, err; the guest's trace and truth in
+# Results: host.dat, host.json, truth (of the host), gaps (when all of it stood still), console, err; the guest's trace and truth in
 # guest.data or, from QEMU, the directory guest.
 set -u
 guest=$1 inject=$2 signs=$3 count=$4 min=$5 max=$6 vmm=$7 host_kinds=$8 guest_kinds=$9
@@ -74,6 +74,8 @@ console() {
 rtkvm trace record --out host.dat --buffer 96M -- sh "$tmp/vmm" >vmm.out 2>err &
 recorder=$!
 start=$(date +%s)
+"$inject" watch 1 >gaps &
+watcher=$!
 if console "GUEST DONE"; then
 	for kind in $host_kinds; do
 		case $kind in
@@ -96,5 +98,6 @@ if [ -e "$tmp/ram" ]; then
 fi
 echo "recorded: $(($(date +%s) - start)) s, exit code $code"
 cat err
+kill $watcher
 rm -r "$tmp"
 exit "$code"

@@ -12,6 +12,8 @@
  *   stop     SIGSTOP and SIGCONT to a process
  * One line each on stdout: KIND, the TSC before and after; none where that is unclear.
  *
+ * inject watch CPU - until killed: a line "gap" and the TSC before and after for each time that a
+ *	SCHED_FIFO thread on that CPU was not woken for long: the machine stood still
  * inject tick COUNT - print "TSC" and this machine's TSC so often
  * inject stamp - copy stdin to stdout; a line of tick gets the TSC at which it came here
  */
@@ -46,6 +48,8 @@ enum {
 	PORT = 9999,
 	TRIES = 3,
 	TICK_MS = 20,
+	WATCH_MS = 5,
+	GAP_MS = 15,
 };
 
 #define HWLAT	 "/sys/kernel/tracing/hwlat_detector/"
@@ -108,14 +112,20 @@ static int hog_setup(struct job *j)
 	return pin(j->target, FIFO_PRIO);
 }
 
+/* One that did not run for a part of its time is not the only cause of what was late. */
 static int hog(struct job *j, double ms)
 {
-	double end = now_ms() + ms;
+	double begin = now_ms(), last = begin, lost = 0;
 
 	(void)j;
-	while (now_ms() < end)
-		;
-	return 0;
+	while (last < begin + ms) {
+		double now = now_ms();
+
+		if (now - last > GAP_MS)
+			lost += now - last;
+		last = now;
+	}
+	return lost > (last - begin) * 0.2 ? UNCLEAR : 0;
 }
 
 /* --- softirq: the kernel delivers a broadcast to each socket that is bound to its port --- */
@@ -386,6 +396,29 @@ static int inject_apart(const struct kind *k, struct job *j, int count, double p
 	return read(fds[0], &code, 1) == 1 ? code : 1;
 }
 
+static int watch(long cpu)
+{
+	double before = now_ms();
+	uint64_t ticks = __rdtsc();
+
+	if (pin(cpu, FIFO_PRIO + 1))
+		return 1;
+	for (;;) {
+		uint64_t now_ticks;
+		double now;
+
+		sleep_ms(WATCH_MS);
+		now = now_ms();
+		now_ticks = __rdtsc();
+		if (now - before > GAP_MS) {
+			printf("gap %ju %ju\n", (uintmax_t)ticks, (uintmax_t)now_ticks);
+			fflush(stdout);
+		}
+		before = now;
+		ticks = now_ticks;
+	}
+}
+
 static int tick(int count)
 {
 	for (int i = 0; i < count; i++) {
@@ -419,6 +452,8 @@ int main(int argc, char **argv)
 
 	if (argc == 3 && !strcmp(argv[1], "tick"))
 		return tick(atoi(argv[2]));
+	if (argc == 3 && !strcmp(argv[1], "watch"))
+		return watch(atol(argv[2]));
 	if (argc == 2 && !strcmp(argv[1], "stamp"))
 		return stamp();
 
