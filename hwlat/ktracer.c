@@ -2,7 +2,6 @@
 #include "hwlat/ktracer.h"
 
 #include <errno.h>
-#include <event-parse.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -196,161 +195,6 @@ int ktracer_stop(struct ktracer *k, struct err *e)
 	return tfs_on(&k->tfs, false, e);
 }
 
-static unsigned long long number(struct tep_event *event, struct tep_record *record,
-				 const char *field)
-{
-	unsigned long long value = 0;
-
-	tep_get_field_val(NULL, event, field, record, &value, 0);
-	return value;
-}
-
-static void text(struct tep_event *event, struct tep_record *record, const char *field, char *out,
-		 size_t size)
-{
-	int len = 0;
-	char *raw = tep_get_field_raw(NULL, event, field, record, &len, 0);
-
-	snprintf(out, size, "%.*s", raw ? len : 0, raw ? raw : "");
-}
-
-/* Microseconds, and the wall-clock time of the first gap of the window; interrupts were off. */
-static void from_hwlat(struct ktracer *k, struct tep_event *event, struct tep_record *record,
-		       struct gap *g)
-{
-	uint64_t inner = number(event, record, "duration");
-	uint64_t outer = number(event, record, "outer_duration");
-	uint64_t wall_ns =
-		number(event, record, "tv_sec") * NSEC_PER_SEC + number(event, record, "tv_nsec");
-	int64_t back_ns = k->tsc->base.wall_ns - wall_ns;
-
-	g->ns = (inner > outer ? inner : outer) * 1000;
-	g->start_tsc = k->tsc->base.tsc + (back_ns > 0 ? -tsc_cycles(k->tsc->hz, back_ns)
-						       : tsc_cycles(k->tsc->hz, -back_ns));
-	g->facts.nmi_events = number(event, record, "nmi_count");
-}
-
-static void name_noise(struct tep_event *event, struct tep_record *record, struct culprit_part *p)
-{
-	char name[40];
-
-	if (!strcmp(event->name, "irq_noise")) {
-		p->kind = CULPRIT_IRQ;
-		text(event, record, "desc", name, sizeof(name));
-		snprintf(p->name, sizeof(p->name), "%d %s", (int)number(event, record, "vector"),
-			 name);
-	} else if (!strcmp(event->name, "softirq_noise")) {
-		p->kind = CULPRIT_SOFTIRQ;
-		snprintf(p->name, sizeof(p->name), "softirq %d",
-			 (int)number(event, record, "vector"));
-	} else if (!strcmp(event->name, "thread_noise")) {
-		p->kind = CULPRIT_THREAD;
-		text(event, record, "comm", name, 17);
-		snprintf(p->name, sizeof(p->name), "%s:%d", name,
-			 (int)number(event, record, "pid"));
-	} else {
-		p->kind = CULPRIT_NMI;
-		snprintf(p->name, sizeof(p->name), "NMI");
-	}
-}
-
-/* Noise is told when it is over. A sample in which nothing interfered is the hardware's. */
-static bool from_osnoise(struct ktracer *k, struct tep_event *event, struct tep_record *record,
-			 struct gap *g)
-{
-	bool sample = !strcmp(event->name, "sample_threshold");
-
-	g->ns = number(event, record, "duration");
-	if (g->ns < k->o->threshold_ns || (sample && number(event, record, "interference")))
-		return false;
-	g->start_tsc = record->ts - tsc_cycles(k->tsc->hz, g->ns);
-	if (sample)
-		return true;
-	g->facts.n_parts = 1;
-	g->facts.parts[0].ns = g->ns;
-	name_noise(event, record, &g->facts.parts[0]);
-	return true;
-}
-
-static void keep_noise(struct tep_event *event, struct tep_record *record,
-		       struct ktracer_noises *noises)
-{
-	unsigned int at = noises->n++ % KTRACER_NOISES;
-
-	noises->ring[at].end_tsc = record->ts;
-	noises->ring[at].part.ns = number(event, record, "duration");
-	name_noise(event, record, &noises->ring[at].part);
-}
-
-static int longest_first(const void *x, const void *y)
-{
-	const struct culprit_part *a = x, *b = y;
-
-	return a->ns < b->ns ? 1 : a->ns > b->ns ? -1 : 0;
-}
-
-/* Net durations: a noise that began before the gap has at most what is left of it. */
-void ktracer_explain(const struct ktracer_noises *noises, uint64_t start_tsc, uint64_t tsc_hz,
-		     struct culprit_facts *f)
-{
-	unsigned int kept = noises->n < KTRACER_NOISES ? noises->n : KTRACER_NOISES;
-	struct culprit_part parts[KTRACER_NOISES] = { 0 };
-	unsigned int n = 0;
-
-	for (unsigned int i = 0; i < kept; i++) {
-		uint64_t end = noises->ring[i].end_tsc, within;
-
-		if (end <= start_tsc)
-			continue;
-		within = tsc_ns(tsc_hz, end - start_tsc);
-		parts[n] = noises->ring[i].part;
-		if (parts[n].ns > within)
-			parts[n].ns = within;
-		n++;
-	}
-	qsort(parts, n, sizeof(*parts), longest_first);
-	f->n_parts = n < CULPRIT_PARTS ? n : CULPRIT_PARTS;
-	memcpy(f->parts, parts, f->n_parts * sizeof(*parts));
-}
-
-/*
- * A wake-up is told twice, by its interrupt and then by its thread, which was later by all that
- * came between: the second has it all.
- */
-static bool from_timerlat(struct ktracer *k, struct tep_event *event, struct tep_record *record,
-			  struct gap *g)
-{
-	enum { CONTEXT_THREAD = 1 };
-	struct ktracer_noises *noises = &k->noises[g->index];
-
-	if (!strcmp(event->system, "osnoise")) {
-		keep_noise(event, record, noises);
-		return false;
-	}
-	if (strcmp(event->name, "timerlat") || number(event, record, "context") != CONTEXT_THREAD)
-		return false;
-	g->ns = number(event, record, "timer_latency");
-	if (g->ns < k->o->threshold_ns)
-		return false;
-	g->start_tsc = record->ts - tsc_cycles(k->tsc->hz, g->ns);
-	g->facts.asleep = true;
-	ktracer_explain(noises, g->start_tsc, k->tsc->hz, &g->facts);
-	return true;
-}
-
-static bool read_gap(struct ktracer *k, struct tep_event *event, struct tep_record *record,
-		     struct gap *g)
-{
-	if (k->o->detector == HWLAT_TIMERLAT)
-		return from_timerlat(k, event, record, g);
-	if (k->o->detector == HWLAT_OSNOISE)
-		return !strcmp(event->system, "osnoise") && from_osnoise(k, event, record, g);
-	if (strcmp(event->name, "hwlat"))
-		return false;
-	from_hwlat(k, event, record, g);
-	return true;
-}
-
 static int on_event(struct tep_event *event, struct tep_record *record, int cpu, void *ctx)
 {
 	struct ktracer *k = ctx;
@@ -360,7 +204,7 @@ static int on_event(struct tep_event *event, struct tep_record *record, int cpu,
 		;
 	if (g.index == k->n_cpus)
 		return 0;
-	if (!read_gap(k, event, record, &g))
+	if (!kevent_gap(event, record, k->o, k->tsc, &k->noises[g.index], &g))
 		return 0;
 	g.end_tsc = g.start_tsc + tsc_cycles(k->tsc->hz, g.ns);
 	g.wall_ns = tsc_wall_ns(k->tsc, g.start_tsc);

@@ -17,21 +17,13 @@
 #include "hwlat/evidence.h"
 #include "hwlat/gap.h"
 #include "hwlat/gather.h"
+#include "hwlat/kevent.h"
 #include "hwlat/plan.h"
 #include "hwlat/tsc.h"
 #include "lib/knob.h"
 #include "lib/tracefs.h"
 
-enum { KTRACER_KNOBS = 6, KTRACER_NOISES = 32 };
-
-/* What timerlat told of one CPU since its last wake-up; the oldest give way. */
-struct ktracer_noises {
-	struct {
-		uint64_t end_tsc;
-		struct culprit_part part;
-	} ring[KTRACER_NOISES];
-	unsigned int n; /* ever */
-};
+enum { KTRACER_KNOBS = 6 };
 
 struct ktracer {
 	struct tfs tfs;
@@ -40,7 +32,7 @@ struct ktracer {
 	struct evidence *evidence;
 	int *cpus; /* the watched CPUs, ascending */
 	unsigned int n_cpus;
-	struct ktracer_noises *noises; /* one for each */
+	struct kevent_noises *noises; /* one for each */
 	struct knob knobs[KTRACER_KNOBS];
 	char text[KTRACER_KNOBS][256]; /* what the knobs want */
 	size_t n_knobs;
@@ -74,9 +66,5 @@ int ktracer_step(struct ktracer *k, gather_fn *fn, void *ctx, struct err *e);
 
 /* ktracer_line - the i-th setting that is, or is planned to be, changed, as altered_line */
 bool ktracer_line(const struct ktracer *k, bool planned, unsigned int i, char *buf, size_t size);
-
-/* ktracer_explain - which of the noises ended since start_tsc, as parts of f, longest first */
-void ktracer_explain(const struct ktracer_noises *noises, uint64_t start_tsc, uint64_t tsc_hz,
-		     struct culprit_facts *f);
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "hwlat/ktracer.h"
+#include "hwlat/kevent.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,10 +11,10 @@
 
 #define HZ 1000000000ull /* a cycle is a nanosecond */
 
-static void noise(struct ktracer_noises *n, enum culprit_kind kind, const char *name,
+static void noise(struct kevent_noises *n, enum culprit_kind kind, const char *name,
 		  uint64_t end_tsc, uint64_t ns)
 {
-	unsigned int at = n->n++ % KTRACER_NOISES;
+	unsigned int at = n->n++ % KEVENT_NOISES;
 
 	n->ring[at].end_tsc = end_tsc;
 	n->ring[at].part = (struct culprit_part){ .kind = kind, .ns = ns };
@@ -23,14 +23,14 @@ static void noise(struct ktracer_noises *n, enum culprit_kind kind, const char *
 
 static void longest_first_and_only_since(void **state)
 {
-	struct ktracer_noises n = { 0 };
+	struct kevent_noises n = { 0 };
 	struct culprit_facts f = { 0 };
 
 	(void)state;
 	noise(&n, CULPRIT_IRQ, "before", 1000, 900);
 	noise(&n, CULPRIT_IRQ, "236 local_timer", 2500, 400);
 	noise(&n, CULPRIT_THREAD, "hog:7", 9000, 6000);
-	ktracer_explain(&n, 2000, HZ, &f);
+	kevent_explain(&n, 2000, HZ, &f);
 	assert_int_equal(f.n_parts, 2);
 	assert_string_equal(f.parts[0].name, "hog:7");
 	assert_int_equal(f.parts[0].ns, 6000);
@@ -40,37 +40,37 @@ static void longest_first_and_only_since(void **state)
 
 static void what_began_before_counts_from_the_start(void **state)
 {
-	struct ktracer_noises n = { 0 };
+	struct kevent_noises n = { 0 };
 	struct culprit_facts f = { 0 };
 
 	(void)state;
 	noise(&n, CULPRIT_THREAD, "hog:7", 3000, 50000);
-	ktracer_explain(&n, 2000, HZ, &f);
+	kevent_explain(&n, 2000, HZ, &f);
 	assert_int_equal(f.n_parts, 1);
 	assert_int_equal(f.parts[0].ns, 1000);
 }
 
 static void many_are_cut_to_the_longest(void **state)
 {
-	struct ktracer_noises n = { 0 };
+	struct kevent_noises n = { 0 };
 	struct culprit_facts f = { 0 };
 
 	(void)state;
-	for (unsigned int i = 0; i < 3 * KTRACER_NOISES; i++)
+	for (unsigned int i = 0; i < 3 * KEVENT_NOISES; i++)
 		noise(&n, CULPRIT_IRQ, "some", 5000 + i, i);
-	ktracer_explain(&n, 2000, HZ, &f);
+	kevent_explain(&n, 2000, HZ, &f);
 	assert_int_equal(f.n_parts, CULPRIT_PARTS);
-	assert_int_equal(f.parts[0].ns, 3 * KTRACER_NOISES - 1);
-	assert_int_equal(f.parts[CULPRIT_PARTS - 1].ns, 3 * KTRACER_NOISES - CULPRIT_PARTS);
+	assert_int_equal(f.parts[0].ns, 3 * KEVENT_NOISES - 1);
+	assert_int_equal(f.parts[CULPRIT_PARTS - 1].ns, 3 * KEVENT_NOISES - CULPRIT_PARTS);
 }
 
 static void none_is_none(void **state)
 {
-	struct ktracer_noises n = { 0 };
+	struct kevent_noises n = { 0 };
 	struct culprit_facts f = { 0 };
 
 	(void)state;
-	ktracer_explain(&n, 2000, HZ, &f);
+	kevent_explain(&n, 2000, HZ, &f);
 	assert_int_equal(f.n_parts, 0);
 }
 
