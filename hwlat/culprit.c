@@ -69,6 +69,11 @@ static uint64_t explained_ns(const struct culprit_facts *f)
 	return sum;
 }
 
+static bool largely_explained(const struct culprit_facts *f)
+{
+	return explained_ns(f) >= f->gap_ns / 3;
+}
+
 /*
  * A third of the gap, or all but what would not be a gap by itself, or all but what interruptions
  * usually cost on this machine. The parts never add up to the whole: the way into and out of an
@@ -81,7 +86,7 @@ bool culprit_explained(const struct culprit_facts *f)
 	uint64_t usual = f->toll_ns > f->threshold_ns ? f->toll_ns : f->threshold_ns;
 
 	if (f->trace)
-		return sum && (sum >= f->gap_ns / 3 || f->gap_ns - sum < usual);
+		return sum && (largely_explained(f) || f->gap_ns - sum < usual);
 	return f->preempted || f->faults || f->nmi;
 }
 
@@ -146,12 +151,13 @@ static void find_part(struct culprit *c, const struct culprit_facts *f)
 	}
 }
 
+/* Of an NMI the trace shows the handlers, not the way to them, nor what is printed after them. */
 static void find_by_trace(struct culprit *c, const struct culprit_facts *f)
 {
-	if (culprit_explained(f))
-		find_part(c, f);
-	else if (f->nmi_events)
+	if (f->nmi_events && !largely_explained(f))
 		set(c, CULPRIT_NMI, CULPRIT_BY_TRACE, "");
+	else if (culprit_explained(f))
+		find_part(c, f);
 	else if (f->frequency_events)
 		set(c, CULPRIT_FREQUENCY, CULPRIT_BY_TRACE, "");
 	else if (f->fault_events)

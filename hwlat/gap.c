@@ -37,14 +37,15 @@ size_t gap_settled(const struct gap *gaps, size_t n, uint64_t horizon_tsc, uint6
 static bool together(const struct gap *a, const struct gap *b, uint64_t near_tsc)
 {
 	uint64_t la = a->end_tsc - a->start_tsc, lb = b->end_tsc - b->start_tsc;
-	uint64_t longer = la > lb ? la : lb;
+	uint64_t longer = la > lb ? la : lb, shorter = la > lb ? lb : la;
 	uint64_t end = a->end_tsc < b->end_tsc ? a->end_tsc : b->end_tsc;
+	uint64_t overlap = end > b->start_tsc ? end - b->start_tsc : 0;
 
 	if (a->cpu == b->cpu)
 		return false;
 	if (b->start_tsc - a->start_tsc <= near_tsc)
 		return true;
-	return end > b->start_tsc && end - b->start_tsc > longer / 2;
+	return overlap > longer / 3 && overlap > shorter / 2;
 }
 
 /* Two gaps of one CPU in a group count as one CPU. */

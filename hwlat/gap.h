@@ -34,7 +34,8 @@ size_t gap_settled(const struct gap *gaps, size_t n, uint64_t horizon_tsc, uint6
 /*
  * gap_group - give sorted gaps of several CPUs that belong together the same group number, from
  * *next on, and count the CPUs in facts.group_cpus. Together means: they start within near_tsc, or
- * they overlap for more than half of the longer one.
+ * they overlap for more than half of the shorter and a third of the longer one: a host that stopped
+ * all of its CPUs may let one of them wait longer, before or after.
  */
 void gap_group(struct gap *gaps, size_t n, uint64_t near_tsc, uint64_t *next);
 

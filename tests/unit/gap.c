@@ -65,6 +65,9 @@ static void groups(void **state)
 					     { 3, 5000, 5100, 0, 1 } };
 	/* one of them was away already when the machine stopped */
 	static const struct row early[] = { { 2, 1000, 9000, 1, 2 }, { 3, 2500, 9010, 1, 2 } };
+	/* both stood still, and one of them had to wait for its CPU before, the other after */
+	static const struct row waited[] = { { 2, 1000, 10300, 1, 2 }, { 3, 6500, 10900, 1, 2 } };
+	static const struct row quarter[] = { { 2, 1000, 9000, 0, 1 }, { 3, 3000, 5000, 0, 1 } };
 	static const struct row half[] = { { 2, 1000, 3000, 0, 1 }, { 3, 2000, 4000, 0, 1 } };
 	static const struct row same_cpu[] = { { 2, 1000, 1010, 0, 1 }, { 2, 1020, 1030, 0, 1 } };
 	static const struct row two_events[] = { { 2, 1000, 2000, 1, 2 },
@@ -81,6 +84,8 @@ static void groups(void **state)
 	check(together, ARRAY_SIZE(together));
 	check(inside, ARRAY_SIZE(inside));
 	check(early, ARRAY_SIZE(early));
+	check(waited, ARRAY_SIZE(waited));
+	check(quarter, ARRAY_SIZE(quarter));
 	check(half, ARRAY_SIZE(half));
 	check(same_cpu, ARRAY_SIZE(same_cpu));
 	check(two_events, ARRAY_SIZE(two_events));
