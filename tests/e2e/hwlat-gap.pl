@@ -13,10 +13,10 @@ my $text = do { local $/; <$in> };
 my ($hz) = $text =~ /"tsc_hz": *(\d+)/ or die "$json: no tsc_hz\n";
 open($in, '<', $spikes) or die "$spikes: $!\n";
 my @lines = <$in> or die "$spikes: empty\n";
-my ($tsc0, $end0, $ns0) = map { $lines[@lines / 2] =~ /"$_":(\d+)/ } qw(tsc wall_ns latency_ns);
+my ($tsc0, $start0) = map { $lines[@lines / 2] =~ /"$_":(\d+)/ } qw(tsc mono_ns);
 print @lines;
 while ($text =~ /\{([^{}]*"length_ns"[^{}]*)\}/g) {
 	my ($ns, $tsc) = map { $1 =~ /"$_": *(\d+)/ } qw(length_ns tsc);
-	printf "{\"instrument\":\"gap\",\"cpu\":%d,\"wall_ns\":%d,\"mono_ns\":0,\"latency_ns\":%d,\"kind\":\"gap\"}\n",
-		$cpu, $end0 - $ns0 + int(($tsc - $tsc0) * 1e9 / $hz) + $ns, $ns;
+	printf "{\"instrument\":\"gap\",\"cpu\":%d,\"mono_ns\":%d,\"latency_ns\":%d,\"kind\":\"gap\"}\n",
+		$cpu, $start0 + int(($tsc - $tsc0) * 1e9 / $hz), $ns;
 }

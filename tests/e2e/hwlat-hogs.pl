@@ -4,14 +4,14 @@
 # Run it pinned and with a real-time policy. Lines as hwlat-stops.pl writes them.
 use strict;
 use warnings;
-use Time::HiRes qw(clock_gettime CLOCK_REALTIME nanosleep);
+use Time::HiRes qw(clock_gettime CLOCK_MONOTONIC nanosleep);
 
 my ($count, $min_ms, $max_ms) = @ARGV;
 $0 = 'rthog';
 $| = 1;
 srand(20261120);
-my $wall = sprintf('%.0f', clock_gettime(CLOCK_REALTIME));
-sub now { return sprintf('%d%09d', $wall, 0) + int((clock_gettime(CLOCK_REALTIME) - $wall) * 1e9) }
+my $wall = sprintf('%.0f', clock_gettime(CLOCK_MONOTONIC));
+sub now { return sprintf('%d%09d', $wall, 0) + int((clock_gettime(CLOCK_MONOTONIC) - $wall) * 1e9) }
 
 for (1 .. $count) {
 	nanosleep((0.05 + rand(0.1)) * 1e9);

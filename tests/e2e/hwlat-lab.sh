@@ -8,6 +8,7 @@
 #	irq	COUNT long interrupts of a key; wants KERNEL=generic, on PREEMPT_RT they are threads
 #	gap	COUNT stops of the whole machine, rtkvm bench gap beside
 #	guest	COUNT times a thread of the lab's host takes a vCPU; wants build/guests/debian-rt
+#	resolution	what the loop, oslat and the kernel's tracer can tell
 #	machine	the kernel's tracers, and machines that are not as they should be
 # NICE: the emulator's nice value. HOG_MS: how long a hog lasts, "LEAST MOST".
 # OUT gets run directories and the truth, as OUT/PART and OUT/PART.truth. Run it from the top.
@@ -25,7 +26,7 @@ trap 'kill "$lab" 2>/dev/null; rm -f "$fifo"' EXIT
 
 # a little longer than the stops take: 110 ms and 150 ms between them on average, 10 s to start
 env_of="HOG_MS='${HOG_MS:-5 20}' THRESHOLD=${THRESHOLD:-1ms} STEP=${STEP:-20us} PEER_S=$((10 + count * 27 / 100))"
-"$rtkvm" lab run --flavour fast --kernel "${KERNEL:-rt}" --cpus 4 --memory 2G --share "$PWD" --share "$signs" \
+setsid "$rtkvm" lab run --flavour fast --kernel "${KERNEL:-rt}" --cpus 4 --memory 2G --share "$PWD" --share "$signs" \
 	--cmdline 'quiet isolcpus=managed_irq,domain,2-3 nohz_full=2-3 rcu_nocbs=2-3 apic_extnmi=all log_buf_len=4M' \
 	--pid-file "$out/pid" --monitor "$out/monitor" --results "$out" --timeout 30m -- \
 	"$env_of $PWD/tests/e2e/hwlat-lab-job.sh $PWD $signs $count $*" >"$fifo" 2>"$out/lab.err" </dev/null &
@@ -56,10 +57,18 @@ repeat() { # COMMAND
 		}' "$out/monitor" "$count" "$1"
 }
 
-# The emulator before other work of this machine, so that it is the injected that is measured.
+# The emulator before other work of this machine, so that it is the injected that is measured. Where
+# the kernel shares out CPU time by sessions (sched_autogroup), it is the session's nice value that
+# counts, and the emulator has a session of its own. In it the watched CPUs come last: they never
+# rest, and a thread that loses its CPU to them with one of the emulator's locks holds up them all.
 favour() {
-	local tasks=("/proc/$(cat "$out/pid")/task"/*)
-	[ -z "${NICE:-}" ] || renice -n "$NICE" -p "${tasks[@]##*/}" >/dev/null
+	local pid tasks
+	[ -n "${NICE:-}" ] || return
+	pid=$(cat "$out/pid")
+	tasks=("/proc/$pid/task"/*)
+	renice -n "$NICE" -p "${tasks[@]##*/}" >/dev/null
+	renice -n $((NICE + 4)) -p "$(vcpu_thread 2)" "$(vcpu_thread 3)" >/dev/null
+	[ ! -e "/proc/$pid/autogroup" ] || echo "$NICE" >"/proc/$pid/autogroup"
 }
 
 while IFS= read -r line; do

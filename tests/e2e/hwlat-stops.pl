@@ -1,22 +1,22 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: GPL-2.0-only
 # hwlat-stops.pl PID COUNT MIN_MS MAX_MS [PAUSE_MS [TID...]] - stop a process COUNT times for random lengths
-# One line for each stop, CLOCK_REALTIME in ns: the earliest and latest beginning, the earliest and
-# latest end. A stop begins some time between asking for it and seeing every thread stopped. For
-# each TID follows how long that thread waited for a CPU from then until it ran again: by so much
-# its stop was longer, and that is this machine's doing, not asked for.
+# One line for each stop, CLOCK_MONOTONIC in ns: the earliest and latest beginning, the earliest and
+# latest end. A stop begins some time between asking for it and seeing every thread stopped.
+# Then, for each TID, lines "off NUMBER START END": when thread NUMBER (from 0) was not on a CPU, by
+# this kernel's trace of its scheduler. A thread that may go on after a stop waits for a CPU like any
+# other, and so was stopped for longer than was asked for; and it may lose its CPU at any other time.
 use strict;
 use warnings;
-use Time::HiRes qw(clock_gettime CLOCK_REALTIME CLOCK_MONOTONIC nanosleep);
+use Time::HiRes qw(clock_gettime CLOCK_MONOTONIC nanosleep);
 
 my ($pid, $count, $min_ms, $max_ms, $pause_ms, @tids) = @ARGV;
+my $trace = "/sys/kernel/tracing/instances/hwlat-truth-$$";
 $pause_ms //= 50;
 $| = 1;
 srand(20261120); # the same lengths on every machine
 
-# Seconds with a fraction lose nanoseconds of today's date: offset once, then small numbers.
-my $wall = sprintf('%.0f', clock_gettime(CLOCK_REALTIME));
-sub now { return sprintf('%d%09d', $wall, 0) + int((clock_gettime(CLOCK_REALTIME) - $wall) * 1e9) }
+sub now { return int(clock_gettime(CLOCK_MONOTONIC) * 1e9) }
 
 sub sleep_until {
 	my ($end) = @_;
@@ -25,7 +25,12 @@ sub sleep_until {
 	}
 }
 
-END { kill('CONT', $pid) if $pid } # whatever goes wrong here, nothing stays stopped
+# Whatever goes wrong here, nothing stays stopped and no trace goes on.
+$SIG{INT} = $SIG{TERM} = sub { exit 1 };
+END {
+	kill('CONT', $pid) if $pid;
+	rmdir($trace) if -d $trace;
+}
 
 sub stopped {
 	my @tasks = glob("/proc/$pid/task/*/stat");
@@ -38,38 +43,65 @@ sub stopped {
 	return 1;
 }
 
-# What the scheduler knows of a thread: ns it waited for a CPU, how often it was given one.
-sub sched {
-	my ($tid) = @_;
-	open(my $in, '<', "/proc/$pid/task/$tid/schedstat") or die "thread $tid is gone\n";
-	my (undef, $waited, $runs) = split ' ', <$in>;
-	return ($waited, $runs);
+sub set {
+	my ($file, $text) = @_;
+	open(my $out, '>', "$trace/$file") or die "$trace/$file: $!\n";
+	syswrite($out, $text) or die "$trace/$file: $!\n";
 }
 
-# A thread that sleeps (an idle vCPU) need not run again: half a second is enough.
-sub waited {
-	my ($tid, $before, $stopped_runs) = @_;
-	my $end = clock_gettime(CLOCK_MONOTONIC) + 0.5;
-	while (1) {
-		my ($now, $runs) = sched($tid);
-		return $now - $before if $runs != $stopped_runs || clock_gettime(CLOCK_MONOTONIC) > $end;
-		nanosleep(50000);
+sub start_trace {
+	mkdir($trace) or die "$trace: $!\n";
+	set('trace_clock', 'mono');
+	set('buffer_size_kb', 8192);
+	set('events/sched/sched_switch/filter', join('||', map { "prev_pid==$_||next_pid==$_" } @tids));
+	set('events/sched/sched_wakeup/filter', join('||', map { "pid==$_" } @tids));
+	set("events/sched/$_/enable", 1) for qw(sched_wakeup sched_switch);
+}
+
+# Some kernels do not trace every switch from the idle task. A thread that is found on a CPU without
+# one got there when it was woken.
+sub print_trace {
+	my %number = map { $tids[$_] => $_ } 0 .. $#tids;
+	my (%since, %woken);
+	my $on = sub {
+		my ($tid, $at) = @_;
+		printf("off %d %.0f %.0f\n", $number{$tid}, $since{$tid}, $at) if $at && $since{$tid};
+		delete @{$_}{$tid} for \%since, \%woken;
+	};
+	set('tracing_on', 0);
+	open(my $in, '<', "$trace/trace") or die "$trace/trace: $!\n";
+	while (<$in>) {
+		die "the scheduler's trace lost events: $_" if m{entries-written: (\d+)/(\d+)} && $1 != $2;
+		/ (\d+)\.(\d{6}): (sched_\w+): (.*)/ or next;
+		my ($at, $event, $fields) = ($1 * 1e9 + $2 * 1e3, $3, $4);
+		if ($event eq 'sched_wakeup') {
+			$woken{$1} = $at if $fields =~ / pid=(\d+) prio/;
+			next;
+		}
+		my ($prev, $next) = $fields =~ /prev_pid=(\d+) .* ==> .*next_pid=(\d+) / or next;
+		$on->($next, $at) if exists $number{$next};
+		next if !exists $number{$prev};
+		$on->($prev, $woken{$prev});
+		$since{$prev} = $at;
 	}
+	$on->($_, $woken{$_}) for keys %woken;
 }
 
+start_trace() if @tids;
 for (1 .. $count) {
 	sleep_until(clock_gettime(CLOCK_MONOTONIC) + $pause_ms * (0.5 + rand) / 1e3);
 	my $length = ($min_ms + rand($max_ms - $min_ms)) / 1e3;
-	my %before = map { $_ => (sched($_))[0] } @tids;
 	my @t = now();
 	kill('STOP', $pid) or die "stopping $pid failed: $!\n";
 	nanosleep(20000) until stopped(); # asleep: its threads may need this CPU to stop
 	push @t, now();
 	sleep_until(clock_gettime(CLOCK_MONOTONIC) + $length);
-	my %runs = map { $_ => (sched($_))[1] } @tids;
 	push @t, now();
 	kill('CONT', $pid) or die "continuing $pid failed: $!\n";
 	push @t, now();
-	push @t, map { waited($_, $before{$_}, $runs{$_}) } @tids;
 	print "@t\n";
+}
+if (@tids) {
+	sleep_until(clock_gettime(CLOCK_MONOTONIC) + 0.5); # the last one's threads get their CPUs
+	print_trace();
 }

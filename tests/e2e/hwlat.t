@@ -151,6 +151,18 @@ is "$(printf '%s' "$out" | jq -r .schema)" 1 "--json is run.json"
 run hwlat --cpus "$cpu" --duration 1s --smoke --hardlimit 1s --evidence counters --out "$T/count"
 like "$out" '^Evidence: no trace \(not wanted\)' "counters only, and said so"
 
+# --- every option of hwlatdetect, as it writes them ---
+
+run hwlat --duration=1s --threshold=10 --hardlimit=5s --window=500ms --width=100ms --cpu-list="$cpu" \
+	--report="$T/detect.lines" --debug --watch --smoke --out "$T/detect"
+is "$code" 0 "hwlatdetect's options"
+is "$(jq -c '.asked | [.duration_s, .threshold_ns, .hardlimit_ns, .window_ns, .width_ns, .cpus]' "$T/detect/run.json")" \
+	"[1,10000,5000000000,500000000,100000000,\"$cpu\"]" "mean what they mean there"
+like "$out" "^CPU $cpu: thread [0-9]+, a reading takes" "--debug says how the measurement is set up"
+like "$out" 'Sample window: +500000us' "the window in the text"
+is "$(jq '.hwlat.cpus[0].watched_ns < 0.9e9' "$T/detect/run.json")" true "it did not watch all the time"
+ok "--report has the samples" test "$(wc -l <"$T/detect.lines")" = "$(jq .spikes "$T/detect/run.json")"
+
 # --- a limit that no machine meets ---
 
 run hwlat --cpu-list "$cpu" --duration 2 --threshold 1 --hardlimit 1us --watch --smoke --out "$T/over"
@@ -191,13 +203,14 @@ is "$(orphans)" "" "nor a trace instance"
 # --- stops of known length ---
 # SIGSTOP takes the CPU from the process with its one watching thread.
 
-# On a loaded machine the stopped thread waits for its CPU when it may go on; the kernel tells how
-# long, and that is no property of the detector. For what it does not tell a second try is fair.
+# On a loaded machine the stopped thread waits for its CPU when it may go on; the trace of the
+# scheduler tells how long, and that is no property of the detector. What a host below takes it does
+# not tell: another try is fair.
 
 stops=20
 stop_it() { # DIR
 	"$RTKVM" hwlat --cpus "$cpu" --duration 1h --quiet --smoke --hardlimit 10s --width 1s \
-		--rt-limit keep --out "$1" --threshold 100us &
+		--rt-limit lift --out "$1" --threshold 100us &
 	victim=$!
 	for _ in $(seq 50); do
 		[ -s "$1/hwlat.txt" ] && break
@@ -207,13 +220,15 @@ stop_it() { # DIR
 	for task in /proc/"$victim"/task/*; do # the thread that watches is the real-time one
 		[ "$(awk '{ print $40 }' "$task/stat")" = 10 ] && watcher=${task##*/}
 	done
-	chrt -f 20 taskset -c 0 perl tests/e2e/hwlat-stops.pl "$victim" "$stops" 1 20 50 "$watcher" \
+	[ -d /sys/kernel/tracing/instances ] || watcher=
+	# shellcheck disable=SC2086 # one word or none
+	chrt -f 20 taskset -c 0 perl tests/e2e/hwlat-stops.pl "$victim" "$stops" 1 20 50 $watcher \
 		>"$1.truth"
 	kill -INT "$victim"
 	wait "$victim"
 	perl tests/e2e/hwlat-match.pl "$1.truth" "$1/spikes.jsonl" 0.1 5 "$cpu" 2>"$T/match"
 }
-want="^stops $stops found $stops in-length [0-9]+ in-length-with-waits $stops\$"
+want="^stops $stops found $stops in-length $stops( |\$)"
 for try in 1 2 3; do
 	got=$(stop_it "$T/stop$try")
 	sed 's/^/# /' "$T/match"

@@ -4,7 +4,7 @@
  *
  * SIGSTOP stops a whole process; ptrace(2) stops the one thread that is, say, a vCPU. One line for
  * each stop as hwlat-stops.pl writes them: earliest and latest beginning, earliest and latest end,
- * CLOCK_REALTIME in ns. The thread runs on when this program ends, however it ends.
+ * CLOCK_MONOTONIC in ns. The thread runs on when this program ends, however it ends.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -27,15 +27,15 @@ static int stop_once(pid_t tid, double ms)
 	uint64_t t[4];
 	int status;
 
-	t[0] = clock_wall_ns();
+	t[0] = clock_now_ns();
 	if (ptrace(PTRACE_INTERRUPT, tid, NULL, NULL) || waitpid(tid, &status, __WALL) != tid)
 		return -errno;
-	t[1] = clock_wall_ns();
+	t[1] = clock_now_ns();
 	sleep_ms(ms);
-	t[2] = clock_wall_ns();
+	t[2] = clock_now_ns();
 	if (!WIFSTOPPED(status) || ptrace(PTRACE_CONT, tid, NULL, NULL))
 		return -errno;
-	t[3] = clock_wall_ns();
+	t[3] = clock_now_ns();
 	printf("%ju %ju %ju %ju\n", (uintmax_t)t[0], (uintmax_t)t[1], (uintmax_t)t[2],
 	       (uintmax_t)t[3]);
 	return fflush(stdout);
