@@ -30,6 +30,7 @@ struct options {
 	int n_set;
 	char *variables; /* the text of the variables file; NULL without */
 	char value[256]; /* of the variable that was asked for last */
+	bool named; /* it was there, if only without a value */
 	struct err *e;
 };
 
@@ -90,6 +91,7 @@ static const char *from_file(struct options *o, const char *name)
 		p += len + strspn(p + len, " \t");
 		if (*p++ != '=')
 			continue;
+		o->named = true;
 		p += strspn(p, " \t");
 		n = strcspn(p, "#\r\n");
 		while (n && strchr(" \t", p[n - 1]))
@@ -107,12 +109,14 @@ static const char *variable(void *arg, const char *name)
 	size_t len = strlen(name);
 	const char *value;
 
+	o->named = true;
 	for (int i = o->n_set; i-- > 0;)
 		if (!strncmp(o->set[i], name, len) && o->set[i][len] == '=')
 			return o->set[i] + len + 1;
 	snprintf(env, sizeof(env), "TUNED_%s", name);
 	value = getenv(env);
 	o->value[0] = '\0';
+	o->named = value != NULL;
 	if (!value)
 		return from_file(o, name);
 	/* what tuned's functions return may end in a newline: ${f:nproc} of older users' files */
@@ -276,8 +280,9 @@ static int lock(const struct tune *t, struct err *e)
 
 static int load_settings(struct tune *t, struct options *o, struct err *e)
 {
+	const char *cpus = variable(o, "isolated_cores");
 	char file[PATH_MAX];
-	int ret = choose_cpus(&t->m, variable(o, "isolated_cores"), e);
+	int ret = choose_cpus(&t->m, o->named ? cpus : "auto", e); /* as tuned.conf has it */
 
 	if (ret < 0 && !strcmp(o->action, "start") && getenv("TUNED_isolated_cores"))
 		ret = choose_cpus_again(t, e);

@@ -298,6 +298,11 @@ ok "the gate never has a colon" sh -c "! '$RTKVM' tune --root '$T/smt-6.1' gate 
 # Variables, as files are written by people.
 unpack intel-6.1-stock
 vars=$t/etc/tuned/realtime-virtual-host-variables.conf
+rm -f "$vars"
+run "$RTKVM" tune --root "$t" show
+like "$out" '^boot nohz_full=1-7$' "without the file: auto, as in the profile"
+printf 'isolated_cores=\n' >"$vars"
+fails 2 'empty' "a list without a value is none" "$RTKVM" tune --root "$t" show
 printf 'isolated_cores = 2-5 # four\r\nnonsense=1\r\nisolate_managed_irq=N\r\nhugepages_1g=4' >"$vars"
 run "$RTKVM" tune --root "$t" show
 like "$out" '^boot isolcpus=domain,2-5$' "spaces, comments, carriage returns, unknown names"
