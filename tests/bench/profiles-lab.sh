@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # profiles-lab.sh activate|count ours|stock [SECONDS IMAGE] - the part of bench/profiles inside the lab
 log=/var/log/tuned/tuned.log
+trace=/sys/kernel/tracing
 
 case $1 in
 activate)
@@ -16,80 +17,106 @@ activate)
 	exit
 	;;
 esac
-whose=$2 seconds=$3 image=$4
+seconds=$3 image=$4
 
-for _ in $(seq 120); do
+for _ in $(seq 240); do
 	grep -q "static tuning from profile 'realtime-virtual-host' applied" "$log" && break
 	sleep 1
 done
 grep -q nohz_full=2-3 /proc/cmdline || exit 1
 
-# The sum over both CPUs of the rows of /proc/interrupts whose names match
-irqs() {
-	awk -v want="$1" 'NR > 1 { name = $1; sub(":", "", name)
-		if (name ~ want) sum += $4 + $5 } END { print sum + 0 }' /proc/interrupts
-}
-# context switches of the threads that are bound to the CPUs: those of the name, or all but those
-switches() { # measured|other NAME
-	cat /proc/[0-9]*/task/*/status 2>/dev/null | awk -v which="$1" -v name="$2" '
-		/^Name:/ { measured = $2 ~ name }
-		/^Cpus_allowed_list:/ { here = $2 ~ /^[23]$/ || $2 == "2-3" }
-		/ctxt_switches/ && here && measured == (which == "measured") { sum += $2 }
-		END { print sum + 0 }'
-}
-names=("timer interrupts (LOC)" "from other CPUs (RES CAL TLB IWI)" "all other interrupts"
-	"switches of the measured threads" "switches of all other threads")
-counters() { # NAME
-	irqs '^LOC$'
-	irqs '^(RES|CAL|TLB|IWI)$'
-	irqs '^([0-9]+|NMI|PMI|MCP|MCE|THR|TRM|DFR)$'
-	switches measured "$1"
-	switches other "$1"
-}
-report() { # WHAT: from before and after
-	local i
-	for i in "${!names[@]}"; do
-		printf '%s, %s\t%d\n' "$1" "${names[$i]}" $((after[i] - before[i]))
+# All that CPUs 2 and 3 do for SECONDS, summed up. The instrument is what the machine is for: its
+# threads' switches, and interrupts in which its own timer expires, are counted apart.
+count() { # PHASE INSTRUMENT'S-THREADS
+	local event
+	# off while events come and go: the kernel patches itself for each, with interrupts to all CPUs
+	echo 0 >"$trace/tracing_on"
+	echo nop >"$trace/current_tracer"
+	echo 16384 >"$trace/buffer_size_kb"
+	echo c >"$trace/tracing_cpumask"
+	echo >"$trace/trace"
+	for event in irq_vectors irq/irq_handler_entry sched/sched_switch sched/sched_waking \
+		timer/hrtimer_expire_entry kvm/kvm_exit; do
+		echo 1 >"$trace/events/$event/enable"
 	done
+	echo 1 >"$trace/tracing_on"
+	sleep "$seconds"
+	echo 0 >"$trace/tracing_on"
+	echo 0 >"$trace/events/enable"
+	if grep -h '^overrun' "$trace"/per_cpu/cpu[23]/stats | grep -qv ': 0$'; then
+		echo "$1: the trace has lost events" >&2
+		exit 1
+	fi
+	awk -v phase="$1" -v own="$2" '
+		!match($0, /\[[0-9]+\]/) { next }
+		{ cpu = substr($0, RSTART + 1, RLENGTH - 2) }
+		!match($0, / [0-9]+\.[0-9]+: [a-z0-9_]+:/) { next }
+		{ event = substr($0, RSTART + 1, RLENGTH - 2); sub(/.* /, "", event) }
+		event == "local_timer_entry" { in_timer[cpu] = 1; its[cpu] = 0 }
+		event == "sched_waking" && in_timer[cpu] && own != "" && $0 ~ "comm=" own { its[cpu] = 1 }
+		event == "hrtimer_expire_entry" && /function=apic_timer_fn/ { its[cpu] = 1 }
+		event == "local_timer_exit" && in_timer[cpu] {
+			if (its[cpu]) n_own++; else n_timer++
+			in_timer[cpu] = 0
+		}
+		event == "irq_handler_entry" { n_device++ }
+		event ~ /_entry$/ && event !~ /^(local_timer|irq_handler|hrtimer_expire)_entry$/ { n_ipi++ }
+		event == "kvm_exit" { n_exit++; n_irq += / reason (interrupt|nmi|smi) / }
+		event == "sched_switch" {
+			match($0, /next_comm=.* next_pid=/)
+			name = substr($0, RSTART + 10, RLENGTH - 20)
+			if (name ~ /^swapper/) next
+			if (own != "" && name ~ "^" own) { n_measured++; next }
+			n_other++
+			others[name]++
+		}
+		function row(what, n) { printf "%s: %s\t%d\n", phase, what, n }
+		END {
+			if (own != "") row("interrupts of its own timers", n_own)
+			row("other timer interrupts", n_timer)
+			row("interrupts from other CPUs and the CPU itself", n_ipi)
+			row("device interrupts", n_device)
+			if (own != "") row("switches to its threads", n_measured)
+			row("switches to other tasks", n_other)
+			if (own == "vcpu") {
+				row("exits", n_exit)
+				row("exits for interrupts of the host", n_irq)
+			}
+			for (name in others)
+				print phase, name, others[name] >"/dev/stderr"
+		}' "$trace/trace"
 }
 
 yes >/dev/null &
 house=$!
-find / -xdev -type f -exec cat {} + >/dev/null 2>&1 &
+while true; do find /usr /etc -xdev -type f -exec cat {} + >/dev/null 2>&1; done &
 files=$!
+sleep 5
 {
+	count idle ""
+
 	# its main thread, which polls, stays with the house
 	cyclictest -q -m -p 90 -t 2 -a 2,3 --mainaffinity=0 -i 10000 >/tmp/cyclictest &
 	test=$!
 	sleep 2
-	mapfile -t before < <(counters '^cyclictest')
-	sleep $((seconds - 4))
-	mapfile -t after < <(counters '^cyclictest')
+	count cyclictest cyclictest
 	kill -INT $test
 	wait $test
-	report cyclictest
 
 	# the same amount of work in a guest: what leaves it, and what comes to its CPUs meanwhile
 	rtkvm run --kernel "$image/vmlinuz" --initrd "$image/initrd" --memory 256M --hugepages off \
-		--cpus 2-3 --timeout 5m --events /tmp/events --console /tmp/console --append \
-		"console=ttyS0 quiet isolcpus=managed_irq,domain,1 nohz_full=1 rcu_nocbs=1 irqaffinity=0 rtkvm.exec=\"cyclictest -q -m -p 90 -t 1 -a 1 -i 10000 -l $((seconds * 100))\"" >&2 &
+		--cpus 2-3 --timeout 8m --events /tmp/events --console /tmp/console --append \
+		"console=ttyS0 quiet isolcpus=managed_irq,domain,1 nohz_full=1 rcu_nocbs=1 irqaffinity=0 rtkvm.exec=\"cyclictest -q -m -p 90 -t 1 -a 1 -i 10000 -D $((seconds + 30))\"" >&2 &
 	vmm=$!
 	for _ in $(seq 600); do
 		grep -qs '"job_start"' /tmp/events && break
 		sleep 0.2
 	done
-	sleep 2
-	mapfile -t before < <(counters '^vcpu')
-	sleep $((seconds - 4))
-	mapfile -t after < <(counters '^vcpu')
+	sleep 5
+	count guest vcpu
+	kill $vmm
 	wait $vmm
-	cat /tmp/console /tmp/events >&2
-	report guest
-	jq -r 'select(.event == "ended") | .vcpus[] |
-		"guest, exits of vCPU \(.index)\t\(.window.kvm.exits)",
-		"guest, of them to the VMM\t\(.window.userspace_exits)",
-		"guest, involuntary switches of vCPU \(.index)\t\(.window.involuntary_switches)"' \
-		/tmp/events
-} >"$RTKVM_RESULTS/$whose.counts"
+	cat /tmp/console >&2
+} >"$RTKVM_RESULTS/counts" 2>"$RTKVM_RESULTS/others"
 kill $house $files
 exit 0
