@@ -19,6 +19,7 @@ enum cause {
 	CAUSE_HOST_IRQS_OFF,
 	CAUSE_HOST_IDLE,
 	CAUSE_HOST_WAKEUP,
+	CAUSE_HOST_THROTTLED,
 	CAUSE_VMEXIT,
 	CAUSE_VMM_USER,
 	CAUSE_LATE_INJECTION,
@@ -28,6 +29,7 @@ enum cause {
 	CAUSE_GUEST_IRQS_OFF,
 	CAUSE_GUEST_WAKEUP,
 	CAUSE_GUEST_RETURN,
+	CAUSE_GUEST_THROTTLED,
 	CAUSE_ARMED_LATE,
 	/* coarse: the events that would tell more are not in the trace */
 	CAUSE_GUEST_OR_EXIT,
@@ -72,7 +74,7 @@ struct part {
 	uint64_t ns;
 };
 
-enum { BUDGET_PARTS = 40 };
+enum { BUDGET_PARTS = 44 };
 
 #define DETAIL_SEVERAL UINT32_MAX /* several details in one part: there was no place for each */
 

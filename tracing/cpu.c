@@ -143,6 +143,8 @@ static void sched_switch(struct model *m, struct side *s, struct cpu *c, const s
 	carry_softirq(c, prev, next);
 	c->thread = next;
 	c->now.pid = v->f[2];
+	/* sched_rt_runtime_us: real-time threads have used up their share of the second */
+	c->now.throttled = !v->f[2] && v->f[0] && !(v->f[1] & 0xff);
 	c->now.irqs = 0; /* no switch happens inside an interrupt */
 	c->now.preempt = 0;
 	c->now.idle = NOT_IDLE;

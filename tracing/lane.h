@@ -24,6 +24,7 @@ struct cpu_state {
 	uint8_t softirq; /* vector, or NO_SOFTIRQ */
 	uint8_t idle; /* idle state, or NOT_IDLE */
 	uint8_t lost; /* events are missing here */
+	uint8_t throttled; /* idle although the thread before could have gone on */
 	uint8_t preempt; /* preemption depth of what the last interrupt interrupted */
 };
 

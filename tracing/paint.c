@@ -225,6 +225,8 @@ static struct verdict_of in_guest(const struct story *st, const struct piece *p)
 		return v;
 	if (g->pid == st->s->thread->tid && p->t >= st->s->ran)
 		return (struct verdict_of){ CAUSE_GUEST_RETURN, 0 };
+	if (g->throttled)
+		return (struct verdict_of){ CAUSE_GUEST_THROTTLED, 0 };
 	/* switching to a woken thread cannot take that long; the vCPU did not leave its guest */
 	if ((!g->pid || g->pid == st->s->thread->tid) && p->vcpu && p->vcpu->mode == VCPU_GUEST &&
 	    ns_between(st, p->t, p->end) > IDLE_EXIT_MAX_NS)
@@ -264,6 +266,8 @@ static struct verdict_of in_host(const struct story *st, const struct piece *p)
 		return exit_or_user(vcpu);
 	if (vcpu->sched == VCPU_SLEEPING && st->fired == UINT64_MAX && c->idle != NOT_IDLE)
 		return (struct verdict_of){ CAUSE_HOST_IDLE, c->idle };
+	if (vcpu->sched == VCPU_RUNNABLE && c->throttled)
+		return (struct verdict_of){ CAUSE_HOST_THROTTLED, 0 };
 	if (vcpu->sched == VCPU_RUNNABLE && c->pid)
 		return (struct verdict_of){ CAUSE_HOST_THREAD, c->pid };
 	/* an idle CPU with a thread to run takes it as soon as it has left its idle state */

@@ -5,6 +5,7 @@
 # The injections' times go to /out/truth, what went wrong to the console.
 count=$1 min=$2 max=$3 host_s=$4
 shift 4
+echo -1 >/proc/sys/kernel/sched_rt_runtime_us
 cyclictest -q -m -p 90 -a 1 -t 1 -i 10000 -D 1h >/dev/null &
 sleep 1
 for kind in "$@"; do

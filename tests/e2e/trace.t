@@ -15,9 +15,12 @@ is "$code" 0 "explain ends well"
 printf '%s\n' "$out" >"$T/json"
 # both are in order of time: vCPU and cause of each must be the same
 jq -r '.list[] | "\(.cpu) \(.cause)"' "$T/json" | sort -s -n -k 1,1 >"$T/found"
-awk '$4 != "-" { print $2, $4 }' "$T/tr/truth" | sort -s -n -k 1,1 >"$T/want"
+# an ordinary wake-up can be late for any reason: "-"
+awk '$5 > 250000 { print $2, $4 }' "$T/tr/truth" | sort -s -n -k 1,1 >"$T/want"
 ok "$(wc -l <"$T/want") wake-ups" [ "$(wc -l <"$T/want")" -gt 500 ]
-ok "the cause of every one is the one that was injected" cmp "$T/want" "$T/found"
+paste -d ' ' "$T/want" "$T/found" >"$T/both"
+ok "the cause of every one is the one that was injected" \
+	awk '$1 != $3 || ($2 != "-" && $2 != $4) { bad = 1 } END { exit bad }' "$T/both"
 is "$(jq '[.list[] | .latency_ns - ([.parts[].ns] | add)] | map(select(. != 0)) | length' \
 	"$T/json")" 0 "the parts of each add up to its latency to the nanosecond"
 is "$(jq '[.causes[].ns] | add' "$T/json")" "$(jq .spikes_ns "$T/json")" \

@@ -7,10 +7,11 @@
 #include "lib/cleanup.h"
 
 const char *const sim_case_name[SIM_CASES] = {
-	"plain",	  "stall-idle",	       "stall-guest",  "stall-wake",	"stall-kick",
-	"stall-switch",	  "host-irq",	       "host-softirq", "host-hog",	"host-irqs-off",
-	"exit",		  "vmm-user",	       "guest-irq",    "guest-softirq", "guest-hog",
-	"guest-irqs-off", "guest-preempt-off", "armed-late",
+	"plain",	   "stall-idle",     "stall-guest",	  "stall-wake",
+	"stall-kick",	   "stall-switch",   "host-irq",	  "host-softirq",
+	"host-hog",	   "host-throttled", "host-irqs-off",	  "exit",
+	"vmm-user",	   "guest-irq",	     "guest-softirq",	  "guest-hog",
+	"guest-throttled", "guest-irqs-off", "guest-preempt-off", "armed-late",
 };
 
 const enum cause sim_case_cause[SIM_CASES] = {
@@ -23,12 +24,14 @@ const enum cause sim_case_cause[SIM_CASES] = {
 	[SIM_HOST_IRQ] = CAUSE_HOST_IRQ,
 	[SIM_HOST_SOFTIRQ] = CAUSE_HOST_SOFTIRQ,
 	[SIM_HOST_HOG] = CAUSE_HOST_THREAD,
+	[SIM_HOST_THROTTLED] = CAUSE_HOST_THROTTLED,
 	[SIM_HOST_IRQS_OFF] = CAUSE_HOST_IRQS_OFF,
 	[SIM_EXIT] = CAUSE_VMEXIT,
 	[SIM_VMM_USER] = CAUSE_VMM_USER,
 	[SIM_GUEST_IRQ] = CAUSE_GUEST_IRQ,
 	[SIM_GUEST_SOFTIRQ] = CAUSE_GUEST_SOFTIRQ,
 	[SIM_GUEST_HOG] = CAUSE_GUEST_THREAD,
+	[SIM_GUEST_THROTTLED] = CAUSE_GUEST_THROTTLED,
 	[SIM_GUEST_IRQS_OFF] = CAUSE_GUEST_IRQS_OFF,
 	[SIM_GUEST_PREEMPT_OFF] = CAUSE_GUEST_IRQS_OFF,
 	[SIM_ARMED_LATE] = CAUSE_ARMED_LATE,
@@ -372,7 +375,12 @@ static void guest_tail(struct sim *s, struct sim_vcpu *v, enum sim_case kind, bo
 	}
 	if (kind == SIM_GUEST_PREEMPT_OFF)
 		guest_time(s, v, injected_length(s), CAUSE_GUEST_IRQS_OFF, GUEST_LOW, true);
-	if (kind == SIM_GUEST_HOG) {
+	if (kind == SIM_GUEST_THROTTLED) {
+		guest_switch(s, v, "swapper", 0, 0, "ghog", GUEST_HOG, 1);
+		guest_time(s, v, span(s, 300, 900), CAUSE_GUEST_THREAD, GUEST_HOG, false);
+		guest_switch(s, v, "ghog", GUEST_HOG, 0, "swapper", 0, 120);
+		guest_time(s, v, injected_length(s), CAUSE_GUEST_THROTTLED, 0, true);
+	} else if (kind == SIM_GUEST_HOG) {
 		if (idle)
 			guest_switch(s, v, "swapper", 0, 0, "ghog", GUEST_HOG, 1);
 		guest_time(s, v, injected_length(s), CAUSE_GUEST_THREAD, GUEST_HOG, true);
@@ -396,7 +404,7 @@ static void halted_cycle(struct sim *s, struct sim_vcpu *v, enum sim_case kind)
 
 	halt(s, v);
 	host_as(s, v->cpu, v->t, 0, GEN_FLAG_IRQS_OFF, G_IDLE, V(2, v->cpu));
-	if (kind == SIM_HOST_IRQS_OFF || kind == SIM_HOST_HOG) {
+	if (kind == SIM_HOST_IRQS_OFF || kind == SIM_HOST_HOG || kind == SIM_HOST_THROTTLED) {
 		/* another thread takes the CPU before the deadline */
 		v->t = s->cur.due - span(s, 20000, 60000);
 		host_as(s, v->cpu, v->t, 0, GEN_FLAG_IRQS_OFF, G_IDLE, V(UINT32_MAX, v->cpu));
@@ -424,7 +432,7 @@ static void halted_cycle(struct sim *s, struct sim_vcpu *v, enum sim_case kind)
 			host_as(s, rest, v->t, 7, 0, G_OTHER, V(1, 2));
 			host_as(s, rest, v->t, 7, GEN_FLAG_IRQS_OFF, G_IDLE, V(UINT32_MAX, rest));
 		}
-	} else if (kind == SIM_HOST_HOG) {
+	} else if (kind == SIM_HOST_HOG || kind == SIM_HOST_THROTTLED) {
 		v->t = s->cur.due;
 	} else {
 		v->t = s->cur.due;
@@ -441,6 +449,11 @@ static void halted_cycle(struct sim *s, struct sim_vcpu *v, enum sim_case kind)
 	if (waiting) {
 		pass(s, v, kind == SIM_HOST_HOG ? injected_length(s) : span(s, 300, 900),
 		     CAUSE_HOST_THREAD, HOST_HOG);
+		if (kind == SIM_HOST_THROTTLED) {
+			host_switch(s, v, "hog", HOST_HOG, 0, "swapper", 0, 120);
+			pass(s, v, injected_length(s), CAUSE_HOST_THROTTLED, 0);
+			host_switch(s, v, "swapper", 0, 0, "hog", HOST_HOG, 49);
+		}
 		host_switch(s, v, "hog", HOST_HOG, 1, "vcpu", tid_of(s, v), 98);
 	} else {
 		if (kind == SIM_STALL_WAKE)
