@@ -64,7 +64,7 @@ int vm_pci_init(struct vm *vm, struct err *e)
 	return add(vm, &pci_ops, e);
 }
 
-static int add_virtio(struct vm *vm, struct err *e)
+static int add_wanted(struct vm *vm, struct err *e)
 {
 	static const struct virtio_ops *const kinds[DEV_KINDS] = {
 		[DEV_DISK] = &blk_ops,
@@ -79,7 +79,8 @@ static int add_virtio(struct vm *vm, struct err *e)
 	for (int i = 0; !ret && i < vm->opts.devices->n; i++) {
 		const struct dev_opt *o = &vm->opts.devices->at[i];
 
-		ret = virtio_create(&vm->virtio, vm, kinds[o->kind], o, e);
+		ret = o->kind == DEV_VFIO ? vfio_create(&vm->vfio, vm, o, e)
+					  : virtio_create(&vm->virtio, vm, kinds[o->kind], o, e);
 	}
 	return ret;
 }
@@ -94,13 +95,14 @@ int vm_devices_init(struct vm *vm, struct err *e)
 	for (size_t i = 0; !ret && i < ARRAY_SIZE(devices); i++)
 		ret = add(vm, devices[i], e);
 	if (!ret && vm->opts.devices && vm->opts.devices->n)
-		ret = add_virtio(vm, e);
+		ret = add_wanted(vm, e);
 	return ret;
 }
 
 void vm_devices_destroy(struct vm *vm)
 {
 	virtio_destroy(&vm->virtio);
+	vfio_destroy(&vm->vfio);
 	for (size_t i = 0; i < vm->n_devs; i++) {
 		struct vdev *d = vm->devs[i];
 

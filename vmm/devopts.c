@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "vmm/devopts.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <limits.h>
 #include <net/if.h>
@@ -12,7 +13,7 @@
 #include "lib/cpulist.h"
 #include "lib/opt.h"
 
-enum { PORT_NAME_MAX = 31, VALUE_MAX = 64, CID_FIRST = 3 };
+enum { PORT_NAME_MAX = 31, VALUE_MAX = 64 };
 
 static const struct kind {
 	const char *option, *shape; /* for messages */
@@ -84,11 +85,6 @@ static int set_mac(struct dev_opt *o, struct span s, struct err *e)
 	return 0;
 }
 
-static int set_cid(struct dev_opt *o, struct span s, struct err *e)
-{
-	return number(o, s, CID_FIRST, UINT32_MAX - 1, &o->cid, e);
-}
-
 static int set_port(struct dev_opt *o, struct span s, struct err *e)
 {
 	const char *colon = s.len ? memchr(s.at, ':', s.len) : NULL;
@@ -109,15 +105,15 @@ static int set_port(struct dev_opt *o, struct span s, struct err *e)
 	return 0;
 }
 
-enum { RO = 1, CPU = 2, TAP = 4, MAC = 8, CID = 16, PORT = 32 };
+enum { RO = 1, CPU = 2, TAP = 4, MAC = 8, PORT = 16 };
 
 static const struct {
 	const char *key;
 	int (*set)(struct dev_opt *o, struct span value, struct err *e);
 	unsigned int bit;
 } settings[] = {
-	{ "ro", set_ro, RO },	 { "cpu", set_cpu, CPU }, { "tap", set_tap, TAP },
-	{ "mac", set_mac, MAC }, { "cid", set_cid, CID }, { "port", set_port, PORT },
+	{ "ro", set_ro, RO },	 { "cpu", set_cpu, CPU },    { "tap", set_tap, TAP },
+	{ "mac", set_mac, MAC }, { "port", set_port, PORT },
 };
 
 static const struct kind kinds[DEV_KINDS] = {
@@ -126,7 +122,7 @@ static const struct kind kinds[DEV_KINDS] = {
 			  true },
 	[DEV_NET] = { "--net", "tap=NAME[,mac=XX:XX:XX:XX:XX:XX][,cpu=N]", TAP | MAC | CPU, false },
 	[DEV_RNG] = { "--rng", "--rng, without more", 0, false },
-	[DEV_VSOCK] = { "--vsock", "cid=N", CID, false },
+	[DEV_VFIO] = { "--vfio", "DOMAIN:BUS:DEVICE.FUNCTION, as 0000:01:00.0", 0, true },
 };
 
 /* "key=value" or "key": of those that this kind takes, none but port twice */
@@ -164,6 +160,22 @@ static struct span next_word(const char **text)
 	return s;
 }
 
+/* "0000:01:00.0" */
+static bool is_address(struct span s)
+{
+	static const char shape[] = "xxxx:xx:xx.7";
+
+	if (s.len != sizeof(shape) - 1)
+		return false;
+	for (int i = 0; i < s.len; i++)
+		if (shape[i] == 'x'
+			    ? !isxdigit((unsigned char)s.at[i]) || isupper((unsigned char)s.at[i])
+		    : shape[i] == '7' ? s.at[i] < '0' || s.at[i] > '7'
+				      : s.at[i] != shape[i])
+			return false;
+	return true;
+}
+
 static int parse(struct dev_opt *o, const char *text, struct err *e)
 {
 	unsigned int seen = 0;
@@ -174,12 +186,12 @@ static int parse(struct dev_opt *o, const char *text, struct err *e)
 		if (!o->path.len || o->path.len >= PATH_MAX)
 			return bad(o, o->path, "is no file name", e);
 	}
+	if (o->kind == DEV_VFIO && !is_address(o->path))
+		return bad(o, o->path, "is no PCI address", e);
 	while (!ret && *text)
 		ret = apply(o, next_word(&text), &seen, e);
 	if (!ret && o->kind == DEV_NET && !o->path.len)
 		ret = err_set(e, -EINVAL, "--net: tap=NAME is missing: an interface to use");
-	if (!ret && o->kind == DEV_VSOCK && !o->cid)
-		ret = err_set(e, -EINVAL, "--vsock: cid=N is missing: the guest's address");
 	return ret;
 }
 
@@ -192,7 +204,7 @@ static bool same_path(const struct dev_opt *a, const struct dev_opt *b)
 int devopts_add(struct dev_opts *d, enum dev_kind kind, const char *text, struct err *e)
 {
 	struct dev_opt *o = &d->at[d->n];
-	bool once = kind == DEV_RNG || kind == DEV_CONSOLE || kind == DEV_VSOCK;
+	bool once = kind == DEV_RNG || kind == DEV_CONSOLE;
 	int ret;
 
 	if (d->n == DEVOPTS_MAX)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * devopts - the devices that the command line asks for: --disk, --virtio-console, --net, --rng
+ * devopts - the devices that the command line asks for: --disk, --virtio-console, --net, --rng,
+ * --vfio
  *
  * Parsing opens nothing. Texts are the command line's own, which outlives the machine.
  */
@@ -15,7 +16,7 @@
 
 enum { DEVOPTS_MAX = 16, DEVOPTS_PORTS = 4, DEVOPTS_MAC_BYTES = 6 };
 
-enum dev_kind { DEV_DISK, DEV_CONSOLE, DEV_NET, DEV_RNG, DEV_VSOCK, DEV_KINDS };
+enum dev_kind { DEV_DISK, DEV_CONSOLE, DEV_NET, DEV_RNG, DEV_VFIO, DEV_KINDS };
 
 /* A part of a command line's word. */
 struct span {
@@ -29,12 +30,12 @@ struct dev_port {
 
 struct dev_opt {
 	enum dev_kind kind;
-	struct span path; /* disk: the file; console: what hvc0 is; net: the tap interface */
+	struct span
+		path; /* disk: the file; console: what hvc0 is; net: the tap interface; vfio: the address */
 	bool read_only;
 	int cpu; /* of its thread; -1: any housekeeping CPU */
 	bool mac_given;
 	uint8_t mac[DEVOPTS_MAC_BYTES];
-	uint64_t cid; /* vsock */
 	struct dev_port ports[DEVOPTS_PORTS]; /* console: beside hvc0 */
 	int n_ports;
 };

@@ -24,6 +24,8 @@ static bool wanted(const struct msix *m, int i)
 {
 	uint32_t control = pci_get(m->fn, m->cap + PCI_MSIX_FLAGS, 2);
 
+	if (m->msi)
+		return i < m->msi_on;
 	return control & PCI_MSIX_FLAGS_ENABLE && !(control & PCI_MSIX_FLAGS_MASKALL) &&
 	       !(m->v[i].entry[CONTROL] & PCI_MSIX_ENTRY_CTRL_MASKBIT);
 }
@@ -68,6 +70,18 @@ void msix_config_written(struct msix *m)
 {
 	for (int i = 0; i < m->n; i++)
 		update(m, i, false);
+}
+
+void msix_set_all(struct msix *m, const struct msix_message *msg, int n)
+{
+	m->msi_on = n < m->n ? n : m->n;
+	for (int i = 0; i < m->n; i++) {
+		const uint32_t now[] = { msg->address, msg->upper, msg->data + i, 0 };
+		bool changed = memcmp(m->v[i].entry, now, sizeof(now)) != 0;
+
+		memcpy(m->v[i].entry, now, sizeof(now));
+		update(m, i, changed);
+	}
 }
 
 /* Entries are accessed as aligned words of 4 or 8 bytes (6.8.2): others read zeros and do nothing. */
@@ -122,14 +136,14 @@ void msix_raise(struct msix *m, unsigned int vector)
 	(void)n; /* EAGAIN: as many are pending as can be counted */
 }
 
-int msix_init(struct msix *m, struct pci_fn *f, int n, int bar, uint32_t table, uint32_t pend,
-	      struct err *e)
+static int open_vectors(struct msix *m, struct pci_fn *f, int n, unsigned int cap, struct err *e)
 {
 	int gsi = pci_take_routes(pci_of(f->vm), n, e);
 
 	if (gsi < 0)
 		return gsi;
 	m->fn = f;
+	m->cap = cap;
 	m->first_gsi = gsi;
 	for (m->n = 0; m->n < n; m->n++) {
 		struct msix_vector *v = &m->v[m->n];
@@ -139,13 +153,32 @@ int msix_init(struct msix *m, struct pci_fn *f, int n, int bar, uint32_t table, 
 		if (v->fd < 0)
 			return err_sys(e, "creating an event descriptor failed");
 	}
-	m->cap = pci_add_cap(f, PCI_CAP_ID_MSIX, PCI_CAP_MSIX_SIZEOF);
-	pci_put(f, m->cap + PCI_MSIX_FLAGS, 2, n - 1);
-	pci_put(f, m->cap + PCI_MSIX_TABLE, 4, table | bar);
-	pci_put(f, m->cap + PCI_MSIX_PBA, 4, pend | bar);
-	f->writable[m->cap + PCI_MSIX_FLAGS + 1] =
-		(PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL) >> 8;
 	return 0;
+}
+
+int msix_init_at(struct msix *m, struct pci_fn *f, int n, unsigned int cap, struct err *e)
+{
+	memset(f->writable + cap, 0, PCI_CAP_MSIX_SIZEOF);
+	pci_put(f, cap + PCI_MSIX_FLAGS, 2, n - 1);
+	f->writable[cap + PCI_MSIX_FLAGS + 1] = (PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL) >>
+						8;
+	return open_vectors(m, f, n, cap, e);
+}
+
+int msix_init_msi(struct msix *m, struct pci_fn *f, int n, unsigned int cap, struct err *e)
+{
+	m->msi = true;
+	return open_vectors(m, f, n, cap, e);
+}
+
+int msix_init(struct msix *m, struct pci_fn *f, int n, int bar, uint32_t table, uint32_t pend,
+	      struct err *e)
+{
+	unsigned int cap = pci_add_cap(f, PCI_CAP_ID_MSIX, PCI_CAP_MSIX_SIZEOF);
+
+	pci_put(f, cap + PCI_MSIX_TABLE, 4, table | bar);
+	pci_put(f, cap + PCI_MSIX_PBA, 4, pend | bar);
+	return msix_init_at(m, f, n, cap, e);
 }
 
 void msix_destroy(struct msix *m)

@@ -27,6 +27,8 @@ struct msix_vector {
 struct msix {
 	struct pci_fn *fn;
 	unsigned int cap; /* of the capability in configuration space */
+	bool msi; /* plain MSI: no table, msix_set_all says it all */
+	int msi_on; /* so many vectors of those are enabled */
 	unsigned int first_gsi;
 	int n;
 	struct msix_vector v[MSIX_VECTORS_MAX];
@@ -39,6 +41,21 @@ struct msix {
 int msix_init(struct msix *m, struct pci_fn *f, int n, int bar, uint32_t table, uint32_t pending,
 	      struct err *e);
 void msix_destroy(struct msix *m);
+
+/*
+ * msix_init_at - the same for a capability that is there already, at cap; msix_init_msi - for one of
+ * plain MSI
+ */
+int msix_init_at(struct msix *m, struct pci_fn *f, int n, unsigned int cap, struct err *e);
+int msix_init_msi(struct msix *m, struct pci_fn *f, int n, unsigned int cap, struct err *e);
+
+/* What one vector sends. */
+struct msix_message {
+	uint32_t address, upper, data;
+};
+
+/* msix_set_all - plain MSI: vector i of the first n sends data + i, the others nothing */
+void msix_set_all(struct msix *m, const struct msix_message *msg, int n);
 
 /* msix_table - an access at that offset of the table; msix_pending - of the pending bits */
 void msix_table(struct msix *m, uint64_t offset, struct mmio *io);

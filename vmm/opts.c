@@ -36,6 +36,7 @@ enum {
 	OPT_VCONSOLE,
 	OPT_NET,
 	OPT_RNG,
+	OPT_VFIO,
 	OPT_CONSOLE,
 	OPT_DATA,
 	OPT_EVENTS,
@@ -107,6 +108,9 @@ static const struct argp_option options[] = {
 	  3 },
 	{ "rng", OPT_RNG, 0, 0,
 	  "virtio random numbers from the host's /dev/urandom (default: none)", 3 },
+	{ "vfio", OPT_VFIO, "ADDRESS", 0,
+	  "a PCI function of the host, by VFIO (built to the kernel's interface, untried on hardware); may be given again",
+	  3 },
 	{ 0, 0, 0, 0, "Channels:", 4 },
 	{ "console", OPT_CONSOLE, "FILE", 0, "serial output (default -: stdout)", 4 },
 	{ "data", OPT_DATA, "FILE", 0, "bytes from the guest's data port", 4 },
@@ -371,6 +375,8 @@ static int set(struct run_opts *o, int key, char *arg, struct err *e)
 		return devopts_add(&o->devices, DEV_CONSOLE, arg, e);
 	case OPT_NET:
 		return devopts_add(&o->devices, DEV_NET, arg, e);
+	case OPT_VFIO:
+		return devopts_add(&o->devices, DEV_VFIO, arg, e);
 	case OPT_RNG:
 		return devopts_add(&o->devices, DEV_RNG, NULL, e);
 	case OPT_CONSOLE:
@@ -420,7 +426,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	if (key < OPT_KERNEL || key > OPT_TIMEOUT)
 		return ARGP_ERR_UNKNOWN;
 	bit = 1ull << (key - OPT_KERNEL);
-	if (p->o->given & bit && key != OPT_DISK && key != OPT_NET) {
+	if (p->o->given & bit && key != OPT_DISK && key != OPT_NET && key != OPT_VFIO) {
 		err_set(p->e, -EINVAL, "--%s is given twice", option_name(key));
 		return EINVAL;
 	}

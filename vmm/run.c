@@ -230,15 +230,16 @@ static int build(struct run *r, struct err *e)
 		.freeze_fd = r->freeze_fd,
 		.slow_exit_ns = r->opts.slow_exit_ns,
 	};
-	const struct sandbox_opts so = {
+	struct sandbox_opts so = {
 		.mode = r->opts.sandbox,
 		.fifo = r->opts.fifo,
 		.restores = r->opts.partition,
-		.devices = r->opts.devices.n,
 	};
 	struct vcpu_entry entry;
 	int ret = vm_create(&r->vm, &o, e);
 
+	so.devices = r->vm.virtio.n;
+	so.vfio = r->vm.vfio.n;
 	if (!ret)
 		ret = boot_load(&r->vm, &r->opts.boot, &entry, e);
 	for (int i = 0; !ret && i < r->vm.n_vcpus; i++)

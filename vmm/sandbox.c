@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <linux/kvm.h>
 #include <linux/seccomp.h>
+#include <linux/vfio.h>
 #include <linux/vhost.h>
 #include <malloc.h>
 #include <seccomp.h>
@@ -29,6 +30,8 @@ enum {
 	DEVICE = 1 << SANDBOX_DEVICE,
 	BOTH = MAIN | VCPU,
 	ALL = MAIN | VCPU | DEVICE,
+	VFIO = 1 << (SANDBOX_ROLES +
+		     1), /* vCPU threads, where the guest has a function of the host */
 	UNDO = 1 << SANDBOX_ROLES, /* main, where something is to be undone at the end */
 	FILTER_MAX_BYTES = 64 << 10,
 };
@@ -78,6 +81,8 @@ static const struct row {
 	{ SCMP_SYS(pwritev), DEVICE, ANY, "a disk is written" },
 	{ SCMP_SYS(ioctl), DEVICE, IOCTL_TYPE(VHOST_VIRTIO), "vhost: queues begin and end" },
 	{ SCMP_SYS(fdatasync), DEVICE, ANY, "a disk is flushed" },
+	{ SCMP_SYS(ioctl), VFIO, IOCTL_TYPE(VFIO_TYPE), "vfio: interrupts on and off" },
+	{ SCMP_SYS(pread64), VFIO, ANY, "vfio: configuration space, registers" },
 	/* threads end */
 	{ SCMP_SYS(madvise), ALL, ANY, "a thread's stack when it ends" },
 	{ SCMP_SYS(munmap), ALL, ANY, "a thread's stack when it ends, memory" },
@@ -259,6 +264,8 @@ static int build(struct sandbox *s, enum sandbox_role role, struct err *e)
 
 	if (role == SANDBOX_MAIN && s->opts.restores)
 		wanted |= UNDO;
+	if (role == SANDBOX_VCPU && s->opts.vfio)
+		wanted |= VFIO;
 	if (!ret)
 		seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 	for (size_t i = 0; !ret && i < ARRAY_SIZE(rows); i++)

@@ -30,6 +30,7 @@ struct sandbox_opts {
 	enum sandbox_mode mode;
 	bool restores; /* the main thread undoes changes to kernel files at the end: it may write */
 	bool devices; /* there are threads of devices */
+	bool vfio; /* vCPU threads reach a PCI function of the host */
 	int fifo; /* highest SCHED_FIFO priority that is given later on */
 };
 

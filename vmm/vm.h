@@ -22,6 +22,7 @@
 #include "vmm/ring.h"
 #include "vmm/sandbox.h"
 #include "vmm/vdev.h"
+#include "vmm/vfio.h"
 #include "vmm/virtio.h"
 
 #define VM_STATE_DIR "/run/rtkvm" /* journals of what a VM sets on the host while it is built */
@@ -129,6 +130,7 @@ struct vm {
 	struct vdev *serial, *ioapic;
 	struct vdev *pci; /* NULL: no bus */
 	struct virtio_set virtio;
+	struct vfio_set vfio;
 
 	/* to the I/O thread */
 	struct ring console, data, marks;

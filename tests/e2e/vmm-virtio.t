@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# virtio devices of rtkvm run, straight on /dev/kvm, with a payload that drives a disk by hand
+# devices on the PCI bus of rtkvm run, straight on /dev/kvm, with a payload that drives a disk by hand
 # shellcheck source=tests/e2e/tap.sh
 . tests/e2e/tap.sh
 
@@ -98,6 +98,15 @@ fails 2 'lo is no tap interface|taking interface lo' "one that is no tap" guest 
 fails 2 'tap=NAME is missing' "no interface at all" guest --net mac=52:54:00:12:34:56
 fails 2 'is no MAC address' "half a MAC address" guest --net tap=x,mac=52:54:00
 fails 2 'is a MAC address of many' "a multicast one" guest --net tap=x,mac=01:00:5e:00:00:01
+fails 2 'is no PCI address' "no address" guest --vfio 1:0.0
+fails 2 'there is no such PCI function' "a function that there is not" guest --vfio ffff:1f:1f.7
+function=$(find /sys/bus/pci/devices -mindepth 1 -printf '%f\n' 2>/dev/null | head -n 1)
+if [ "$function" ] && [ ! -e "/sys/bus/pci/devices/$function/iommu_group" ]; then
+	fails 2 "wanted an IOMMU group, got none: the host's IOMMU is off" "a host without an IOMMU" \
+		guest --vfio "$function"
+else
+	skip 1 "no PCI, or an IOMMU"
+fi
 mkfifo "$T/fifo"
 fails 2 'nobody reads the pipe' "a pipe without a reader" guest --virtio-console "$T/fifo"
 done_testing

@@ -59,6 +59,11 @@ static void refuses_what_is_wrong(void **state)
 		{ DEV_CONSOLE, "a,port=b:c,port=b:d", "names two ports" },
 		{ DEV_CONSOLE, "a,port=a:a,port=b:a,port=c:a,port=d:a,port=e:a",
 		  "more than 4 ports" },
+		{ DEV_VFIO, "01:00.0", "is no PCI address" },
+		{ DEV_VFIO, "0000:01:00.8", "is no PCI address" },
+		{ DEV_VFIO, "0000:01:00.0 ", "is no PCI address" },
+		{ DEV_VFIO, "../../../:00", "is no PCI address" },
+		{ DEV_VFIO, "0000:01:00.0,ro", "none of its settings" },
 		{ DEV_RNG, "x", "none of its settings" },
 		{ DEV_DISK, "twice", "\"twice\" is given twice" },
 	};
