@@ -16,7 +16,7 @@
 enum {
 	LEFT = 120, /* of the lanes */
 	WIDTH = 820,
-	PAGE_WIDTH = LEFT + WIDTH + 30,
+	PAGE_WIDTH = LEFT + WIDTH + 60,
 	LANE = 18,
 	LANES_TOP = 30,
 	STAGES_TOP = LANES_TOP + LAYERS * LANE,
