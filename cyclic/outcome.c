@@ -329,10 +329,10 @@ static int read_samples(struct run *run, const struct gathered *g, const struct 
 	if (ret < 0)
 		return ret;
 	json_set_str(run_section(run, "guest"), "rt_tests", r.version);
-	ret = add_cpus(run, g, &r, e);
+	/* first: what was measured by other threads than asked must not reach a log that counts */
+	ret = guestfacts_threads(run, g->o, g->cpus->n - 1, frames_find(f, "guest-threads"), e);
 	if (!ret)
-		ret = guestfacts_threads(run, g->o, g->cpus->n - 1, frames_find(f, "guest-threads"),
-					 e);
+		ret = add_cpus(run, g, &r, e);
 	rttests_free(&r);
 	if (!ret && g->o->interval_us)
 		outcome_rates(run);

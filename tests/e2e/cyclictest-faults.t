@@ -94,6 +94,7 @@ flood|the guest sent more than 256 MiB
 wrong-cpu|thread 0 ran on vCPU 0
 wrong-priority|0 threads at SCHED_FIFO priority 95
 EOF
+ok "what threads of another priority measured is in no log" [ ! -e "$T/wrong-priority/latency.log" ]
 fails 2 'before the guest was started: CPU 7 is not isolated' "a VMM that does not start" \
 	env FAKE=refuse "${base[@]}" --no-trace --out "$T/refuse"
 ok "leaves no run directory" [ ! -e "$T/refuse" ]
