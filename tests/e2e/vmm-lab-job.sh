@@ -131,6 +131,16 @@ start huge --placement auto --vcpus 1 --lapic-timer-advance 2500 --rt-delay --ap
 grep HugePages_Free /proc/meminfo >huge.free
 cat /sys/module/kvm/parameters/lapic_timer_advance_ns >huge.advance
 
+# host and guest are recorded until the guest's first wake-up that is late by 1 ms, or for 5 s
+traced=$(rtkvm trace job -- cyclictest -mq -p95 -a1 -t1 -i2000 -D5 -b1000)
+cat >trace.sh <<END
+rtkvm run --kernel $guest/vmlinuz --initrd $guest/initrd --memory 256M --timeout $limit --cpus 2-3 \
+	--data traced.data --freeze "\$RTKVM_TRACE_FREEZE" --console traced.con --events traced.ev \
+	--append "$base $rt rtkvm.exec=\"$(printf '%s' "$traced" | sed 's/[\\$`]/\\&/g')\""
+END
+rtkvm trace record --out traced.dat -- sh trace.sh 2>traced.err
+echo $? >traced.code
+
 # kill -9 in mid-run
 (
 	for _ in $(seq 300); do

@@ -79,6 +79,34 @@ is "$(ended virtio '.vcpus[1].window.userspace_exits')" 0 \
 is "$(ended virtio '[.vcpus[1].window.others[].name|select(test("disk|console|rng"))]|length')" 0 \
 	"and no device's thread ran on its CPU"
 
+# --- the guest's late wake-ups, explained by what both kernels recorded
+is "$(cat "$R/traced.code")" 0 "recording host and guest: $(tail -n 1 "$R/traced.err")"
+explain() {
+	"$RTKVM" trace explain --host "$R/traced.dat" --guest "$R/traced.data" "$@"
+}
+run explain --threshold 1us --list 4096 --max-clock-error 1ms --json
+is "$code" 0 "explaining them: $errs"
+printf '%s\n' "$out" >"$T/explained"
+is "$(jq '.list|length > 0' "$T/explained")" true "some wake-ups are there: $(jq .spikes "$T/explained")"
+is "$(jq '[.list[]|.latency_ns - ([.parts[].ns]|add)]|map(select(. != 0))|length' "$T/explained")" 0 \
+	"the parts of each add up to the nanosecond"
+is "$(jq -r '.clock|[.name,.offset_ticks,.offset_from]|@csv' "$T/explained")" \
+	"\"x86-tsc\",0,\"KVM's debugfs\"" "on one clock"
+ok "whose error the events bound: $(jq -c '.clock|[.error_low_ns,.error_high_ns]' "$T/explained") ns" \
+	jq -e '.clock.checked_events > 0 and .clock.error_low_ns <= 0 and .clock.error_high_ns >= 0' "$T/explained"
+is "$(jq '[.list[]|has("host_cpu") and (.stages|has("on_cpu_ns"))]|any' "$T/explained")" true \
+	"stages are found on both sides"
+echo "# unexplained: $(jq '[.causes[]|select(.cause == "unexplained").ns]|(add // 0) * 100' "$T/explained") / $(jq .spikes_ns "$T/explained") %, lost $(jq .lost "$T/explained")"
+# the guest stops its own ring, then the host's by the freeze port
+last() { # of a side: ns of its last event
+	"$RTKVM" trace report --host "$R/traced.dat" --guest "$R/traced.data" | grep "^ *$1: " | tail -n 1 |
+		sed -E 's/.* ([0-9]+)\.([0-9]{6}): .*/\1\2000/'
+}
+at=$(jq '.list[-1].trace_ns' "$T/explained")
+echo "# from the last late wake-up until the rings stopped: guest $((($(last guest) - at) / 1000000)) ms, host $((($(last host) - at) / 1000000)) ms"
+ok "neither went on to overwrite it" \
+	jq -e '[.list[-1].parts[]|select(.cause == "unexplained")]|length == 0' "$T/explained"
+
 # --- how guests end
 is "$(cat "$R/poweroff.code") $(ended poweroff .outcome)" "0 poweroff" "ACPI power-off, --irqchip full"
 is "$(cat "$R/reset.code") $(ended reset .outcome)" "2 reset" "reset without an exit code"
