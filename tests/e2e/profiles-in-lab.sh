@@ -228,6 +228,10 @@ watch_cpus() {
 		echo 1 >"$t/events/irq_vectors/${event}_entry/enable"
 	done
 	echo 1 >"$t/events/irq/irq_handler_entry/enable"
+	echo 1 >"$t/tracing_on"
+	taskset -c 3 true
+	seen >/tmp/seen
+	check "what comes to the guests' CPUs is seen" grep -q ' task taskset$' /tmp/seen
 }
 
 # "N interrupt NAME", "N task NAME", "N work NAME" of what was seen since it was cleared
@@ -322,6 +326,7 @@ running_guests() { # WINDOWS WORK...: so many windows of each
 		"! grep -E ' task ' '$RTKVM_RESULTS/beside' | grep -vE '$own_threads'"
 	check "both guests measured all the time" test \
 		"$(awk '$3 > 0 && $6 > 0 { n[$1 $2]++ } END { print length(n) }' "$RTKVM_RESULTS/stalls")" = $((2 * $#))
+	echo 0 >/sys/kernel/tracing/events/enable
 	kill %1 %2
 	wait
 }
