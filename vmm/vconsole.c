@@ -37,10 +37,13 @@ struct vevent {
 };
 
 struct port {
-	int fd; /* -1: output is dropped */
+	int fd;
+	bool gone; /* nobody is behind fd any more: output is dropped */
 	bool socket; /* gives input, too */
+	bool open; /* somebody in the guest takes input */
 	char name[NAME_BYTES];
-	bool stalled; /* a request waits until fd takes more */
+	bool stalled; /* what is left of request rest waits until fd takes more */
+	struct chain rest;
 };
 
 struct vconsole {
@@ -75,64 +78,48 @@ static int port_of(int queue)
 static void watch(struct vconsole *c, int i)
 {
 	struct port *p = &c->port[i];
-	bool room = p->socket && virtq_more(&c->v.queue[input_queue(i)].q);
+	bool room = p->socket && p->open && virtq_more(&c->v.queue[input_queue(i)].q);
 
 	c->v.fds[i] = (struct pollfd){
-		.fd = p->stalled || room ? p->fd : -1,
+		.fd = !p->gone && (p->stalled || room) ? p->fd : -1,
 		.events = (p->stalled ? POLLOUT : 0) | (room ? POLLIN : 0),
 	};
 }
 
-static void hang_up(struct port *p)
-{
-	close(p->fd);
-	p->fd = -1;
-	p->stalled = false;
-}
-
 /* --- from the guest --- */
 
-/* True: all of it is out, or can go nowhere. */
-static bool put(struct port *p, struct chain *c, size_t *done)
+/* True: all of it is out, or can go nowhere. The thread's sandbox has no close(2): fd stays. */
+static bool put(struct port *p)
 {
-	while (p->fd >= 0 && c->n_out) {
+	struct chain *c = &p->rest;
+
+	while (!p->gone && c->n_out) {
 		ssize_t n = writev(p->fd, c->out, c->n_out);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno == EAGAIN)
 			return false;
-		if (n < 0) {
-			hang_up(p);
-			break;
-		}
-		*done += n;
-		iov_drop(&c->out, &c->n_out, n);
+		if (n < 0)
+			p->gone = true;
+		else
+			iov_drop(&c->out, &c->n_out, n);
 	}
 	return true;
 }
 
+/* One that fd does not take whole stays with the port, and with it all that come later. */
 static int serve_output(struct vconsole *c, int i)
 {
 	struct port *p = &c->port[i];
-	int q = input_queue(i) + 1, ret;
-	struct virtq *vq = &c->v.queue[q].q;
-	struct chain chain;
+	int q = input_queue(i) + 1, ret = 0;
 	bool served = false;
 
-	p->stalled = false;
-	while ((ret = virtq_pop(vq, &chain)) > 0) {
-		size_t done = 0;
-
-		if (!put(p, &chain, &done)) {
-			p->stalled = true;
-			/* what has gone out already must not go twice: the rest is dropped */
-			if (!done) {
-				virtq_unpop(vq);
-				break;
-			}
-		}
-		virtio_done(&c->v, q, &chain, 0);
+	while (p->stalled || (ret = virtq_pop(&c->v.queue[q].q, &p->rest)) > 0) {
+		p->stalled = !put(p);
+		if (p->stalled)
+			break;
+		virtio_done(&c->v, q, &p->rest, 0);
 		served = true;
 		if (atomic_load(&c->v.reset_wanted) || atomic_load(&c->v.quit))
 			break;
@@ -145,24 +132,32 @@ static int serve_output(struct vconsole *c, int i)
 
 /* --- to the guest --- */
 
+/* True: bytes have come. A socket at its end, or with an error, has nobody behind it. */
+static bool get(struct port *p, struct chain *c, size_t *bytes)
+{
+	ssize_t n = readv(p->fd, c->in, c->n_in);
+
+	if (!n || (n < 0 && errno != EAGAIN && errno != EINTR))
+		p->gone = true;
+	*bytes = n > 0 ? n : 0;
+	return n > 0;
+}
+
 static int serve_input(struct vconsole *c, int i)
 {
 	struct port *p = &c->port[i];
 	int q = input_queue(i), ret;
 	struct chain chain;
-	ssize_t n;
+	size_t bytes;
 
 	ret = virtq_pop(&c->v.queue[q].q, &chain);
-	if (ret > 0) {
-		n = readv(p->fd, chain.in, chain.n_in);
-		if (n > 0) {
-			virtio_done(&c->v, q, &chain, n);
-			virtio_interrupt(&c->v, q);
-		} else {
-			virtq_unpop(&c->v.queue[q].q);
-			if (!n || (errno != EAGAIN && errno != EINTR))
-				hang_up(p);
-		}
+	if (ret > 0 && !chain.n_in)
+		return -EINVAL; /* nothing to write to: a read would look like the socket's end */
+	if (ret > 0 && get(p, &chain, &bytes)) {
+		virtio_done(&c->v, q, &chain, bytes);
+		virtio_interrupt(&c->v, q);
+	} else if (ret > 0) {
+		virtq_unpop(&c->v.queue[q].q);
 	}
 	watch(c, i);
 	return ret < 0 ? ret : 0;
@@ -171,11 +166,13 @@ static int serve_input(struct vconsole *c, int i)
 static int ready(struct virtio *v, int i)
 {
 	struct vconsole *c = of(v);
-	bool stalled = c->port[i].stalled;
-	int ret = stalled ? serve_output(c, i) : 0;
+	struct port *p = &c->port[i];
+	int ret = p->stalled ? serve_output(c, i) : 0;
 
-	if (!ret && c->port[i].fd >= 0 && v->fds[i].events & POLLIN)
+	if (!ret && v->fds[i].fd >= 0 && v->fds[i].events & POLLIN)
 		ret = serve_input(c, i);
+	if (!ret && p->stalled && p->gone) /* what has waited can go nowhere */
+		ret = serve_output(c, i);
 	return ret;
 }
 
@@ -235,8 +232,14 @@ static void obey(struct vconsole *c, const struct virtio_console_control *m)
 			say(c, port, VIRTIO_CONSOLE_PORT_NAME, 1);
 		say(c, port, VIRTIO_CONSOLE_PORT_OPEN, 1);
 		break;
+	case VIRTIO_CONSOLE_PORT_OPEN: /* until then a driver throws input away, hvc0's, too */
+		if (port >= (uint32_t)c->n_ports)
+			break;
+		c->port[port].open = le16toh(m->value);
+		watch(c, port);
+		break;
 	default:
-		break; /* who has a port open in the guest makes no difference here */
+		break;
 	}
 }
 
@@ -275,13 +278,20 @@ static int serve(struct virtio *v, int q)
 	return 0;
 }
 
+/* Without the control queues there is no more than port 0, and nobody to say that it is open. */
+static int start(struct virtio *v)
+{
+	of(v)->port[0].open = !virtio_has(v, VIRTIO_CONSOLE_F_MULTIPORT);
+	return 0;
+}
+
 static void stop(struct virtio *v)
 {
 	struct vconsole *c = of(v);
 
 	c->n_events = 0;
 	for (int i = 0; i < c->n_ports; i++) {
-		c->port[i].stalled = false;
+		c->port[i].stalled = c->port[i].open = false;
 		v->fds[i].fd = -1;
 	}
 }
@@ -354,6 +364,7 @@ const struct virtio_ops vconsole_ops = {
 	.state_bytes = sizeof(struct vconsole),
 	.open = open_console,
 	.close = close_console,
+	.start = start,
 	.stop = stop,
 	.serve = serve,
 	.ready = ready,

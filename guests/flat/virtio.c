@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * virtio - drives the VMM's disk, and breaks the rules of its queue
+ * virtio - drives the VMM's disk, and breaks the rules of its queue; writes to its console
  *
- * Command line: disk:N (writes N sectors, reads them back, between the two job marks) and the words
- * of breaks[]: each must end in DEVICE_NEEDS_RESET, and the disk must work again after a reset.
+ * Command line: disk:N (writes N sectors, reads them back, between the two job marks), the words
+ * of breaks[]: each must end in DEVICE_NEEDS_RESET, and the disk must work again after a reset, and
+ * console:N (N lines, each taken before the next).
  * Exit code: 0, or 1 with a sentence on the console.
  */
 #include "guests/flat/flat.h"
@@ -12,6 +13,8 @@
 
 enum {
 	ID_BLOCK = 2,
+	ID_CONSOLE = 3,
+	CONSOLE_OUT = 1,
 	T_IN = 0,
 	T_OUT = 1,
 	T_FLUSH = 4,
@@ -47,12 +50,17 @@ static void on_interrupt(void)
 	interrupts++;
 }
 
-static void set_up(void)
+static void set_up_queue(int i)
 {
 	if (!vpci_begin(&dev))
 		failed("the device refuses VERSION_1");
-	vpci_queue(&dev, 0, &queue, FLAT_TIMER_VECTOR);
+	vpci_queue(&dev, i, &queue, FLAT_TIMER_VECTOR);
 	vpci_ready(&dev);
+}
+
+static void set_up(void)
+{
+	set_up_queue(0);
 }
 
 static void describe(uint16_t i, volatile const void *at, uint32_t len, uint16_t flags)
@@ -259,12 +267,29 @@ static void do_move(uint64_t n)
 	do_disk(4);
 }
 
+static void do_console(uint64_t n)
+{
+	static const char line[] = "a line of the guest\n";
+
+	set_up_queue(CONSOLE_OUT);
+	while (n--) {
+		describe(0, line, sizeof(line) - 1, 0);
+		queue_offer(&queue, 0);
+		queue_kick(&queue);
+		while (!queue_taken(&queue))
+			flat_idle();
+	}
+	flat_puts("all lines taken\n");
+}
+
 static const struct {
 	const char *word;
 	void (*run)(uint64_t n);
+	uint16_t device;
 } words[] = {
-	{ "disk", do_disk },	     { "errors", do_errors }, { "break", do_break },
-	{ "readonly", do_readonly }, { "move", do_move },
+	{ "disk", do_disk, ID_BLOCK },	 { "errors", do_errors, ID_BLOCK },
+	{ "break", do_break, ID_BLOCK }, { "readonly", do_readonly, ID_BLOCK },
+	{ "move", do_move, ID_BLOCK },	 { "console", do_console, ID_CONSOLE },
 };
 
 static const char *skip(const char *text, const char *word)
@@ -287,6 +312,9 @@ static void run_word(const char *text)
 				n = n * 10 + (*rest - '0');
 			rest++;
 		}
+		dev = (struct vpci){ 0 };
+		if (!vpci_find(&dev, words[i].device))
+			failed("no such virtio device on the PCI bus");
 		words[i].run(n);
 		return;
 	}
@@ -298,8 +326,6 @@ void payload_main(const void *info)
 	const char *text = flat_cmdline(info);
 
 	flat_apic_init(on_interrupt);
-	if (!vpci_find(&dev, ID_BLOCK))
-		failed("no virtio disk on the PCI bus");
 	while (*text) {
 		if (*text != ' ')
 			run_word(text);

@@ -43,8 +43,28 @@ is "$code" 0 "a broken rule of the queue breaks the device, a reset mends it: $e
 is "$out" "broken rules 12" "all of them"
 is "$(ended '.devices[0]|[.broken,.resets>=12]')" '[false,true]' "which is counted"
 run guest --append "disk:1"
-is "$code $out" "1 failed: no virtio disk on the PCI bus" "without the option there is no bus"
+is "$code $out" "1 failed: no such virtio device on the PCI bus" "without the option there is no bus"
 is "$(ended .devices)" null "and no device"
+
+# --- a console: its reader leaves after a line; then a file on a full disk
+perl -MIO::Socket::UNIX -e '
+	my $listener = IO::Socket::UNIX->new(Local => shift, Listen => 1) or die;
+	my $vm = $listener->accept;
+	print scalar <$vm>;
+' "$T/reader" >"$T/heard" &
+reader=$!
+for _ in $(seq 100); do
+	[ -S "$T/reader" ] && break
+	sleep 0.1
+done
+run guest --virtio-console "$T/reader" --append "console:500"
+is "$code $out" "0 all lines taken" "a reader that leaves takes nobody along: $errs"
+wait $reader
+is "$(cat "$T/heard")" "a line of the guest" "it has heard the guest"
+run guest --virtio-console /dev/full --append "console:5"
+is "$code $out" "0 all lines taken" "nor does a full disk: $errs"
+run guest --virtio-console "$T/hvc" --append "console:3"
+is "$(cat "$T/hvc")" "$(printf 'a line of the guest\n%.0s' 1 2 3)" "a file has every line: $errs"
 
 # --- its thread
 rm "$T/ev"
