@@ -9,9 +9,11 @@
 #include <unistd.h>
 
 #include "cyclic/complaint.h"
+#include "lib/abi.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "lib/file.h"
+#include "lib/json.h"
 
 enum {
 	STOP_GRACE_MS = 60000, /* a guest is shut down, a report finished */
@@ -19,6 +21,7 @@ enum {
 	GUEST_GRACE_MS = 15000, /* its harness ends a VMM that may not listen, then says so */
 	SILENT_SLICES = 3,
 	LATE_S = 300, /* beyond what was asked: boot, shutdown, a slow disk */
+	SAVE_S = 1800, /* a spike's trace sent, converted and explained: 10 minutes each at most */
 };
 
 const char *job_outcome_name(enum job_outcome o)
@@ -41,6 +44,26 @@ static int doctor_output(const struct job *j, struct err *e)
 	return fd < 0 ? err_sys(e, "making %s failed", path) : fd;
 }
 
+/* Its CPUs as its log numbers them: vCPU 0 keeps the guest's house and is not measured. */
+static struct cpulist log_cpus(const struct phase_entry *p, const struct guest_entry *g)
+{
+	struct cpulist cpus = { 0 };
+
+	if (!g)
+		return p->cpus;
+	for (int v = 1; v < g->cpus.n; v++)
+		cpulist_add(&cpus, v);
+	return cpus;
+}
+
+static int watch_slices(struct job *j, const struct phase_entry *p, uint64_t ns, struct err *e)
+{
+	uint64_t slack = JOB_SLACK_PERIODS * p->interval_ns;
+	struct cpulist cpus = log_cpus(p, j->guest);
+
+	return slices_init(&j->slices, &cpus, ns > slack ? ns - slack : ns, e);
+}
+
 int job_start(struct job *j, const char *self, const struct campaign *c,
 	      const struct phase_entry *p, uint64_t ns, struct err *e)
 {
@@ -49,7 +72,7 @@ int job_start(struct job *j, const char *self, const struct campaign *c,
 	const struct plan_ask ask = { ns, j->dir, j->on_spike };
 	struct vmproc_argv a;
 
-	if (plan_job(&a, self, c, p, j->guest, &ask, e) < 0)
+	if (plan_job(&a, self, c, p, j->guest, &ask, e) < 0 || watch_slices(j, p, ns, e) < 0)
 		return e->code;
 	if (p->run == RUN_DOCTOR) {
 		if (out >= 0)
@@ -64,8 +87,8 @@ int job_start(struct job *j, const char *self, const struct campaign *c,
 	o.argv = a.argv;
 	o.out = out;
 	o.err = j->err;
-	j->grown_ns = clock_now_ns();
-	j->end_ns = j->grown_ns + ns + LATE_S * NSEC_PER_SEC;
+	j->started_ns = clock_now_ns();
+	j->end_ns = j->started_ns + ns + LATE_S * NSEC_PER_SEC;
 	j->silence_ns = p->run == RUN_SAMPLE ? SILENT_SLICES * c->slice_ns + 2 * NSEC_PER_SEC : 0;
 	return proc_start(&j->proc, &o, e);
 }
@@ -103,11 +126,59 @@ static void stalled(struct job *j, const char *how)
 	snprintf(j->said, sizeof(j->said), "%s", how);
 }
 
+/* Has the guest's job ended? So say the events of its VMM, which the harness keeps as they come. */
+static bool guest_is_through(const struct job *j)
+{
+	_cleanup_fclose_ FILE *in = NULL;
+	_cleanup_free_ char *line = NULL;
+	char path[PATH_MAX + 16];
+	bool through = false;
+	size_t room = 0;
+
+	snprintf(path, sizeof(path), "%s/events.jsonl", j->dir);
+	in = fopen(path, "re");
+	while (in && !through && getline(&line, &room, in) > 0) {
+		_cleanup_json_ json_object *event = json_tokener_parse(line);
+
+		through = !strcmp(json_str(event, "event", ""), "mark") &&
+			  json_int(event, "id", 0) == ABI_MARK_JOB_END;
+	}
+	return through;
+}
+
+/*
+ * Silence counts for each CPU, until all of them have measured their time. A guest boots first, and
+ * its harness knows how long that may take.
+ */
+static bool is_silent(const struct job *j, uint64_t now, int *cpu)
+{
+	uint64_t since = j->guest ? j->slices.begun_ns : j->started_ns;
+
+	return j->silence_ns && since && !j->measured &&
+	       slices_silent(&j->slices, since, now, cpu) > j->silence_ns;
+}
+
+static bool has_measured(const struct job *j)
+{
+	return slices_done(&j->slices) || (j->guest && guest_is_through(j));
+}
+
+/* Late in any way: hung, unless it is past its measuring; then it has time to save its traces. */
+static void late(struct job *j, uint64_t now, const char *how)
+{
+	if (!j->measured && has_measured(j)) {
+		j->measured = true;
+		j->end_ns = now + SAVE_S * NSEC_PER_SEC;
+	} else {
+		stalled(j, how);
+	}
+}
+
 void job_watch(struct job *j)
 {
-	char path[PATH_MAX + 16];
+	char path[PATH_MAX + 16], how[64];
 	uint64_t now = clock_now_ns();
-	struct stat st;
+	int cpu = -1;
 
 	if (j->outcome != JOB_RUNNING)
 		return;
@@ -120,15 +191,14 @@ void job_watch(struct job *j)
 		return;
 	}
 	snprintf(path, sizeof(path), "%s/latency.log", j->dir);
-	if (!stat(path, &st) && (uint64_t)st.st_size != j->log_bytes) {
-		j->log_bytes = st.st_size;
-		j->grown_ns = now;
+	slices_read(&j->slices, path, now);
+	if (is_silent(j, now, &cpu)) {
+		snprintf(how, sizeof(how), "no slice came for 3 slices from %sCPU %d",
+			 j->guest ? "v" : "", cpu);
+		late(j, now, how);
+	} else if (now > j->end_ns) {
+		late(j, now, "it did not end in time");
 	}
-	/* a guest boots first, and its harness knows how long that may take */
-	if (j->silence_ns && (!j->guest || j->log_bytes) && now - j->grown_ns > j->silence_ns)
-		stalled(j, "no slice came for 3 slices");
-	else if (now > j->end_ns)
-		stalled(j, "it did not end in time");
 }
 
 void job_stop(struct job *j)
@@ -145,4 +215,5 @@ void job_close(struct job *j)
 	if (j->err >= 0)
 		close(j->err);
 	j->err = -1;
+	slices_free(&j->slices);
 }

@@ -9,7 +9,12 @@
 
 #include "cyclic/campaign.h"
 #include "cyclic/campaign_plan.h"
+#include "cyclic/campaign_slices.h"
 #include "lib/proc.h"
+
+enum {
+	JOB_SLACK_PERIODS = 10
+}; /* a remainder shorter than this is the rounding of the last slice */
 
 enum job_outcome {
 	JOB_RUNNING,
@@ -28,8 +33,10 @@ struct job {
 	enum spike_action on_spike;
 	struct proc proc;
 	int err; /* memory file of its stderr */
-	uint64_t log_bytes, grown_ns; /* size of its log, CLOCK_MONOTONIC when it last grew */
+	struct slices slices; /* what came of each CPU */
+	uint64_t started_ns; /* CLOCK_MONOTONIC */
 	uint64_t silence_ns, end_ns; /* longest silence (0: any), latest end; then it is stalled */
+	bool measured; /* all of it: what it still does is saving and explaining */
 	enum job_outcome outcome;
 	int code; /* exit code, once it has ended */
 	char said[400]; /* its last line on stderr */

@@ -96,7 +96,7 @@ static int take_slice(struct guestsample *s, const struct gathered *g, struct lo
 	slice->max_wall_ns += slice->start_mono_ns + offset - slice->start_wall_ns;
 	slice->start_wall_ns = slice->start_mono_ns + offset;
 	snprintf(slice->instrument, sizeof(slice->instrument), "sample");
-	s->slice_ns = clock_now_ns();
+	cpu->slice_ns = clock_now_ns();
 	return log_write(&s->log, slice, &r->hist, e);
 }
 
@@ -210,15 +210,30 @@ int guestsample_take(struct guestsample *s, const struct gathered *g, int data, 
 	return n;
 }
 
+/* One that hangs must not be hidden by the others' slices; one that has sent all is not silent. */
+static uint64_t cpu_silent(const struct guestsample_cpu *cpu, const struct gathered *g,
+			   uint64_t now_ns)
+{
+	uint64_t since = cpu->slice_ns ? cpu->slice_ns : g->mark_ns[ABI_MARK_JOB_START];
+	uint64_t slack = cpu->slice_ns ? SILENT_SLACK_S : FIRST_SLACK_S;
+	uint64_t most = SILENT_SLICES * g->o->slice_ns + slack * NSEC_PER_SEC;
+	uint64_t periods = g->o->duration_ns / (g->o->interval_us * 1000);
+
+	return (uint64_t)cpu->expected >= periods || now_ns < since + most ? 0 : now_ns - since;
+}
+
 uint64_t guestsample_silent(const struct guestsample *s, const struct gathered *g, uint64_t now_ns)
 {
-	uint64_t since = s->slice_ns ? s->slice_ns : g->mark_ns[ABI_MARK_JOB_START];
-	uint64_t slack = s->slice_ns ? SILENT_SLACK_S : FIRST_SLACK_S;
-	uint64_t most = SILENT_SLICES * g->o->slice_ns + slack * NSEC_PER_SEC;
+	uint64_t longest = 0;
 
-	if (!since || g->mark_ns[ABI_MARK_JOB_END] || now_ns < since + most)
+	if (!g->mark_ns[ABI_MARK_JOB_START] || g->mark_ns[ABI_MARK_JOB_END])
 		return 0;
-	return now_ns - since;
+	for (int i = 1; i < g->cpus->n; i++) {
+		uint64_t silent = cpu_silent(&s->cpus[i], g, now_ns);
+
+		longest = silent > longest ? silent : longest;
+	}
+	return longest;
 }
 
 int guestsample_finish(struct guestsample *s, struct run *run, const struct gathered *g,

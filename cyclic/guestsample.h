@@ -21,6 +21,7 @@
 struct guestsample_cpu {
 	struct hist total;
 	int64_t expected, missed;
+	uint64_t slice_ns; /* CLOCK_MONOTONIC of its last slice's arrival, 0: none came */
 };
 
 struct guestsample {
@@ -29,7 +30,6 @@ struct guestsample {
 	FILE *spikes;
 	uint64_t taken; /* bytes of the data stream */
 	uint64_t sequence; /* of the guest's next record */
-	uint64_t slice_ns; /* CLOCK_MONOTONIC of the last slice's arrival, 0: none came */
 	uint64_t n_spikes, n_listed;
 	uint64_t clock_ns; /* the guest's CLOCK_MONOTONIC at mark ABI_MARK_CLOCK; 0: not told */
 };
@@ -44,7 +44,10 @@ int guestsample_open(struct guestsample *s, struct run *run, const struct gather
  */
 int guestsample_take(struct guestsample *s, const struct gathered *g, int data, struct err *e);
 
-/* guestsample_silent - for how long no slice has come that should have; 0: all is well */
+/*
+ * guestsample_silent - for how long no slice has come that should have, from the vCPU that has been
+ * silent longest; 0: all is well
+ */
 uint64_t guestsample_silent(const struct guestsample *s, const struct gathered *g, uint64_t now_ns);
 
 /* guestsample_finish - end the files; what came into cpus[] and spikes, also of a guest that broke */

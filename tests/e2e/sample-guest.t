@@ -44,6 +44,10 @@ run env FAKE=silent "${base[@]}" --slice 500ms --out "$T/silent"
 is "$code" 2 "a guest that falls silent is ended"
 like "$errs" 'fell silent: no slice came for [678] s; see .*/silent/console.log' "and told so"
 is "$(jq -c '.cpus[0].samples' "$T/silent/run.json")" 1000 "what came before is kept"
+run env FAKE=silent-vcpu "${base[@]}" --cpus 0:0,1:1,2:2 --duration 60s --slice 500ms --out "$T/vcpu"
+is "$code" 2 "so is one of whose vCPUs only one hangs"
+like "$errs" 'fell silent: no slice came for [0-9]+ s; see .*/vcpu/console.log' "and told so"
+is "$(jq -c '[.cpus[].samples > 500]' "$T/vcpu/run.json")" '[true,false]' "with what came before"
 while IFS='|' read -r fake want; do
 	fails 2 "$want" "$fake" env FAKE="$fake" "${base[@]}" --out "$T/$fake"
 done <<'EOF'

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <poll.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "cyclic/campaign_job.h"
+#include "lib/cleanup.h"
+#include "lib/clock.h"
+#include "tests/unit/fakejob.h"
+
+static struct campaign campaign = { .slice_ns = SEC / 10 }; /* silent after 2.3 s */
+static struct guest_entry guest = { .image = "/none", .cpus_text = "0-2", .cpus.n = 3 };
+
+static void start(struct job *j, const struct guest_entry *g, uint64_t ns)
+{
+	struct phase_entry p = { .run = RUN_SAMPLE,
+				 .duration_ns = ns,
+				 .interval_ns = SEC / 1000,
+				 .guests = { g },
+				 .n_guests = g ? 1 : 0 };
+	struct err e = { 0 };
+
+	cpulist_add(&p.cpus, 1);
+	cpulist_add(&p.cpus, 2);
+	*j = (struct job){ .guest = g, .err = -1 };
+	snprintf(j->dir, sizeof(j->dir), "%s/out", fake_dir);
+	if (job_start(j, in_dir("self"), &campaign, &p, ns, &e) < 0)
+		fail_msg("%s", e.text);
+}
+
+static void watch(struct job *j)
+{
+	while (j->outcome == JOB_RUNNING) {
+		job_watch(j);
+		poll(NULL, 0, 20);
+	}
+}
+
+#define LATER "sleep 4; exit 0\n" /* longer than a job may be silent */
+/* slices of CPU 1 go on, none come of CPU 2 */
+#define ONE_HANGS \
+	"for i in $(seq 600); do cat \"$here/one\" >>latency.log; sleep 0.1; done; exit 0\n"
+#define JOB_END "echo '{\"event\":\"mark\",\"id\":3,\"name\":\"job_end\",\"ns\":1}' >events.jsonl\n"
+
+static const struct {
+	const char *name;
+	bool in_guest;
+	int slices; /* that come at once of each CPU, of 10 asked */
+	const char *then;
+	enum job_outcome outcome;
+	const char *said;
+} rows[] = {
+	{ "silent in mid-measurement", false, 5, LATER, JOB_STALLED, "no slice" },
+	{ "all measured: it saves its result", false, 10, LATER, JOB_ENDED, "" },
+	{ "a guest as well: its trace is explained", true, 10, LATER, JOB_ENDED, "" },
+	{ "a guest whose job ended early", true, 5, JOB_END LATER, JOB_ENDED, "" },
+	{ "a guest that boots", true, 0, LATER, JOB_ENDED, "" },
+	{ "one CPU of two hangs", false, 1, ONE_HANGS, JOB_STALLED, "from CPU 2" },
+	{ "one vCPU of two hangs", true, 1, ONE_HANGS, JOB_STALLED, "from vCPU 2" },
+	{ "one CPU of two sends nothing", false, 0, ONE_HANGS, JOB_STALLED, "from CPU 2" },
+	{ "an error", false, 5, "exit 2\n", JOB_BROKEN, "" },
+};
+
+static void outcomes(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		uint64_t asked = !strncmp(rows[i].then, "for", 3) ? 1000 * SEC : 10 * SEC;
+		struct job j;
+
+		fake_make();
+		fake_log("log.1", 1, 2, rows[i].slices);
+		fake_log("one", 1, 1, 1);
+		put_file("do.1", rows[i].then);
+		start(&j, rows[i].in_guest ? &guest : NULL, asked);
+		watch(&j);
+		if (j.outcome != rows[i].outcome || !strstr(j.said, rows[i].said))
+			fail_msg("%s: %s, said \"%s\"", rows[i].name, job_outcome_name(j.outcome),
+				 j.said);
+		job_close(&j);
+		fake_free();
+	}
+}
+
+/* The end that follows from the time asked for does not cut off what comes after measuring. */
+static void late_end(void **state)
+{
+	struct job j;
+
+	(void)state;
+	fake_make();
+	fake_log("log.1", 1, 2, 10);
+	put_file("do.1", "sleep 600\n");
+	start(&j, &guest, 10 * SEC);
+	while (!slices_done(&j.slices)) {
+		job_watch(&j);
+		poll(NULL, 0, 20);
+	}
+	j.end_ns = 1;
+	job_watch(&j);
+	assert_int_equal(j.outcome, JOB_RUNNING);
+	assert_true(j.measured);
+	assert_true(j.end_ns > clock_now_ns() + 1200 * SEC);
+	j.end_ns = 1; /* but has an end of its own */
+	j.guest = NULL; /* nothing to shut down */
+	job_watch(&j);
+	assert_int_equal(j.outcome, JOB_STALLED);
+	assert_string_equal(j.said, "it did not end in time");
+	job_close(&j);
+	fake_free();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(outcomes),
+		cmocka_unit_test(late_end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
