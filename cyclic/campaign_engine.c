@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cyclic/campaign_job.h"
 #include "cyclic/campaign_loads.h"
@@ -19,8 +20,7 @@
 enum {
 	WATCH_MS = 100,
 	LOAD_WARM_UP_NS = 500000000,
-	FRUITLESS_ATTEMPTS = 3, /* broken ones in a row that measured nothing */
-	SLACK_PERIODS = 10, /* a remainder shorter than this is the rounding of its last slice */
+	FRUITLESS_ATTEMPTS = 3, /* in a row that measured nothing */
 };
 
 /* How an attempt went; < 0: the campaign itself cannot go on. */
@@ -83,7 +83,7 @@ static int remaining(const struct phase_run *r, const struct guest_entry *guest,
 		     struct err *e)
 {
 	size_t cpus = guest ? (size_t)guest->cpus.n - 1 : (size_t)cpulist_count(&r->p->cpus);
-	uint64_t slack = SLACK_PERIODS * r->p->interval_ns, done;
+	uint64_t slack = JOB_SLACK_PERIODS * r->p->interval_ns, done;
 	char group[LOG_INSTRUMENT_BYTES];
 	struct phaselog g = { 0 };
 	int ret = engine_add_up(r->en->state, r->en->c, r->i, &g, e);
@@ -226,8 +226,8 @@ static int attempt(struct phase_run *r, unsigned int number, const uint64_t *ns,
 
 /* --- one phase --- */
 
-/* A trace that an earlier attempt, in whichever guest, has kept of a spike. */
-static uint64_t traces_kept(const struct phase_run *r)
+/* How many jobs of the phase so far, in whichever guest, have left a file with something in it. */
+static uint64_t jobs_with(const struct phase_run *r, const char *file)
 {
 	json_object *attempts = json_at(r->doc, "attempts");
 	uint64_t n = 0;
@@ -238,33 +238,45 @@ static uint64_t traces_kept(const struct phase_run *r)
 		for (size_t k = 0; k < json_object_array_length(jobs); k++) {
 			const char *dir = json_str(json_object_array_get_idx(jobs, k), "dir", "");
 			char path[PATH_MAX];
+			struct stat st;
 
-			n += file_path(path, sizeof(path), "%s/%s/trace/host.dat",
-				       r->en->state->dir, dir) &&
-			     file_exists(path);
+			n += file_path(path, sizeof(path), "%s/%s/%s", r->en->state->dir, dir,
+				       file) &&
+			     !stat(path, &st) && st.st_size;
 		}
 	}
 	return n;
 }
 
-/* The jobs of the next attempt: those whose time is not over; ns[] takes what each is to measure. */
-static int next_jobs(struct phase_run *r, bool first, uint64_t *ns, struct err *e)
+/* With on-spike = stop the rest of a phase's time is not wanted once a spike has come. */
+static bool stopped_by_spike(const struct phase_run *r)
+{
+	return r->p->on_spike == SPIKE_STOP && jobs_with(r, "spikes.jsonl");
+}
+
+/*
+ * The jobs of the next attempt: those whose time is not over. ns[] takes what each is to measure in
+ * it, *left what all of them have before them.
+ */
+static int next_jobs(struct phase_run *r, bool first, uint64_t *ns, uint64_t *left, struct err *e)
 {
 	const struct phase_entry *p = r->p;
-	uint64_t traces = p->on_spike == SPIKE_TRACE ? traces_kept(r) : 0;
+	uint64_t traces = p->on_spike == SPIKE_TRACE ? jobs_with(r, "trace/host.dat") : 0;
 
 	r->n_jobs = 0;
+	*left = 0;
+	if (stopped_by_spike(r))
+		return 0;
 	for (size_t k = 0; k < plan_jobs(p); k++) {
 		const struct guest_entry *guest = p->n_guests ? p->guests[k] : NULL;
-		uint64_t left = p->duration_ns;
+		uint64_t rest = p->duration_ns;
 
-		if (resumable(p) && remaining(r, guest, &left, e) < 0)
+		if (resumable(p) && remaining(r, guest, &rest, e) < 0)
 			return e->code;
-		if (!first && (!left || !resumable(p)))
+		if (!first && (!rest || !resumable(p)))
 			continue;
-		if (p->segment_ns && left > p->segment_ns)
-			left = p->segment_ns;
-		ns[r->n_jobs] = left;
+		*left += rest;
+		ns[r->n_jobs] = p->segment_ns && rest > p->segment_ns ? p->segment_ns : rest;
 		r->jobs[r->n_jobs++] = (struct job){
 			.guest = guest,
 			.err = -1,
@@ -302,46 +314,30 @@ static bool has_whole(json_object *phase)
 	return false;
 }
 
-/* Did the spike that ends a phase come? Then the rest of its time is not wanted. */
-static bool stopped_by_spike(const struct phase_run *r, uint64_t asked, uint64_t left)
-{
-	return r->p->on_spike == SPIKE_STOP && left + asked > r->p->duration_ns + r->p->interval_ns;
-}
-
 static int measure_phase(struct phase_run *r, struct err *e)
 {
 	unsigned int number = close_lost(r->doc), fruitless = 0;
 	bool first = !number || (!resumable(r->p) && !has_whole(r->doc));
-	uint64_t before = UINT64_MAX, ns[CAMPAIGN_GUESTS] = { 0 };
+	uint64_t left, before, ns[CAMPAIGN_GUESTS] = { 0 };
 
-	for (;;) {
-		uint64_t left = 0;
-		int how = next_jobs(r, first, ns, e);
+	if (next_jobs(r, first, ns, &left, e) < 0)
+		return e->code;
+	while (r->n_jobs) {
+		int how = attempt(r, ++number, ns, e);
 
-		if (how < 0)
-			return how;
-		for (size_t k = 0; k < r->n_jobs; k++)
-			left += ns[k];
-		if (!r->n_jobs)
-			return ATTEMPT_WHOLE;
-		fruitless = left < before ? 0 : fruitless;
-		before = left;
-		how = attempt(r, ++number, ns, e);
 		if (how < 0 || how == ATTEMPT_STOPPED)
 			return how;
+		if (how == ATTEMPT_WHOLE && (!resumable(r->p) || !r->p->segment_ns))
+			return ATTEMPT_WHOLE;
+		before = left;
 		first = how == ATTEMPT_BROKEN && !resumable(r->p);
-		if (how == ATTEMPT_BROKEN) {
-			if (++fruitless == FRUITLESS_ATTEMPTS)
-				return ATTEMPT_BROKEN;
-			continue;
-		}
-		if (!resumable(r->p) || !r->p->segment_ns)
-			return ATTEMPT_WHOLE;
-		if (next_jobs(r, false, ns, e) < 0)
+		if (next_jobs(r, first, ns, &left, e) < 0)
 			return e->code;
-		if (r->n_jobs && stopped_by_spike(r, r->p->segment_ns, ns[0]))
-			return ATTEMPT_WHOLE;
+		fruitless = left < before ? 0 : fruitless + 1;
+		if (fruitless == FRUITLESS_ATTEMPTS)
+			return ATTEMPT_BROKEN;
 	}
+	return ATTEMPT_WHOLE;
 }
 
 static int run_phase(struct engine *en, size_t i, struct err *e)

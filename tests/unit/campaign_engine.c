@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "cyclic/campaign_engine.h"
+#include "lib/cleanup.h"
+#include "lib/json.h"
+#include "tests/unit/fakejob.h"
+
+enum { ATTEMPTS = 8 };
+
+/* What each attempt in turn measures, in seconds, of 40 that are asked in pieces of 10. */
+static const struct {
+	const char *name;
+	enum spike_action on_spike;
+	struct {
+		int seconds;
+		const char *exits;
+		bool spike;
+	} attempts[ATTEMPTS];
+	size_t n; /* that there should have been */
+	const char *status;
+	uint64_t measured_s;
+} rows[] = {
+	{ "pieces",
+	  SPIKE_RECORD,
+	  { { 10, "0" }, { 10, "0", true }, { 10, "1" }, { 10, "4" } },
+	  4,
+	  "done",
+	  40 },
+	{ "broken three times, but each measured something",
+	  SPIKE_RECORD,
+	  { { 5, "2" }, { 5, "2" }, { 5, "2" }, { 10, "0" }, { 10, "0" }, { 5, "0" } },
+	  6,
+	  "done",
+	  40 },
+	{ "broken before anything was measured, but not three times in a row",
+	  SPIKE_RECORD,
+	  { { 0, "2" },
+	    { 10, "0" },
+	    { 0, "2" },
+	    { 10, "0" },
+	    { 0, "2" },
+	    { 10, "0" },
+	    { 10, "0" } },
+	  7,
+	  "done",
+	  40 },
+	{ "the third in a row measured",
+	  SPIKE_RECORD,
+	  { { 0, "2" }, { 0, "2" }, { 1, "2" }, { 10, "0" }, { 10, "0" }, { 10, "0" }, { 9, "0" } },
+	  7,
+	  "done",
+	  40 },
+	{ "three in a row measured nothing",
+	  SPIKE_RECORD,
+	  { { 10, "0" }, { 0, "2" }, { 0, "2" }, { 0, "2" } },
+	  4,
+	  "broken",
+	  10 },
+	{ "good ones that measured nothing do not go on for ever",
+	  SPIKE_RECORD,
+	  { { 10, "0" }, { 0, "0" }, { 0, "0" }, { 0, "0" } },
+	  4,
+	  "broken",
+	  10 },
+	{ "a spike ends the phase", SPIKE_STOP, { { 10, "0" }, { 3, "0", true } }, 2, "done", 13 },
+	{ "also one in an attempt that broke", SPIKE_STOP, { { 3, "2", true } }, 1, "done", 3 },
+};
+
+static void lay_down(size_t i)
+{
+	for (size_t k = 0; k < rows[i].n; k++) {
+		char name[32], text[32];
+
+		snprintf(name, sizeof(name), "log.%zu", k + 1);
+		if (rows[i].attempts[k].seconds)
+			fake_log(name, 1, 1, rows[i].attempts[k].seconds);
+		snprintf(name, sizeof(name), "spikes.%zu", k + 1);
+		put_file(name, rows[i].attempts[k].spike ? "{\"cpu\":1,\"latency_ns\":9}\n" : "");
+		snprintf(name, sizeof(name), "do.%zu", k + 1);
+		snprintf(text, sizeof(text), "exit %s\n", rows[i].attempts[k].exits);
+		put_file(name, text);
+	}
+}
+
+static void open_engine(struct engine *en, struct campaign *c, struct state *s)
+{
+	struct err e = { 0 };
+	struct run run;
+
+	if (run_create(&run, in_dir("campaign"), "test", &e) < 0 ||
+	    state_create(s, run.dir, c, "", &e) < 0)
+		fail_msg("%s", e.text);
+	run_close(&run);
+	*en = (struct engine){ .c = c, .state = s, .self = in_dir("self"), .quiet = true };
+}
+
+static struct campaign *make_campaign(enum spike_action on_spike)
+{
+	struct err e = { 0 };
+	struct campaign *c = campaign_new(&e);
+	struct phase_entry *p = c->phases;
+
+	assert_non_null(c);
+	strcpy(p->entry.name, "p");
+	c->smoke = true;
+	c->slice_ns = 10 * SEC;
+	c->n_phases = 1;
+	p->run = RUN_SAMPLE;
+	p->duration_ns = 40 * SEC;
+	p->segment_ns = 10 * SEC;
+	p->interval_ns = SEC / 1000;
+	p->spike_ns = 1000;
+	p->on_spike = on_spike;
+	cpulist_add(&p->cpus, 1);
+	return c;
+}
+
+static void attempts(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_free_ struct campaign *c = make_campaign(rows[i].on_spike);
+		struct err e = { 0 };
+		struct engine en;
+		struct state s;
+		json_object *p;
+		int ret;
+
+		fake_make();
+		lay_down(i);
+		open_engine(&en, c, &s);
+		ret = engine_run(&en, &e);
+		p = state_phase(&s, 0);
+		if (ret < 0 || json_object_array_length(json_at(p, "attempts")) != rows[i].n ||
+		    strcmp(json_str(p, "status", ""), rows[i].status) != 0 ||
+		    (uint64_t)json_int(p, "measured_ns", 0) != rows[i].measured_s * SEC)
+			fail_msg("%s: %d, %s", rows[i].name, ret,
+				 json_object_to_json_string_ext(p, JSON_C_TO_STRING_PRETTY));
+		state_close(&s);
+		fake_free();
+	}
+}
+
+/* A campaign that was cut off behind its spike has nothing left to measure. */
+static void spike_before_resume(void **state)
+{
+	_cleanup_free_ struct campaign *c = make_campaign(SPIKE_STOP);
+	struct err e = { 0 };
+	struct engine en;
+	struct state s;
+
+	(void)state;
+	fake_make();
+	fake_log("log.1", 1, 1, 3);
+	put_file("spikes.1", "{\"cpu\":1,\"latency_ns\":9}\n");
+	put_file("do.1", "exit 0\n");
+	put_file("do.2", "exit 0\n");
+	open_engine(&en, c, &s);
+	assert_true(engine_run(&en, &e) >= 0);
+	json_set_str(state_phase(&s, 0), "status", "running");
+	assert_true(engine_run(&en, &e) >= 0);
+	assert_int_equal(json_object_array_length(json_at(state_phase(&s, 0), "attempts")), 1);
+	state_close(&s);
+	fake_free();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(attempts),
+		cmocka_unit_test(spike_before_resume),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
