@@ -6,18 +6,10 @@
 
 #include "cyclic/campaign.h"
 #include "cyclic/campaign_keys.h"
+#include "cyclic/campaign_trial.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "lib/file.h"
-
-/* The line of a key in a section, or the section's own when the key is absent. */
-static int line_of(const struct entry *entry, enum campaign_section s, const char *name)
-{
-	for (const struct campaign_key *k = campaign_keys; k->name; k++)
-		if (k->section == s && !strcmp(k->name, name) && entry->lines[k - campaign_keys])
-			return entry->lines[k - campaign_keys];
-	return entry->line;
-}
 
 /* Required keys that are absent, and keys of a phase that its instrument does not know. */
 static void check_keys(const struct entry *entry, enum campaign_section s, enum instrument run,
@@ -58,7 +50,7 @@ static void check_image(const struct guest_entry *g, struct mistakes *m)
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
 		if (!file_path(path, sizeof(path), "%s/%s", g->image, files[i]) ||
 		    !file_exists(path)) {
-			mistake(m, line_of(&g->entry, SECTION_GUEST, "image"),
+			mistake(m, campaign_line_of(&g->entry, SECTION_GUEST, "image"),
 				"guest image %.200s has no %s; rtkvm guest build makes one",
 				g->image, files[i]);
 			return;
@@ -68,13 +60,13 @@ static void check_image(const struct guest_entry *g, struct mistakes *m)
 static void check_guest(struct guest_entry *g, const struct campaign_machine *machine,
 			struct mistakes *m)
 {
-	int line = line_of(&g->entry, SECTION_GUEST, "cpus");
+	int line = campaign_line_of(&g->entry, SECTION_GUEST, "cpus");
 	struct err e = { 0 };
 	struct cpulist cpus;
 
 	check_keys(&g->entry, SECTION_GUEST, RUN_NONE, m);
 	if (g->memory_bytes % (1 << 20))
-		mistake(m, line_of(&g->entry, SECTION_GUEST, "memory"),
+		mistake(m, campaign_line_of(&g->entry, SECTION_GUEST, "memory"),
 			"memory is not a whole number of MiB");
 	if (strlen(g->entry.name) > CAMPAIGN_GUEST_NAME)
 		mistake(m, g->entry.line, "a guest's name has at most %d letters",
@@ -97,7 +89,7 @@ static void check_guest(struct guest_entry *g, const struct campaign_machine *ma
 static void check_load(struct load_entry *l, const struct campaign_machine *machine,
 		       struct mistakes *m)
 {
-	int line = line_of(&l->entry, SECTION_LOAD, "cpus");
+	int line = campaign_line_of(&l->entry, SECTION_LOAD, "cpus");
 
 	check_keys(&l->entry, SECTION_LOAD, RUN_NONE, m);
 	check_cpus(&l->cpus, machine, line, m);
@@ -109,15 +101,15 @@ static void check_load(struct load_entry *l, const struct campaign_machine *mach
 	if (l->kind->needs_dir && !l->dir[0])
 		mistake(m, l->entry.line, "load %s needs dir = DIRECTORY", l->kind->name);
 	if (l->dir[0] && !file_exists(l->dir))
-		mistake(m, line_of(&l->entry, SECTION_LOAD, "dir"), "there is no directory %.200s",
-			l->dir);
+		mistake(m, campaign_line_of(&l->entry, SECTION_LOAD, "dir"),
+			"there is no directory %.200s", l->dir);
 }
 
 /* --- phases --- */
 
 static void resolve_guests(struct campaign *c, struct phase_entry *p, struct mistakes *m)
 {
-	int line = line_of(&p->entry, SECTION_PHASE, "guests");
+	int line = campaign_line_of(&p->entry, SECTION_PHASE, "guests");
 	char copy[CAMPAIGN_TEXT_BYTES], *rest = strcpy(copy, p->guests_text), *word;
 
 	while ((word = strsep(&rest, " \t,"))) {
@@ -140,7 +132,7 @@ static void resolve_guests(struct campaign *c, struct phase_entry *p, struct mis
 
 static void resolve_loads(struct campaign *c, struct phase_entry *p, struct mistakes *m)
 {
-	int line = line_of(&p->entry, SECTION_PHASE, "loads");
+	int line = campaign_line_of(&p->entry, SECTION_PHASE, "loads");
 	char copy[CAMPAIGN_TEXT_BYTES], *rest = strcpy(copy, p->loads_text), *word;
 
 	while ((word = strsep(&rest, " \t,"))) {
@@ -186,7 +178,7 @@ struct cpulist phase_cpus(const struct phase_entry *p)
 
 static void check_overlap(const struct phase_entry *p, struct mistakes *m)
 {
-	int line = line_of(&p->entry, SECTION_PHASE, "guests");
+	int line = campaign_line_of(&p->entry, SECTION_PHASE, "guests");
 	char text[128];
 
 	for (size_t a = 0; a < p->n_guests; a++)
@@ -205,7 +197,7 @@ static void check_overlap(const struct phase_entry *p, struct mistakes *m)
 		struct cpulist both = cpulist_and(&own, &p->loads[i]->cpus);
 
 		if (!cpulist_empty(&both))
-			mistake(m, line_of(&p->entry, SECTION_PHASE, "loads"),
+			mistake(m, campaign_line_of(&p->entry, SECTION_PHASE, "loads"),
 				"load %s would run on CPU %s, which this phase measures",
 				p->loads[i]->entry.name, cpulist_format(&both, text, sizeof(text)));
 	}
@@ -216,25 +208,31 @@ static void check_times(const struct phase_entry *p, struct mistakes *m)
 	if (!p->duration_ns)
 		return; /* told already */
 	if (p->interval_ns > p->duration_ns)
-		mistake(m, line_of(&p->entry, SECTION_PHASE, "interval"),
+		mistake(m, campaign_line_of(&p->entry, SECTION_PHASE, "interval"),
 			"interval is longer than duration");
 	if (p->segment_ns > p->duration_ns)
-		mistake(m, line_of(&p->entry, SECTION_PHASE, "segment"),
+		mistake(m, campaign_line_of(&p->entry, SECTION_PHASE, "segment"),
 			"segment is longer than duration");
 	if ((p->run == RUN_CYCLICTEST || p->run == RUN_OSLAT) &&
-	    (p->duration_ns % NSEC_PER_SEC || p->segment_ns % NSEC_PER_SEC ||
-	     p->duration_ns < 2 * NSEC_PER_SEC))
-		mistake(m, line_of(&p->entry, SECTION_PHASE, "duration"),
-			"%s takes whole seconds, at least 2", instrument_name(p->run));
+	    (p->duration_ns % NSEC_PER_SEC || p->segment_ns % NSEC_PER_SEC))
+		mistake(m,
+			campaign_line_of(&p->entry, SECTION_PHASE,
+					 p->duration_ns % NSEC_PER_SEC ? "duration" : "segment"),
+			"%s takes whole seconds", instrument_name(p->run));
 	if (p->run == RUN_CYCLICTEST && p->interval_ns % 1000)
-		mistake(m, line_of(&p->entry, SECTION_PHASE, "interval"),
+		mistake(m, campaign_line_of(&p->entry, SECTION_PHASE, "interval"),
 			"cyclictest takes whole microseconds");
 	if (p->width_ns > NSEC_PER_SEC)
-		mistake(m, line_of(&p->entry, SECTION_PHASE, "width"),
+		mistake(m, campaign_line_of(&p->entry, SECTION_PHASE, "width"),
 			"width is the part of each second that is watched: at most 1s");
-	if (p->run == RUN_SAMPLE && p->interval_ns < 5000)
-		mistake(m, line_of(&p->entry, SECTION_PHASE, "interval"),
-			"the sampler's shortest interval is 5us");
+	if (p->run == RUN_GAP &&
+	    (p->duration_ns < NSEC_PER_SEC / 10 || p->duration_ns > 24 * 3600 * NSEC_PER_SEC))
+		mistake(m, campaign_line_of(&p->entry, SECTION_PHASE, "duration"),
+			"run = gap takes 100ms to 24h");
+	if (p->run == RUN_GAP && p->threshold_ns &&
+	    (p->threshold_ns < 100 || p->threshold_ns > NSEC_PER_SEC))
+		mistake(m, campaign_line_of(&p->entry, SECTION_PHASE, "threshold"),
+			"the threshold of run = gap is 100ns to 1s");
 }
 
 /* The instruments' own defaults, made visible: the campaign judges all attempts together by them. */
@@ -252,8 +250,8 @@ static void defaults(const struct campaign *c, struct phase_entry *p)
 /* On the host (cpus) or in guests: hwlat the one, cyclictest and oslat the other, ours either. */
 static void check_where(const struct phase_entry *p, struct mistakes *m)
 {
-	int cpus = line_of(&p->entry, SECTION_PHASE, "cpus");
-	int guests = line_of(&p->entry, SECTION_PHASE, "guests");
+	int cpus = campaign_line_of(&p->entry, SECTION_PHASE, "cpus");
+	int guests = campaign_line_of(&p->entry, SECTION_PHASE, "guests");
 	bool host = cpus != p->entry.line, in_guest = guests != p->entry.line;
 
 	if ((p->run == RUN_HWLAT || p->run == RUN_GAP) && !host)
@@ -269,21 +267,29 @@ static void check_where(const struct phase_entry *p, struct mistakes *m)
 	if (host && in_guest)
 		mistake(m, guests, "run = sample takes cpus or guests, not both");
 	if (!in_guest && p->on_spike == SPIKE_TRACE)
-		mistake(m, line_of(&p->entry, SECTION_PHASE, "on-spike"),
+		mistake(m, campaign_line_of(&p->entry, SECTION_PHASE, "on-spike"),
 			"on-spike = trace explains a guest's spikes: it needs guests");
 	if (p->on_spike != SPIKE_TRACE &&
-	    line_of(&p->entry, SECTION_PHASE, "traces") != p->entry.line)
-		mistake(m, line_of(&p->entry, SECTION_PHASE, "traces"),
+	    campaign_line_of(&p->entry, SECTION_PHASE, "traces") != p->entry.line)
+		mistake(m, campaign_line_of(&p->entry, SECTION_PHASE, "traces"),
 			"\"traces\" needs on-spike = trace");
 	if (!in_guest && p->guest_load)
-		mistake(m, line_of(&p->entry, SECTION_PHASE, "guest-load"),
+		mistake(m, campaign_line_of(&p->entry, SECTION_PHASE, "guest-load"),
 			"\"guest-load\" needs guests");
 	if (in_guest && p->simulate)
-		mistake(m, line_of(&p->entry, SECTION_PHASE, "simulate"),
+		mistake(m, campaign_line_of(&p->entry, SECTION_PHASE, "simulate"),
 			"\"simulate\" does not apply in guests");
-	if (in_guest && (p->interval_ns % 1000 || p->interval_ns < 10000))
-		mistake(m, line_of(&p->entry, SECTION_PHASE, "interval"),
-			"in guests the sampler takes whole microseconds, at least 10");
+}
+
+/* Is one of the section's lines told of already? */
+static bool is_mistaken(const struct mistakes *m, const struct entry *entry)
+{
+	for (size_t i = 0; i < m->n && i < MISTAKES; i++)
+		for (size_t k = 0; k < CAMPAIGN_KEYS; k++)
+			if (m->v[i].line == entry->line ||
+			    (entry->lines[k] && m->v[i].line == entry->lines[k]))
+				return true;
+	return false;
 }
 
 static void check_phase(struct campaign *c, struct phase_entry *p,
@@ -297,18 +303,31 @@ static void check_phase(struct campaign *c, struct phase_entry *p,
 	resolve_guests(c, p, m);
 	resolve_loads(c, p, m);
 	if (!p->simulate)
-		check_cpus(&p->cpus, machine, line_of(&p->entry, SECTION_PHASE, "cpus"), m);
+		check_cpus(&p->cpus, machine, campaign_line_of(&p->entry, SECTION_PHASE, "cpus"),
+			   m);
 	check_overlap(p, m);
 	check_times(p, m);
 	for (size_t i = 0; i < p->n_limits; i++)
 		max_limit |= !strcmp(p->limits[i].what, "max_ns");
 	if (p->on_spike != SPIKE_RECORD && !p->spike_ns && !max_limit)
-		mistake(m, line_of(&p->entry, SECTION_PHASE, "on-spike"),
+		mistake(m, campaign_line_of(&p->entry, SECTION_PHASE, "on-spike"),
 			"on-spike = %s needs spike, or a limit for max",
 			spike_action_name(p->on_spike));
 	if ((p->run == RUN_CYCLICTEST || p->run == RUN_OSLAT) && p->n_limits > max_limit)
-		mistake(m, line_of(&p->entry, SECTION_PHASE, "limit"),
+		mistake(m, campaign_line_of(&p->entry, SECTION_PHASE, "limit"),
 			"run = %s takes a limit for max alone", instrument_name(p->run));
+	if (!is_mistaken(m, &p->entry))
+		trial_phase(c, p, m);
+}
+
+static void check_slice(struct campaign *c, struct mistakes *m)
+{
+	if (c->slice_ns >= NSEC_PER_SEC / 10 && c->slice_ns <= 3600 * NSEC_PER_SEC)
+		return;
+	if (c->slice_ns) /* 0: told already */
+		mistake(m, campaign_line_of(&c->entry, SECTION_CAMPAIGN, "slice"),
+			"slice is out of range (100ms to 1h)");
+	c->slice_ns = 10 * NSEC_PER_SEC; /* one mistake, not one more in every phase */
 }
 
 void campaign_check(struct campaign *c, const struct campaign_machine *machine, struct mistakes *m)
@@ -317,9 +336,7 @@ void campaign_check(struct campaign *c, const struct campaign_machine *machine, 
 		mistake(m, 0, "there is no section [campaign]");
 	else
 		check_keys(&c->entry, SECTION_CAMPAIGN, RUN_NONE, m);
-	if (c->slice_ns && (c->slice_ns < NSEC_PER_SEC / 10 || c->slice_ns > 3600 * NSEC_PER_SEC))
-		mistake(m, line_of(&c->entry, SECTION_CAMPAIGN, "slice"),
-			"slice is out of range (100ms to 1h)");
+	check_slice(c, m);
 	if (!c->n_phases)
 		mistake(m, 0, "there is no section [phase NAME]: nothing would be measured");
 	for (size_t i = 0; i < c->n_guests; i++)

@@ -244,3 +244,11 @@ const struct campaign_key campaign_keys[] = {
 };
 
 _Static_assert(ARRAY_SIZE(campaign_keys) <= CAMPAIGN_KEYS, "each key has its place in lines[]");
+
+int campaign_line_of(const struct entry *entry, enum campaign_section s, const char *name)
+{
+	for (const struct campaign_key *k = campaign_keys; k->name; k++)
+		if (k->section == s && !strcmp(k->name, name) && entry->lines[k - campaign_keys])
+			return entry->lines[k - campaign_keys];
+	return entry->line;
+}

@@ -31,6 +31,11 @@ struct campaign_key {
 /* campaign_keys - ended by a row without a name; a row's number is its place in entry.lines[] */
 extern const struct campaign_key campaign_keys[];
 
+struct entry;
+
+/* campaign_line_of - the line of a key in a section, or the section's own when the key is absent */
+int campaign_line_of(const struct entry *entry, enum campaign_section s, const char *name);
+
 /* campaign_set_name - a setter, also of the names in section headers; field has CAMPAIGN_NAME_BYTES */
 int campaign_set_name(void *field, const char *key, const char *value, struct err *e);
 

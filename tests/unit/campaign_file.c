@@ -11,7 +11,8 @@
 #include "cyclic/campaign_init.h"
 #include "lib/cleanup.h"
 
-#define HEAD "[campaign]\nname = t\n"
+#define HEAD	 "[campaign]\nname = t\n"
+#define IN_GUEST HEAD "[guest g]\nimage = i\ncpus = 0-1\n[phase p]\nguests = g\n"
 
 static struct mistakes *read_text(struct campaign **c, const char *text)
 {
@@ -119,7 +120,25 @@ static const struct {
 	{ HEAD "[phase p]\nrun = sample\ncpus = 1\nduration = 0\n", 6, "no duration" },
 	{ HEAD "[phase p]\nrun = sample\ncpus = 1\nduration = 500d\n", 6, "366 days" },
 	{ HEAD "[phase p]\nrun = sample\ncpus = 1\nduration = 1s\ninterval = 1us\n", 7,
-	  "shortest interval" },
+	  "out of range" },
+	{ HEAD "[phase p]\nrun = sample\ncpus = 1\nduration = 1m\ninterval = 11s\n", 7,
+	  "out of range" },
+	{ HEAD "slice = 100ms\n[phase p]\nrun = sample\ncpus = 1\nduration = 1m\n"
+	       "interval = 200ms\n",
+	  4, "--slice is shorter than --interval" },
+	{ HEAD "[phase p]\nrun = sample\ncpus = 1\nduration = 1m\nsegment = 1us\n", 7,
+	  "out of range" },
+	{ HEAD "[phase p]\nrun = gap\ncpus = 1\nduration = 2d\n", 6, "100ms to 24h" },
+	{ HEAD "[phase p]\nrun = gap\ncpus = 1\nduration = 50ms\n", 6, "100ms to 24h" },
+	{ HEAD "[phase p]\nrun = gap\ncpus = 1\nduration = 1s\nthreshold = 2s\n", 7,
+	  "100ns to 1s" },
+	{ IN_GUEST "run = cyclictest\nduration = 60d\n", 9, "between 2 and 2592000" },
+	{ IN_GUEST "run = cyclictest\nduration = 1s\n", 9, "between 2 and" },
+	{ IN_GUEST "run = oslat\nduration = 10s\nsegment = 1s\n", 10, "between 2 and" },
+	{ IN_GUEST "run = oslat\nduration = 31s\nsegment = 10s\n", 10, "the last piece" },
+	{ IN_GUEST "run = oslat\nduration = 31s\nsegment = 1500ms\n", 10, "whole seconds" },
+	{ IN_GUEST "run = sample\nduration = 1m\ninterval = 11s\n", 10, "whole microseconds" },
+	{ IN_GUEST "run = sample\nduration = 1m\ninterval = 100500ns\n", 10, "whole microseconds" },
 	{ HEAD "[phase p]\nrun = sample\ncpus = 1\nduration = 1s\nsegment = 2s\n", 7,
 	  "segment is longer" },
 	{ HEAD "[phase p]\nrun = sample\ncpus = 1\nduration = 1s\nloads = x\n", 7, "no [load x]" },
