@@ -10,6 +10,7 @@
 #include "cyclic/campaign_job.h"
 #include "cyclic/campaign_loads.h"
 #include "cyclic/campaign_plan.h"
+#include "cyclic/orphans.h"
 #include "lib/progress.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
@@ -203,11 +204,14 @@ static int start_all(struct phase_run *r, const uint64_t *ns, struct err *e)
 static int attempt(struct phase_run *r, unsigned int number, const uint64_t *ns, struct err *e)
 {
 	json_object *o;
+	char note[ORPHANS_BYTES];
 	int ret, how = ATTEMPT_STOPPED;
 
 	for (size_t k = 0; k < r->n_jobs; k++)
 		plan_dir(r->jobs[k].dir, r->en->state->dir, r->i, r->p, number, r->jobs[k].guest);
 	o = note_attempt(r, number, ns);
+	if (orphans_remove(note)) /* an earlier attempt's, perhaps */
+		json_set_str(o, "note", note);
 	ret = state_save(r->en->state, e);
 	if (!ret)
 		ret = start_all(r, ns, e);

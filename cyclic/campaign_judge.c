@@ -244,6 +244,19 @@ static enum verdict of_figures(const struct engine *en, const struct phase_entry
 		       : verdict_worse(v, a->verdict);
 }
 
+/* What does not change the verdict. */
+static void add_notes(json_object *phase, json_object *reasons)
+{
+	json_object *list = json_at(phase, "attempts");
+
+	for (size_t i = 0; i < json_object_array_length(list); i++) {
+		const char *note = json_str(json_object_array_get_idx(list, i), "note", NULL);
+
+		if (note)
+			add_reason(reasons, note);
+	}
+}
+
 int engine_judge(struct engine *en, size_t i, struct err *e)
 {
 	const struct phase_entry *p = &en->c->phases[i];
@@ -261,6 +274,7 @@ int engine_judge(struct engine *en, size_t i, struct err *e)
 	a = read_attempts(en->state, phase, reasons);
 	v = p->run == RUN_DOCTOR || p->run == RUN_HWLAT ? of_machine(en, phase, a.verdict, reasons)
 							: of_figures(en, p, &g, &a, phase, reasons);
+	add_notes(phase, reasons);
 	if (strcmp(status, "done") != 0)
 		v = verdict_worse(v, VERDICT_INCOMPLETE);
 	if (g.damaged)

@@ -10,6 +10,7 @@
 
 #include "cyclic/complaint.h"
 #include "cyclic/ended.h"
+#include "cyclic/orphans.h"
 #include "cyclic/qemu.h"
 #include "cyclic/show.h"
 #include "lib/cleanup.h"
@@ -278,9 +279,12 @@ static void abandon(struct harness *h, const struct err *why)
 static int run_it(struct harness *h, struct err *e)
 {
 	int ret = run_create(&h->run, h->o.out, h->o.name, e);
+	char note[ORPHANS_BYTES];
 
 	if (ret < 0)
 		return ret;
+	if (orphans_remove(note))
+		run_reason(&h->run, "%s", note);
 	ret = measure(h, e);
 	if (!ret)
 		ret = finish(h, e);

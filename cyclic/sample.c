@@ -7,6 +7,7 @@
 
 #include "cyclic/cyclic.h"
 #include "cyclic/harness.h"
+#include "cyclic/orphans.h"
 #include "cyclic/simulate.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
@@ -309,6 +310,7 @@ static bool in_guest(int argc, char **argv)
 int cyclic_sample(int argc, char **argv, struct err *e)
 {
 	struct sample_options o;
+	char note[ORPHANS_BYTES];
 	struct run run;
 	int ret;
 
@@ -322,6 +324,8 @@ int cyclic_sample(int argc, char **argv, struct err *e)
 	if (ret < 0)
 		return ret;
 	describe(&run, &o);
+	if (!o.simulate && orphans_remove(note))
+		run_reason(&run, "%s", note);
 	ret = measure(&run, &o, e);
 	if (ret >= 0 && o.json)
 		printf("%s\n", json_object_to_json_string_ext(run.doc, JSON_C_TO_STRING_PRETTY));

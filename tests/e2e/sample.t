@@ -38,7 +38,7 @@ like "$(jq -r '.reasons[]' "$T/stop/run.json")" 'stopped at the first spike' "st
 
 # A real measurement
 if ! chrt -f 95 true 2>/dev/null; then
-	skip 10 "no right to SCHED_FIFO"
+	skip 16 "no right to SCHED_FIFO"
 	done_testing
 	exit
 fi
@@ -87,4 +87,29 @@ wait "$sampler" 2>/dev/null
 is "$(jq -r .verdict "$T/killed/run.json")" incomplete "killed: the run says that it did not end"
 like "$(perl tests/tools/readlog.pl "$T/killed/latency.log")" "^sample $cpu [1-9]" \
 	"and its slices are on disk"
+
+# What a killed recorder leaves would trace into the measurement; what is being used stays
+instances=/sys/kernel/tracing/instances
+dead=$instances/rtkvm-$$-dead
+live=$instances/rtkvm-$$-live
+if [ "$(id -u)" = 0 ] && mkdir "$dead" "$live" 2>/dev/null; then
+	on_exit "rmdir '$dead' '$live' 2>/dev/null"
+	exec 8<"$live"
+	flock 8
+	run "$RTKVM" sample -c "$cpu" -D 300ms -i 1ms --slice 100ms --out "$T/orphan"
+	ok "a killed process's trace is removed" [ ! -e "$dead" ]
+	like "$(jq -r '.reasons[]' "$T/orphan/run.json")" \
+		'^1 trace of processes that were killed still ran' "and that is told"
+	ok "a living one's is left alone" [ -e "$live" ]
+	exec 8<&-
+	printf '[campaign]\nname = o\nsmoke = yes\n[phase p]\nrun = sample\ncpus = %s\nduration = 1s\n' \
+		"$cpu" >"$T/orphan.ini"
+	run "$RTKVM" campaign run --quiet --out "$T/orphans" "$T/orphan.ini"
+	is "$code$(jq -c '.phases[0].reasons | length' "$T/orphans/run.json")" 01 \
+		"a campaign does it before each attempt"
+	like "$(jq -r '.reasons[]' "$T/orphans/run.json")" 'phase p, pass: 1 trace of' "and tells"
+	ok "it is gone" [ ! -e "$live" ]
+else
+	skip 6 "no right to make a trace instance"
+fi
 done_testing
