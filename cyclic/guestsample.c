@@ -261,7 +261,8 @@ int guestsample_finish(struct guestsample *s, struct run *run, const struct gath
 }
 
 /* What the sampler said of itself; its threads as the guest's kernel had them. */
-static int read_word(struct run *run, const struct frame_file *f, struct err *e)
+static int read_word(struct guestsample *s, struct run *run, const struct frame_file *f,
+		     struct err *e)
 {
 	_cleanup_json_ json_object *doc = NULL;
 	json_object *reasons, *threads;
@@ -284,6 +285,8 @@ static int read_word(struct run *run, const struct frame_file *f, struct err *e)
 	for (size_t i = 0; i < json_object_array_length(reasons); i++)
 		run_reason(run, "%s",
 			   json_object_get_string(json_object_array_get_idx(reasons, i)));
+	s->interrupted = json_object_get_boolean(json_at(doc, "interrupted"));
+	s->at_spike = json_object_get_boolean(json_at(doc, "stopped_at_spike"));
 	return 0;
 }
 
@@ -296,8 +299,8 @@ static void read_trace(struct run *run, struct spiketrace *spike, const struct f
 		run_reason(run, "the spike's trace is not whole: %s", e.text);
 }
 
-int guestsample_files(struct run *run, const struct gathered *g, struct spiketrace *spike,
-		      const void *stream, size_t len, struct err *e)
+int guestsample_files(struct guestsample *s, struct run *run, const struct gathered *g,
+		      struct spiketrace *spike, const void *stream, size_t len, struct err *e)
 {
 	struct frames f;
 	int ret = frames_parse(&f, stream, len, e);
@@ -306,12 +309,54 @@ int guestsample_files(struct run *run, const struct gathered *g, struct spiketra
 		return ret;
 	guestfacts_read(run, frames_find(&f, "guest-facts"));
 	outcome_load(run, g, frames_find(&f, "guest-load"));
-	ret = read_word(run, frames_find(&f, "sample.json"), e);
+	ret = read_word(s, run, frames_find(&f, "sample.json"), e);
 	read_trace(run, spike, &f);
 	frames_free(&f);
 	if (!ret)
 		outcome_rates(run);
 	return ret;
+}
+
+/* Periods of a whole run; each slice has been checked against its own length (check_slice). */
+static int64_t asked_periods(const struct ctopts *o)
+{
+	uint64_t period_ns = o->interval_us * 1000;
+
+	return (o->duration_ns + period_ns - 1) / period_ns;
+}
+
+static bool all_came(const struct guestsample *s, struct run *run, const struct gathered *g)
+{
+	int64_t asked = asked_periods(g->o);
+	bool all = true;
+
+	for (int i = 1; i < g->cpus->n; i++) {
+		if (s->cpus[i].expected >= asked)
+			continue;
+		run_reason(run,
+			   "vCPU %d was measured for %" PRId64 " of the %" PRId64
+			   " periods asked for",
+			   i, s->cpus[i].expected, asked);
+		all = false;
+	}
+	return all;
+}
+
+/* A guest may say what it likes: only a stop that was asked for excuses a short run. */
+enum verdict guestsample_judge(const struct guestsample *s, struct run *run,
+			       const struct gathered *g, enum verdict v)
+{
+	bool whole;
+
+	if (s->at_spike && s->n_spikes && g->o->on_spike == SPIKE_STOP) {
+		json_set_bool(run->doc, "stopped_at_spike", true);
+		run_reason(run, "stopped at the first spike, as asked");
+		return v;
+	}
+	whole = all_came(s, run, g);
+	if (s->interrupted)
+		run_reason(run, "interrupted before its time was over");
+	return (whole && !s->interrupted) || v == VERDICT_FAIL ? v : VERDICT_INCOMPLETE;
 }
 
 void guestsample_free(struct guestsample *s)

@@ -31,6 +31,7 @@ struct guestsample {
 	uint64_t taken; /* bytes of the data stream */
 	uint64_t sequence; /* of the guest's next record */
 	uint64_t n_spikes, n_listed;
+	bool interrupted, at_spike; /* how it ended, in its own words */
 	uint64_t clock_ns; /* the guest's CLOCK_MONOTONIC at mark ABI_MARK_CLOCK; 0: not told */
 };
 
@@ -55,8 +56,15 @@ int guestsample_finish(struct guestsample *s, struct run *run, const struct gath
 		       struct err *e);
 
 /* guestsample_files - what the guest sent with its job's end: its threads, its loads, its reasons, its trace */
-int guestsample_files(struct run *run, const struct gathered *g, struct spiketrace *spike,
-		      const void *stream, size_t len, struct err *e);
+int guestsample_files(struct guestsample *s, struct run *run, const struct gathered *g,
+		      struct spiketrace *spike, const void *stream, size_t len, struct err *e);
+
+/*
+ * guestsample_judge - v, made incomplete when fewer periods came than were asked for or the sampler
+ * was interrupted (a broken limit stays broken); a stop at a spike is told, and is whole as it is
+ */
+enum verdict guestsample_judge(const struct guestsample *s, struct run *run,
+			       const struct gathered *g, enum verdict v);
 
 /* guestsample_free - release; accepts one never opened */
 void guestsample_free(struct guestsample *s);

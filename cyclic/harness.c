@@ -124,7 +124,7 @@ static int files_after_slices(struct harness *h, const uint8_t *stream, size_t l
 		ret = guestsample_finish(&h->sample, &h->run, &h->g, e);
 	if (ret < 0)
 		return ret;
-	return guestsample_files(&h->run, &h->g, &h->spike, stream + h->sample.taken,
+	return guestsample_files(&h->sample, &h->run, &h->g, &h->spike, stream + h->sample.taken,
 				 len - h->sample.taken, e);
 }
 
@@ -240,8 +240,11 @@ static int explain(struct harness *h, struct err *e)
 static int finish(struct harness *h, struct err *e)
 {
 	enum verdict v = outcome_judge(&h->run, &h->g);
-	int ret = run_finish(&h->run, v, e);
+	int ret;
 
+	if (h->o.instrument == GUEST_SAMPLE)
+		v = guestsample_judge(&h->sample, &h->run, &h->g, v);
+	ret = run_finish(&h->run, v, e);
 	if (!ret)
 		ret = explain(h, e);
 	if (!ret && !h->o.no_report)

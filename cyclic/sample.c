@@ -238,8 +238,10 @@ static enum verdict judge(struct run *run, const struct sample_options *o, int h
 		run_reason(run, "interrupted before its time was over");
 		return v == VERDICT_FAIL ? v : VERDICT_INCOMPLETE;
 	}
-	if (how == SAMPLER_SPIKE)
+	if (how == SAMPLER_SPIKE) {
+		json_set_bool(run->doc, "stopped_at_spike", true);
 		run_reason(run, "stopped at the first spike, as asked");
+	}
 	if (o->simulate && !o->smoke && v == VERDICT_PASS) {
 		run_reason(run, "no machine was measured: the latencies were drawn from a seed");
 		return VERDICT_INCONCLUSIVE;

@@ -145,6 +145,7 @@ static int leave_word(json_object *doc, const struct collect *c, int end, struct
 {
 	json_set_int(doc, "spikes", c->n_spikes);
 	json_set_bool(doc, "interrupted", end == SAMPLER_INTERRUPTED);
+	json_set_bool(doc, "stopped_at_spike", end == SAMPLER_SPIKE);
 	return json_save("/out/sample.json", doc, e);
 }
 

@@ -13,7 +13,7 @@ fails 2 'on-spike' "an option for the host" "$RTKVM" sample --guest "$T" --on-sp
 fails 2 'vmlinuz: No such file' "no image" "$RTKVM" sample --guest "$T"
 
 if [ "$(id -u)" != 0 ] || [ ! -w /dev/kvm ]; then
-	skip 20 "pinning and locking need root and a usable /dev/kvm"
+	skip 24 "pinning and locking need root and a usable /dev/kvm"
 	done_testing
 	exit
 fi
@@ -35,6 +35,25 @@ is "$(cat "$T/read")" "sample 1 4000 7000 7000 28000000 4000 6976
 ended" "the log has them, too"
 wall=$(jq .wall_ns "$T/good/spikes.jsonl") # jq's numbers are exact to some microseconds
 ok "a spike is dated by the host's clock" test "$(($(date +%s) - ${wall%?????????}))" -lt 600
+
+run env FAKE=at-spike "${base[@]}" --spike 1ms --on-spike stop --out "$T/at-spike"
+is "$code$errs" 0 "a guest that stops at its first spike, as asked, passes"
+is "$(jq -c '[.verdict, .cpus[0].samples, .stopped_at_spike, .reasons]' "$T/at-spike/run.json")" \
+	'["pass",2000,true,["stopped at the first spike, as asked"]]' "and says that it stopped"
+ok "by the schema" build/tests/tools/schema docs/run.schema.json "$T/at-spike/run.json"
+while IFS='|' read -r fake options why; do
+	# shellcheck disable=SC2086 # options are words
+	run env FAKE="$fake" "${base[@]}" $options --out "$T/cut"
+	is "$code$(jq -c '[.verdict, .cpus[0].samples, .stopped_at_spike, .reasons]' "$T/cut/run.json")" \
+		"3[\"incomplete\",2000,null,[\"vCPU 1 was measured for 2000 of the 4000 periods asked for\"$why]]" \
+		"$fake: half of what was asked for is incomplete"
+	rm -rf "$T/cut"
+done <<'EOF'
+short||
+short|--spike 1ms --on-spike stop|
+at-spike|--spike 1ms|
+interrupted||,"interrupted before its time was over"
+EOF
 
 run env FAKE=killed-late "${base[@]}" --out "$T/killed"
 is "$code" 2 "a VMM that is killed is exit 2"

@@ -34,7 +34,8 @@ like "$(jq -r '.reasons[]' "$T/sim/run.json")" 'max is .* above its limit of 40.
 run "$RTKVM" sample -c 0 -D 1m --simulate 1 --out "$T/sim4"
 is "$code" 4 "a simulation is no proof"
 run "$RTKVM" sample -c 0-1 -D 1000h -i 1ms --simulate 1 --spike 50us --on-spike stop --out "$T/stop"
-like "$(jq -r '.reasons[]' "$T/stop/run.json")" 'stopped at the first spike' "stops at a spike"
+is "$(jq -c '[.stopped_at_spike, .reasons[0]]' "$T/stop/run.json")" \
+	'[true,"stopped at the first spike, as asked"]' "stops at a spike"
 
 # A real measurement
 if ! chrt -f 95 true 2>/dev/null; then
