@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "lib/cleanup.h"
-#include "lib/clock.h"
 #include "lib/file.h"
 #include "lib/json.h"
 
@@ -147,82 +146,51 @@ static json_object *parse_line(const char *line)
 	return NULL;
 }
 
-static bool explained(json_object *o)
-{
-	return !strcmp(json_str(o, "instrument", ""), "trace");
-}
-
-/* What explain wrote: few lines, while spikes may be many. */
-static json_object *explanations(FILE *in)
-{
-	json_object *list = json_object_new_array();
-	_cleanup_free_ char *line = NULL;
-	size_t room = 0;
-
-	while (in && getline(&line, &room, in) > 0) {
-		json_object *o = parse_line(line);
-
-		if (explained(o))
-			json_object_array_add(list, o);
-		else
-			json_object_put(o);
-	}
-	if (in)
-		rewind(in);
-	return list;
-}
-
-/*
- * Is explanation x of spike s? The kernel's view of a wake-up is shorter than the sampler's, which
- * returns from the system call after it; their wall clocks are read apart.
- */
-static bool same_spike(json_object *s, json_object *x)
-{
-	int64_t late = json_int(s, "latency_ns", 0), seen = json_int(x, "latency_ns", 0);
-	int64_t apart = json_int(s, "wall_ns", 0) - json_int(x, "wall_ns", 0);
-
-	return json_int(s, "cpu", -1) == json_int(x, "cpu", -2) && seen <= late + late / 100 &&
-	       seen >= late - late / 4 && apart > -(int64_t)NSEC_PER_SEC &&
-	       apart < (int64_t)NSEC_PER_SEC;
-}
-
-static void join_cause(json_object *spike, json_object *list)
+/* The parts are the kernel's view of the delay: they add up to its length, not to the sampler's. */
+static void join_cause(json_object *spike, json_object *explanation)
 {
 	static const char *const keys[] = { "cause", "detail", "parts" };
 
-	for (size_t i = 0; i < json_object_array_length(list); i++) {
-		json_object *x = json_object_array_get_idx(list, i);
-
-		if (!same_spike(spike, x))
-			continue;
-		for (size_t k = 0; k < ARRAY_SIZE(keys); k++)
-			if (json_at(x, keys[k]))
-				json_object_object_add(spike, keys[k],
-						       json_object_get(json_at(x, keys[k])));
+	if (!explanation)
 		return;
-	}
+	for (size_t k = 0; k < ARRAY_SIZE(keys); k++)
+		if (json_at(explanation, keys[k]))
+			json_object_object_add(spike, keys[k],
+					       json_object_get(json_at(explanation, keys[k])));
+	json_set_int(spike, "explained_ns", json_int(explanation, "latency_ns", 0));
 }
 
-int64_t phaselog_spikes(const char *path, const char *group, FILE *out, int64_t max, struct err *e)
+static int64_t copy_spikes(FILE *in, const struct explained *x, const char *group, FILE *out,
+			   int64_t max, struct err *e)
 {
-	_cleanup_fclose_ FILE *in = fopen(path, "re");
-	_cleanup_json_ json_object *list = explanations(in);
 	_cleanup_free_ char *line = NULL;
 	size_t room = 0;
 	int64_t n = 0;
 
-	while (in && n < max && getline(&line, &room, in) > 0) {
+	while (n < max && getline(&line, &room, in) > 0) {
 		_cleanup_json_ json_object *o = parse_line(line);
 
-		if (!o || explained(o))
+		if (!o || explained_is(o))
 			continue;
-		join_cause(o, list);
+		join_cause(o, explained_of(x, n));
 		json_set_str(o, "instrument", group);
 		if (fprintf(out, "%s\n",
 			    json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN)) < 0)
 			return err_sys(e, "writing the campaign's spikes failed");
 		n++;
 	}
+	return n;
+}
+
+int64_t phaselog_spikes(const char *path, const char *group, FILE *out, int64_t max, struct err *e)
+{
+	_cleanup_fclose_ FILE *in = fopen(path, "re");
+	struct explained x;
+	int64_t n = explained_load(&x, path, e);
+
+	if (!n && in)
+		n = copy_spikes(in, &x, group, out, max, e);
+	explained_free(&x);
 	return n;
 }
 

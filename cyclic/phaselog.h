@@ -46,7 +46,7 @@ uint64_t phaselog_measured(const struct phaselog *g, const char *group, size_t c
 /*
  * phaselog_spikes - append the lines of a spikes.jsonl to out with the group as instrument, at most
  * max of them; returns how many. Lines cut off by a crash are left out. What rtkvm trace explain
- * found out about a spike ("instrument":"trace") is joined to the spike's own line.
+ * found out about a spike ("instrument":"trace") is joined to the spike's own line (explained.h).
  */
 int64_t phaselog_spikes(const char *path, const char *group, FILE *out, int64_t max, struct err *e);
 

@@ -3,7 +3,7 @@
  * record - what an instrument needs to leave a result behind
  *
  * hist: the histogram, a value. log: latency.log, its slices. run: the run directory and run.json.
- * rttests: a cyclictest file as histograms.
+ * rttests: a cyclictest file as histograms. explained: which spike an explanation belongs to.
  * Needs lib, json-c and zlib; nothing that reads or draws results stands behind it.
  *
  *	struct run run;
@@ -19,6 +19,7 @@
 #ifndef RTKVM_RESULTS_RECORD_H
 #define RTKVM_RESULTS_RECORD_H
 
+#include "results/explained.h"
 #include "results/hist.h"
 #include "results/host.h"
 #include "results/log.h"

@@ -9,6 +9,7 @@
 #include "lib/cleanup.h"
 #include "lib/file.h"
 #include "lib/json.h"
+#include "results/explained.h"
 
 /* Okabe and Ito's colours: told apart with any colour vision, and in grey by the point type. */
 static const struct cause causes[] = {
@@ -79,6 +80,14 @@ static int by_time(const void *a, const void *b)
 	return (x->cycle > y->cycle) - (x->cycle < y->cycle);
 }
 
+/* A guest's vCPU and an instrument of the host may name one CPU by two numbers. */
+static bool same_cpu(const struct spike *a, const struct spike *b)
+{
+	if (a->host_cpu >= 0 && b->host_cpu >= 0)
+		return a->host_cpu == b->host_cpu;
+	return a->cpu == b->cpu && !strcmp(a->instrument, b->instrument);
+}
+
 static int count_cpus(const struct spikes *s, const struct event *ev)
 {
 	int n = 0;
@@ -86,7 +95,7 @@ static int count_cpus(const struct spikes *s, const struct event *ev)
 	for (size_t i = ev->first; i < ev->first + ev->n; i++) {
 		size_t k = ev->first;
 
-		while (s->v[k].cpu != s->v[i].cpu || strcmp(s->v[k].instrument, s->v[i].instrument))
+		while (!same_cpu(&s->v[k], &s->v[i]))
 			k++;
 		n += k == i;
 	}
@@ -161,13 +170,35 @@ static bool parse(json_object *o, struct spike *k)
 	return true;
 }
 
-static int load_line(struct spikes *s, const char *line, struct err *e)
+struct loading {
+	struct explained x;
+	size_t next; /* number of the next line that is no explanation */
+};
+
+static void take_cause(struct spike *k, json_object *line, json_object *explanation)
 {
-	_cleanup_json_ json_object *o = json_tokener_parse(line);
+	if (!explanation || json_at(line, "cause"))
+		return;
+	k->cause = cause_find(json_str(explanation, "cause", NULL));
+	copy_text(k->detail, sizeof(k->detail), json_str(explanation, "detail", ""));
+}
+
+/* An explanation is no spike beside the line of its spike; without any it is all that is known. */
+static int load_line(struct spikes *s, struct loading *l, const char *line, struct err *e)
+{
+	_cleanup_json_ json_object *o = json_tokener_parse(line), *explanation = NULL;
 	struct spike k;
 
-	if (o && parse(o, &k))
+	if (json_object_is_type(o, json_type_object)) {
+		if (explained_is(o) && l->x.n_spikes)
+			return 0;
+		if (!explained_is(o))
+			explanation = json_object_get(explained_of(&l->x, l->next++));
+	}
+	if (o && parse(o, &k)) {
+		take_cause(&k, o, explanation);
 		return spikes_add(s, &k, e);
+	}
 	s->bad_lines += line[strspn(line, " \t\r\n")] != '\0';
 	return 0;
 }
@@ -176,21 +207,24 @@ int spikes_load(struct spikes *s, const char *path, struct err *e)
 {
 	_cleanup_fclose_ FILE *f = NULL;
 	_cleanup_free_ char *line = NULL;
+	struct loading l = { .next = 0 };
 	size_t size = 0;
-	int ret = 0;
+	int ret;
 
 	memset(s, 0, sizeof(*s));
 	f = fopen(path, "re");
 	if (!f)
 		return errno == ENOENT ? 0 : err_sys(e, "opening %s failed", path);
+	ret = explained_load(&l.x, path, e);
 	while (!ret && getline(&line, &size, f) >= 0)
-		ret = load_line(s, line, e);
+		ret = load_line(s, &l, line, e);
 	if (!ret && ferror(f))
 		ret = err_sys(e, "reading %s failed", path);
 	if (!ret)
 		ret = spikes_group(s, e);
 	if (ret)
 		spikes_free(s);
+	explained_free(&l.x);
 	return ret;
 }
 

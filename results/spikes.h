@@ -64,7 +64,10 @@ struct spikes {
 
 enum { SPIKES_MAX = 1 << 20 };
 
-/* spikes_load - read and group; an absent file is an empty list */
+/*
+ * spikes_load - read and group; an absent file is an empty list. What rtkvm trace explain wrote goes
+ * to the spikes of others (explained.h) and counts as spikes only where there are none.
+ */
 int spikes_load(struct spikes *s, const char *path, struct err *e);
 
 /* spikes_add - append one (importers, tests); spikes_group after the last */

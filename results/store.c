@@ -190,7 +190,11 @@ static void store_causes(struct result *r)
 {
 	json_object *causes = run_section(&r->run, "causes");
 
-	json_set_int(r->run.doc, "spikes", r->spikes.n + r->spikes.dropped);
+	bool explained = r->spikes.n && !strcmp(r->spikes.v[0].instrument, "trace"); /* all, then */
+
+	/* the instrument's own number may be of more than it listed */
+	if (explained || !json_int(r->run.doc, "spikes", 0))
+		json_set_int(r->run.doc, "spikes", r->spikes.n + r->spikes.dropped);
 	json_object_object_foreach(causes, key, value) {
 		(void)key;
 		(void)value;

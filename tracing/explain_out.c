@@ -247,6 +247,8 @@ json_object *explain_spike_json(const struct explanation *x, const struct spike 
 	json_set_str(o, "instrument", "trace");
 	if (s->host_cpu != UINT32_MAX)
 		json_set_int(o, "host_cpu", s->host_cpu);
+	if (!strcmp(x->session.dat[GUEST].clock, "x86-tsc") && x->session.same_offset)
+		json_set_int(o, "tsc", clock_to_guest(&x->session.file[GUEST].clock, s->ran));
 	json_set_str(o, "thread", s->comm);
 	json_set_int(o, "tid", s->tid);
 	json_set_int(o, "trace_ns", at);

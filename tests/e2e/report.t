@@ -47,6 +47,16 @@ cp "$run_dir/run.json" "$T/before"
 "$RTKVM" report "$run_dir" >"$T/again"
 ok "a second report changes nothing" cmp "$T/before" "$run_dir/run.json"
 
+# an instrument that lists fewer spikes than it counted, one of them explained
+cp -r "$run_dir" "$T/explained"
+jq '.spikes = 123456' "$run_dir/run.json" >"$T/explained/run.json"
+head -n 1 "$run_dir/spikes.jsonl" | jq -c '.instrument = "trace" | .latency_ns -= 500 | .cause = "vmm"' \
+	>>"$T/explained/spikes.jsonl"
+"$RTKVM" report --no-plots "$T/explained" >"$T/out"
+is "$(jq -c '[.spikes, .statistics.events, .statistics.platform_events]' "$T/explained/run.json")" \
+	"$(jq -c '[123456, .statistics.events, .statistics.platform_events]' "$run_dir/run.json")" \
+	"an explanation is no spike, and the instrument's number stays"
+
 # limits given later
 run "$RTKVM" report --no-plots --limit 100us "$run_dir"
 is "$code" 0 "a wider limit passes"

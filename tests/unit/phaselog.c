@@ -167,12 +167,13 @@ static void spikes_take_the_phases_name(void **state)
 	assert_non_null(strstr(text, "{\"cpu\":1,\"instrument\":\"p\"}\n"));
 }
 
-/* Two spikes of one CPU within a second, one of them explained; and an explanation of neither. */
+/* Three spikes of one CPU within a second, two of them alike; one is explained, and one of no spike. */
 static void spikes_take_their_causes(void **state)
 {
 	static const char lines[] =
 		"{\"cpu\":1,\"latency_ns\":50000,\"wall_ns\":7000000000,\"instrument\":\"sample\"}\n"
 		"{\"cpu\":1,\"latency_ns\":90000,\"wall_ns\":7500000000,\"instrument\":\"sample\"}\n"
+		"{\"cpu\":1,\"latency_ns\":50000,\"wall_ns\":7600000000,\"instrument\":\"sample\"}\n"
 		"{\"cpu\":2,\"latency_ns\":48000,\"wall_ns\":7000000000,\"instrument\":\"trace\","
 		"\"cause\":\"host-irq\"}\n"
 		"{\"cpu\":1,\"latency_ns\":48000,\"wall_ns\":7000100000,\"instrument\":\"trace\","
@@ -184,13 +185,14 @@ static void spikes_take_their_causes(void **state)
 
 	(void)state;
 	assert_int_equal(file_replace(in_dir("spikes"), lines, strlen(lines), &e), 0);
-	assert_int_equal(phaselog_spikes(in_dir("spikes"), "p", out, 10, &e), 2);
+	assert_int_equal(phaselog_spikes(in_dir("spikes"), "p", out, 10, &e), 3);
 	fclose(out);
 	assert_string_equal(
 		text,
 		"{\"cpu\":1,\"latency_ns\":50000,\"wall_ns\":7000000000,\"instrument\":\"p\","
-		"\"cause\":\"host-thread\",\"detail\":\"x 7\"}\n"
-		"{\"cpu\":1,\"latency_ns\":90000,\"wall_ns\":7500000000,\"instrument\":\"p\"}\n");
+		"\"cause\":\"host-thread\",\"detail\":\"x 7\",\"explained_ns\":48000}\n"
+		"{\"cpu\":1,\"latency_ns\":90000,\"wall_ns\":7500000000,\"instrument\":\"p\"}\n"
+		"{\"cpu\":1,\"latency_ns\":50000,\"wall_ns\":7600000000,\"instrument\":\"p\"}\n");
 }
 
 static int make_dir(void **state)

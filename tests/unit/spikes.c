@@ -62,6 +62,51 @@ static void events_across_cpus(void **state)
 	spikes_free(&s);
 }
 
+/* A guest's vCPU and its host's instrument see one CPU; two guests' vCPUs 1 are two. */
+static void cpus_are_the_hosts(void **state)
+{
+	struct spikes s;
+
+	(void)state;
+	load(&s,
+	     "{\"wall_ns\":1000,\"cpu\":1,\"host_cpu\":5,\"latency_ns\":9,\"instrument\":\"a\"}\n"
+	     "{\"wall_ns\":1001,\"cpu\":5,\"host_cpu\":5,\"latency_ns\":9,\"instrument\":\"b\"}\n"
+	     "{\"wall_ns\":100000,\"cpu\":1,\"host_cpu\":5,\"latency_ns\":9,\"instrument\":\"a\"}\n"
+	     "{\"wall_ns\":100001,\"cpu\":1,\"host_cpu\":6,\"latency_ns\":9,\"instrument\":\"a\"}\n");
+	assert_int_equal(s.n_events, 2);
+	assert_int_equal(s.events[0].cpus, 1);
+	assert_int_equal(s.events[1].cpus, 2);
+	assert_int_equal(s.platform, 1);
+	spikes_free(&s);
+}
+
+#define SPIKE "{\"wall_ns\":7000,\"cpu\":1,\"latency_ns\":90,\"instrument\":\"sample\"}\n"
+#define EXPLANATION                                                               \
+	"{\"wall_ns\":7001,\"cpu\":1,\"latency_ns\":89,\"instrument\":\"trace\"," \
+	"\"cause\":\"host-irq\",\"detail\":\"eth0\"}\n"                           \
+	"{\"wall_ns\":9000,\"cpu\":1,\"latency_ns\":60,\"instrument\":\"trace\"," \
+	"\"cause\":\"smi\"}\n"
+
+/* Beside the sampler's lines those of rtkvm trace explain are causes; alone they are the spikes. */
+static void explanations_are_no_spikes(void **state)
+{
+	struct spikes s;
+
+	(void)state;
+	load(&s, SPIKE EXPLANATION);
+	assert_int_equal(s.n, 1);
+	assert_int_equal(s.platform, 0);
+	assert_int_equal(s.bad_lines, 0);
+	assert_string_equal(s.v[0].instrument, "sample");
+	assert_string_equal(s.v[0].cause->name, "host-irq");
+	assert_string_equal(s.v[0].detail, "eth0");
+	assert_int_equal(s.v[0].latency_ns, 90);
+	spikes_free(&s);
+	load(&s, EXPLANATION);
+	assert_int_equal(s.n, 2);
+	spikes_free(&s);
+}
+
 static void unknown_times_are_not_grouped(void **state)
 {
 	struct spikes s;
@@ -122,6 +167,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(events_across_cpus),
+		cmocka_unit_test(cpus_are_the_hosts),
+		cmocka_unit_test(explanations_are_no_spikes),
 		cmocka_unit_test(unknown_times_are_not_grouped),
 		cmocka_unit_test(bad_lines_are_counted),
 		cmocka_unit_test(round_trip),
