@@ -23,11 +23,23 @@ const char *harness_stage(const struct harness *h)
 	return h->g.started ? "while the guest's kernel booted" : "before the guest was started";
 }
 
+/* Latencies can be measured without a trace: why there is none is told. */
+static void no_trace(struct harness *h, const struct err *why)
+{
+	run_reason(&h->run, "no trace: %s", why->text);
+}
+
 static int start_spiketrace(struct harness *h, pid_t pid, struct err *e)
 {
 	struct cpulist cpus = cpumap_cpus(&h->cpus);
+	struct err why = { 0 };
+	int ret = spiketrace_start(&h->spike, h->run.dir, &cpus, pid, &why);
 
-	return spiketrace_start(&h->spike, h->run.dir, &cpus, pid, e);
+	if (ret == -EINTR)
+		return err_set(e, ret, "%s", why.text);
+	if (ret < 0)
+		no_trace(h, &why);
+	return 0;
 }
 
 static int on_started(struct harness *h, json_object *event, struct err *e)
@@ -135,6 +147,7 @@ static int check_alive(const struct harness *h, struct err *e)
 
 static int take_slices(struct harness *h, struct err *e)
 {
+	struct err why = { 0 };
 	int ret;
 
 	if (h->o.instrument != GUEST_SAMPLE)
@@ -142,7 +155,9 @@ static int take_slices(struct harness *h, struct err *e)
 	ret = guestsample_take(&h->sample, &h->g, h->vm.data, e);
 	if (!ret && h->sample.n_spikes)
 		spiketrace_freeze(&h->spike);
-	return ret < 0 ? ret : spiketrace_check(&h->spike, e);
+	if (!ret && spiketrace_check(&h->spike, &why) < 0)
+		no_trace(h, &why);
+	return ret;
 }
 
 /* Take events until the VMM has ended; after a stop or an error of our own, end it first. */

@@ -177,7 +177,7 @@ static int measure(struct harness *h, struct err *e)
 		.allow_shared = h->o.allow_shared,
 		.allow_tick = h->o.allow_tick,
 		.timeout_ns = h->o.timeout_s * NSEC_PER_SEC,
-		.hold = !h->o.no_trace,
+		.hold = !h->o.no_trace || h->o.on_spike == SPIKE_TRACE,
 		.console = run_path(&h->run, "console.log", h->console),
 	};
 	int ret = start(h, &vo, e);

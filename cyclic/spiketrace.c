@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,9 +18,12 @@
 #include "lib/file.h"
 #include "lib/json.h"
 #include "lib/paths.h"
+#include "lib/stop.h"
 
 enum {
 	SAVE_GRACE_MS = 120000, /* rings of some MiB to disk, on a busy emulated host */
+	READY_MS = 180000, /* a trace instance waits for RCU grace periods (tracer.c) */
+	GRACE_MS = 5000,
 	VERB_S = 600,
 	EXPLAINED_THREADS = 16, /* rtkvm trace explain takes no more */
 };
@@ -28,8 +32,17 @@ enum {
 #define HOST_BUFFER  "8M"
 #define GUEST_BUFFER "2M"
 
-int spiketrace_start(struct spiketrace *t, const char *run_dir, const struct cpulist *cpus,
-		     pid_t pid, struct err *e)
+static int broke(const struct spiketrace *t, struct err *e)
+{
+	char why[256];
+
+	complaint(t->errors, "rtkvm trace: ", why, sizeof(why));
+	return err_set(e, -EIO, "recording the host failed: %s",
+		       why[0] ? why : "rtkvm trace record ended");
+}
+
+static int spawn(struct spiketrace *t, const struct cpulist *cpus, pid_t pid, int ready,
+		 struct err *e)
 {
 	char self[PATH_MAX], list[1024], number[16], out[PATH_MAX];
 	char *argv[] = { self,
@@ -43,39 +56,80 @@ int spiketrace_start(struct spiketrace *t, const char *run_dir, const struct cpu
 			 number,
 			 (char *)"--buffer",
 			 (char *)HOST_BUFFER,
+			 (char *)"--ready",
 			 NULL };
 	struct proc_opts o = PROC_OPTS_INIT;
 	int ret = paths_self(self, sizeof(self), e);
 
 	if (ret < 0)
 		return ret;
-	if (!file_path(t->dir, sizeof(t->dir), "%s/trace", run_dir) ||
-	    !file_path(out, sizeof(out), "%s/host.dat", t->dir) || mkdir(t->dir, 0755))
-		return err_sys(e, "making %s/trace failed", run_dir);
+	if (!file_path(out, sizeof(out), "%s/host.dat", t->dir))
+		return err_sys(e, "recording the host failed");
 	cpulist_format(cpus, list, sizeof(list));
 	snprintf(number, sizeof(number), "%d", pid);
-	t->errors = memfd_create("rtkvm-trace-errors", MFD_CLOEXEC);
 	o.argv = argv;
+	o.out = ready;
 	o.err = t->errors;
-	ret = t->errors < 0 ? err_sys(e, "recording the host failed") : proc_start(&t->proc, &o, e);
-	t->started = !ret;
-	return ret;
+	return proc_start(&t->proc, &o, e);
 }
 
-static int broke(const struct spiketrace *t, struct err *e)
+/* The recorder says one word, or ends. */
+static int wait_ready(const struct spiketrace *t, int ready, struct err *e)
 {
-	char why[256];
+	uint64_t end_ns = clock_now_ns() + READY_MS * 1000000ull;
+	struct pollfd fd = { .fd = ready, .events = POLLIN };
+	char word[16];
 
-	complaint(t->errors, "rtkvm trace record: ", why, sizeof(why));
-	return err_set(e, -EIO,
-		       "recording the host failed: %s; --on-spike record measures without a trace",
-		       why[0] ? why : "rtkvm trace record ended");
+	while (clock_now_ns() < end_ns) {
+		if (stop_requested())
+			return err_set(e, -EINTR, "interrupted before the guest ran");
+		if (poll(&fd, 1, 100) > 0)
+			return read(ready, word, sizeof(word)) > 0 ? 0 : broke(t, e);
+	}
+	return err_set(e, -ETIMEDOUT, "recording the host failed: no word of it for %d s",
+		       READY_MS / 1000);
+}
+
+static int start(struct spiketrace *t, const struct cpulist *cpus, pid_t pid, struct err *e)
+{
+	_cleanup_close_ int ready = -1;
+	int pipe_fd[2], ret;
+
+	t->errors = memfd_create("rtkvm-trace-errors", MFD_CLOEXEC);
+	if (t->errors < 0 || pipe2(pipe_fd, O_CLOEXEC))
+		return err_sys(e, "recording the host failed");
+	ready = pipe_fd[0];
+	ret = spawn(t, cpus, pid, pipe_fd[1], e);
+	close(pipe_fd[1]);
+	return ret < 0 ? ret : wait_ready(t, ready, e);
+}
+
+/* The run goes on without a trace: nothing is left of it. */
+static void give_up(struct spiketrace *t)
+{
+	struct err ignored = { 0 };
+
+	proc_stop(&t->proc, GRACE_MS);
+	file_remove_tree(t->dir, &ignored);
+	t->started = false;
+}
+
+int spiketrace_start(struct spiketrace *t, const char *run_dir, const struct cpulist *cpus,
+		     pid_t pid, struct err *e)
+{
+	if (!file_path(t->dir, sizeof(t->dir), "%s/trace", run_dir) || mkdir(t->dir, 0755))
+		return err_sys(e, "making %s/trace failed", run_dir);
+	t->started = !start(t, cpus, pid, e);
+	if (!t->started)
+		give_up(t);
+	return t->started ? 0 : e->code;
 }
 
 int spiketrace_check(struct spiketrace *t, struct err *e)
 {
 	if (!t->started || t->frozen || proc_poll(&t->proc) != 1)
 		return 0;
+	give_up(t);
 	return broke(t, e);
 }
 

@@ -29,11 +29,17 @@ struct spiketrace {
 		.errors = -1 \
 	}
 
-/* spiketrace_start - record these CPUs; pid: the VMM whose guest is meant */
+/*
+ * spiketrace_start - record these CPUs; pid: the VMM whose guest is meant. Returns once it records; an
+ * error leaves nothing behind, and the run may go on without; -EINTR: stop_requested()
+ */
 int spiketrace_start(struct spiketrace *t, const char *run_dir, const struct cpulist *cpus,
 		     pid_t pid, struct err *e);
 
-/* spiketrace_check - -EIO when the recorder has ended by itself; nothing for one never started */
+/*
+ * spiketrace_check - -EIO, once, when the recorder has ended by itself: the run may go on without.
+ * Nothing for one never started
+ */
 int spiketrace_check(struct spiketrace *t, struct err *e);
 
 /* spiketrace_freeze - a spike has come: the recorder saves what it has; does not wait for it */

@@ -96,7 +96,11 @@ static void print_events(FILE *f)
 
 static void print_script(FILE *f, const struct job_opts *o)
 {
-	fprintf(f, "cd /sys/kernel/tracing||exit 125;");
+	fprintf(f, "_run(){ (cd /;");
+	for (int i = 0; i < o->n_command; i++)
+		fprintf(f, "%s%s", i ? " " : "", o->command[i]);
+	/* a guest that cannot be traced runs it all the same */
+	fprintf(f, ");};cd /sys/kernel/tracing||{ _run;exit $?;};");
 	fprintf(f, "echo 0 >tracing_on;echo x86-tsc >trace_clock;echo %ju >buffer_size_kb;",
 		(uintmax_t)(o->buffer_bytes >> 10));
 	if (o->cpus)
@@ -105,10 +109,7 @@ static void print_script(FILE *f, const struct job_opts *o)
 	print_events(f);
 	fprintf(f, ";do for p in events/$d;do [ -e $p/enable ]&&echo 1 >$p/enable&&"
 		   "e=${e}' '${p#events/};done;done;");
-	fprintf(f, "echo 1 >tracing_on;(cd /;");
-	for (int i = 0; i < o->n_command; i++)
-		fprintf(f, "%s%s", i ? " " : "", o->command[i]);
-	fprintf(f, ");r=$?;echo 0 >tracing_on;");
+	fprintf(f, "echo 1 >tracing_on;_run;r=$?;echo 0 >tracing_on;");
 	fprintf(f, "echo|dd of=/dev/port bs=1 seek=%d count=1 2>/dev/null;", ABI_FREEZE_PORT);
 	fprintf(f, "for d in $e;do echo '#' $d;cat events/$d/format;done >%s/formats;", o->out);
 	fprintf(f, "cat events/header_page >%s/header_page;echo x86-tsc >%s/clock;", o->out,

@@ -40,7 +40,7 @@ enum { POLL_NS = 100000000, FORMATS_MAX = 512, TEXT_MAX = 4 << 20 };
 struct record_opts {
 	const char *out;
 	struct cpulist cpus;
-	bool some_cpus, all;
+	bool some_cpus, all, ready;
 	uint64_t buffer_bytes, duration_ns;
 	uint64_t pid; /* of the VMM whose guest is meant; 0: not told */
 	char **command;
@@ -53,6 +53,7 @@ static const struct argp_option options[] = {
 	{ "all", 'a', NULL, 0, "keep everything, not only what the rings hold at the end", 2 },
 	{ "duration", 'D', "TIME", 0, "without a COMMAND: record so long (default: until Ctrl-C)",
 	  2 },
+	{ "ready", 'r', NULL, 0, "print \"ready\" once it records", 2 },
 	{ "pid", 'p', "PID", 0,
 	  "the VMM whose guest is meant, when there are several (default: COMMAND or its child)",
 	  3 },
@@ -80,6 +81,9 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 		return opt_size("--buffer", arg, &o->buffer_bytes, p->e);
 	case 'a':
 		o->all = true;
+		return 0;
+	case 'r':
+		o->ready = true;
 		return 0;
 	case 'D':
 		return opt_duration("--duration", arg, &o->duration_ns, p->e);
@@ -219,6 +223,13 @@ static int start_command(struct recorder *r, struct proc *p, struct err *e)
 	return proc_start(p, &po, e);
 }
 
+/* For a program that holds its guest until then; one that has gone is no reason to stop. */
+static void tell_ready(void)
+{
+	puts("ready");
+	fflush(stdout);
+}
+
 /* Until the command ends, the time is up or somebody stops us. */
 static int wait_for_end(struct recorder *r, struct proc *p, struct err *e)
 {
@@ -251,6 +262,8 @@ static int run(struct recorder *r, int *code, struct err *e)
 	*code = 0;
 	r->m.begin = now();
 	ret = tfs_on(&r->tfs, true, e);
+	if (!ret && r->o->ready)
+		tell_ready();
 	if (!ret && r->o->command)
 		ret = start_command(r, &p, e);
 	r->ran = !ret;

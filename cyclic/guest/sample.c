@@ -31,6 +31,7 @@
 
 #define LOG_PATH    "/tmp/latency.log"
 #define SPIKES_PATH "/tmp/spikes.jsonl"
+#define TRACING_ON  "/sys/kernel/tracing/tracing_on"
 
 /* The console is a port, too: nobody is shown how far it has come. */
 void progress_start(struct progress *p, const char *what)
@@ -123,8 +124,6 @@ static int parse(struct sampler_config *config, int argc, char **argv, struct er
 
 	config->hurry = !strcmp(action, "trace");
 	config->stop_at_spike = !strcmp(action, "stop");
-	if (config->hurry)
-		config->freeze = "/sys/kernel/tracing/tracing_on";
 	if (argc < 7 || argc > 8 ||
 	    (!config->hurry && !config->stop_at_spike && strcmp(action, "record") != 0) ||
 	    cpulist_parse(&config->cpus, argv[1], e) < 0 || number(argv[2], &config->period_ns) ||
@@ -149,7 +148,18 @@ static int leave_word(json_object *doc, const struct collect *c, int end, struct
 	return json_save("/out/sample.json", doc, e);
 }
 
-static int measure(const struct sampler_config *config, struct err *e)
+/* A kernel that does not trace can be measured. */
+static void find_freeze(struct sampler_config *config, struct collect *c)
+{
+	if (!config->hurry)
+		return;
+	if (access(TRACING_ON, W_OK))
+		collect_note(c, "no trace of the guest: %s: %s", TRACING_ON, strerror(errno));
+	else
+		config->freeze = TRACING_ON;
+}
+
+static int measure(struct sampler_config *config, struct err *e)
 {
 	_cleanup_json_ json_object *doc = json_object_new_object();
 	json_object *inforce = json_object_new_object(), *window = json_object_new_object();
@@ -165,6 +175,7 @@ static int measure(const struct sampler_config *config, struct err *e)
 	c.reasons = reasons;
 	c.ship = ship;
 	c.shipper = &begun;
+	find_freeze(config, &c);
 	if (!ret)
 		ret = sampler_run(config, &c, inforce, window, e);
 	if (ret >= 0 && collect_sync(&c, e) < 0) /* the slice that was open */

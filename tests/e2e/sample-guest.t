@@ -13,7 +13,7 @@ fails 2 'on-spike' "an option for the host" "$RTKVM" sample --guest "$T" --on-sp
 fails 2 'vmlinuz: No such file' "no image" "$RTKVM" sample --guest "$T"
 
 if [ "$(id -u)" != 0 ] || [ ! -w /dev/kvm ]; then
-	skip 24 "pinning and locking need root and a usable /dev/kvm"
+	skip 29 "pinning and locking need root and a usable /dev/kvm"
 	done_testing
 	exit
 fi
@@ -54,6 +54,28 @@ short|--spike 1ms --on-spike stop|
 at-spike|--spike 1ms|
 interrupted||,"interrupted before its time was over"
 EOF
+
+traced=("${base[@]}" --spike 1ms --on-spike trace)
+why=
+[ -d /sys/kernel/tracing/instances ] || why="tracefs is not mounted"
+[ -n "$why" ] || [ -d /sys/kernel/tracing/events/kvm ] || why="this kernel has no KVM loaded"
+[ -n "$why" ] || grep -q x86-tsc /sys/kernel/tracing/trace_clock || why="no x86-tsc trace clock"
+if [ -n "$why" ]; then
+	skip 5 "$why"
+else
+	run env FAKE=recorded "${traced[@]}" --out "$T/recorded"
+	is "$code$errs" 0 "the guest goes when the host is recorded"
+	ok "until the spike" test -s "$T/recorded/trace/host.dat"
+	run env FAKE=recorder-ends "${traced[@]}" --spike 2s --out "$T/ends"
+	is "$code$(jq -c '[.verdict, .cpus[0].samples]' "$T/ends/run.json")" '0["pass",4000]' \
+		"a recorder that ends costs the trace, not the measurement"
+	like "$(jq -r '.reasons[]' "$T/ends/run.json")" '^no trace: recording the host failed: ' "told"
+	run env FAKE=good unshare -m sh -c \
+		'mount -o remount,ro,bind /sys/kernel/tracing && exec "$@"' - "${traced[@]}" --out "$T/ro"
+	is "$code$(jq -c '[.verdict, .cpus[0].samples, .reasons]' "$T/ro/run.json")" \
+		'0["pass",4000,["no trace: recording the host failed: making a trace instance failed: Read-only file system"]]' \
+		"nor does one that cannot start"
+fi
 
 run env FAKE=killed-late "${base[@]}" --out "$T/killed"
 is "$code" 2 "a VMM that is killed is exit 2"

@@ -235,6 +235,9 @@ fails 2 'double quote' "a command that rtkvm.exec cannot take" "$RTKVM" trace jo
 job=$("$RTKVM" trace job -o "$T/out" -- 'sleep 1; exit 7')
 ok "the line is shell" sh -n -c "$job"
 ok "and fits a command line" [ "${#job}" -lt 1024 ]
+run sh -c "$(printf '%s' "$job" | sed "s|/sys/kernel/tracing|$T/none|; s|sleep 1|pwd|")"
+is "$code $out" "7 /" "a guest without tracefs runs the command all the same"
+ok "and leaves no trace" [ ! -e "$T/out" ]
 
 # --- recording this kernel ---
 why=
