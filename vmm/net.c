@@ -16,6 +16,7 @@
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -45,22 +46,28 @@ static void watch(struct net *n)
 	n->v.fds[TAP].fd = !n->gone && virtq_more(&n->v.queue[RX].q) ? n->tap : -1;
 }
 
+/* A burst at a time: what comes in does not wait for a guest that sends without end. */
 static int transmit(struct net *n)
 {
 	struct virtq *q = &n->v.queue[TX].q;
+	int ret = 0, left = BURST;
 	struct chain c;
-	int ret;
 
 	do {
 		virtq_quiet(q, true);
-		while ((ret = virtq_pop(q, &c)) > 0) {
+		while (left && (ret = virtq_pop(q, &c)) > 0) {
 			ssize_t sent = writev(n->tap, c.out, c.n_out);
 
 			(void)sent; /* lost, as on a wire: the interface is down, or has no room */
 			virtio_done(&n->v, TX, &c, 0);
 			virtio_interrupt(&n->v, TX);
+			left--;
 			if (atomic_load(&n->v.reset_wanted) || atomic_load(&n->v.quit))
 				return 0;
+		}
+		if (!left) {
+			eventfd_write(n->v.queue[TX].kick, 1); /* the driver need not kick */
+			return 0;
 		}
 		virtq_quiet(q, false);
 	} while (!ret && virtq_more(q));
@@ -85,10 +92,13 @@ static int receive(struct net *n)
 	int ret = 0, left = BURST;
 
 	while (left-- && (ret = virtq_pop(q, &c)) > 0) {
-		ssize_t got = readv(n->tap, c.in, c.n_in);
+		ssize_t got;
 
+		if (c.in_bytes < sizeof(struct virtio_net_hdr_mrg_rxbuf))
+			return -EINVAL;
+		got = readv(n->tap, c.in, c.n_in);
 		if (got < 0) {
-			n->gone = errno != EAGAIN && errno != EINTR;
+			n->gone = errno == EBADFD;
 			virtq_unpop(q);
 			break;
 		}
