@@ -223,3 +223,13 @@ int devopts_add(struct dev_opts *d, enum dev_kind kind, const char *text, struct
 	d->n += !ret;
 	return ret;
 }
+
+struct cpulist devopts_cpus(const struct dev_opts *d)
+{
+	struct cpulist cpus = { 0 };
+
+	for (int i = 0; i < d->n; i++)
+		if (d->at[i].cpu >= 0)
+			cpulist_add(&cpus, d->at[i].cpu);
+	return cpus;
+}

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/cpulist.h"
 #include "lib/err.h"
 
 enum { DEVOPTS_MAX = 16, DEVOPTS_PORTS = 4, DEVOPTS_MAC_BYTES = 6 };
@@ -47,6 +48,9 @@ struct dev_opts {
 
 /* devopts_add - one option of that kind with its argument (NULL for --rng); -EINVAL and a sentence */
 int devopts_add(struct dev_opts *d, enum dev_kind kind, const char *text, struct err *e);
+
+/* devopts_cpus - those that cpu= names */
+struct cpulist devopts_cpus(const struct dev_opts *d);
 
 /* devopts_name - the option of that kind: "--disk" */
 const char *devopts_name(enum dev_kind kind);

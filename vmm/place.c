@@ -78,6 +78,23 @@ static int choose_housekeeping(const struct hostcpus *h, const struct place_opts
 	return 0;
 }
 
+/* A vCPU that is busy and SCHED_FIFO would leave nothing of its CPU to the device. */
+static int check_devices(const struct place_opts *o, const struct cpulist *cpus, struct err *e)
+{
+	struct cpulist both = { 0 };
+	char text[256];
+
+	if (o->devices)
+		both = cpulist_and(o->devices, cpus);
+	if (cpulist_empty(&both) || o->allow_shared)
+		return 0;
+	return err_set(
+		e, -EINVAL,
+		"CPU %s carries a vCPU and by cpu= the thread of a device; separate them, or "
+		"use --allow-shared",
+		cpulist_format(&both, text, sizeof(text)));
+}
+
 int place_check(const struct hostcpus *h, const struct place_opts *o, struct cpulist *housekeeping,
 		struct err *e)
 {
@@ -85,6 +102,8 @@ int place_check(const struct hostcpus *h, const struct place_opts *o, struct cpu
 	int ret = check_vcpus(h, o, &cpus, e);
 	char text[256];
 
+	if (!ret)
+		ret = check_devices(o, &cpus, e);
 	if (ret < 0)
 		return ret;
 	if (!o->housekeeping)

@@ -16,6 +16,7 @@
 struct place_opts {
 	const struct cpumap *map;
 	const struct cpulist *housekeeping; /* NULL: chosen */
+	const struct cpulist *devices; /* NULL: none; CPUs that devices' threads are bound to */
 	const struct cpulist *allowed; /* this process's affinity when it started */
 	bool allow_shared; /* take CPUs that are not isolated or not nohz_full */
 	bool allow_tick; /* take CPUs that are isolated, but not nohz_full */
@@ -23,7 +24,7 @@ struct place_opts {
 
 /*
  * place_check - may these CPUs carry vCPUs? One sentence for CPUs that do not exist, are offline,
- * not isolated or not nohz_full; *housekeeping gets the CPUs of all other threads
+ * not isolated, not nohz_full or carry a device's thread, too; *housekeeping gets the CPUs of all other threads
  */
 int place_check(const struct hostcpus *h, const struct place_opts *o, struct cpulist *housekeeping,
 		struct err *e);

@@ -45,7 +45,7 @@ struct run {
 /* --placement auto: the map that --cpus would have given */
 static int choose(struct run *r, const struct hostcpus *host, struct err *e)
 {
-	struct cpulist taken;
+	struct cpulist taken, devices = devopts_cpus(&r->opts.devices);
 	struct choose_opts o = {
 		.vcpus = r->opts.vcpus,
 		.allow_shared = r->opts.allow_shared,
@@ -58,8 +58,11 @@ static int choose(struct run *r, const struct hostcpus *host, struct err *e)
 
 	if (!ret)
 		ret = choose_taken(&taken, "/proc", getpid(), e);
-	if (!ret)
-		ret = choose_cpus(&c, host, "/sys", &o, e);
+	if (ret < 0)
+		return ret;
+	cpulist_for_each(cpu, &devices) /* they will be */
+		cpulist_add(&taken, cpu);
+	ret = choose_cpus(&c, host, "/sys", &o, e);
 	if (ret < 0)
 		return ret;
 	r->opts.map = c.map;
@@ -69,10 +72,11 @@ static int choose(struct run *r, const struct hostcpus *host, struct err *e)
 
 static int check_placement(struct run *r, struct err *e)
 {
-	struct cpulist allowed, cpus, own;
+	struct cpulist allowed, cpus, own, devices = devopts_cpus(&r->opts.devices);
 	struct place_opts p = {
 		.map = &r->opts.map,
 		.housekeeping = r->opts.housekeeping_given ? &r->opts.housekeeping : NULL,
+		.devices = &devices,
 		.allowed = &allowed,
 		.allow_shared = r->opts.allow_shared,
 		.allow_tick = r->opts.allow_tick,

@@ -105,6 +105,9 @@ ln "$T/disk" "$T/same"
 fails 2 'is in use by another VM' "the same by another name" guest --disk "$T/disk" --disk "$T/same"
 fails 2 '"cache" is none of its settings; it is FILE' "an unknown setting" guest --disk "$T/disk,cache"
 fails 2 'CPU 4000|4000' "a CPU that there is not" guest --disk "$T/disk,cpu=4000"
+fails 2 'CPU 0 carries a vCPU and by cpu= the thread of a device; separate them' "a vCPU's CPU" \
+	"$RTKVM" run --kernel "$payload" --cpus 0 --cpuset-partition "virtio-$$" --allow-tick \
+	--memory 32M --timeout 10s --events "$T/ev" --disk "$T/disk,cpu=0" --append "disk:1"
 fails 2 'opening --virtio-console .*/no/file failed' "a console's file that cannot be made" \
 	guest --virtio-console "$T/no/file"
 fails 2 '"x" is not NAME:PATH' "a port without a path" guest --virtio-console "$T/hvc,port=x"

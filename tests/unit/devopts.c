@@ -14,6 +14,7 @@
 static void takes_what_is_right(void **state)
 {
 	struct dev_opts d = { .n = 0 };
+	struct cpulist cpus;
 	struct err e = { 0 };
 
 	(void)state;
@@ -26,6 +27,10 @@ static void takes_what_is_right(void **state)
 	assert_int_equal(d.at[1].path.len, 2);
 	assert_true(d.at[1].read_only);
 	assert_int_equal(d.at[1].cpu, 3);
+	assert_int_equal(devopts_add(&d, DEV_RNG, NULL, &e), 0);
+	cpus = devopts_cpus(&d);
+	assert_int_equal(cpulist_count(&cpus), 1);
+	assert_true(cpulist_has(&cpus, 3));
 }
 
 static void refuses_what_is_wrong(void **state)

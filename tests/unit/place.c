@@ -31,6 +31,7 @@ struct row {
 	int allow; /* 1: --allow-shared, 2: --allow-tick */
 	const char *want; /* housekeeping CPUs, or the reason of the refusal */
 	int ret;
+	const char *devices; /* CPUs of devices' threads */
 };
 
 static void judges(void **state)
@@ -55,6 +56,10 @@ static void judges(void **state)
 		{ "2", "0-3", "2-3", "2-3", "2", 0, "carries a vCPU", -EINVAL },
 		{ "2", "0-3", "2-3", "2-3", "7", 0, "--housekeeping is not online", -EINVAL },
 		{ "2", "0-3", "", "", "2", 1, "2", 0 },
+		{ "2-3", "0-3", "2-3", "2-3", NULL, 0,
+		  "CPU 3 carries a vCPU and by cpu= the thread of a device", -EINVAL, "1,3" },
+		{ "2", "0-3", "2-3", "2-3", NULL, 0, "0-1", 0, "1,3" },
+		{ "2-3", "0-3", "", "", NULL, 1, "0-1", 0, "3" },
 	};
 
 	(void)state;
@@ -66,6 +71,7 @@ static void judges(void **state)
 				      .nohz_full = set(r->nohz ? r->nohz : ""),
 				      .has_nohz_full = r->nohz };
 		struct cpulist allowed = set("0-3");
+		struct cpulist devices = set(r->devices ? r->devices : "");
 		struct cpulist given = r->housekeeping ? set(r->housekeeping) : set(""), got;
 		struct err e = { 0 };
 		struct cpumap map;
@@ -77,6 +83,7 @@ static void judges(void **state)
 				    &(struct place_opts){ .map = &map,
 							  .housekeeping = r->housekeeping ? &given
 											  : NULL,
+							  .devices = &devices,
 							  .allowed = &allowed,
 							  .allow_shared = r->allow == 1,
 							  .allow_tick = r->allow == 2 },
