@@ -4,6 +4,7 @@
 #include <endian.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/cleanup.h"
@@ -244,7 +245,10 @@ static int init(struct vdev *d, struct err *e)
 
 static void destroy(struct vdev *d)
 {
-	pthread_mutex_destroy(&container_of(d, struct pci, dev)->lock);
+	struct pci *p = container_of(d, struct pci, dev);
+
+	free(p->table);
+	pthread_mutex_destroy(&p->lock);
 }
 
 const struct vdev_ops pci_ops = {

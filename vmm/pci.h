@@ -29,6 +29,7 @@ enum {
 	PCI_CONFIG_BYTES = 256,
 	PCI_ADDRESS = 0xcf8,
 	PCI_ROUTES = 512, /* message-signalled interrupts of all functions */
+	PCI_ROUTES_LEGACY = 24 + 16, /* pins of IOAPIC and PIC, with --irqchip full */
 };
 
 struct pci_fn;
@@ -69,6 +70,7 @@ struct pci {
 	struct pci_fn bridge;
 	int n_routes; /* given out */
 	struct kvm_irq_routing_entry route[PCI_ROUTES]; /* type 0: not in use */
+	struct kvm_irq_routing *table; /* for KVM: room for those and the legacy ones */
 };
 
 /* pci_of - the machine's bus; only where it has one */
@@ -84,7 +86,7 @@ uint32_t pci_get(const struct pci_fn *f, unsigned int at, unsigned int len);
 /* pci_add_cap - room for a capability of len bytes, chained in; returns where it begins */
 unsigned int pci_add_cap(struct pci_fn *f, uint8_t id, unsigned int len);
 
-/* pci_take_routes - the first of n interrupt numbers (GSIs) that are free; -ENOSPC */
+/* pci_take_routes - the first of n interrupt numbers (GSIs) that are free; before vCPUs run; -ENOSPC */
 int pci_take_routes(struct pci *p, int n, struct err *e);
 
 /*

@@ -4,19 +4,25 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 
-#include "lib/cleanup.h"
 #include "vmm/pci.h"
 #include "vmm/vm.h"
 
-enum { IOAPIC_PINS = 24, PIC_PINS = 8, LEGACY = IOAPIC_PINS + 2 * PIC_PINS };
+enum { IOAPIC_PINS = 24, PIC_PINS = 8 };
+
+_Static_assert((int)PCI_ROUTES_LEGACY == IOAPIC_PINS + 2 * PIC_PINS, "room for every pin");
 
 int pci_take_routes(struct pci *p, int n, struct err *e)
 {
 	int first = p->n_routes;
+	struct kvm_irq_routing *t;
 
 	if (n > PCI_ROUTES - first)
 		return err_set(e, -ENOSPC, "PCI: more than %d interrupt vectors in all",
 			       PCI_ROUTES);
+	t = realloc(p->table, sizeof(*t) + (PCI_ROUTES_LEGACY + first + n) * sizeof(t->entries[0]));
+	if (!t)
+		return err_set(e, -ENOMEM, "no memory for %d interrupt vectors", n);
+	p->table = t;
 	p->n_routes += n;
 	return IOAPIC_PINS + first;
 }
@@ -40,13 +46,12 @@ static void add_legacy(struct kvm_irq_routing *t)
 			irq % PIC_PINS);
 }
 
+/* On a vCPU's thread: it waits for no allocator's lock that an ordinary thread may hold. */
 static int set_routes(struct pci *p)
 {
-	_cleanup_free_ struct kvm_irq_routing *t =
-		calloc(1, sizeof(*t) + (LEGACY + p->n_routes) * sizeof(t->entries[0]));
+	struct kvm_irq_routing *t = p->table;
 
-	if (!t)
-		return -1;
+	t->nr = t->flags = 0;
 	if (p->dev.vm->opts.irqchip_full)
 		add_legacy(t);
 	for (int i = 0; i < p->n_routes; i++)

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include <sys/ioctl.h>
+
 #include "lib/cleanup.h"
 #include "vmm/pci.h"
 #include "vmm/vm.h"
@@ -202,6 +204,59 @@ static void too_many_or_too_large_are_refused(void **state)
 	assert_int_equal(pci_take_routes(&t->pci, 1, &e), -ENOSPC);
 }
 
+/* KVM, as far as the bus asks it for anything: what it was told last. */
+static struct {
+	const struct kvm_irq_routing *table;
+	int calls, refuse; /* so many of the next ones */
+} kvm;
+
+int ioctl(int fd, unsigned long request, ...)
+{
+	va_list arguments;
+
+	(void)fd;
+	if (request != KVM_SET_GSI_ROUTING)
+		return 0;
+	va_start(arguments, request);
+	kvm.table = va_arg(arguments, const struct kvm_irq_routing *);
+	va_end(arguments);
+	kvm.calls++;
+	return kvm.refuse-- > 0 ? -1 : 0;
+}
+
+static void routes_take_no_memory(void **state)
+{
+	const struct kvm_irq_routing_msi msi = { .address_lo = 0xfee00000, .data = 0x41 };
+	struct bus_test *t = *state;
+	const struct kvm_irq_routing *table;
+	struct err e = { 0 };
+
+	memset(&kvm, 0, sizeof(kvm));
+	assert_int_equal(pci_take_routes(&t->pci, 2, &e), 24);
+	table = t->pci.table;
+	assert_true(pci_route(&t->pci, 25, &msi));
+	assert_ptr_equal(kvm.table, table);
+	assert_int_equal(table->nr, 1);
+	assert_int_equal(table->entries[0].gsi, 25);
+	assert_int_equal(table->entries[0].u.msi.data, 0x41);
+
+	kvm.refuse = 1;
+	assert_false(pci_route(&t->pci, 24, &msi));
+	assert_int_equal(kvm.calls, 3); /* as it was before */
+	assert_int_equal(table->nr, 1);
+	assert_true(pci_route(&t->pci, 25, NULL));
+	assert_int_equal(table->nr, 0);
+
+	/* as many as there can be */
+	t->vm.opts.irqchip_full = true;
+	assert_int_equal(pci_take_routes(&t->pci, PCI_ROUTES - 2, &e), 26);
+	table = t->pci.table;
+	for (int i = 0; i < PCI_ROUTES; i++)
+		assert_true(pci_route(&t->pci, 24 + i, &msi));
+	assert_ptr_equal(kvm.table, table);
+	assert_int_equal(table->nr, PCI_ROUTES + 24 + 16);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -211,6 +266,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(memory_is_where_the_guest_puts_it, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(capabilities_chain, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(routes_take_no_memory, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(too_many_or_too_large_are_refused, set_up,
 						tear_down),
 	};
