@@ -265,7 +265,8 @@ static bool stopped_by_spike(const struct phase_run *r)
 static int next_jobs(struct phase_run *r, bool first, uint64_t *ns, uint64_t *left, struct err *e)
 {
 	const struct phase_entry *p = r->p;
-	uint64_t traces = p->on_spike == SPIKE_TRACE ? jobs_with(r, "trace/host.dat") : 0;
+	/* the host's side alone explains nothing: it does not use up one of those asked for */
+	uint64_t traces = p->on_spike == SPIKE_TRACE ? jobs_with(r, "trace/guest.dat") : 0;
 
 	r->n_jobs = 0;
 	*left = 0;

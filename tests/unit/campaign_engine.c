@@ -90,14 +90,16 @@ static void lay_down(size_t i)
 
 static void open_engine(struct engine *en, struct campaign *c, struct state *s)
 {
+	static char self[128];
 	struct err e = { 0 };
 	struct run run;
 
+	strcpy(self, in_dir("self"));
 	if (run_create(&run, in_dir("campaign"), "test", &e) < 0 ||
 	    state_create(s, run.dir, c, "", &e) < 0)
 		fail_msg("%s", e.text);
 	run_close(&run);
-	*en = (struct engine){ .c = c, .state = s, .self = in_dir("self"), .quiet = true };
+	*en = (struct engine){ .c = c, .state = s, .self = self, .quiet = true };
 }
 
 static struct campaign *make_campaign(enum spike_action on_spike)
@@ -170,11 +172,49 @@ static void spike_before_resume(void **state)
 	fake_free();
 }
 
+/* A trace that lacks the guest's side explains nothing, so it is not the one that was asked for. */
+static void whole_traces_count(void **state)
+{
+	static const char *const leaves[] = { "host.dat", "host.dat guest.dat", "", "" };
+	_cleanup_free_ struct campaign *c = make_campaign(SPIKE_TRACE);
+	_cleanup_free_ char *asked = NULL;
+	struct guest_entry guest = { .image = "/none", .cpus_text = "0-1", .cpus.n = 2 };
+	unsigned int traced = 0;
+	struct err e = { 0 };
+	struct engine en;
+	struct state s;
+
+	(void)state;
+	c->phases[0].guests[c->phases[0].n_guests++] = &guest;
+	c->phases[0].traces = 1;
+	fake_make();
+	for (size_t k = 0; k < ARRAY_SIZE(leaves); k++) {
+		char name[32], text[128];
+
+		snprintf(name, sizeof(name), "log.%zu", k + 1);
+		fake_log(name, 1, 1, 10);
+		snprintf(name, sizeof(name), "do.%zu", k + 1);
+		snprintf(text, sizeof(text),
+			 "mkdir trace; for f in %s; do echo x >trace/$f; done; exit 0\n",
+			 leaves[k]);
+		put_file(name, text);
+	}
+	open_engine(&en, c, &s);
+	assert_true(engine_run(&en, &e) >= 0);
+	assert_true(file_load(in_dir("asked"), 1 << 16, &asked, &e) > 0);
+	for (const char *p = asked; (p = strstr(p, "--on-spike=trace")); p++)
+		traced++;
+	assert_int_equal(traced, 2);
+	state_close(&s);
+	fake_free();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(attempts),
 		cmocka_unit_test(spike_before_resume),
+		cmocka_unit_test(whole_traces_count),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
