@@ -103,8 +103,8 @@ if [ "$(id -u)" = 0 ] && mkdir "$dead" "$live" 2>/dev/null; then
 		'^1 trace of processes that were killed still ran' "and that is told"
 	ok "a living one's is left alone" [ -e "$live" ]
 	exec 8<&-
-	printf '[campaign]\nname = o\nsmoke = yes\n[phase p]\nrun = sample\ncpus = %s\nduration = 1s\n' \
-		"$cpu" >"$T/orphan.ini"
+	printf '[campaign]\nname = o\nsmoke = yes\n[phase p]\nrun = sample\ncpus = 0\nduration = 1s\nsimulate = 1\n' \
+		>"$T/orphan.ini"
 	run "$RTKVM" campaign run --quiet --out "$T/orphans" "$T/orphan.ini"
 	is "$code$(jq -c '.phases[0].reasons | length' "$T/orphans/run.json")" 01 \
 		"a campaign does it before each attempt"
