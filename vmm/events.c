@@ -176,6 +176,16 @@ static json_object *no_exit_json(const struct vm *vm)
 	return o;
 }
 
+/* What the kernel does in a device's place, nobody counts. */
+static void add_count(json_object *o, const char *name, const struct virtio *d,
+		      const _Atomic uint64_t *n)
+{
+	if (d->in_kernel)
+		json_object_object_add(o, name, NULL);
+	else
+		json_set_int(o, name, atomic_load(n));
+}
+
 /* What each device has done; null where there is none. */
 static json_object *devices_json(const struct vm *vm)
 {
@@ -187,9 +197,10 @@ static json_object *devices_json(const struct vm *vm)
 
 		json_set_str(o, "name", d->name);
 		json_set_int(o, "tid", d->tid);
-		json_set_int(o, "kicks", atomic_load(&d->stats.kicks));
-		json_set_int(o, "requests", atomic_load(&d->stats.requests));
-		json_set_int(o, "interrupts", atomic_load(&d->stats.interrupts));
+		json_set_bool(o, "vhost", d->in_kernel);
+		add_count(o, "kicks", d, &d->stats.kicks);
+		add_count(o, "requests", d, &d->stats.requests);
+		add_count(o, "interrupts", d, &d->stats.interrupts);
 		json_set_int(o, "resets", atomic_load(&d->stats.resets));
 		json_set_bool(o, "broken", atomic_load(&d->stats.broken));
 		json_object_array_add(list, o);

@@ -146,6 +146,11 @@ static int start(struct virtio *v)
 	return !ret && v->in_kernel ? set_backend(n, n->tap) : ret;
 }
 
+static int vectors(struct virtio *v)
+{
+	return v->in_kernel ? vhost_calls(&of(v)->vhost, v, QUEUES) : 0;
+}
+
 static void stop(struct virtio *v)
 {
 	if (v->in_kernel)
@@ -249,6 +254,7 @@ const struct virtio_ops net_ops = {
 	.close = close_net,
 	.start = start,
 	.stop = stop,
+	.vectors = vectors,
 	.serve = serve,
 	.ready = ready,
 };

@@ -50,22 +50,35 @@ static int set_memory(const struct vhost *h, const struct memory *m)
 	return ioctl(h->fd, VHOST_SET_MEM_TABLE, &t);
 }
 
+static int set_call(const struct vhost *h, const struct virtio *d, unsigned int i)
+{
+	uint16_t vector = atomic_load(&d->queue[i].vector);
+	struct vhost_vring_file call = { i, vector < d->msix.n ? d->msix.v[vector].fd : -1 };
+
+	return ioctl(h->fd, VHOST_SET_VRING_CALL, &call);
+}
+
+int vhost_calls(const struct vhost *h, const struct virtio *d, int n_queues)
+{
+	for (int i = 0; i < n_queues; i++)
+		if (set_call(h, d, i))
+			return -EIO;
+	return 0;
+}
+
 static int set_queue(const struct vhost *h, struct virtio *d, unsigned int i)
 {
 	const struct virtio_queue *q = &d->queue[i];
-	uint16_t vector = atomic_load(&q->vector);
 	struct vhost_vring_state num = { i, q->q.size }, base = { i, 0 };
 	struct vhost_vring_addr at = { .index = i,
 				       .desc_user_addr = (uintptr_t)q->q.desc,
 				       .used_user_addr = (uintptr_t)q->q.used,
 				       .avail_user_addr = (uintptr_t)q->q.avail };
 	struct vhost_vring_file kick = { i, q->kick }, error = { i, h->broken };
-	struct vhost_vring_file call = { i, vector < d->msix.n ? d->msix.v[vector].fd : -1 };
 
 	return ioctl(h->fd, VHOST_SET_VRING_NUM, &num) ||
 	       ioctl(h->fd, VHOST_SET_VRING_BASE, &base) ||
-	       ioctl(h->fd, VHOST_SET_VRING_ADDR, &at) ||
-	       ioctl(h->fd, VHOST_SET_VRING_CALL, &call) ||
+	       ioctl(h->fd, VHOST_SET_VRING_ADDR, &at) || set_call(h, d, i) ||
 	       ioctl(h->fd, VHOST_SET_VRING_ERR, &error) ||
 	       ioctl(h->fd, VHOST_SET_VRING_KICK, &kick);
 }

@@ -25,6 +25,9 @@ struct vhost {
 int vhost_open(struct vhost *h, const char *path, struct err *e);
 void vhost_close(struct vhost *h);
 
+/* vhost_calls - the kernel raises the vectors that the queues have now; the device's thread only */
+int vhost_calls(const struct vhost *h, const struct virtio *d, int n_queues);
+
 /* vhost_start - give it memory and the queues that the driver has set up; the device's thread only */
 int vhost_start(struct vhost *h, struct virtio *d, int n_queues);
 

@@ -116,7 +116,7 @@ static void give_back(struct virtio *d)
 	pthread_mutex_unlock(&p->lock);
 }
 
-static void obey(struct virtio *d)
+static int obey(struct virtio *d)
 {
 	uint8_t needs = VIRTIO_CONFIG_S_NEEDS_RESET;
 
@@ -124,6 +124,9 @@ static void obey(struct virtio *d)
 		give_back(d);
 	else if (atomic_load(&d->handed_over) && !d->serving && !(atomic_load(&d->status) & needs))
 		take_over(d);
+	else if (d->serving && d->ops->vectors)
+		return d->ops->vectors(d);
+	return 0;
 }
 
 static bool drained(int fd)
@@ -156,7 +159,7 @@ void virtio_turn(struct virtio *d, int timeout_ms)
 	if (poll(p, n, timeout_ms) <= 0)
 		return;
 	if (p[0].revents && drained(d->control))
-		obey(d);
+		ret = obey(d);
 	for (int i = 0; i < d->n_queues; i++)
 		if (p[1 + i].revents && drained(d->queue[i].kick) && d->serving && !ret)
 			ret = serve_queue(d, i);

@@ -50,6 +50,8 @@ struct virtio_ops {
 	int (*start)(struct virtio *d);
 	/* before the queues are closed: nothing may touch them any more; may be NULL */
 	void (*stop)(struct virtio *d);
+	/* while it serves, the driver may have given queues other vectors; may be NULL */
+	int (*vectors)(struct virtio *d);
 	/* queue q has been kicked: serve it until it is empty or must wait */
 	int (*serve)(struct virtio *d, int q);
 	/* descriptor fds[i] has what was waited for */

@@ -96,6 +96,14 @@ static uint16_t a_vector(const struct virtio *d, uint32_t value)
 	return value < (uint32_t)d->msix.n ? value : MSIX_NO_VECTOR;
 }
 
+/* Who raises it reads it each time, but for the kernel: the thread then has to tell it. */
+static void set_vector(struct virtio *d, struct virtio_queue *q, uint32_t value)
+{
+	atomic_store(&q->vector, a_vector(d, value));
+	if (d->in_kernel && atomic_load(&d->handed_over))
+		eventfd_write(d->control, 1);
+}
+
 static void set_features(struct virtio *d, uint32_t value)
 {
 	unsigned int shift = 32 * d->driver_feature_select;
@@ -206,7 +214,7 @@ static void write_common(struct virtio *d, uint64_t offset, uint32_t value)
 		break;
 	case COMMON_AT(queue_msix_vector):
 		if (q)
-			atomic_store(&q->vector, a_vector(d, value));
+			set_vector(d, q, value);
 		break;
 	default:
 		if (q && !q->enabled && !atomic_load(&d->handed_over))

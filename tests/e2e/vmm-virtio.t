@@ -27,7 +27,7 @@ want=$(perl -e 'for $s (0..39) { print map { chr(($s * 31 + $_ * 7) & 255) } 0..
 is "$(head -c $((40 * 512)) "$T/disk" | sha256sum)" "$want" "and are in the file"
 is "$(ended '.vcpus[0].window|[.userspace_exits,.exits]')" '[1,{"io":1}]' \
 	"no kick and no interrupt leaves the guest: the one exit of the window is its own end"
-is "$(ended '.devices|map([.name,.requests,.interrupts,.broken])')" '[["disk0",82,82,false]]' \
+is "$(ended '.devices|map([.name,.vhost,.requests,.interrupts,.broken])')" '[["disk0",false,82,82,false]]' \
 	"each was one request with one interrupt"
 ok "kicks arrived: $(ended .devices[0].kicks)" test "$(ended .devices[0].kicks)" -gt 0
 run guest --irqchip full --disk "$T/disk" --append "disk:4"
