@@ -2,16 +2,13 @@
 #include "vmm/io.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "lib/cleanup.h"
 #include "lib/clock.h"
-#include "lib/file.h"
 #include "lib/stop.h"
 #include "vmm/partition.h"
 #include "vmm/serial.h"
@@ -28,27 +25,6 @@ enum {
 
 #define PANIC_GRACE_NS (2 * NSEC_PER_SEC) /* for the reset that follows a panic's last line */
 
-static int sink_write(struct sink *s, const char *data, size_t len, struct err *e)
-{
-	int ret;
-
-	if (s->max && len > s->max - s->written)
-		return err_set(e, -EFBIG, "%s: the guest sent more than %" PRIu64 " bytes", s->what,
-			       s->max);
-	s->written += len;
-	if (s->fd < 0)
-		return 0;
-	ret = file_write_all(s->fd, data, len);
-	return ret < 0 ? err_set(e, ret, "writing %s failed: %s", s->what, strerror(-ret)) : 0;
-}
-
-static bool writable(const struct sink *s, int timeout_ms)
-{
-	struct pollfd p = { .fd = s->fd, .events = POLLOUT };
-
-	return s->fd < 0 || poll(&p, 1, timeout_ms) > 0;
-}
-
 /*
  * Returns the bytes moved. A reader that stalls leaves them in the ring: the guest waits, not we.
  * A guest that prints without end gets one ringful a turn: signals and the time limit come between.
@@ -63,7 +39,7 @@ static int drain(struct ring *r, struct sink *s, struct panic_watch *panic, int 
 		size_t n;
 		int ret;
 
-		if (!writable(s, timeout_ms))
+		if (!sink_writable(s, timeout_ms))
 			return timeout_ms ? err_set(e, -ETIMEDOUT, "%s: its reader takes nothing",
 						    s->what)
 					  : moved;
@@ -215,8 +191,8 @@ static bool has_work(struct io *io)
 	struct vm *vm = io->vm;
 
 	return atomic_load(&vm->outcome) || !ring_empty(&vm->marks) ||
-	       (!ring_empty(&vm->console) && writable(&io->console, 0)) ||
-	       (!ring_empty(&vm->data) && writable(&io->data, 0));
+	       (!ring_empty(&vm->console) && sink_writable(&io->console, 0)) ||
+	       (!ring_empty(&vm->data) && sink_writable(&io->data, 0));
 }
 
 /* Announce the sleep, then look once more: a producer does it the other way round. */

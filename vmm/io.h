@@ -17,16 +17,11 @@
 #include "vmm/panic.h"
 #include "vmm/counters.h"
 #include "vmm/ctlserver.h"
+#include "vmm/sink.h"
 #include "vmm/term.h"
 #include "vmm/vm.h"
 
 #define IO_DATA_MAX_BYTES (256ull << 20)
-
-struct sink {
-	int fd; /* -1: bytes are dropped */
-	const char *what; /* "--console", "--data" */
-	uint64_t written, max; /* max 0: no limit */
-};
 
 struct io {
 	struct vm *vm;
