@@ -229,8 +229,9 @@ fi
 reasons=$(jq -r '.reasons[]' hunt/run.json)
 is "$(cat hunt.code)" 1 "a limit that a guest breaks is exit 1"
 like "$reasons" 'largest: [0-9.]+ us on CPU 1 \(host CPU 2\) of hunt at 20..-' "with value, place and time"
-is "$(cd hunt/01-hunt && echo */trace/*)" \
-	"1-g0/trace/explain.txt 1-g0/trace/guest.dat 1-g0/trace/host.dat 1-g0/trace/host.json" \
+# (of the first piece, unless the machine is too slow to hit it)
+like "$(cd hunt/01-hunt && echo */trace/*)" \
+	'^([12]-g0)/trace/explain.txt \1/trace/guest.dat \1/trace/host.dat \1/trace/host.json$' \
 	"the traces of host and guest, once"
 like "$reasons" 'late on vCPU 1 at 20.*, by the trace: [a-z-]+' "and the cause"
 is "$(jq -sc '[.[] | select(.cause)] | length' hunt/spikes.jsonl)" 1 "the spike has it, too"
