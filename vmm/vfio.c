@@ -48,8 +48,9 @@ struct vfio {
 	struct msix msix; /* or MSI */
 	unsigned int irq_index; /* VFIO_PCI_MSIX_IRQ_INDEX, _MSI_; VFIO_PCI_NUM_IRQS: neither */
 	uint32_t table, pending; /* MSI-X: offset | BAR */
+	uint64_t table_bytes, pending_bytes; /* the device's own, which may be more than msix has */
 	bool ours[PCI_CONFIG_BYTES]; /* emulated: the device's own value is not looked at */
-	bool triggering; /* the host raises our descriptors */
+	int triggered; /* the host raises so many of our descriptors */
 };
 
 static struct vfio *of(struct pci_fn *f)
@@ -94,9 +95,9 @@ static void access_bar(struct pci_fn *f, int bar, uint64_t offset, struct mmio *
 	uint64_t at = v->bar[bar].offset + offset;
 	ssize_t n;
 
-	if (x && within(v->table, (uint64_t)v->msix.n * PCI_MSIX_ENTRY_SIZE, bar, offset)) {
+	if (x && within(v->table, v->table_bytes, bar, offset)) {
 		msix_table(&v->msix, offset - (v->table & ~7u), m);
-	} else if (x && within(v->pending, MSIX_VECTORS_MAX / 8, bar, offset)) {
+	} else if (x && within(v->pending, v->pending_bytes, bar, offset)) {
 		msix_pending(&v->msix, offset - (v->pending & ~7u), m);
 	} else if (m->write) {
 		n = pwrite(v->device, m->data, m->len, at);
@@ -108,25 +109,45 @@ static void access_bar(struct pci_fn *f, int bar, uint64_t offset, struct mmio *
 
 /* --- interrupts --- */
 
-/* All vectors to their descriptors, or none. */
-static void trigger(struct vfio *v, bool on)
+/* The first n vectors to their descriptors: 0; more than 0: the host has but so many; -errno */
+static int set_trigger(const struct vfio *v, int n)
 {
 	struct {
 		struct vfio_irq_set head;
 		int32_t fds[MSIX_VECTORS_MAX];
 	} s = { .head = { .index = v->irq_index, .flags = VFIO_IRQ_SET_ACTION_TRIGGER } };
 
-	if (on == v->triggering)
-		return;
-	s.head.flags |= on ? VFIO_IRQ_SET_DATA_EVENTFD : VFIO_IRQ_SET_DATA_NONE;
-	s.head.count = on ? v->msix.n : 0;
-	s.head.argsz = sizeof(s.head) + s.head.count * sizeof(s.fds[0]);
-	for (int i = 0; on && i < v->msix.n; i++)
+	int ret;
+
+	s.head.flags |= n ? VFIO_IRQ_SET_DATA_EVENTFD : VFIO_IRQ_SET_DATA_NONE;
+	s.head.count = n;
+	s.head.argsz = sizeof(s.head) + n * sizeof(s.fds[0]);
+	for (int i = 0; i < n; i++)
 		s.fds[i] = v->msix.v[i].fd;
-	if (ioctl(v->device, VFIO_DEVICE_SET_IRQS, &s) && on)
-		vm_fail(v->vm, -errno, "--vfio %s: the host takes no interrupt of it: %s",
-			v->address, strerror(errno));
-	v->triggering = on;
+	ret = ioctl(v->device, VFIO_DEVICE_SET_IRQS, &s);
+	return ret < 0 ? -errno : ret;
+}
+
+/* Another number of them only by way of none. */
+static void trigger(struct vfio *v, int n)
+{
+	int ret = 0;
+
+	if (n == v->triggered)
+		return;
+	if (v->triggered)
+		set_trigger(v, 0);
+	if (n)
+		ret = set_trigger(v, n);
+	v->triggered = n;
+	if (ret < 0)
+		vm_fail(v->vm, ret, "--vfio %s: the host takes no interrupt of it: %s", v->address,
+			strerror(-ret));
+	else if (ret)
+		vm_fail(v->vm, -ENOSPC,
+			"--vfio %s: the guest's driver enables %d interrupt vectors, the host has "
+			"%d for it; let the driver use fewer",
+			v->address, n, ret);
 }
 
 static void msi_written(struct vfio *v)
@@ -143,17 +164,19 @@ static void msi_written(struct vfio *v)
 	};
 
 	msix_set_all(&v->msix, &m, flags & PCI_MSI_FLAGS_ENABLE ? n : 0);
-	trigger(v, flags & PCI_MSI_FLAGS_ENABLE);
+	trigger(v, v->msix.msi_on);
 }
 
 static void interrupts_written(struct vfio *v)
 {
+	bool on;
+
 	if (v->irq_index == VFIO_PCI_MSI_IRQ_INDEX) {
 		msi_written(v);
 	} else {
 		msix_config_written(&v->msix);
-		trigger(v,
-			pci_get(&v->fn, v->msix.cap + PCI_MSIX_FLAGS, 2) & PCI_MSIX_FLAGS_ENABLE);
+		on = pci_get(&v->fn, v->msix.cap + PCI_MSIX_FLAGS, 2) & PCI_MSIX_FLAGS_ENABLE;
+		trigger(v, on ? v->msix.n : 0);
 	}
 }
 
@@ -337,6 +360,8 @@ static int set_up_msix(struct vfio *v, unsigned int cap, struct err *e)
 {
 	int n = (pci_get(&v->fn, cap + PCI_MSIX_FLAGS, 2) & PCI_MSIX_FLAGS_QSIZE) + 1;
 
+	v->table_bytes = (uint64_t)n * PCI_MSIX_ENTRY_SIZE;
+	v->pending_bytes = (n + 63) / 64 * 8;
 	n = n < MSIX_VECTORS_MAX ? n : MSIX_VECTORS_MAX; /* drivers take what there is */
 	v->irq_index = VFIO_PCI_MSIX_IRQ_INDEX;
 	v->table = pci_get(&v->fn, cap + PCI_MSIX_TABLE, 4);
@@ -401,8 +426,7 @@ static int map_region(struct vfio *v, int bar, struct err *e)
 	const struct {
 		uint32_t where;
 		uint64_t bytes;
-	} ours[] = { { v->table, (uint64_t)v->msix.n * PCI_MSIX_ENTRY_SIZE },
-		     { v->pending, MSIX_VECTORS_MAX / 8 } };
+	} ours[] = { { v->table, v->table_bytes }, { v->pending, v->pending_bytes } };
 	int ret;
 
 	for (size_t i = 0; v->irq_index == VFIO_PCI_MSIX_IRQ_INDEX && i < ARRAY_SIZE(ours); i++) {
