@@ -21,6 +21,7 @@ enum {
 	GUEST_GRACE_MS = 15000, /* its harness ends a VMM that may not listen, then says so */
 	SILENT_SLICES = 3,
 	LATE_S = 300, /* beyond what was asked: boot, shutdown, a slow disk */
+	FINISH_S = 120, /* past its measuring: the guest's files, shutdown, run.json */
 	SAVE_S = 1800, /* a spike's trace sent, converted and explained: 10 minutes each at most */
 };
 
@@ -168,7 +169,7 @@ static void late(struct job *j, uint64_t now, const char *how)
 {
 	if (!j->measured && has_measured(j)) {
 		j->measured = true;
-		j->end_ns = now + SAVE_S * NSEC_PER_SEC;
+		j->end_ns = now + (j->on_spike == SPIKE_TRACE ? SAVE_S : FINISH_S) * NSEC_PER_SEC;
 	} else {
 		stalled(j, how);
 	}

@@ -37,6 +37,8 @@ enum {
 	KEY_PID_FILE,
 	KEY_TIMEOUT,
 	KEY_BOOT_TIMEOUT,
+	KEY_SILENCE,
+	KEY_TRIES,
 	KEY_KEEP,
 };
 
@@ -64,6 +66,10 @@ static const struct argp_option options[] = {
 	{ "timeout", KEY_TIMEOUT, "DURATION", 0, "Give up on the command after this long" },
 	{ "boot-timeout", KEY_BOOT_TIMEOUT, "DURATION", 0,
 	  "Give up on the machine when the command has not started by then (default 3m)" },
+	{ "silence", KEY_SILENCE, "DURATION", 0,
+	  "Give up on the machine after so long without a sign of life (default 3m)" },
+	{ "tries", KEY_TRIES, "N", 0,
+	  "Run the command again, in up to N machines in all, when one hangs (default 1)" },
 	{ "keep", KEY_KEEP, NULL, 0, "Open a shell in the machine after the command" },
 	{ 0 },
 };
@@ -197,6 +203,13 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 	case KEY_BOOT_TIMEOUT:
 		ret = parse_limit("--boot-timeout", arg, &o->boot_timeout_ns, p->e);
 		break;
+	case KEY_SILENCE:
+		ret = parse_limit("--silence", arg, &o->silence_ns, p->e);
+		break;
+	case KEY_TRIES:
+		ret = opt_u64("--tries", arg, 1, 9, &n, p->e);
+		o->tries = n;
+		break;
 	case KEY_KEEP:
 		o->keep = true;
 		break;
@@ -228,6 +241,11 @@ static int check(const struct lab_options *o, bool action_seen, struct err *e)
 		return err_set(e, -EINVAL,
 			       "--disk and --cmdline-from-image need the full flavour; "
 			       "the fast one has no disk");
+	if (o->tries > 1 && (o->disk || o->keep))
+		return err_set(
+			e, -EINVAL,
+			"--tries: a machine whose disk is kept, or that a shell is opened in, "
+			"runs its command once");
 	return 0;
 }
 
@@ -241,6 +259,8 @@ int lab_parse(struct lab_options *o, int argc, char **argv, struct err *e)
 		.cpus = 4,
 		.mem_bytes = 4ull << 30,
 		.boot_timeout_ns = 180 * NSEC_PER_SEC,
+		.silence_ns = 180 * NSEC_PER_SEC,
+		.tries = 1,
 	};
 	ret = opt_parse(&argp, argc, argv, true, &p, e);
 	return ret < 0 ? ret : check(o, p.action_seen, e);

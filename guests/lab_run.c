@@ -37,6 +37,7 @@ struct progress {
 	bool ready, interactive;
 	int input; /* terminal input is read from here; -1 none */
 	uint64_t deadline_ns;
+	uint64_t heard_ns; /* when the last frame came */
 	int code; /* the command's, once it has ended; -1 */
 };
 
@@ -160,11 +161,17 @@ static int machine_ended(struct session *s, struct err *e)
 static int timed_out(struct session *s, const struct progress *p, struct err *e)
 {
 	show_tail(s->console);
+	if (p->ready && clock_now_ns() < p->deadline_ns)
+		return err_set(
+			e, -EHOSTDOWN,
+			"the emulated host hung: no sign of life for %.6g s (--silence); run "
+			"it again, or with --tries",
+			(double)s->o->silence_ns / NSEC_PER_SEC);
 	if (p->ready)
 		return err_set(e, -ETIMEDOUT,
 			       "the command in the lab did not end within %.6g s (--timeout)",
 			       (double)s->o->timeout_ns / NSEC_PER_SEC);
-	return err_set(e, -ETIMEDOUT,
+	return err_set(e, -EHOSTDOWN,
 		       "the lab did not start the command within %.6g s (--boot-timeout); "
 		       "is its kernel command line right?",
 		       (double)s->o->boot_timeout_ns / NSEC_PER_SEC);
@@ -263,6 +270,8 @@ static int handle_frame(struct session *s, struct progress *p, const struct lab_
 		if (file_write_all(out, data, h->len) < 0)
 			return err_sys(e, "passing on the command's output failed");
 		return -EAGAIN;
+	case LAB_ALIVE:
+		return -EAGAIN;
 	case LAB_EXIT:
 		return on_exit_code(s, p, data, h->len, e);
 	case LAB_FAIL:
@@ -271,6 +280,16 @@ static int handle_frame(struct session *s, struct progress *p, const struct lab_
 			       (int)h->len, (const char *)data);
 	}
 	return err_set(e, -EPROTO, "the lab's agent sent a frame of unknown type %u", h->type);
+}
+
+/* A machine that was stopped by its monitor is silent and well. */
+static uint64_t patience(const struct session *s, const struct progress *p)
+{
+	uint64_t silent = p->heard_ns + s->o->silence_ns;
+
+	return p->ready && p->code < 0 && !s->o->monitor && silent < p->deadline_ns
+		       ? silent
+		       : p->deadline_ns;
 }
 
 static int serve(struct session *s, struct err *e)
@@ -286,11 +305,13 @@ static int serve(struct session *s, struct err *e)
 	while (ret == -EAGAIN) {
 		struct lab_frame h;
 
-		ret = machine_receive(&s->m, p.deadline_ns, p.input, &h, data, e);
-		if (ret == -EAGAIN)
+		ret = machine_receive(&s->m, patience(s, &p), p.input, &h, data, e);
+		if (ret == -EAGAIN) {
 			ret = forward_input(s, &p, e) < 0 ? e->code : -EAGAIN;
-		else if (!ret)
+		} else if (!ret) {
+			p.heard_ns = clock_now_ns();
 			ret = handle_frame(s, &p, &h, data, e);
+		}
 	}
 	leave_terminal(s);
 	if (ret == -EPIPE)
@@ -392,7 +413,7 @@ static void stop(struct session *s)
 	rundir_remove(&s->dir);
 }
 
-int lab_run(const struct lab_options *o, struct err *e)
+static int run_once(const struct lab_options *o, struct err *e)
 {
 	_cleanup_free_ struct session *s = calloc(1, sizeof(*s));
 	int ret;
@@ -413,5 +434,17 @@ int lab_run(const struct lab_options *o, struct err *e)
 	if (ret >= 0 && o->disk && wait_off(s, e) < 0)
 		ret = e->code;
 	stop(s);
+	return ret;
+}
+
+int lab_run(const struct lab_options *o, struct err *e)
+{
+	int ret = run_once(o, e);
+
+	for (unsigned int n = 1; ret == -EHOSTDOWN && n < o->tries; n++) {
+		fprintf(stderr, "rtkvm lab: %s: another machine is tried\n", e->text);
+		err_clear(e);
+		ret = run_once(o, e);
+	}
 	return ret;
 }

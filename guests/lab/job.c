@@ -222,13 +222,18 @@ static void serve(struct agent *a, struct job *j)
 		struct pollfd p[] = { { .fd = j->out, .events = POLLIN },
 				      { .fd = j->err, .events = POLLIN },
 				      { .fd = a->order.tty ? a->channel : -1, .events = POLLIN } };
-		struct timespec now = { 0 };
+		struct timespec wait = { .tv_sec = ended ? 0 : LAB_ALIVE_SECONDS };
 		int n;
 
-		ended |= reap(j);
-		n = ppoll(p, 3, ended ? &now : NULL, &wait_mask);
+		if (reap(j)) {
+			ended = true;
+			wait.tv_sec = 0;
+		}
+		n = ppoll(p, 3, &wait, &wait_mask);
 		if (n < 0)
 			continue;
+		if (!n && !ended)
+			send_frame(a, LAB_ALIVE, NULL, 0);
 		if (p[0].revents)
 			relay(a, &j->out, LAB_OUT);
 		if (p[1].revents)

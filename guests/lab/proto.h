@@ -34,6 +34,7 @@ enum lab_type {
 	LAB_FAIL = 5, /* agent: text: why it could not be run */
 	LAB_INPUT = 6, /* host: terminal input */
 	LAB_SIZE = 7, /* host: struct lab_size */
+	LAB_ALIVE = 8, /* agent: nothing to tell; once every LAB_ALIVE_SECONDS without output */
 };
 
 struct lab_frame {
@@ -45,6 +46,6 @@ struct lab_size {
 	uint16_t rows, columns;
 };
 
-enum { LAB_FRAME_MAX = 32768 };
+enum { LAB_FRAME_MAX = 32768, LAB_ALIVE_SECONDS = 5 };
 
 #endif

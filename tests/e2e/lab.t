@@ -156,7 +156,26 @@ live=$(find "$lab_dir" -maxdepth 1 -name 'run.*' ! -name '*.lock' | while read -
 done)
 is "$live" "" "no dead run's directory is left"
 
+# what is stopped and what hangs look alike from here
+"$RTKVM" lab run --flavour fast --pid-file "$T/pid" --silence 20s --tries 2 --results "$T/r3" -- \
+	'[ -e $RTKVM_RESULTS/first ] && exit 7; echo >$RTKVM_RESULTS/first; echo up; sleep 1000' \
+	>"$T/out" 2>"$T/err" </dev/null &
+lab=$!
+appears "$T/out"
+qemu=$(cat "$T/pid")
+kill -STOP "$qemu"
+wait $lab
+is $? 7 "a machine that hangs: the command is run in another"
+like "$(cat "$T/err")" '^rtkvm lab: the emulated host hung: no sign of life for 20 s .*another machine' \
+	"and that is told"
+ok "the first one is gone" gone "$qemu"
+
 # --- bad input
+
+fails 2 '^rtkvm lab: --tries: a machine whose disk is kept' "two tries of a kept disk" \
+	"$RTKVM" lab run --disk "$T/none" --tries 2 -- true
+fails 2 '^rtkvm lab: --silence: it has to be longer than 0' "no silence at all" \
+	"$RTKVM" lab run --silence 0 -- true
 
 mkdir "$T/bin"
 ln -s "$(command -v sh)" "$T/bin/sh"

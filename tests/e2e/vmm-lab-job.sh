@@ -4,7 +4,7 @@
 # start NAME.code, NAME.err, NAME.con and NAME.ev in $RTKVM_RESULTS
 set -u
 guest=$1
-cd "$RTKVM_RESULTS" || exit 2
+cd "$RTKVM_RESULTS" && rm -rf -- * || exit 2 # of a machine that hung
 
 limit=150s
 start() {

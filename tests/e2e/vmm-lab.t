@@ -15,7 +15,7 @@ run "$RTKVM" lab build --flavour fast
 R=$T/results
 # two NUMA nodes; CPU 2 and 3, which are isolated, are on node 1
 run env PATH="$PWD/tests/e2e/numa:$PATH" "$RTKVM" lab run --flavour fast --share "$build" --share "$PWD/tests" --results "$R" \
-	--timeout 15m -- sh "$PWD/tests/e2e/vmm-lab-job.sh" "$guest"
+	--tries 2 --timeout 15m -- sh "$PWD/tests/e2e/vmm-lab-job.sh" "$guest"
 is "$code" 0 "the lab ran: $(printf '%s' "$errs" | tail -n 1)"
 
 ended() {
