@@ -104,6 +104,11 @@ static void late_end(void **state)
 	job_watch(&j);
 	assert_int_equal(j.outcome, JOB_RUNNING);
 	assert_true(j.measured);
+	assert_true(j.end_ns > clock_now_ns() + 100 * SEC && j.end_ns < clock_now_ns() + 200 * SEC);
+	j.measured = false;
+	j.on_spike = SPIKE_TRACE; /* which may have to be saved and explained */
+	j.end_ns = 1;
+	job_watch(&j);
 	assert_true(j.end_ns > clock_now_ns() + 1200 * SEC);
 	j.end_ns = 1; /* but has an end of its own */
 	j.guest = NULL; /* nothing to shut down */
