@@ -48,6 +48,7 @@ static bool in(uint16_t port, uint16_t first, unsigned int count)
 static bool ends_the_run(uint16_t port)
 {
 	return in(port, ABI_EXIT_PORT, EXIT_PORTS) || in(port, ABI_DATA_PORT, DATA_PORTS) ||
+	       in(port, ABI_PAGE_PORT, DATA_PORTS) ||
 	       in(port, ACPI_FIRST, ACPI_LAST - ACPI_FIRST + 1) || in(port, KBD_COMMAND, 1) ||
 	       in(port, PVPANIC, 1);
 }
