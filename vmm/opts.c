@@ -148,10 +148,17 @@ static const char *option_name(int key)
 static int choice(const char *what, const char *text, const char *const *names, size_t n,
 		  struct err *e)
 {
+	char list[64];
+
 	for (size_t i = 0; i < n; i++)
 		if (!strcmp(text, names[i]))
 			return i;
-	return err_set(e, -EINVAL, "%s: \"%s\" is not one of the choices; see --help", what, text);
+	list[0] = '\0';
+	for (size_t i = 0; i < n; i++) {
+		strncat(list, i ? ", " : "", sizeof(list) - strlen(list) - 1);
+		strncat(list, names[i], sizeof(list) - strlen(list) - 1);
+	}
+	return err_set(e, -EINVAL, "%s: \"%s\" is not one of the choices: %s", what, text, list);
 }
 
 static int set_hugepages(struct run_opts *o, const char *text, struct err *e)
@@ -314,18 +321,52 @@ static int set_timeout(struct run_opts *o, const char *text, struct err *e)
 	return ret;
 }
 
-static int set(struct run_opts *o, int key, char *arg, struct err *e)
+/* Options whose text is kept as it is; NULL: not one of them. */
+static const char **kept_text(struct run_opts *o, int key)
 {
 	switch (key) {
 	case OPT_KERNEL:
-		o->boot.kernel = arg;
-		return 0;
+		return &o->boot.kernel;
 	case OPT_INITRD:
-		o->boot.initrd = arg;
-		return 0;
+		return &o->boot.initrd;
 	case OPT_APPEND:
-		o->boot.append = arg;
-		return 0;
+		return &o->boot.append;
+	case OPT_CONSOLE:
+		return &o->console;
+	case OPT_DATA:
+		return &o->data;
+	case OPT_EVENTS:
+		return &o->events;
+	case OPT_FREEZE:
+		return &o->freeze;
+	case OPT_CTL:
+		return &o->ctl;
+	default:
+		return NULL;
+	}
+}
+
+static bool *flag(struct run_opts *o, int key)
+{
+	switch (key) {
+	case OPT_ALLOW_SHARED:
+		return &o->allow_shared;
+	case OPT_ALLOW_TICK:
+		return &o->allow_tick;
+	case OPT_RT_DELAY:
+		return &o->rt_delay;
+	case OPT_CORE_SCHED:
+		return &o->core_sched;
+	case OPT_HOLD:
+		return &o->hold;
+	default:
+		return NULL;
+	}
+}
+
+static int set_checked(struct run_opts *o, int key, char *arg, struct err *e)
+{
+	switch (key) {
 	case OPT_MEMORY:
 		return opt_size("--memory", arg, &o->mem.bytes, e);
 	case OPT_HUGEPAGES:
@@ -345,20 +386,8 @@ static int set(struct run_opts *o, int key, char *arg, struct err *e)
 		return cpulist_parse(&o->housekeeping, arg, e);
 	case OPT_FIFO:
 		return set_fifo(o, arg, e);
-	case OPT_ALLOW_SHARED:
-		o->allow_shared = true;
-		return 0;
-	case OPT_ALLOW_TICK:
-		o->allow_tick = true;
-		return 0;
 	case OPT_ORDINARY:
 		return cpulist_parse(&o->ordinary, arg, e);
-	case OPT_RT_DELAY:
-		o->rt_delay = true;
-		return 0;
-	case OPT_CORE_SCHED:
-		o->core_sched = true;
-		return 0;
 	case OPT_PARTITION:
 		return set_partition(o, arg, e);
 	case OPT_LAPIC_ADVANCE:
@@ -379,34 +408,30 @@ static int set(struct run_opts *o, int key, char *arg, struct err *e)
 		return devopts_add(&o->devices, DEV_VFIO, arg, e);
 	case OPT_RNG:
 		return devopts_add(&o->devices, DEV_RNG, NULL, e);
-	case OPT_CONSOLE:
-		o->console = arg;
-		return 0;
-	case OPT_DATA:
-		o->data = arg;
-		return 0;
-	case OPT_EVENTS:
-		o->events = arg;
-		return 0;
-	case OPT_FREEZE:
-		o->freeze = arg;
-		return 0;
 	case OPT_NAME:
 		o->name = arg;
 		return ctlplace_check_name(arg, e);
-	case OPT_CTL:
-		o->ctl = arg;
-		return 0;
 	case OPT_SANDBOX:
 		return set_sandbox(o, arg, e);
-	case OPT_HOLD:
-		o->hold = true;
-		return 0;
 	case OPT_SLOW_EXIT:
 		return set_slow_exit(o, arg, e);
 	default:
 		return set_timeout(o, arg, e);
 	}
+}
+
+static int set(struct run_opts *o, int key, char *arg, struct err *e)
+{
+	const char **text = kept_text(o, key);
+	bool *on = flag(o, key);
+
+	if (text)
+		*text = arg;
+	else if (on)
+		*on = true;
+	else
+		return set_checked(o, key, arg, e);
+	return 0;
 }
 
 struct parse {

@@ -234,7 +234,7 @@ bad '--cpus is missing' --allow-shared
 bad 'empty' --cpus '' --allow-shared
 bad '--vcpus is missing' --placement auto
 bad '--vcpus goes with --placement auto' --cpus 0 --vcpus 1
-bad '"best" is not one of the choices' --placement best --vcpus 1
+bad '"best" is not one of the choices: auto$' --placement best --vcpus 1
 bad 'out of range' --placement auto --vcpus 0
 bad 'out of range' --placement auto --vcpus 129
 bad 'CPU list' --cpus 1-x --allow-shared
