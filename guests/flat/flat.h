@@ -19,6 +19,9 @@ extern uint32_t start_magic;
 /* flat_cmdline - the command line the VMM was given */
 const char *flat_cmdline(const void *info);
 
+/* flat_words - call for the start of each of its words; a word ends with a space or the text */
+void flat_words(const void *info, void (*call)(const char *word));
+
 static inline void outl(uint16_t port, uint32_t v)
 {
 	__asm__ volatile("outl %0, %1" : : "a"(v), "Nd"(port) : "memory");

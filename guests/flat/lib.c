@@ -94,6 +94,20 @@ void flat_put_u64(uint64_t v)
 	flat_puts(at);
 }
 
+void flat_words(const void *info, void (*call)(const char *word))
+{
+	const char *text = flat_cmdline(info);
+
+	while (*text) {
+		if (*text != ' ')
+			call(text);
+		while (*text && *text != ' ')
+			text++;
+		while (*text == ' ')
+			text++;
+	}
+}
+
 _Noreturn void flat_exit(uint8_t code)
 {
 	for (;;)

@@ -265,15 +265,6 @@ static void run_word(const char *text)
 
 void payload_main(const void *info)
 {
-	const char *text = flat_cmdline(info);
-
-	while (*text) {
-		if (*text != ' ')
-			run_word(text);
-		while (*text && *text != ' ')
-			text++;
-		while (*text == ' ')
-			text++;
-	}
+	flat_words(info, run_word);
 	flat_exit(0);
 }

@@ -323,16 +323,7 @@ static void run_word(const char *text)
 
 void payload_main(const void *info)
 {
-	const char *text = flat_cmdline(info);
-
 	flat_apic_init(on_interrupt);
-	while (*text) {
-		if (*text != ' ')
-			run_word(text);
-		while (*text && *text != ' ')
-			text++;
-		while (*text == ' ')
-			text++;
-	}
+	flat_words(info, run_word);
 	flat_exit(0);
 }
