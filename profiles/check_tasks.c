@@ -7,47 +7,56 @@
 #include "profiles/judge.h"
 #include "profiles/tasks.h"
 
-static void judge_kthreads(const struct machine *m, const struct check *c, struct finding *f)
+/* The first of the tasks that it is true of, and how many there are. */
+static const struct task *pick(const struct machine *m,
+			       bool (*is)(const struct machine *m, const struct task *t), int *n)
 {
 	const struct task *first = NULL;
-	int n = 0;
+
+	*n = 0;
+	for (size_t i = 0; i < m->n_tasks; i++)
+		if (is(m, &m->tasks[i]) && !(*n)++)
+			first = &m->tasks[i];
+	return first;
+}
+
+/* bound to one CPU is by design; what is bound to no single one can go */
+static bool stray_kthread(const struct machine *m, const struct task *t)
+{
+	return t->flags & TASK_KTHREAD && !(t->flags & TASK_BOUND) &&
+	       cpulist_count(&t->allowed) != 1 && task_touches_isolated(m, t) &&
+	       strncmp(t->comm, "kvm-", 4) && strncmp(t->comm, "vhost-", 6);
+}
+
+static void judge_kthreads(const struct machine *m, const struct check *c, struct finding *f)
+{
+	const struct task *first;
+	int n;
 
 	if (!tasks_known(m, c, f))
 		return;
-	for (size_t i = 0; i < m->n_tasks; i++) {
-		const struct task *t = &m->tasks[i];
-
-		/* bound to one CPU is by design; what is bound to no single one can go */
-		if (!(t->flags & TASK_KTHREAD) || (t->flags & TASK_BOUND) ||
-		    cpulist_count(&t->allowed) == 1 || !task_touches_isolated(m, t) ||
-		    !strncmp(t->comm, "kvm-", 4) || !strncmp(t->comm, "vhost-", 6))
-			continue;
-		if (!n++)
-			first = t;
-	}
-	if (n)
+	first = pick(m, stray_kthread, &n);
+	if (first)
 		found_bad(c, f, "%d may run there, first %s (%d)", n, first->comm, first->tid);
 	else
 		found_pass(f, "none may run there");
 }
 
+static bool stray_task(const struct machine *m, const struct task *t)
+{
+	return !(t->flags & TASK_KTHREAD) && !machine_is_vcpu(t) &&
+	       cpulist_has(&m->isolated, t->cpu) && task_touches_isolated(m, t);
+}
+
 static void judge_tasks(const struct machine *m, const struct check *c, struct finding *f)
 {
-	const struct task *first = NULL;
-	int n = 0;
+	const struct task *first;
+	int n;
 
 	if (!tasks_known(m, c, f))
 		return;
-	for (size_t i = 0; i < m->n_tasks; i++) {
-		const struct task *t = &m->tasks[i];
-
-		if ((t->flags & TASK_KTHREAD) || machine_is_vcpu(t) ||
-		    !cpulist_has(&m->isolated, t->cpu) || !task_touches_isolated(m, t))
-			continue;
-		if (!n++)
-			first = t;
-	}
-	if (n)
+	first = pick(m, stray_task, &n);
+	if (first)
 		found_bad(c, f, "%d ran there last, first %s (%d) on CPU %d", n, first->comm,
 			  first->tid, first->cpu);
 	else
