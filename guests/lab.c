@@ -67,7 +67,7 @@ static const struct argp_option options[] = {
 	{ "boot-timeout", KEY_BOOT_TIMEOUT, "DURATION", 0,
 	  "Give up on the machine when the command has not started by then (default 3m)" },
 	{ "silence", KEY_SILENCE, "DURATION", 0,
-	  "Give up on the machine after so long without a sign of life (default 3m)" },
+	  "Give up on the machine after so long without a sign of life (default 3m; with --monitor: never)" },
 	{ "tries", KEY_TRIES, "N", 0,
 	  "Run the command again, in up to N machines in all, when one hangs (default 1)" },
 	{ "keep", KEY_KEEP, NULL, 0, "Open a shell in the machine after the command" },
@@ -231,7 +231,7 @@ static const struct argp argp = {
 	"panics, or a command past --timeout, ends with the console's tail and exit code 2.",
 };
 
-static int check(const struct lab_options *o, bool action_seen, struct err *e)
+static int check(struct lab_options *o, bool action_seen, struct err *e)
 {
 	if (!action_seen)
 		return err_set(e, -EINVAL, "an action is missing: build, run, shell or list");
@@ -241,6 +241,8 @@ static int check(const struct lab_options *o, bool action_seen, struct err *e)
 		return err_set(e, -EINVAL,
 			       "--disk and --cmdline-from-image need the full flavour; "
 			       "the fast one has no disk");
+	if (!o->silence_ns && !o->monitor)
+		o->silence_ns = 180 * NSEC_PER_SEC;
 	if (o->tries > 1 && (o->disk || o->keep))
 		return err_set(
 			e, -EINVAL,
@@ -259,7 +261,6 @@ int lab_parse(struct lab_options *o, int argc, char **argv, struct err *e)
 		.cpus = 4,
 		.mem_bytes = 4ull << 30,
 		.boot_timeout_ns = 180 * NSEC_PER_SEC,
-		.silence_ns = 180 * NSEC_PER_SEC,
 		.tries = 1,
 	};
 	ret = opt_parse(&argp, argc, argv, true, &p, e);

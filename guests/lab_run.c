@@ -12,34 +12,15 @@
 
 #include "guests/disk.h"
 #include "guests/home.h"
-#include "guests/lab_setup.h"
+#include "guests/lab_session.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "lib/file.h"
 
-enum { TAIL_BYTES = 3000, LOG_BYTES = 64 << 20, OFF_SECONDS = 120, CALIBRATE_NS = 100000000 };
+enum { OFF_SECONDS = 120, CALIBRATE_NS = 100000000 };
 
 /* Always there: a console to look at, and an end instead of a hang after a panic. */
 #define BASE_CMDLINE "console=ttyS0 panic=-1"
-
-struct session {
-	const struct lab_options *o;
-	struct rundir dir;
-	struct lab_setup setup;
-	struct machine m;
-	char console[PATH_MAX], log[PATH_MAX], disk[PATH_MAX];
-	struct termios terminal; /* as it was */
-	bool raw; /* it is not, now */
-	struct lab_size size; /* as the machine knows it */
-};
-
-struct progress {
-	bool ready, interactive;
-	int input; /* terminal input is read from here; -1 none */
-	uint64_t deadline_ns;
-	uint64_t heard_ns; /* when the last frame came */
-	int code; /* the command's, once it has ended; -1 */
-};
 
 char *lab_default_cmdline(unsigned int cpus, char *buf, size_t size)
 {
@@ -96,85 +77,6 @@ static int kernel_cmdline(const struct session *s, char *buf, size_t size, struc
 		       text))
 		return err_set(e, -E2BIG, "the lab's kernel command line is too long");
 	return 0;
-}
-
-static void show_tail(const char *file)
-{
-	_cleanup_free_ char *text = NULL;
-	struct err ignored = { 0 };
-	ssize_t n = file_load(file, LOG_BYTES, &text, &ignored);
-	const char *at;
-
-	if (n <= 0)
-		return;
-	at = n > TAIL_BYTES ? strchr(text + n - TAIL_BYTES, '\n') : text;
-	fprintf(stderr, "--- the end of the lab's console:\n%s%s---\n", at ? at : text,
-		text[n - 1] == '\n' ? "" : "\n");
-}
-
-/* What the console says about an end that the agent could not announce; NULL: nothing at all. */
-static const char *cause(const struct session *s)
-{
-	_cleanup_free_ char *text = NULL;
-	struct err ignored = { 0 };
-
-	if (file_load(s->console, LOG_BYTES, &text, &ignored) <= 0)
-		return NULL;
-	if (strstr(text, "Kernel panic - not syncing"))
-		return "kernel panic";
-	if (strstr(text, "rtkvm lab agent:"))
-		return "its agent gave up";
-	return "it was switched off, restarted or killed";
-}
-
-/* QEMU's last words, without its name; its warnings about CPU features come before them. */
-static char *last_line(const char *file, char *buf, size_t size)
-{
-	_cleanup_free_ char *text = NULL;
-	struct err ignored = { 0 };
-	char *at, *colon;
-
-	buf[0] = '\0';
-	if (file_load(file, LOG_BYTES, &text, &ignored) <= 0)
-		return buf;
-	text[strlen(text) - (text[strlen(text) - 1] == '\n')] = '\0';
-	at = strrchr(text, '\n');
-	at = at ? at + 1 : text;
-	colon = strstr(at, ": ");
-	snprintf(buf, size, "%s", colon ? colon + 2 : at);
-	return buf;
-}
-
-static int machine_ended(struct session *s, struct err *e)
-{
-	const char *why = cause(s);
-	char text[300];
-
-	proc_wait(&s->m.qemu, clock_now_ns() + 5 * NSEC_PER_SEC);
-	if (!why)
-		return err_set(e, -EIO, "starting the lab's machine failed: QEMU: %s",
-			       last_line(s->log, text, sizeof(text)));
-	show_tail(s->console);
-	return err_set(e, -EIO, "the lab's machine ended before the command did: %s", why);
-}
-
-static int timed_out(struct session *s, const struct progress *p, struct err *e)
-{
-	show_tail(s->console);
-	if (p->ready && clock_now_ns() < p->deadline_ns)
-		return err_set(
-			e, -EHOSTDOWN,
-			"the emulated host hung: no sign of life for %.6g s (--silence); run "
-			"it again, or with --tries",
-			(double)s->o->silence_ns / NSEC_PER_SEC);
-	if (p->ready)
-		return err_set(e, -ETIMEDOUT,
-			       "the command in the lab did not end within %.6g s (--timeout)",
-			       (double)s->o->timeout_ns / NSEC_PER_SEC);
-	return err_set(e, -EHOSTDOWN,
-		       "the lab did not start the command within %.6g s (--boot-timeout); "
-		       "is its kernel command line right?",
-		       (double)s->o->boot_timeout_ns / NSEC_PER_SEC);
 }
 
 /* Ctrl-C and the rest go to the machine's shell, which has a terminal of its own. */
@@ -271,53 +173,46 @@ static int handle_frame(struct session *s, struct progress *p, const struct lab_
 			return err_sys(e, "passing on the command's output failed");
 		return -EAGAIN;
 	case LAB_ALIVE:
+		lab_heed(s, p);
 		return -EAGAIN;
 	case LAB_EXIT:
 		return on_exit_code(s, p, data, h->len, e);
 	case LAB_FAIL:
-		show_tail(s->console);
+		lab_show_console(s);
 		return err_set(e, -EIO, "the lab's agent could not run the command: %.*s",
 			       (int)h->len, (const char *)data);
 	}
 	return err_set(e, -EPROTO, "the lab's agent sent a frame of unknown type %u", h->type);
 }
 
-/* A machine that was stopped by its monitor is silent and well. */
-static uint64_t patience(const struct session *s, const struct progress *p)
-{
-	uint64_t silent = p->heard_ns + s->o->silence_ns;
-
-	return p->ready && p->code < 0 && !s->o->monitor && silent < p->deadline_ns
-		       ? silent
-		       : p->deadline_ns;
-}
-
 static int serve(struct session *s, struct err *e)
 {
 	_cleanup_free_ char *data = malloc(LAB_FRAME_MAX);
-	struct progress p = { .deadline_ns = clock_now_ns() + s->o->boot_timeout_ns,
-			      .input = -1,
-			      .code = -1 };
+	struct progress p = { .heard_ns = clock_now_ns(), .input = -1, .code = -1 };
 	int ret = -EAGAIN;
 
 	if (!data)
 		return err_set(e, -ENOMEM, "running the lab failed: no memory");
+	p.deadline_ns = p.heard_ns + s->o->boot_timeout_ns;
 	while (ret == -EAGAIN) {
 		struct lab_frame h;
 
-		ret = machine_receive(&s->m, patience(s, &p), p.input, &h, data, e);
+		ret = machine_receive(&s->m, lab_next_look(s, &p), p.input, &h, data, e);
 		if (ret == -EAGAIN) {
 			ret = forward_input(s, &p, e) < 0 ? e->code : -EAGAIN;
+		} else if (ret == -ETIMEDOUT) {
+			ret = lab_look(s, &p);
 		} else if (!ret) {
 			p.heard_ns = clock_now_ns();
+			p.renewals = 0;
 			ret = handle_frame(s, &p, &h, data, e);
 		}
 	}
 	leave_terminal(s);
 	if (ret == -EPIPE)
-		return p.code >= 0 ? p.code : machine_ended(s, e);
+		return p.code >= 0 ? p.code : lab_ended(s, e);
 	if (ret == -ETIMEDOUT)
-		return timed_out(s, &p, e);
+		return lab_timed_out(s, &p, e);
 	if (ret == -EINTR)
 		return err_set(e, ret, "interrupted");
 	return ret;
@@ -333,7 +228,7 @@ static int wait_off(struct session *s, struct err *e)
 			       "interrupted while the lab was being switched off; its "
 			       "disk may need a check");
 	if (ret < 0) {
-		show_tail(s->console);
+		lab_show_console(s);
 		return err_set(e, -ETIMEDOUT,
 			       "the lab did not switch off within %d s; its disk may need a check",
 			       OFF_SECONDS);
@@ -377,6 +272,7 @@ static int start(struct session *s, struct err *e)
 		.disk = s->o->flavour == LAB_FULL ? s->disk : NULL,
 		.keep_disk = s->o->disk,
 		.shares = s->setup.shares,
+		.dir = s->dir.path,
 		.console = s->console,
 		.log = s->log,
 		.monitor = s->o->monitor,
@@ -421,7 +317,7 @@ static int run_once(const struct lab_options *o, struct err *e)
 	if (!s)
 		return err_set(e, -ENOMEM, "running the lab failed: no memory");
 	s->o = s->setup.o = o;
-	s->m.channel = -1;
+	s->m.channel = s->m.dir = -1;
 	ret = lab_kernel(&s->setup.kernel, o->kernel, e);
 	if (!ret)
 		ret = rundir_create(&s->dir, e);

@@ -9,8 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
+#include "guests/renew.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "lib/stop.h"
@@ -83,7 +85,7 @@ static void add_share(struct args *a, const struct machine_share *s)
 	args_add(a, "virtio-9p-pci,fsdev=%s,mount_tag=%s", s->tag, s->tag);
 }
 
-void machine_command(struct args *a, const struct machine_config *c, int fd)
+void machine_command(struct args *a, const struct machine_config *c, int channel, int stub)
 {
 	args_add_all(a, fixed);
 	args_add(a, "-smp");
@@ -99,7 +101,11 @@ void machine_command(struct args *a, const struct machine_config *c, int fd)
 	args_add(a, "-chardev");
 	add_path(a, "file,id=console,path=", c->console, "");
 	args_add(a, "-chardev");
-	args_add(a, "socket,id=lab,fd=%d", fd);
+	args_add(a, "socket,id=lab,fd=%d", channel);
+	args_add(a, "-chardev");
+	args_add(a, "socket,id=gdb,server=on,wait=off,fd=%d", stub);
+	args_add(a, "-gdb");
+	args_add(a, "chardev:gdb");
 	for (size_t i = 0; i < c->n_shares; i++)
 		add_share(a, &c->shares[i]);
 	if (c->disk) {
@@ -113,31 +119,61 @@ void machine_command(struct args *a, const struct machine_config *c, int fd)
 	}
 }
 
+/* The directory's own path may be too long for a socket's address. */
+static struct sockaddr_un stub_address(const struct machine *m)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+
+	snprintf(a.sun_path, sizeof(a.sun_path), "/proc/self/fd/%d/gdb", m->dir);
+	return a;
+}
+
+static int listen_stub(struct machine *m, const char *dir, struct err *e)
+{
+	struct sockaddr_un a;
+	int fd;
+
+	m->dir = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (m->dir < 0)
+		return err_sys(e, "opening %s failed", dir);
+	a = stub_address(m);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0 && !bind(fd, (struct sockaddr *)&a, sizeof(a)) && !listen(fd, 1))
+		return fd;
+	err_sys(e, "making the socket of QEMU's gdb stub failed");
+	if (fd >= 0)
+		close(fd);
+	return e->code;
+}
+
 int machine_start(struct machine *m, const struct machine_config *c, struct err *e)
 {
-	_cleanup_close_ int theirs = -1, log = -1;
+	_cleanup_close_ int log = -1, channel = -1, stub = -1;
 	_cleanup_args_ struct args a = { 0 };
 	struct proc_opts o = PROC_OPTS_INIT;
 	int ends[2], ret;
 
-	*m = (struct machine){ .channel = -1 };
+	*m = (struct machine){ .channel = -1, .dir = -1 };
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends))
 		return err_sys(e, "making the channel to the machine failed");
 	m->channel = ends[0];
-	theirs = ends[1];
+	channel = ends[1];
+	ret = stub = listen_stub(m, c->dir, e);
+	if (ret < 0)
+		goto fail;
 	log = open(c->log, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 	if (log < 0) {
 		ret = err_sys(e, "writing %s failed", c->log);
 		goto fail;
 	}
-	machine_command(&a, c, theirs);
+	machine_command(&a, c, channel, stub);
 	ret = args_check(&a, e);
 	if (ret < 0)
 		goto fail;
 	o.argv = a.v;
 	o.out = o.err = log;
-	o.keep = &theirs;
-	o.n_keep = 1;
+	o.keep = (int[]){ channel, stub };
+	o.n_keep = 2;
 	ret = proc_start(&m->qemu, &o, e);
 	if (!ret)
 		return 0;
@@ -151,7 +187,20 @@ void machine_stop(struct machine *m)
 	proc_stop(&m->qemu, 0); /* nothing in it is worth a slow end: its disk is a snapshot */
 	if (m->channel >= 0)
 		close(m->channel);
-	m->channel = -1;
+	if (m->dir >= 0)
+		close(m->dir);
+	m->channel = m->dir = -1;
+}
+
+int machine_renew(struct machine *m, struct err *e)
+{
+	/* a QEMU that was stopped takes no more connections than fit its queue */
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct sockaddr_un a = stub_address(m);
+
+	if (fd < 0 || connect(fd, (struct sockaddr *)&a, sizeof(a)))
+		return err_sys(e, "connecting to QEMU's gdb stub failed");
+	return renew_code(fd, e);
 }
 
 static int wait_readable(int fd, int other, uint64_t deadline_ns)

@@ -29,6 +29,7 @@ struct machine_config {
 	bool keep_disk; /* else what the guest writes to it is dropped */
 	const struct machine_share *shares;
 	size_t n_shares;
+	const char *dir; /* that only we may enter: QEMU's gdb stub listens there */
 	const char *console; /* file that takes the console's output */
 	const char *log; /* file that takes QEMU's own messages */
 	const char *monitor; /* NULL, or the path of QEMU's monitor socket */
@@ -37,10 +38,11 @@ struct machine_config {
 struct machine {
 	struct proc qemu;
 	int channel; /* our end of the agent's port */
+	int dir; /* where QEMU's gdb stub listens; O_PATH */
 };
 
-/* machine_command - QEMU's argument list; fd is the descriptor it inherits for the channel */
-void machine_command(struct args *a, const struct machine_config *c, int fd);
+/* machine_command - QEMU's argument list; the descriptors are what it inherits */
+void machine_command(struct args *a, const struct machine_config *c, int channel, int stub);
 
 /* machine_start - start it; on failure nothing is left running */
 int machine_start(struct machine *m, const struct machine_config *c, struct err *e);
@@ -56,6 +58,12 @@ void machine_stop(struct machine *m);
  */
 int machine_receive(struct machine *m, uint64_t deadline_ns, int other, struct lab_frame *h,
 		    void *data, struct err *e);
+
+/*
+ * machine_renew - free CPUs that hang in code of QEMU's own making (guests/renew.h); the number of
+ * places that were written again
+ */
+int machine_renew(struct machine *m, struct err *e);
 
 /* machine_send - a frame to the agent */
 int machine_send(struct machine *m, enum lab_type type, const void *data, uint32_t len,

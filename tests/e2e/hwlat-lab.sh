@@ -28,7 +28,7 @@ trap 'kill "$lab" 2>/dev/null; rm -f "$fifo"' EXIT
 env_of="HOG_MS='${HOG_MS:-5 20}' THRESHOLD=${THRESHOLD:-1ms} STEP=${STEP:-20us} PEER_S=$((10 + count * 27 / 100))"
 setsid "$rtkvm" lab run --flavour fast --kernel "${KERNEL:-rt}" --cpus 4 --memory 2G --share "$PWD" --share "$signs" \
 	--cmdline 'quiet isolcpus=managed_irq,domain,2-3 nohz_full=2-3 rcu_nocbs=2-3 apic_extnmi=all log_buf_len=4M' \
-	--pid-file "$out/pid" --monitor "$out/monitor" --results "$out" --timeout 30m -- \
+	--pid-file "$out/pid" --monitor "$out/monitor" --silence 3m --results "$out" --timeout 30m -- \
 	"$env_of $PWD/tests/e2e/hwlat-lab-job.sh $PWD $signs $count $*" >"$fifo" 2>"$out/lab.err" </dev/null &
 lab=$!
 

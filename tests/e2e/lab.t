@@ -124,20 +124,28 @@ ended_badly 'switched off' "a machine that goes off"
 # --- interrupted, killed
 
 # not "fast": $! has to be the program, not a shell that runs the function
-"$RTKVM" lab run --flavour fast --pid-file "$T/pid" --monitor "$T/mon" -- 'echo up; sleep 1000' \
+"$RTKVM" lab run --flavour fast --pid-file "$T/pid" --monitor "$T/mon" --silence 27s -- 'echo up; sleep 1000' \
 	>"$T/out" 2>"$T/err" </dev/null &
 lab=$!
 appears "$T/out"
 qemu=$(cat "$T/pid")
 ok "--pid-file holds QEMU's process" grep -q qemu "/proc/$qemu/cmdline"
-like "$(perl -MIO::Socket::UNIX -e '
-	$s = IO::Socket::UNIX->new(Peer => $ARGV[0]) or die "$!"; $s->autoflush(1);
-	print $s "info status\n"; while (<$s>) { print; last if /VM status/ }' "$T/mon")" \
-	'VM status: running' "--monitor is QEMU's monitor"
+monitor() { # COMMAND: the machine is asked, after it, how it is
+	perl -MIO::Socket::UNIX -e '
+		$s = IO::Socket::UNIX->new(Peer => $ARGV[0]) or die "$!"; $s->autoflush(1);
+		print $s "$ARGV[1]\ninfo status\n"; while (<$s>) { print; last if /VM status/ }' "$T/mon" "$1"
+}
+like "$(monitor '')" 'VM status: running' "--monitor is QEMU's monitor"
+# whoever frees a machine lets it run again, which shows that QEMU was reached
+like "$(monitor stop)" 'VM status: paused' "it can stop the machine"
+appears "$T/err"
+like "$(cat "$T/err")" '^rtkvm lab: no sign of life from the machine for [0-9]+ s; .* [1-9][0-9]* places were written again$' \
+	"a silent machine's code is written again"
+like "$(monitor '')" 'VM status: running' "and the machine goes on"
 kill -INT $lab
 wait $lab
 is $? 3 "Ctrl-C ends the lab with 3"
-is "$(cat "$T/err")" "rtkvm lab: interrupted" "and one line"
+is "$(tail -n 1 "$T/err")" "rtkvm lab: interrupted" "and one line"
 ok "QEMU is gone" gone "$qemu"
 ok "so are pid file and monitor" test ! -e "$T/pid" -a ! -e "$T/mon"
 

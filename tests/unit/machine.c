@@ -35,6 +35,8 @@ static void command(void **state)
 		"x=1 y",
 		"file,id=console,path=/con,,1",
 		"socket,id=lab,fd=7",
+		"socket,id=gdb,server=on,wait=off,fd=8",
+		"chardev:gdb",
 		"local,id=a,security_model=none,multidevs=remap,readonly=on,path=/x,,y",
 		"local,id=b,security_model=none,multidevs=remap,path=/z",
 		"if=virtio,format=raw,cache=unsafe,file=/d,,1,snapshot=on",
@@ -43,7 +45,7 @@ static void command(void **state)
 	_cleanup_args_ struct args a = { 0 };
 
 	(void)state;
-	machine_command(&a, &c, 7);
+	machine_command(&a, &c, 7, 8);
 	assert_false(a.failed);
 	for (size_t i = 0; i < ARRAY_SIZE(want); i++)
 		if (!args_has(&a, want[i]))
@@ -62,7 +64,7 @@ static void a_kept_disk_is_no_snapshot(void **state)
 	_cleanup_args_ struct args a = { 0 };
 
 	(void)state;
-	machine_command(&a, &c, 3);
+	machine_command(&a, &c, 3, 4);
 	assert_true(args_has(&a, "if=virtio,format=raw,cache=unsafe,file=d"));
 	assert_false(args_has(&a, "-monitor"));
 }
@@ -74,7 +76,7 @@ struct channel {
 
 static struct channel channel(void)
 {
-	struct channel c = { .m = { .channel = -1 } };
+	struct channel c = { .m = { .channel = -1, .dir = -1 } };
 	int ends[2];
 
 	assert_int_equal(pipe(ends), 0);

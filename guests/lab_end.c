@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* lab_end - whether a machine of the lab still goes on, what can be done, and what its end is called */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "guests/lab_session.h"
+#include "lib/cleanup.h"
+#include "lib/clock.h"
+#include "lib/file.h"
+
+enum { TAIL_BYTES = 3000, LOG_BYTES = 64 << 20, LOOKS = 9, CONSOLE_BYTES = 64 << 10 };
+
+/* While it boots nothing is heard; later a sign of life comes every few seconds. */
+static uint64_t silence_ns(const struct session *s, const struct progress *p)
+{
+	return p->ready ? s->o->silence_ns : s->o->boot_timeout_ns;
+}
+
+/* A machine that was stopped by its monitor is silent and well, as is one whose command has ended. */
+static bool may_hang(const struct session *s, const struct progress *p)
+{
+	return p->code < 0 && silence_ns(s, p);
+}
+
+static uint64_t patience(const struct session *s, const struct progress *p)
+{
+	uint64_t silent = p->heard_ns + silence_ns(s, p);
+
+	return p->ready && may_hang(s, p) && silent < p->deadline_ns ? silent : p->deadline_ns;
+}
+
+uint64_t lab_next_look(const struct session *s, const struct progress *p)
+{
+	uint64_t end = patience(s, p), look = p->heard_ns;
+
+	if (!may_hang(s, p))
+		return end;
+	look += silence_ns(s, p) / (p->ready ? LOOKS : 3) * (p->renewals + 1);
+	return look < end ? look : end;
+}
+
+static void renew(struct session *s, struct progress *p, const char *why)
+{
+	struct err e = { 0 };
+	int n = machine_renew(&s->m, &e);
+
+	p->renewals++;
+	if (n < 0)
+		fprintf(stderr, "rtkvm lab: %s; freeing it failed: %s\n", why, e.text);
+	else
+		fprintf(stderr,
+			"rtkvm lab: %s; in case it is stuck in code that the emulator holds "
+			"although it was overwritten, %d places were written again\n",
+			why, n);
+}
+
+int lab_look(struct session *s, struct progress *p)
+{
+	uint64_t now_ns = clock_now_ns();
+	char why[80];
+
+	if (now_ns >= patience(s, p))
+		return -ETIMEDOUT;
+	snprintf(why, sizeof(why), "no sign of life from the machine for %.0f s",
+		 (double)(now_ns - p->heard_ns) / NSEC_PER_SEC);
+	renew(s, p, why);
+	return -EAGAIN;
+}
+
+/* The console's new bytes, if it is a file; those that were skipped, too many at once, are seen too. */
+static size_t new_text(const struct session *s, struct progress *p, char *buf, size_t size)
+{
+	_cleanup_close_ int fd = open(s->console, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	struct stat st;
+	ssize_t n;
+
+	if (fd < 0 || fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_size <= p->console_seen)
+		return 0;
+	if (st.st_size - p->console_seen >= (off_t)size)
+		p->console_seen = st.st_size - size + 1;
+	n = pread(fd, buf, size - 1, p->console_seen);
+	p->console_seen += n > 0 ? n : 0;
+	return n > 0 ? n : 0;
+}
+
+void lab_heed(struct session *s, struct progress *p)
+{
+	_cleanup_free_ char *text = malloc(CONSOLE_BYTES);
+	size_t n;
+
+	if (!text || !may_hang(s, p))
+		return;
+	n = new_text(s, p, text, CONSOLE_BYTES);
+	text[n] = '\0';
+	/* kernel/rcu/tree_stall.h, kernel/watchdog.c, kernel/smp.c */
+	if (strstr(text, "rcu: INFO: rcu_") || strstr(text, "BUG: soft lockup") ||
+	    strstr(text, "non-responsive CSD lock"))
+		renew(s, p, "the machine's kernel tells of a CPU that is stuck");
+}
+
+void lab_show_console(const struct session *s)
+{
+	_cleanup_free_ char *text = NULL;
+	struct err ignored = { 0 };
+	ssize_t n = file_load(s->console, LOG_BYTES, &text, &ignored);
+	const char *at;
+
+	if (n <= 0)
+		return;
+	at = n > TAIL_BYTES ? strchr(text + n - TAIL_BYTES, '\n') : text;
+	fprintf(stderr, "--- the end of the lab's console:\n%s%s---\n", at ? at : text,
+		text[n - 1] == '\n' ? "" : "\n");
+}
+
+/* What the console says about an end that the agent could not announce; NULL: nothing at all. */
+static const char *cause(const struct session *s)
+{
+	_cleanup_free_ char *text = NULL;
+	struct err ignored = { 0 };
+
+	if (file_load(s->console, LOG_BYTES, &text, &ignored) <= 0)
+		return NULL;
+	if (strstr(text, "Kernel panic - not syncing"))
+		return "kernel panic";
+	if (strstr(text, "rtkvm lab agent:"))
+		return "its agent gave up";
+	return "it was switched off, restarted or killed";
+}
+
+/* QEMU's last words, without its name; its warnings about CPU features come before them. */
+static char *last_line(const char *file, char *buf, size_t size)
+{
+	_cleanup_free_ char *text = NULL;
+	struct err ignored = { 0 };
+	char *at, *colon;
+
+	buf[0] = '\0';
+	if (file_load(file, LOG_BYTES, &text, &ignored) <= 0)
+		return buf;
+	text[strlen(text) - (text[strlen(text) - 1] == '\n')] = '\0';
+	at = strrchr(text, '\n');
+	at = at ? at + 1 : text;
+	colon = strstr(at, ": ");
+	snprintf(buf, size, "%s", colon ? colon + 2 : at);
+	return buf;
+}
+
+int lab_ended(struct session *s, struct err *e)
+{
+	const char *why = cause(s);
+	char text[300];
+
+	proc_wait(&s->m.qemu, clock_now_ns() + 5 * NSEC_PER_SEC);
+	if (!why)
+		return err_set(e, -EIO, "starting the lab's machine failed: QEMU: %s",
+			       last_line(s->log, text, sizeof(text)));
+	lab_show_console(s);
+	return err_set(e, -EIO, "the lab's machine ended before the command did: %s", why);
+}
+
+int lab_timed_out(const struct session *s, const struct progress *p, struct err *e)
+{
+	lab_show_console(s);
+	if (p->ready && clock_now_ns() < p->deadline_ns)
+		return err_set(
+			e, -EHOSTDOWN,
+			"the emulated host hung: no sign of life for %.6g s (--silence); run "
+			"it again, or with --tries",
+			(double)s->o->silence_ns / NSEC_PER_SEC);
+	if (p->ready)
+		return err_set(e, -ETIMEDOUT,
+			       "the command in the lab did not end within %.6g s (--timeout)",
+			       (double)s->o->timeout_ns / NSEC_PER_SEC);
+	return err_set(e, -EHOSTDOWN,
+		       "the lab did not start the command within %.6g s (--boot-timeout); "
+		       "is its kernel command line right?",
+		       (double)s->o->boot_timeout_ns / NSEC_PER_SEC);
+}
