@@ -110,6 +110,22 @@ static void judge_frequency(const struct measurement *d, const struct check *c, 
 	found_pass(f, "within %.1f %%", worst);
 }
 
+static void judge_pause(const struct measurement *d, const struct check *c, struct finding *f)
+{
+	const struct cpu_measure *worst = NULL;
+
+	for (size_t i = 0; i < d->n; i++)
+		if (d->cpus[i].pause_ns != MEASURE_UNKNOWN &&
+		    (!worst || d->cpus[i].pause_ns > worst->pause_ns))
+			worst = &d->cpus[i];
+	if (!worst)
+		found_na(f, "every isolated CPU serves a guest");
+	else if (worst->pause_ns > 10000)
+		found_bad(c, f, "%.1f us on CPU %d", worst->pause_ns / 1e3, worst->cpu);
+	else
+		found_pass(f, "at most %.1f us", worst->pause_ns / 1e3);
+}
+
 static void judge_smis(const struct measurement *d, const struct check *c, struct finding *f)
 {
 	if (d->smis == MEASURE_UNKNOWN)
@@ -214,6 +230,20 @@ static const struct check rows[] = {
 		.remedy = "see power.governor and power.frequency-range; turbo and AVX limits also "
 			  "move it",
 		.judge_measured = judge_frequency,
+	},
+	{
+		.id = "measured.pause",
+		.scope = BOTH,
+		.severity = SEV_HIGH,
+		.flags = NEEDS_CPUS | MEASURED,
+		.what = "nothing stops a busy task for long",
+		.path = "CLOCK_MONOTONIC, read without a break",
+		.expected = "at most 10 us",
+		.why = "Interrupts, other tasks, firmware, a hypervisor below: whatever it is, a "
+		       "guest waits as long.",
+		.remedy = "rtkvm hwlat tells what the hardware takes; the other measured checks "
+			  "and rtkvm trace what the kernel does",
+		.judge_measured = judge_pause,
 	},
 	{
 		.id = "measured.smi",

@@ -33,6 +33,33 @@ static void judge_guest_profile(const struct machine *m, const struct check *c, 
 	judge_active_profile(m, c, f, "realtime-virtual-guest");
 }
 
+/* Only rtkvm's profiles have a file "settings"; from 2.23 on tuned looks in another directory. */
+static void judge_tuned_ours(const struct machine *m, const struct check *c, struct finding *f)
+{
+	static const char *const dirs[] = { "/etc/tuned", "/etc/tuned/profiles" };
+	static const char *const names[] = { "realtime-virtual-host", "realtime-virtual-guest" };
+	bool newer = machine_has(m, "/usr/lib/tuned/profiles");
+	char text[256], path[2][128];
+
+	if (!look(m, c, "/etc/tuned/active_profile", text, sizeof(text), f))
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		if (!strstr(text, names[i]))
+			continue;
+		for (int d = 0; d < 2; d++)
+			snprintf(path[d], sizeof(path[d]), "%s/%s/settings", dirs[d], names[i]);
+		if (machine_has(m, path[newer]))
+			found_pass(f, "in %s", dirs[newer]);
+		else if (machine_has(m, path[!newer]))
+			found_bad(c, f, "it lies in %s, where this tuned does not look",
+				  dirs[!newer]);
+		else
+			found_bad(c, f, "%s is the distribution's", names[i]);
+		return;
+	}
+	found_na(f, "another profile is active");
+}
+
 static void judge_tuned_runs(const struct machine *m, const struct check *c, struct finding *f)
 {
 	char text[256];
@@ -153,17 +180,39 @@ static void judge_one_grub(const struct machine *m, const struct check *c, struc
 	static const char *const configs[] = { "/boot/grub/grub.cfg", "/boot/grub2/grub.cfg" };
 	int n = 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(configs); i++) {
-		_cleanup_close_ int fd = knob_open(m->root, configs[i], O_PATH);
-
-		n += fd >= 0;
-	}
+	for (size_t i = 0; i < ARRAY_SIZE(configs); i++)
+		n += machine_has(m, configs[i]);
 	if (!n)
 		found_na(f, "there is no GRUB configuration");
 	else if (n == 1)
 		found_pass(f, "one");
 	else
 		found_bad(c, f, "both %s and %s", configs[0], configs[1]);
+}
+
+/* GRUB takes a block of this size, padded with "#", or none (grub-core/lib/envblk.c). */
+static void judge_grubenv(const struct machine *m, const struct check *c, struct finding *f)
+{
+	static const char head[] = "# GRUB Environment Block\n";
+	enum { BLOCK_BYTES = 1024 };
+	_cleanup_free_ char *text = NULL;
+	struct err e = { 0 };
+	ssize_t n = machine_load(m, c->path, &text, &e);
+	size_t room = 0;
+
+	if (n < 0) {
+		settle_read_error(c, c->path, n, e.text, f);
+		return;
+	}
+	n = strlen(text);
+	while (room < (size_t)n && text[n - 1 - room] == '#')
+		room++;
+	if (strncmp(text, head, strlen(head)))
+		found_bad(c, f, "it does not begin as one");
+	else if (n != BLOCK_BYTES && n != BLOCK_BYTES - 1) /* a newline at its end was taken off */
+		found_bad(c, f, "%zd bytes", n);
+	else
+		found_pass(f, "%zu bytes left", room);
 }
 
 /* Files that sysctl applies after or beside the profile. */
@@ -248,6 +297,18 @@ static const struct check rows[] = {
 		.judge = judge_guest_profile,
 	},
 	{
+		.id = "tuned.ours",
+		.scope = BOTH,
+		.severity = SEV_MEDIUM,
+		.what = "the active profile is rtkvm's, where this tuned looks",
+		.path = "/etc/tuned/PROFILE/settings, /etc/tuned/profiles/PROFILE/settings",
+		.expected = "in /etc/tuned, from tuned 2.23 on in /etc/tuned/profiles",
+		.why = "The distribution's profile of that name does other things; it is the one "
+		       "that is found after an upgrade of tuned across 2.23.",
+		.remedy = "rtkvm tune install, then activate the profile again",
+		.judge = judge_tuned_ours,
+	},
+	{
 		.id = "tuned.daemon",
 		.scope = BOTH,
 		.severity = SEV_MEDIUM,
@@ -304,6 +365,18 @@ static const struct check rows[] = {
 		.why = "tuned patches both, the firmware boots one.",
 		.remedy = "remove the one that is not used",
 		.judge = judge_one_grub,
+	},
+	{
+		.id = "boot.grubenv",
+		.scope = BOTH,
+		.severity = SEV_MEDIUM,
+		.what = "GRUB's environment is whole",
+		.path = "/boot/grub/grubenv",
+		.expected = "1024 bytes",
+		.why = "GRUB ignores a spoilt one, and with it the entry that was chosen or the "
+		       "parameters kept there.",
+		.remedy = "grub-editenv /boot/grub/grubenv create",
+		.judge = judge_grubenv,
 	},
 	{
 		.id = "services.conflicts",

@@ -75,7 +75,8 @@ static int highest_vcpu(const struct machine *m)
 
 static void judge_priorities(const struct machine *m, const struct check *c, struct finding *f)
 {
-	static const char *const names[] = { "rcuc", "ktimers", "ktimersoftd", "ksoftirqd" };
+	static const char *const names[] = { "rcuc", "ktimers", "ktimersoftd", "ksoftirqd",
+					     "irq_work" };
 	int vcpu = highest_vcpu(m), seen = 0;
 
 	if (!tasks_known(m, c, f))
@@ -182,9 +183,10 @@ static const struct check rows[] = {
 		.severity = SEV_HIGH,
 		.flags = NEEDS_CPUS,
 		.what = "per-CPU kernel threads come before vCPUs",
-		.path = "/proc/*/stat of rcuc/N, ktimers/N, ksoftirqd/N",
+		.path = "/proc/*/stat of rcuc/N, ktimers/N, ksoftirqd/N, irq_work/N",
 		.expected = "SCHED_FIFO above the vCPUs, no vCPU at 99",
-		.why = "A spinning vCPU would starve them: RCU stalls, timers that never fire.",
+		.why = "A busy vCPU would starve them: RCU stalls, timers that never fire, a tick "
+		       "that never stops.",
 		.remedy = "activate the profile (rcutree.kthread_prio=), give vCPUs priority 1",
 		.judge = judge_priorities,
 	},

@@ -18,7 +18,7 @@
 typedef void filter_fn(char *text, const char *words);
 
 static filter_fn keep_lines, keep_cmdline, keep_bootline, keep_grub_default, keep_grub;
-static filter_fn keep_nothing;
+static filter_fn keep_nothing, keep_shape;
 
 #define CPU   "/sys/devices/system/cpu/"
 #define KVM   "/sys/module/kvm*/parameters/"
@@ -99,7 +99,11 @@ static const struct item {
 	{ "/etc/default/grub.d/*.cfg", keep_grub_default },
 	{ "/boot/grub/grub.cfg", keep_grub },
 	{ "/boot/grub2/grub.cfg", keep_grub },
+	{ "/boot/grub/grubenv", keep_shape },
 	{ "/etc/tuned/active_profile" },
+	{ "/etc/tuned/realtime-virtual-*/settings", keep_nothing },
+	{ "/etc/tuned/profiles/realtime-virtual-*/settings", keep_nothing },
+	{ "/usr/lib/tuned/profiles/balanced/tuned.conf", keep_nothing },
 	{ "/etc/tuned/bootcmdline", keep_bootline },
 	{ "/etc/sysctl.conf", keep_lines, "kernel.|kernel/|vm." },
 	{ "/etc/sysctl.d/*.conf", keep_lines, "kernel.|kernel/|vm." },
@@ -262,6 +266,21 @@ static void keep_nothing(char *text, const char *words)
 {
 	(void)words;
 	*text = '\0';
+}
+
+/* Comments, lines and length as they are, all else an x. */
+static void keep_shape(char *text, const char *words)
+{
+	(void)words;
+	for (char *p = text; *p; p++) {
+		if (*p == '#' && (p == text || p[-1] == '\n')) {
+			p += strcspn(p, "\n");
+			if (!*p)
+				break;
+		}
+		if (*p != '\n')
+			*p = 'x';
+	}
 }
 
 struct totals {

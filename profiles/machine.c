@@ -149,7 +149,7 @@ static int match_dir(const struct machine *m, const char *dir, const char *patte
 	return ret;
 }
 
-static bool there(const struct machine *m, const char *path)
+bool machine_has(const struct machine *m, const char *path)
 {
 	_cleanup_close_ int fd = knob_open(m->root, path, O_PATH);
 
@@ -196,7 +196,7 @@ int machine_glob(const struct machine *m, const char *pattern, struct paths *out
 		return ret;
 	}
 	for (size_t i = 0; i < out->n; i++) {
-		if (there(m, out->v[i]))
+		if (machine_has(m, out->v[i]))
 			out->v[kept++] = out->v[i];
 		else
 			free(out->v[i]);

@@ -92,6 +92,9 @@ bool has_word(const char *line, const char *word);
 /* mask_parse - the same from text; -EINVAL when it is no mask */
 int mask_parse(struct cpulist *l, const char *text, struct err *e);
 
+/* machine_has - is there such a path below the root? */
+bool machine_has(const struct machine *m, const char *path);
+
 /*
  * machine_glob - existing paths that match a pattern of fnmatch(3) in each component, in the order
  * of their numbers ("cpu2" before "cpu10"); -E2BIG above 65536. A directory that cannot be read

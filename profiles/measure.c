@@ -27,16 +27,24 @@ struct spinner {
 	pthread_t thread;
 	int cpu;
 	bool started;
-	atomic_bool *end;
+	const atomic_bool *end, *counting;
+	uint64_t pause_ns;
 };
 
-/* Busy, without a system call: the kernel has no reason to come. */
+/* Busy, without a system call: the kernel has no reason to come. Whatever does makes a pause. */
 static void *spin(void *arg)
 {
 	struct spinner *s = arg;
+	uint64_t last = clock_now_ns();
 
-	while (!atomic_load_explicit(s->end, memory_order_relaxed))
-		__builtin_ia32_pause();
+	while (!atomic_load_explicit(s->end, memory_order_relaxed)) {
+		uint64_t now = clock_now_ns(), pause_ns = now - last;
+
+		last = now;
+		if (pause_ns > s->pause_ns &&
+		    atomic_load_explicit(s->counting, memory_order_relaxed))
+			s->pause_ns = pause_ns;
+	}
 	return NULL;
 }
 
@@ -208,13 +216,15 @@ static int busy_half(const struct machine *m, struct measurement *d, uint64_t ha
 		     struct counters *from, struct err *e)
 {
 	struct spinner *spinners = calloc(d->n, sizeof(*spinners));
-	atomic_bool end = false;
+	atomic_bool end = false, counting = false;
 	int ret = 0;
 
 	if (!spinners)
 		return err_set(e, -ENOMEM, "measuring failed: no memory");
 	for (size_t i = 0; i < d->n && !ret; i++) {
-		spinners[i] = (struct spinner){ .cpu = d->cpus[i].cpu, .end = &end };
+		spinners[i] = (struct spinner){ .cpu = d->cpus[i].cpu,
+						.end = &end,
+						.counting = &counting };
 		d->cpus[i].busy = true;
 		if (!serves_guest(m, d->cpus[i].cpu))
 			ret = spinner_start(&spinners[i], e);
@@ -223,12 +233,16 @@ static int busy_half(const struct machine *m, struct measurement *d, uint64_t ha
 		ret = watch(m, d, clock_now_ns() + SETTLE_MS * 1000000ull, false);
 	if (!ret)
 		ret = sample(m, d, from, NULL, e);
+	atomic_store(&counting, true);
 	if (!ret)
 		ret = watch(m, d, clock_now_ns() + half_ns, true);
 	atomic_store(&end, true);
-	for (size_t i = 0; i < d->n; i++)
-		if (spinners[i].started)
-			pthread_join(spinners[i].thread, NULL);
+	for (size_t i = 0; i < d->n; i++) {
+		if (!spinners[i].started)
+			continue;
+		pthread_join(spinners[i].thread, NULL);
+		d->cpus[i].pause_ns = spinners[i].pause_ns;
+	}
 	free(spinners);
 	return ret;
 }
@@ -311,7 +325,8 @@ int measure(const struct machine *m, uint64_t duration_ns, struct measurement *d
 	cpulist_for_each(cpu, &m->isolated)
 		d->cpus[d->n++] = (struct cpu_measure){ .cpu = cpu,
 							.khz_min = MEASURE_UNKNOWN,
-							.khz_max = MEASURE_UNKNOWN };
+							.khz_max = MEASURE_UNKNOWN,
+							.pause_ns = MEASURE_UNKNOWN };
 	smis = smi_count();
 	ret = sample(m, d, c, &first, e);
 	if (!ret)

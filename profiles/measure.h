@@ -24,6 +24,7 @@ struct cpu_measure {
 	int64_t other_tasks; /* times that a task got this CPU in the first half */
 	int64_t deep_idles; /* entries into idle states that take over 2 us to leave */
 	int64_t khz_min, khz_max; /* seen in the second half */
+	int64_t pause_ns; /* the longest that our busy thread did not run */
 };
 
 /* MEASURE_UNKNOWN stands for what this machine does not tell. */

@@ -42,13 +42,6 @@ static char *command_line(const struct tune *t)
 	return NULL;
 }
 
-static bool is_there(const struct tune *t, const char *path)
-{
-	char real[PATH_MAX];
-
-	return file_exists(tune_path(t, path, real));
-}
-
 /* Entries of a kernel that lack the words; *entries counts those that should have them. */
 static int entries_without(const char *grub, const char *line, int *entries)
 {
@@ -165,12 +158,13 @@ int tune_boot_apply(struct tune *t, struct err *e)
 	writes = write_bootcmdline(t, line, e);
 	if (writes < 0)
 		return writes;
-	if (is_there(t, grub_cfg))
+	if (machine_has(&t->m, grub_cfg))
 		more = grub_apply(t, line, e);
-	if (!is_there(t, grub_cfg) || is_there(t, "/boot/grub2/grub.cfg"))
+	if (!machine_has(&t->m, grub_cfg) || machine_has(&t->m, "/boot/grub2/grub.cfg"))
 		note(&t->notes, "%s: the parameters do not reach it; give it the words of %s",
-		     is_there(t, "/boot/grub2/grub.cfg") ? "/boot/grub2/grub.cfg is not Debian's"
-							 : "the boot loader is not Debian's GRUB",
+		     machine_has(&t->m, "/boot/grub2/grub.cfg")
+			     ? "/boot/grub2/grub.cfg is not Debian's"
+			     : "the boot loader is not Debian's GRUB",
 		     bootcmdline);
 	return more < 0 ? more : writes + more;
 }
@@ -183,7 +177,7 @@ int tune_boot_verify(struct tune *t, struct err *e)
 
 	if (!line)
 		return err_set(e, -ENOMEM, "checking the command line failed: no memory");
-	if (is_there(t, grub_cfg) && !*t->root) {
+	if (machine_has(&t->m, grub_cfg) && !*t->root) {
 		without = grub_state(t, line, &entries, e);
 		if (without < 0)
 			return without;

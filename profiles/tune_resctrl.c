@@ -34,13 +34,6 @@ struct plan {
 	char schemata[MACHINE_WORD]; /* of the default group, as it is */
 };
 
-static bool is_there(const struct tune *t, const char *path)
-{
-	char real[PATH_MAX];
-
-	return file_exists(tune_path(t, path, real));
-}
-
 static bool read_number(const struct tune *t, const char *path, int base, uint64_t *out)
 {
 	char text[64], *end;
@@ -136,7 +129,7 @@ static int remember(const struct tune *t, const struct plan *p, bool mounted, st
 	char path[PATH_MAX];
 	int ret;
 
-	if (is_there(t, journal))
+	if (machine_has(&t->m, journal))
 		return 0;
 	json_set_bool(log, "mounted", mounted);
 	json_set_str(log, "schemata", p->schemata);
@@ -171,7 +164,7 @@ static int carry_out(const struct tune *t, const struct plan *p, struct err *e)
 
 static bool mount_it(const struct tune *t)
 {
-	return !*t->root && is_there(t, RESCTRL) && !is_there(t, RESCTRL "/info") &&
+	return !*t->root && machine_has(&t->m, RESCTRL) && !machine_has(&t->m, RESCTRL "/info") &&
 	       !mount("resctrl", RESCTRL, "resctrl", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
 }
 
@@ -246,7 +239,7 @@ static int remove_group(const struct tune *t, struct err *e)
 {
 	char path[PATH_MAX];
 
-	if (!is_there(t, GROUP))
+	if (!machine_has(&t->m, GROUP))
 		return 0;
 	tune_path(t, GROUP, path);
 	if (*t->root ? file_remove_tree(path, e) : rmdir(path))
@@ -261,7 +254,7 @@ int tune_resctrl_undo(struct tune *t, struct err *e)
 	char path[PATH_MAX];
 	int ret, writes;
 
-	if (!is_there(t, journal))
+	if (!machine_has(&t->m, journal))
 		return 0;
 	ret = json_load(tune_path(t, journal, path), JOURNAL_BYTES, &log, e);
 	if (ret < 0)

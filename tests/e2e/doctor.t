@@ -64,6 +64,11 @@ is "$missing" "" "every check has a tree in which it passes and one in which it 
 sed -n 's/^\.It Cm \([a-z][a-z0-9]*\.[a-z0-9-]*\) Pq \([a-z]*\), \([a-z]*\)$/\1 \2 \3/p' \
 	docs/rtkvm-doctor.1 >"$T/man"
 ok "rtkvm-doctor(1) lists every check" diff -u <(cut -f1-3 "$T/list" | tr '\t' ' ') "$T/man"
+# A PREEMPT_RT kernel starts irq_work/N at 1, where a vCPU is too.
+cp -a "$T/intel-6.1-rt" "$T/started"
+sed -i 's/ 2 1 0 0$/ 1 1 0 0/' "$T/started/proc/313/task/313/stat"
+run "$RTKVM" doctor --root "$T/started"
+like "$out" 'FAIL  tasks.priorities +irq_work/3 has priority 1, a vCPU 1' "irq_work/N as it starts"
 run "$RTKVM" doctor --explain sched.fair-server
 like "$out" "from 6.12" "explain tells the kernels"
 like "$out" "do:" "explain tells the remedy"
@@ -80,7 +85,7 @@ printf 'kernel.hostname = alice\nvm.swappiness=1\n' >"$T/private/etc/sysctl.d/a.
 ok "collect" "$RTKVM" doctor --root "$T/private" --collect "$T/private.tar" >"$T/log"
 mkdir "$T/p"
 tar -C "$T/p" -xf "$T/private.tar"
-ok "no private word is in it" sh -c "! grep -raE '5ec2e7|10\\.0\\.0\\.1|secret|alice-app' '$T/p'"
+ok "no private word is in it" sh -c "! grep -raE '5ec2e7|10\\.0\\.0\\.1|secret|alice-app|gnulinux-alice' '$T/p'"
 like "$(cat "$T/p/proc/cmdline")" 'isolcpus=2-7' "what matters is in it"
 ok "a tar of GNU tar's liking" tar -tf "$T/private.tar" >/dev/null
 

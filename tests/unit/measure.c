@@ -57,7 +57,7 @@ static void judging(void **state)
 {
 	struct cpu_measure quiet = { .cpu = 2, .khz_min = 3000000, .khz_max = 3000000 };
 	struct cpu_measure ticking = quiet, irq = quiet, ipi = quiet, task = quiet, deep = quiet,
-			   slow = quiet;
+			   slow = quiet, stopped = quiet;
 
 	(void)state;
 	ticking.ticks = 1250;
@@ -67,6 +67,7 @@ static void judging(void **state)
 	task.other_tasks = 6;
 	deep.deep_idles = 1;
 	slow.khz_min = 2900000;
+	stopped.pause_ns = 10001;
 	struct {
 		const char *id;
 		struct measurement d;
@@ -77,6 +78,7 @@ static void judging(void **state)
 		{ "measured.tasks", { .cpus = &task } },
 		{ "measured.idle-states", { .cpus = &deep } },
 		{ "measured.frequency", { .cpus = &slow } },
+		{ "measured.pause", { .cpus = &stopped } },
 		{ "measured.smi", { .cpus = &quiet, .smis = 1 } },
 		{ "measured.throttled", { .cpus = &quiet, .throttles = 1 } },
 		{ "measured.steal", { .cpus = &quiet, .steal_ticks = 1 } },
@@ -109,11 +111,13 @@ static void not_told_is_no_pass(void **state)
 				     .other_tasks = MEASURE_UNKNOWN,
 				     .deep_idles = MEASURE_UNKNOWN,
 				     .khz_min = MEASURE_UNKNOWN,
-				     .khz_max = MEASURE_UNKNOWN };
+				     .khz_max = MEASURE_UNKNOWN,
+				     .pause_ns = MEASURE_UNKNOWN };
 	struct measurement d = { 5, &blind, 1, MEASURE_UNKNOWN, MEASURE_UNKNOWN, MEASURE_UNKNOWN };
 	static const char *const ids[] = { "measured.tasks",	 "measured.idle-states",
 					   "measured.frequency", "measured.smi",
-					   "measured.throttled", "measured.steal" };
+					   "measured.throttled", "measured.steal",
+					   "measured.pause" };
 	struct finding f;
 
 	(void)state;
