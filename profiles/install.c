@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -12,7 +13,9 @@
 #include "lib/paths.h"
 
 static const char *const profiles[] = { "realtime-virtual-host", "realtime-virtual-guest" };
-static const char *const files[] = { "tuned.conf", "script.sh", "settings" };
+static const char *const files[] = { "settings", "tuned.conf", "script.sh" };
+
+static const char before_2_23[] = "/etc/tuned", from_2_23[] = "/etc/tuned/profiles";
 
 /* From 2.23 on tuned's own profiles are in a directory "profiles", and so are the user's. */
 static int profile_dir(const char *root, const char **dir, struct err *e)
@@ -20,7 +23,7 @@ static int profile_dir(const char *root, const char **dir, struct err *e)
 	char path[PATH_MAX];
 
 	snprintf(path, sizeof(path), "%s/usr/lib/tuned/profiles", root);
-	*dir = file_exists(path) ? "/etc/tuned/profiles" : "/etc/tuned";
+	*dir = file_exists(path) ? from_2_23 : before_2_23;
 	snprintf(path, sizeof(path), "%s/usr/lib/tuned", root);
 	return file_exists(path) ? 0
 				 : err_set(e, -ENOENT, "tuned is not installed; apt install tuned");
@@ -34,6 +37,31 @@ int install_dir(const char *root, const char *name, char *buf, size_t size, stru
 	if (!ret && !file_path(buf, size, "%s%s/%s", root, dir, name))
 		ret = err_sys(e, "finding the profile %s failed", name);
 	return ret;
+}
+
+static bool holds(const char *root, const char *dir, const char *name, const char *file)
+{
+	char path[PATH_MAX];
+
+	return file_path(path, sizeof(path), "%s%s/%s/%s", root, dir, name, file) &&
+	       file_exists(path);
+}
+
+/* Only ours has a file of settings, and has it from its first moment on. */
+static bool is_ours(const char *root, const char *dir, const char *name)
+{
+	return holds(root, dir, name, "settings");
+}
+
+static int remove_one(const char *root, const char *dir, const char *name, struct err *e)
+{
+	char path[PATH_MAX];
+
+	if (!is_ours(root, dir, name))
+		return 0;
+	if (!file_path(path, sizeof(path), "%s%s/%s", root, dir, name))
+		return err_sys(e, "removing %s failed", name);
+	return file_remove_tree(path, e);
 }
 
 static int copy(const char *from, const char *to, mode_t mode, struct err *e)
@@ -77,7 +105,15 @@ int install_profiles(const char *root, struct err *e)
 	int ret = profile_dir(root, &dir, e);
 
 	for (size_t i = 0; i < ARRAY_SIZE(profiles) && !ret; i++)
+		if (holds(root, dir, profiles[i], "tuned.conf") && !is_ours(root, dir, profiles[i]))
+			ret = err_set(e, -EEXIST,
+				      "%s%s/%s is a profile of somebody else; rename it first",
+				      root, dir, profiles[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(profiles) && !ret; i++)
 		ret = install_one(root, dir, profiles[i], e);
+	/* what an older tuned read: nobody looks there any more */
+	for (size_t i = 0; i < ARRAY_SIZE(profiles) && !ret && dir == from_2_23; i++)
+		ret = remove_one(root, before_2_23, profiles[i], e);
 	if (!ret)
 		printf("installed in %s%s; activate one with tuned-adm profile NAME\n", root, dir);
 	return ret;
@@ -98,9 +134,9 @@ int remove_profiles(const char *root, struct err *e)
 			return err_set(e, -EBUSY, "the profile %s is active; tuned-adm off first",
 				       profiles[i]);
 	for (size_t i = 0; i < ARRAY_SIZE(profiles) && !ret; i++) {
-		if (!file_path(path, sizeof(path), "%s%s/%s", root, dir, profiles[i]))
-			return err_sys(e, "removing %s failed", profiles[i]);
-		ret = file_remove_tree(path, e);
+		ret = remove_one(root, before_2_23, profiles[i], e);
+		if (!ret)
+			ret = remove_one(root, from_2_23, profiles[i], e);
 	}
 	return ret;
 }

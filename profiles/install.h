@@ -11,12 +11,14 @@
 #include "lib/err.h"
 
 /*
- * install_profiles - copy both; a variables file that exists is kept; -ENOENT without a tuned.
- * root: "" or a tree
+ * install_profiles - copy both; a variables file that exists is kept; -ENOENT without a tuned,
+ * -EEXIST when somebody's own profile of that name is there. What we installed for a tuned before
+ * 2.23 goes when this one is newer. root: "" or a tree
  */
 int install_profiles(const char *root, struct err *e);
 
-/* remove_profiles - take both away; -EBUSY while one of them is active. Variables files stay */
+/* remove_profiles - take both away, from either place, where they are ours; -EBUSY while one of them
+ * is active. Variables files stay */
 int remove_profiles(const char *root, struct err *e);
 
 /* install_dir - where the profile of that name is, or would be, installed; -ENOENT without a tuned */

@@ -363,6 +363,24 @@ fails 2 'active; tuned-adm off first' "an active profile is not removed" \
 : >"$T/old/etc/tuned/active_profile"
 ok "remove" "$RTKVM" tune --root "$T/old" remove
 ok "it is gone" test ! -e "$T/old/etc/tuned/realtime-virtual-host"
+mkdir -p "$T/upgraded/usr/lib/tuned"
+ok "install for tuned 2.20" "$RTKVM" tune --root "$T/upgraded" install >/dev/null
+mkdir "$T/upgraded/usr/lib/tuned/profiles"
+ok "tuned is upgraded: install again" "$RTKVM" tune --root "$T/upgraded" install >/dev/null
+is "$(cd "$T/upgraded/etc/tuned" && find . -name tuned.conf | sort)" \
+	"./profiles/realtime-virtual-guest/tuned.conf
+./profiles/realtime-virtual-host/tuned.conf" "it is where the new one looks, and nowhere else"
+ok "install for tuned 2.20, upgrade, remove" sh -c "rm -r '$T/upgraded/usr/lib/tuned/profiles' &&
+	'$RTKVM' tune --root '$T/upgraded' install && mkdir '$T/upgraded/usr/lib/tuned/profiles' &&
+	'$RTKVM' tune --root '$T/upgraded' remove" >/dev/null
+is "$(find "$T/upgraded/etc/tuned" -name tuned.conf)" "" "it is gone from both places"
+mkdir -p "$T/own/usr/lib/tuned" "$T/own/etc/tuned/realtime-virtual-host"
+echo '[main]' >"$T/own/etc/tuned/realtime-virtual-host/tuned.conf"
+fails 2 'realtime-virtual-host is a profile of somebody else; rename it first' \
+	"a profile of one's own in that place" "$RTKVM" tune --root "$T/own" install
+ok "nothing is installed" test ! -e "$T/own/etc/tuned/realtime-virtual-guest"
+ok "remove leaves it" sh -c "'$RTKVM' tune --root '$T/own' remove && \
+	grep -q main '$T/own/etc/tuned/realtime-virtual-host/tuned.conf'"
 fails 2 'tuned is not installed' "no tuned" "$RTKVM" tune --root "$T/hybrid-6.18" install
 
 # Bad input: one line, exit 2.
