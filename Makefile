@@ -16,7 +16,7 @@ CC	:= gcc
 VERSION	:= $(shell cat VERSION)
 
 PARTS	:= lib results vmm guests profiles hwlat cyclic tracing
-PKGS	:= libtracefs libtraceevent json-c gsl sqlite3 libseccomp libcap-ng inih zlib libzstd expat
+PKGS	:= libtracefs libtraceevent json-c gsl sqlite3 libseccomp inih zlib libzstd expat
 WARN	:= -Wall -Wextra -Werror -Wshadow -Wundef -Wmissing-prototypes -Wstrict-prototypes \
 	   -Wno-missing-field-initializers
 CFLAGS	?= -O2 -g
@@ -25,7 +25,7 @@ ALLCF	:= -std=gnu17 $(CFLAGS) $(WARN) -D_GNU_SOURCE -DRTKVM_VERSION='"$(VERSION)
 	   -fno-sanitize-recover=all -fno-omit-frame-pointer)
 # := would ask pkg-config before make deps has installed it
 PKG_CF	= $(shell pkg-config --cflags $(PKGS))
-LIBS	= $(shell pkg-config --libs $(PKGS)) -lnuma -lm -pthread
+LIBS	= $(shell pkg-config --libs $(PKGS)) -lm -pthread
 
 SRCS	:= $(foreach p,$(PARTS),$(wildcard $(p)/*.c))
 OBJS	:= $(SRCS:%.c=$(B)/%.o)

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* rtkvm - the table of verbs, and the one place that prints an error */
-#include <argp.h>
-#include <errno.h>
+/* rtkvm - the table of verbs */
 #include <stdio.h>
 #include <string.h>
 
@@ -10,6 +8,7 @@
 #include "hwlat/hwlat.h"
 #include "lib/cleanup.h"
 #include "lib/err.h"
+#include "lib/verb.h"
 #include "profiles/profiles.h"
 #include "results/results.h"
 #include "tracing/tracing.h"
@@ -17,7 +16,7 @@
 
 struct verb {
 	const char *name;
-	int (*run)(int argc, char **argv, struct err *e); /* a verdict, or -errno with e set */
+	verb_fn *run;
 	const char *help;
 };
 
@@ -64,24 +63,10 @@ static const struct verb *find(const char *name)
 	return NULL;
 }
 
-/* A verdict that nobody could read, because the disk was full or the reader gone, is an error. */
-static int flush_output(int ret, struct err *e)
-{
-	int error = ferror(stdout) ? EIO : 0;
-
-	if (fflush(stdout))
-		error = errno;
-	if (!error || ret < 0)
-		return ret;
-	return err_set(e, -error, "writing standard output failed: %s", strerror(error));
-}
-
 int main(int argc, char **argv)
 {
-	struct err e = { 0 };
 	const struct verb *verb;
 	char name[64];
-	int ret;
 
 	if (argc < 2)
 		return usage(stderr);
@@ -97,11 +82,5 @@ int main(int argc, char **argv)
 		return VERDICT_ERROR;
 	}
 	snprintf(name, sizeof(name), "rtkvm %s", verb->name);
-	argv[1] = name;
-	argp_err_exit_status = VERDICT_ERROR;
-	ret = verb->run(argc - 1, argv + 1, &e);
-	ret = flush_output(ret, &e);
-	if (e.code)
-		fprintf(stderr, "%s: %s\n", name, e.text);
-	return err_verdict(ret);
+	return verb_main(name, verb->run, argc - 1, argv + 1);
 }

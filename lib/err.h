@@ -3,7 +3,8 @@
  * err - errors as values, and the verdicts that end every command
  *
  * A function that can fail returns 0 or -errno and leaves one sentence in a struct err:
- * "WHAT failed: WHY; TRY". Nothing below main.c prints or exits; main.c adds "rtkvm VERB: ".
+ * "WHAT failed: WHY; TRY". Nothing below main() prints or exits; verb_main (verb.h) adds
+ * "rtkvm VERB: ".
  */
 #ifndef RTKVM_LIB_ERR_H
 #define RTKVM_LIB_ERR_H

@@ -341,8 +341,9 @@ void *mem_ptr(const struct memory *m, gpa_t at, uint64_t len)
 }
 
 /*
- * Locked at once, but under AddressSanitizer: its shadow is readable, too, and terabytes long, so
- * there pages are locked as they are touched.
+ * All of this process is locked, so that no thread of it can ever fault: a small program, made for
+ * this (run/main.c). Under AddressSanitizer, whose shadow is readable, too, and terabytes long,
+ * pages are locked as they are touched.
  */
 #ifdef __SANITIZE_ADDRESS__
 enum { LOCK_OWN = MLOCK_ONFAULT };
@@ -355,29 +356,15 @@ struct mapping {
 	char perms[5], path[512];
 };
 
-/* Is this one that a vCPU thread can touch? Other libraries serve set-up and reports only. */
-static bool on_vcpu_path(const struct memory *m, const struct mapping *p, const char *self)
-{
-	if (p->perms[0] != 'r' || (uint8_t *)p->from == m->host || !strncmp(p->path, "[v", 2))
-		return false;
-	return !p->path[0] || p->path[0] == '[' || !strcmp(p->path, self) ||
-	       strstr(p->path, "/libc.so");
-}
-
 /*
- * Program text of libraries is dropped first (it comes back from the page cache when it is used):
- * what set-up alone has touched, and what was mapped around it, would stay resident for nothing.
- * Then our own program and data are locked whole, libc as it is used: the vCPUs' few calls into it
- * come long before any measurement. So is the first stack, which is the main thread's.
+ * The first stack is the main thread's and grows: as it is used. Guest memory follows its own
+ * options (populate()); the kernel's [vdso] and [vvar] are always there.
  */
-static int lock_mapping(const struct memory *m, const struct mapping *p, const char *self,
-			struct err *e)
+static int lock_mapping(const struct memory *m, const struct mapping *p, struct err *e)
 {
-	bool as_used = strstr(p->path, "/libc.so") || !strcmp(p->path, "[stack]");
+	bool as_used = !strcmp(p->path, "[stack]");
 
-	if (p->path[0] == '/' && strcmp(p->path, self) != 0 && !strcmp(p->perms, "r-xp"))
-		madvise((void *)p->from, p->to - p->from, MADV_DONTNEED);
-	if (!on_vcpu_path(m, p, self))
+	if (p->perms[0] != 'r' || (uint8_t *)p->from == m->host || !strncmp(p->path, "[v", 2))
 		return 0;
 	if (mlock2((void *)p->from, p->to - p->from, as_used ? MLOCK_ONFAULT : LOCK_OWN))
 		return err_set(e, -errno, "locking %s of the VMM failed: %s; %s",
@@ -389,19 +376,17 @@ static int lock_mapping(const struct memory *m, const struct mapping *p, const c
 int mem_lock_self(const struct memory *m, struct err *e)
 {
 	_cleanup_fclose_ FILE *f = fopen("/proc/self/maps", "re");
-	char line[1024], self[512];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	char line[1024];
 	int ret = 0;
 
-	if (!f || n < 0)
+	if (!f)
 		return err_sys(e, "reading /proc/self/maps failed");
-	self[n] = '\0';
 	while (!ret && fgets(line, sizeof(line), f)) {
 		struct mapping p = { .path = "" };
 
 		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %*s %*s %*s %511[^\n]", &p.from,
 			   &p.to, p.perms, p.path) >= 3)
-			ret = lock_mapping(m, &p, self, e);
+			ret = lock_mapping(m, &p, e);
 	}
 	return ret;
 }

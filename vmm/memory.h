@@ -64,7 +64,7 @@ int mem_read_back(struct memory *m, struct err *e);
 /* mem_ptr - host address of guest range [at, at + len); NULL unless all of it is one piece of RAM */
 void *mem_ptr(const struct memory *m, gpa_t at, uint64_t len);
 
-/* mem_lock_self - lock what a vCPU thread may touch: our program, libc, heap, stacks, rings */
+/* mem_lock_self - lock the program itself: text, data, heap, stacks, rings */
 int mem_lock_self(const struct memory *m, struct err *e);
 
 /* mem_overhead - resident bytes of this process beyond guest RAM, from /proc/self/smaps_rollup */

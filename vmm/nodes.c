@@ -4,9 +4,11 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <numaif.h>
+#include <linux/mempolicy.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "lib/cleanup.h"
 #include "lib/file.h"
@@ -85,7 +87,7 @@ int nodes_bind(void *at, uint64_t bytes, const struct cpulist *nodes, struct err
 	if (cpulist_empty(nodes))
 		return 0;
 	/* the kernel takes one bit less than it is told (mm/mempolicy.c, get_nodes) */
-	if (mbind(at, bytes, MPOL_BIND, (const unsigned long *)nodes->bits, CPULIST_CPUS, 0))
+	if (syscall(SYS_mbind, at, bytes, MPOL_BIND, nodes->bits, (unsigned long)CPULIST_CPUS, 0))
 		return err_set(e, -errno,
 			       "binding guest memory to NUMA node %s failed: %s; check that this "
 			       "cgroup's cpuset.mems has it",
@@ -107,7 +109,7 @@ int nodes_seen(struct cpulist *seen, uint64_t *unseen, uint8_t *at, uint64_t byt
 
 		for (; n < CHUNK && offset < bytes; offset += step)
 			page[n++] = at + offset;
-		if (move_pages(0, n, page, NULL, status, 0) < 0)
+		if (syscall(SYS_move_pages, 0, n, page, NULL, status, 0) < 0)
 			return err_sys(e, "reading back the NUMA node of guest memory failed");
 		for (unsigned long i = 0; i < n; i++)
 			if (status[i] >= 0)

@@ -19,10 +19,13 @@ void ring_free(struct ring *r)
 	r->slots = NULL;
 }
 
-/* Laps count from 1 in 24 bits: a stale slot is one lap old, never 2^24. */
-static uint32_t lap(const struct ring *r, uint64_t pos)
+/*
+ * Laps count from 1, modulo 2^8: a slot whose byte is still to come holds the one before, since a lap
+ * begins where the reader has been through the last, or the 0 of before the first.
+ */
+static uint16_t lap(const struct ring *r, uint64_t pos)
 {
-	return ((pos / r->size + 1) & 0xffffff) << 8;
+	return (uint8_t)(pos / r->size + 1) << 8;
 }
 
 bool ring_push(struct ring *r, const void *data, uint32_t n)
@@ -49,10 +52,10 @@ static size_t peek(struct ring *r, uint64_t pos, uint8_t *bytes, size_t n)
 	size_t got = 0;
 
 	for (; got < n; got++, pos++) {
-		uint32_t slot =
+		uint16_t slot =
 			atomic_load_explicit(&r->slots[pos & (r->size - 1)], memory_order_acquire);
 
-		if ((slot & ~0xffu) != lap(r, pos))
+		if ((slot & 0xff00) != lap(r, pos))
 			break;
 		bytes[got] = slot;
 	}

@@ -18,7 +18,7 @@
 
 struct ring {
 	uint32_t size; /* slots; a power of two */
-	_Atomic uint32_t *slots; /* lap << 8 | byte; lap 0 = never written */
+	_Atomic uint16_t *slots; /* lap << 8 | byte */
 	_Alignas(64) _Atomic uint64_t head; /* next slot to reserve */
 	_Alignas(64) _Atomic uint64_t tail; /* next slot to read */
 };

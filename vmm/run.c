@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* run - the verb: check everything, build the machine, run it, say how it ended */
+/* run - check everything, build the machine, run it, say how it ended */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -445,7 +445,7 @@ static int run_and_close(struct run *r, struct err *e)
 	return ret;
 }
 
-int vmm_run(int argc, char **argv, struct err *e)
+int vmm_guest(int argc, char **argv, struct err *e)
 {
 	struct run *r = aligned_alloc(64, (sizeof(*r) + 63) / 64 * 64);
 	int ret;

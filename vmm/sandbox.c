@@ -2,9 +2,9 @@
 #include "vmm/sandbox.h"
 
 #include <asm/ioctls.h>
-#include <cap-ng.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/kvm.h>
 #include <linux/seccomp.h>
 #include <linux/vfio.h>
@@ -17,6 +17,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -32,8 +33,8 @@ enum {
 	ALL = MAIN | VCPU | DEVICE,
 	VFIO = 1 << (SANDBOX_ROLES +
 		     1), /* vCPU threads, where the guest has a function of the host */
+	TRACES = 1 << (SANDBOX_ROLES + 2), /* main, where it has a trace instance */
 	UNDO = 1 << SANDBOX_ROLES, /* main, where something is to be undone at the end */
-	FILTER_MAX_BYTES = 64 << 10,
 };
 
 /* What must hold of an argument: (argument & mask) == value; mask 0: nothing. */
@@ -139,7 +140,7 @@ static const struct row {
 	{ SCMP_SYS(mkdir), UNDO, ANY, "the journal" },
 	{ SCMP_SYS(umask), UNDO, ANY, "the journal" },
 	{ SCMP_SYS(fchmod), UNDO, ANY, "the journal" },
-	{ SCMP_SYS(rmdir), UNDO, ANY, "cgroups" },
+	{ SCMP_SYS(rmdir), UNDO | TRACES, ANY, "cgroups, the trace instance" },
 	{ SCMP_SYS(sched_setaffinity), UNDO, ANY, "CPUs of threads" },
 #ifdef __SANITIZE_ADDRESS__
 	/* the sanitizers' own business: reports, and at the end a look at all threads for leaks */
@@ -241,17 +242,16 @@ static int add_kicks(scmp_filter_ctx ctx, struct err *e)
 static int export(scmp_filter_ctx ctx, struct sock_fprog *p, struct err *e)
 {
 	_cleanup_close_ int fd = memfd_create("rtkvm-filter", MFD_CLOEXEC);
-	ssize_t n;
+	struct stat st;
 
-	if (fd < 0 || seccomp_export_bpf(ctx, fd) < 0)
+	if (fd < 0 || seccomp_export_bpf(ctx, fd) < 0 || fstat(fd, &st))
 		return err_set(e, -ENOMEM, "--sandbox: making a filter failed");
-	p->filter = malloc(FILTER_MAX_BYTES);
+	p->filter = malloc(st.st_size);
 	if (!p->filter)
 		return err_set(e, -ENOMEM, "--sandbox: no memory");
-	n = pread(fd, p->filter, FILTER_MAX_BYTES, 0);
-	if (n <= 0 || n == FILTER_MAX_BYTES)
-		return err_set(e, -EIO, "--sandbox: the filter has %zd bytes", n);
-	p->len = n / sizeof(*p->filter);
+	if (pread(fd, p->filter, st.st_size, 0) != st.st_size)
+		return err_set(e, -EIO, "--sandbox: reading a filter back failed");
+	p->len = st.st_size / sizeof(*p->filter);
 	return 0;
 }
 
@@ -264,6 +264,8 @@ static int build(struct sandbox *s, enum sandbox_role role, struct err *e)
 
 	if (role == SANDBOX_MAIN && s->opts.restores)
 		wanted |= UNDO;
+	if (role == SANDBOX_MAIN && s->opts.traces)
+		wanted |= TRACES;
 	if (role == SANDBOX_VCPU && s->opts.vfio)
 		wanted |= VFIO;
 	if (!ret)
@@ -321,48 +323,37 @@ void sandbox_free(struct sandbox *s)
 }
 
 /*
- * What the main thread keeps: priorities where the rlimit does not do; for what is to be undone the
- * removal of a cgroup, whose parent, the root cgroup, is writable by no mode (0555), and giving the
- * cpuset controller back, which moves other processes' threads (security_task_setscheduler).
+ * What the main thread keeps, as a mask: priorities where the rlimit does not do; for what is to be
+ * undone the removal of a cgroup, whose parent, the root cgroup, is writable by no mode (0555), and
+ * giving the cpuset controller back, which moves other processes' threads
+ * (security_task_setscheduler).
  */
-static int keep(const struct sandbox *s, bool *kept)
+static uint64_t keep(const struct sandbox *s)
 {
-	const struct {
-		unsigned int capability;
-		bool wanted;
-	} all[] = {
-		{ CAP_SYS_NICE, s->keep_nice || s->opts.restores },
-		{ CAP_DAC_OVERRIDE, s->opts.restores },
-	};
-	bool had[ARRAY_SIZE(all)];
+	uint64_t nice = 1ull << CAP_SYS_NICE, access = 1ull << CAP_DAC_OVERRIDE;
 
-	*kept = false;
-	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
-		had[i] = all[i].wanted && capng_have_capability(CAPNG_PERMITTED, all[i].capability);
-	capng_clear(CAPNG_SELECT_CAPS);
-	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
-		if (had[i] &&
-		    capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, all[i].capability))
-			return -EINVAL;
-		*kept |= had[i];
-	}
-	return 0;
+	if (s->opts.restores)
+		return nice | access;
+	return s->keep_nice ? nice : 0;
 }
 
-/* libcap-ng keeps its state a thread: this is about the caller alone. */
+/* capset(2): of the calling thread alone; what it did not have it does not get. */
 static int drop_capabilities(const struct sandbox *s, enum sandbox_role role, struct err *e)
 {
-	bool kept = false;
-	int ret = capng_get_caps_process();
+	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct want[_LINUX_CAPABILITY_U32S_3], got[_LINUX_CAPABILITY_U32S_3];
+	uint64_t kept = role == SANDBOX_MAIN ? keep(s) : 0;
 
-	if (!ret && role == SANDBOX_MAIN)
-		ret = keep(s, &kept);
-	else
-		capng_clear(CAPNG_SELECT_CAPS);
-	if (ret || capng_apply(CAPNG_SELECT_CAPS))
-		return err_set(e, -EPERM, "--sandbox: dropping capabilities failed");
-	if (capng_get_caps_process() ||
-	    capng_have_capabilities(CAPNG_SELECT_CAPS) != (kept ? CAPNG_PARTIAL : CAPNG_NONE))
+	if (syscall(SYS_capget, &head, want))
+		return err_sys(e, "--sandbox: reading capabilities failed");
+	for (size_t i = 0; i < ARRAY_SIZE(want); i++) {
+		want[i].permitted &= (uint32_t)(kept >> 32 * i);
+		want[i].effective = want[i].permitted;
+		want[i].inheritable = 0;
+	}
+	if (syscall(SYS_capset, &head, want) || syscall(SYS_capget, &head, got))
+		return err_sys(e, "--sandbox: dropping capabilities failed");
+	if (memcmp(want, got, sizeof(got)) != 0)
 		return err_set(e, -EPERM, "--sandbox: wanted no capabilities, got some");
 	return 0;
 }

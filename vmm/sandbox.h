@@ -28,6 +28,7 @@ enum sandbox_role { SANDBOX_MAIN, SANDBOX_VCPU, SANDBOX_DEVICE, SANDBOX_ROLES };
 
 struct sandbox_opts {
 	enum sandbox_mode mode;
+	bool traces; /* a trace instance is removed at the end */
 	bool restores; /* the main thread undoes changes to kernel files at the end: it may write */
 	bool devices; /* there are threads of devices */
 	bool vfio; /* vCPU threads reach a PCI function of the host */

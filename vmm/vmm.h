@@ -11,6 +11,10 @@
  * control sockets in /run/rtkvm/vm.
  * Must not know: guest images, the lab, reports, other parts' structs.
  *
+ * A guest runs in a program of its own, rtkvm-run (run/main.c), which `rtkvm run` becomes (start.c).
+ * It holds what a running guest needs and no report's library: its few pages can all be locked, it
+ * starts in a few ms, and who breaks out of a guest finds no parser or database there.
+ *
  * Inside: run.c sets up and tears down; vm.[ch] is the machine, vcpu.c its threads and the one
  * exit switch; devices implement struct vdev_ops (vdev.h) and stand in devices.c; io.[ch] is the
  * main thread's loop; everything guest-written is checked where it is read. virtio devices
@@ -22,8 +26,11 @@
 
 #include "lib/err.h"
 
-/* vmm_run - `rtkvm run`: boot a guest on isolated CPUs; returns the guest job's exit code */
+/* vmm_run - `rtkvm run`: this process becomes rtkvm-run; returns only when it cannot, -errno */
 int vmm_run(int argc, char **argv, struct err *e);
+
+/* vmm_guest - all that rtkvm-run does: a guest on isolated CPUs; returns its job's exit code */
+int vmm_guest(int argc, char **argv, struct err *e);
 
 /* vmm_ctl - `rtkvm ctl`: one command to a running VM's control socket */
 int vmm_ctl(int argc, char **argv, struct err *e);

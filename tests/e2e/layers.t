@@ -42,7 +42,7 @@ if [ -e results/record.h ]; then
 fi
 
 lonely() {
-	flags=$(pkg-config --cflags libtracefs libtraceevent json-c gsl sqlite3 libseccomp libcap-ng)
+	flags=$(pkg-config --cflags libtracefs libtraceevent json-c gsl sqlite3 libseccomp)
 	git ls-files '*.h' | while read -r h; do
 		# shellcheck disable=SC2086
 		echo "#include \"$h\"" | gcc -std=gnu17 -D_GNU_SOURCE -I. -Ibuild $flags -Wall -Werror \
@@ -61,6 +61,10 @@ writable() {
 		done
 }
 is "$(writable)" "" "no writable globals but lib/stop.c's flag"
+
+# a guest's process: no report's library in it, and nothing to search for and relocate at its start
+run_program=$(dirname "$RTKVM")/vmm/rtkvm-run
+is "$(readelf -d "$run_program" | grep -c NEEDED)" 0 "rtkvm-run needs no shared library"
 
 verbs() {
 	sed -n 's/^\t{ "\([a-z]*\)", .*/\1/p' main.c

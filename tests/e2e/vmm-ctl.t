@@ -82,7 +82,7 @@ start one --append "mark:1 ticks:10 spin:1000000"
 status=$(ctl status --json)
 is "$(jq -c '.vcpus[0]|[.index,.name,.cpus,.policy,.priority]' <<<"$status")" \
 	'[0,"vcpu0","0","fifo",1]' "a vCPU's placement, read back"
-is "$(jq -r '.threads[].name' <<<"$status" | grep -cx rtkvm)" 1 "other threads are named"
+is "$(jq -r '.threads[].name' <<<"$status" | grep -cx rtkvm-run)" 1 "other threads are named"
 is "$(jq -c '[.memory.bytes,.irqchip,.pid]' <<<"$status")" "[33554432,\"split\",$pid]" "the machine"
 is "$(jq -c '[(.helpers|type),.vcpus[0].core_cookie]' <<<"$status")" '["array",false]' \
 	"KVM's own threads and the core scheduling cookie"
