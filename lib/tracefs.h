@@ -22,7 +22,7 @@
 #include "lib/err.h"
 
 struct tfs {
-	struct tracefs_instance *instance; /* for further libtracefs calls; ours to free */
+	struct tracefs_instance *instance; /* for libtracefs's calls; NULL before the first */
 	struct tep_handle *tep; /* formats of the events enabled, NULL before the first */
 	char root[64]; /* where this process finds tracefs */
 	char dir[192]; /* the instance */
@@ -44,11 +44,14 @@ const char *tfs_remedy(int code);
 /* tfs_create - sweep, then make rtkvm-PID-PURPOSE, tracing off, no event enabled; needs root */
 int tfs_create(struct tfs *t, const char *purpose, struct err *e);
 
-/* tfs_use - make libtracefs look where t is, before those of its calls that find tracefs themselves */
-int tfs_use(struct tfs *t, struct err *e);
-
 /* tfs_destroy - remove the instance and free t; takes a half-built one, and one destroyed before */
 void tfs_destroy(struct tfs *t);
+
+/*
+ * tfs_remove - tfs_destroy for a program that only writes and reads an instance's files: none of
+ * tfs_enable, tfs_learn, tfs_drain, and so nothing of libtracefs or libtraceevent
+ */
+void tfs_remove(struct tfs *t);
 
 /* tfs_sweep - remove instances of ours whose owner is dead; returns how many */
 int tfs_sweep(struct err *e);

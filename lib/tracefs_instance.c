@@ -141,17 +141,6 @@ int tfs_sweep(struct err *e)
 	return instances < 0 ? instances : sweep_locked(instances, e);
 }
 
-/*
- * libtracefs looks for a mount of its own, and mounts tracefs for the whole machine when it finds
- * none, unless it has been told where to look.
- */
-int tfs_use(struct tfs *t, struct err *e)
-{
-	if (tracefs_set_tracing_dir(t->root))
-		return err_set(e, -ENOMEM, "opening %s failed: no memory", t->root);
-	return 0;
-}
-
 static int make_instance(struct tfs *t, const char *purpose, struct err *e)
 {
 	_cleanup_close_ int instances = lock_instances(t->root, e);
@@ -170,12 +159,6 @@ static int make_instance(struct tfs *t, const char *purpose, struct err *e)
 	t->lock = openat(instances, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (t->lock < 0 || flock(t->lock, LOCK_EX | LOCK_NB))
 		return err_sys(e, "locking the trace instance %s failed", name);
-	ret = tfs_use(t, e);
-	if (ret < 0)
-		return ret;
-	t->instance = tracefs_instance_alloc(t->root, name);
-	if (!t->instance)
-		return err_sys(e, "opening the trace instance %s failed", name);
 	return 0;
 }
 
@@ -192,16 +175,12 @@ int tfs_create(struct tfs *t, const char *purpose, struct err *e)
 	if (!ret)
 		ret = tfs_on(t, false, e);
 	if (ret < 0)
-		tfs_destroy(t);
+		tfs_remove(t);
 	return ret;
 }
 
-void tfs_destroy(struct tfs *t)
+void tfs_remove(struct tfs *t)
 {
-	if (t->tep)
-		tep_free(t->tep);
-	if (t->instance)
-		tracefs_instance_free(t->instance);
 	/* fails only while somebody reads our files (EBUSY): the next sweep removes it then */
 	if (t->dir[0])
 		rmdir(t->dir);
