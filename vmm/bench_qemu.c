@@ -24,9 +24,9 @@
 enum { LOOK_NS = 2000000 };
 
 /*
- * What guides for real-time guests turn off is off: no RTC, PIT or PIC; memory is allocated before
- * the start, and locked. HLT exits, as under rtkvm run. It starts paused. The payload does not look
- * at ARCH_CAPABILITIES, and not every KVM that shows this MSR lets it be written.
+ * What guides for real-time guests turn off is off: no RTC, PIT, PIC or PMU; memory is allocated
+ * before the start, and locked. HLT exits, as under rtkvm run. It starts paused. The payload does not
+ * look at ARCH_CAPABILITIES, and not every KVM that shows this MSR lets it be written.
  */
 static int start(struct bench_child *c, const char *payload, const char *append, int commands,
 		 int quiet, struct err *e)
@@ -47,7 +47,7 @@ static int start(struct bench_child *c, const char *payload, const char *append,
 		"-M",
 		"microvm,accel=kvm,rtc=off,pit=off,pic=off,memory-backend=ram",
 		"-cpu",
-		"host,migratable=off,arch-capabilities=off",
+		"host,migratable=off,arch-capabilities=off,pmu=off",
 		"-overcommit",
 		"mem-lock=on",
 		"-m",

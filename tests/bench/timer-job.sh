@@ -10,8 +10,12 @@ shift 2
 # as the tuned profiles do: a payload that spins would be taken off its CPU for 50 ms every second
 echo -1 >/proc/sys/kernel/sched_rt_runtime_us
 for round in $(seq "$rounds"); do
+	case $((round % 2)) in
+	1) pair='rtkvm qemu' ;;
+	*) pair='qemu rtkvm' ;;
+	esac
 	for payload in timer exits; do
-		for vmm in rtkvm qemu; do
+		for vmm in $pair; do
 			if rtkvm bench $payload --vmm $vmm --duration "$duration" --json "$@" >result; then
 				{
 					echo "{\"round\":$round,\"result\":"
