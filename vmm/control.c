@@ -132,10 +132,11 @@ static bool is_vcpu(const struct vm *vm, pid_t tid)
 	return false;
 }
 
-static int add_vcpus(json_object *o, const struct vm *vm, struct err *e)
+static int add_vcpus(json_object *o, struct io *io, struct err *e)
 {
+	struct vm *vm = io->vm;
 	json_object *all = json_object_new_array();
-	int ret = 0;
+	int ret = counters_now(&io->window, vm, e);
 
 	json_object_object_add(o, "vcpus", all);
 	for (int i = 0; !ret && i < vm->n_vcpus; i++) {
@@ -143,6 +144,7 @@ static int add_vcpus(json_object *o, const struct vm *vm, struct err *e)
 
 		json_object_array_add(all, one);
 		json_set_int(one, "index", i);
+		counters_timer_json(one, vm, &vm->vcpus[i], &io->window);
 		events_boost(one, &vm->vcpus[i]);
 		ret = add_thread(one, vm->vcpus[i].tid, e);
 	}
@@ -191,7 +193,7 @@ static int status(struct io *io, json_object *o, struct err *e)
 	json_set_int(o, "ns", clock_now_ns());
 	json_set_int(o, "held_ns", io->held_ns);
 	events_machine(o, vm);
-	ret = add_vcpus(o, vm, e);
+	ret = add_vcpus(o, io, e);
 	return ret < 0 ? ret : add_others(o, vm, e);
 }
 

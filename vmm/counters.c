@@ -21,6 +21,15 @@ static void read_interrupts(struct window *w, struct interrupts *t, const struct
 	interrupts_read(t, &w->irq_text, vm->opts.map.host, vm->n_vcpus, &ignored);
 }
 
+static int open_residual(struct window *w, const struct vm *vm, struct err *e)
+{
+	pid_t tids[CPUMAP_VCPUS];
+
+	for (int i = 0; i < vm->n_vcpus; i++)
+		tids[i] = vm->vcpus[i].tid;
+	return residual_open(&w->residual, tids, vm->n_vcpus, e);
+}
+
 int window_init(struct window *w, const struct vm *vm, struct err *e)
 {
 	struct reading *all[] = { &w->edge[WINDOW_START], &w->edge[WINDOW_END], &w->end };
@@ -30,6 +39,8 @@ int window_init(struct window *w, const struct vm *vm, struct err *e)
 		if (!all[i]->vcpus)
 			return err_set(e, -ENOMEM, "no memory for statistics");
 	}
+	if (vm->opts.timer_residual && open_residual(w, vm, e) < 0)
+		return e->code;
 	read_interrupts(w, &w->begin, vm);
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
 		if (w->begin.n && interrupts_reserve(&all[i]->irqs, &w->begin, e) < 0)
@@ -53,6 +64,7 @@ void window_free(struct window *w)
 		interrupts_free(&all[i]->irqs);
 	}
 	interrupts_free(&w->begin);
+	residual_close(&w->residual);
 	free(w->irq_text.at);
 	neighbours_free(&w->others[WINDOW_START]);
 	neighbours_free(&w->others[WINDOW_END]);
@@ -61,7 +73,7 @@ void window_free(struct window *w)
 
 static int take(struct window *w, struct reading *r, struct vm *vm, uint64_t ns, struct err *e)
 {
-	int ret = 0;
+	int ret = residual_read(&w->residual, e);
 
 	r->ns = ns;
 	read_interrupts(w, &r->irqs, vm);
@@ -71,6 +83,7 @@ static int take(struct window *w, struct reading *r, struct vm *vm, uint64_t ns,
 			err_set(e, ret, "reading the counters of vCPU %d's thread failed", i);
 		if (!ret)
 			ret = kvmstats_read(&vm->vcpus[i].kvm, r->vcpus[i].kvm, e);
+		r->vcpus[i].timer = residual_of(&w->residual, vm->vcpus[i].tid);
 	}
 	return ret;
 }
@@ -164,6 +177,25 @@ static uint64_t all_exits(const struct vcpu_stats *s)
 	return n;
 }
 
+/* What --timer-residual counted between two readings; null without it. */
+static void add_residual(json_object *o, const struct vm *vm, const struct window *w,
+			 const struct residual_counts *from, const struct residual_counts *to)
+{
+	json_object_object_add(o, "lapic_timer_residual",
+			       w->residual.on ? residual_json(from, to, vm->tsc_khz) : NULL);
+}
+
+void counters_timer_json(json_object *o, const struct vm *vm, const struct vcpu *v,
+			 const struct window *w)
+{
+	static const struct residual_counts none;
+	int64_t ns = advance_read_ns("/sys/kernel/debug", vm->fd, v->index);
+
+	json_object_object_add(o, "lapic_timer_advance_ns",
+			       ns < 0 ? NULL : json_object_new_int64(ns));
+	add_residual(o, vm, w, &none, &w->end.vcpus[v->index].timer);
+}
+
 /* Between the two job marks; from the first one until now where the second has not come. */
 static json_object *window_json(struct vm *vm, const struct vcpu *v, const struct window *w,
 				bool live)
@@ -195,6 +227,7 @@ static json_object *window_json(struct vm *vm, const struct vcpu *v, const struc
 	json_object_object_add(o, "host_interrupts",
 			       interrupts_json(&start->irqs, &end->irqs, v->index));
 	json_object_object_add(o, "kvm", kvmstats_json(&v->kvm, from->kvm, to->kvm));
+	add_residual(o, vm, w, &from->timer, &to->timer);
 	return o;
 }
 
@@ -205,7 +238,6 @@ json_object *counters_vcpu_json(struct vm *vm, const struct vcpu *v, const struc
 	const struct reading_vcpu *now = &w->end.vcpus[v->index];
 	json_object *o = json_object_new_object();
 	struct vcpu_stats stats;
-	int64_t advance_ns;
 
 	vcpu_stats_copy(&stats, &v->stats);
 	json_set_int(o, "index", v->index);
@@ -217,9 +249,7 @@ json_object *counters_vcpu_json(struct vm *vm, const struct vcpu *v, const struc
 	json_object_object_add(o, "host_interrupts",
 			       interrupts_json(&w->begin, &w->end.irqs, v->index));
 	json_object_object_add(o, "kvm", kvmstats_json(&v->kvm, NULL, now->kvm));
-	advance_ns = advance_read_ns("/sys/kernel/debug", vm->fd, v->index);
-	json_object_object_add(o, "lapic_timer_advance_ns",
-			       advance_ns < 0 ? NULL : json_object_new_int64(advance_ns));
+	counters_timer_json(o, vm, v, w);
 	json_object_object_add(o, "window", window_json(vm, v, w, live));
 	return o;
 }

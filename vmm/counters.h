@@ -15,6 +15,7 @@
 #include "lib/threads.h"
 #include "vmm/interrupts.h"
 #include "vmm/neighbours.h"
+#include "vmm/residual.h"
 #include "vmm/vm.h"
 
 /* What the I/O thread reads at a mark, and again when the machine has ended. */
@@ -24,10 +25,12 @@ struct reading {
 	struct reading_vcpu {
 		struct thread_counts thread;
 		uint64_t kvm[KVMSTATS_MAX];
+		struct residual_counts timer;
 	} * vcpus;
 };
 
 struct window {
+	struct residual residual; /* of --timer-residual */
 	struct interrupts_text irq_text;
 	struct interrupts begin; /* before the first instruction */
 	struct reading edge[WINDOW_EDGES], end; /* end: the last one taken */
@@ -56,6 +59,10 @@ int counters_now(struct window *w, struct vm *vm, struct err *e);
  */
 json_object *counters_vcpu_json(struct vm *vm, const struct vcpu *v, const struct window *w,
 				bool live);
+
+/* counters_timer_json - of a vCPU's timer: its advance, and its residual as last read, into o */
+void counters_timer_json(json_object *o, const struct vm *vm, const struct vcpu *v,
+			 const struct window *w);
 
 /* counters_process_start_ns - when this process started, in CLOCK_MONOTONIC (10 ms steps) */
 int counters_process_start_ns(uint64_t *ns, struct err *e);

@@ -28,6 +28,40 @@ static void show_thread(FILE *out, json_object *t)
 		json_int(t, "capabilities", -1) ? "" : ", no capabilities");
 }
 
+static void show_mean(FILE *out, json_object *r, const char *what, const char *mean)
+{
+	fprintf(out, " %" PRId64 " %s", json_int(r, what, 0), what);
+	if (json_at(r, mean))
+		fprintf(out, " (by %" PRId64 " ns on average)", json_int(r, mean, 0));
+}
+
+/* How early KVM fires the vCPU's timer, and what is left of that at the deadlines. */
+static void show_timer(FILE *out, json_object *v)
+{
+	json_object *left = json_at(v, "lapic_timer_residual");
+	int64_t ns = json_int(v, "lapic_timer_advance_ns", -1);
+
+	if (ns < 0)
+		fputs("  timer: advance not known (debugfs)", out);
+	else
+		fprintf(out, "  timer: advanced by %" PRId64 " ns", ns);
+	if (!left) {
+		fputs("; its residual is not counted (run --timer-residual)\n", out);
+		return;
+	}
+	fputs("; at its deadlines", out);
+	show_mean(out, left, "early", "early_mean_ns");
+	fputs(",", out);
+	show_mean(out, left, "late", "late_mean_ns");
+	fputs("\n", out);
+}
+
+static void show_vcpu(FILE *out, json_object *v)
+{
+	show_thread(out, v);
+	show_timer(out, v);
+}
+
 static void show_each(FILE *out, json_object *all, void (*show)(FILE *, json_object *))
 {
 	if (json_object_is_type(all, json_type_array))
@@ -41,7 +75,7 @@ static void show_status(FILE *out, json_object *o)
 
 	fprintf(out, "%s: %s, process %" PRId64 ", rtkvm %s\n", json_str(o, "name", "VM"),
 		json_str(o, "state", "?"), json_int(o, "pid", 0), json_str(o, "version", "?"));
-	show_each(out, json_at(o, "vcpus"), show_thread);
+	show_each(out, json_at(o, "vcpus"), show_vcpu);
 	show_each(out, json_at(o, "threads"), show_thread);
 	fprintf(out,
 		"memory: %" PRId64 " MiB in pages of %" PRId64 " KiB, %" PRId64
@@ -90,6 +124,7 @@ static void show_vcpu_stats(FILE *out, json_object *v)
 	fprintf(out, "vCPU %" PRId64 " on CPU %" PRId64 ", since the start:\n",
 		json_int(v, "index", 0), json_int(v, "cpu", 0));
 	show_span(out, v);
+	show_timer(out, v);
 	if (!window)
 		return;
 	fprintf(out, "vCPU %" PRId64 ", window of %.3f s%s:\n", json_int(v, "index", 0),

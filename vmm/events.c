@@ -96,10 +96,27 @@ static void add_limit(json_object *o, const struct vm *vm)
 		json_set_int(o, "sched_rt_runtime_us", vm->opts.rt_runtime_us);
 }
 
-static int send_placement(struct events *ev, const char *name, const struct vm *vm, const char *why,
-			  struct err *e)
+/* How long each step took, after the first: when it began. */
+static json_object *setup_json(const struct setup *s)
 {
-	_cleanup_json_ json_object *o = event(name, clock_now_ns());
+	static const char *const names[] = {
+		[SETUP_CHECK] = "check_ns", [SETUP_MACHINE] = "machine_ns",
+		[SETUP_LOAD] = "load_ns",   [SETUP_THREADS] = "threads_ns",
+		[SETUP_LOCK] = "lock_ns",
+	};
+	json_object *o = json_object_new_object();
+	uint64_t before = s->main_ns;
+
+	json_set_int(o, "main_at_ns", s->main_ns);
+	for (int i = 0; i < SETUP_STEPS; i++) {
+		json_set_int(o, names[i], s->end_ns[i] - before);
+		before = s->end_ns[i];
+	}
+	return o;
+}
+
+static void add_placement(json_object *o, const struct events *ev, const struct vm *vm)
+{
 	json_object *vcpus = json_object_new_array();
 
 	json_set_int(o, "pid", getpid());
@@ -112,19 +129,25 @@ static int send_placement(struct events *ev, const char *name, const struct vm *
 	json_object_object_add(o, "helpers", helpers_json(&vm->helpers));
 	json_set_str(o, "ctl", ev->ctl);
 	add_limit(o, vm);
+}
+
+int events_started(struct events *ev, const struct vm *vm, const char *why, struct err *e)
+{
+	_cleanup_json_ json_object *o = event("started", clock_now_ns());
+
+	add_placement(o, ev, vm);
+	json_object_object_add(o, "setup", setup_json(&ev->setup));
 	if (why[0])
 		json_set_str(o, "placement", why);
 	return send(ev, o, e);
 }
 
-int events_started(struct events *ev, const struct vm *vm, const char *why, struct err *e)
-{
-	return send_placement(ev, "started", vm, why, e);
-}
-
 int events_realtime(struct events *ev, const struct vm *vm, struct err *e)
 {
-	return send_placement(ev, "realtime", vm, "", e);
+	_cleanup_json_ json_object *o = event("realtime", clock_now_ns());
+
+	add_placement(o, ev, vm);
+	return send(ev, o, e);
 }
 
 int events_mark(struct events *ev, const struct mark *m, struct err *e)

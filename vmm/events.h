@@ -13,10 +13,26 @@
 #include "vmm/counters.h"
 #include "vmm/vm.h"
 
+/* What lies between the program's first instruction of its own and the guest's. */
+enum setup_step {
+	SETUP_CHECK, /* options, host, files */
+	SETUP_MACHINE, /* KVM's machine, guest memory, vCPUs, devices */
+	SETUP_LOAD, /* kernel, initrd, registers */
+	SETUP_THREADS, /* filters, the threads and their placement */
+	SETUP_LOCK, /* KVM's own threads, counters, this program's pages */
+	SETUP_STEPS,
+};
+
+struct setup {
+	uint64_t main_ns; /* CLOCK_MONOTONIC: the program has been loaded */
+	uint64_t end_ns[SETUP_STEPS];
+};
+
 struct events {
 	int fd; /* -1: nobody watches, nothing is written */
 	uint64_t init_ns; /* first INIT mark, 0 before */
 	const char *ctl; /* path of the control socket, or NULL */
+	struct setup setup;
 };
 
 /* events_machine - what was read back of TSC, interrupt chip, memory and idle exits, into o */

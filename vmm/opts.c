@@ -29,6 +29,7 @@ enum {
 	OPT_CORE_SCHED,
 	OPT_PARTITION,
 	OPT_LAPIC_ADVANCE,
+	OPT_RESIDUAL,
 	OPT_IRQCHIP,
 	OPT_NO_EXIT,
 	OPT_HALT_POLL,
@@ -94,6 +95,8 @@ static const struct argp_option options[] = {
 	  "how long KVM polls before a halted vCPU sleeps (default: the kvm module's)", 2 },
 	{ "lapic-timer-advance", OPT_LAPIC_ADVANCE, "auto|off|NS", 0,
 	  "how much earlier KVM fires the guest's timer (default: as the host has it)", 2 },
+	{ "timer-residual", OPT_RESIDUAL, 0, 0,
+	  "count how early or late the advanced timer is at its deadlines (needs tracefs)", 2 },
 	{ "irqchip", OPT_IRQCHIP, "split|full", 0,
 	  "full: IOAPIC and PIC in the kernel, too (default split: local APICs alone)", 2 },
 	{ 0, 0, 0, 0,
@@ -357,6 +360,8 @@ static bool *flag(struct run_opts *o, int key)
 		return &o->rt_delay;
 	case OPT_CORE_SCHED:
 		return &o->core_sched;
+	case OPT_RESIDUAL:
+		return &o->timer_residual;
 	case OPT_HOLD:
 		return &o->hold;
 	default:
@@ -459,7 +464,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return set(p->o, key, arg, p->e) < 0 ? EINVAL : 0;
 }
 
-static int check_placement(const struct run_opts *o, struct err *e)
+static int check_together(const struct run_opts *o, struct err *e)
 {
 	if (o->placement_auto && o->map.n)
 		return err_set(e, -EINVAL,
@@ -482,6 +487,10 @@ static int check_placement(const struct run_opts *o, struct err *e)
 	for (int i = cpulist_next(&o->ordinary, 0); i >= 0; i = cpulist_next(&o->ordinary, i + 1))
 		if (i >= (o->placement_auto ? o->vcpus : o->map.n))
 			return err_set(e, -EINVAL, "--ordinary: there is no vCPU %d", i);
+	if (o->timer_residual && o->advance.mode == ADVANCE_OFF)
+		return err_set(e, -EINVAL,
+			       "--timer-residual and --lapic-timer-advance off contradict each "
+			       "other: KVM waits for no deadline then; give one");
 	if (o->hold && o->ctl && !strcmp(o->ctl, "none"))
 		return err_set(e, -EINVAL,
 			       "--hold and --ctl none: nobody could ever resume the guest");
@@ -504,5 +513,5 @@ int run_opts_parse(struct run_opts *o, int argc, char **argv, struct err *e)
 		return ret;
 	if (!o->boot.kernel)
 		return err_set(e, -EINVAL, "--kernel is missing: name a bzImage or an ELF image");
-	return check_placement(o, e);
+	return check_together(o, e);
 }

@@ -213,6 +213,52 @@ static int settle_helpers(struct run *r, struct err *e)
 					r->opts.allow_shared ? &none : &cpus, e);
 }
 
+/* A step of the set-up is over: its time is told with the start. */
+static void reached(struct run *r, enum setup_step step)
+{
+	r->io.events.setup.end_ns[step] = clock_now_ns();
+}
+
+static int start_threads(struct run *r, struct err *e)
+{
+	struct sandbox_opts o = {
+		.mode = r->opts.sandbox,
+		.fifo = r->opts.fifo,
+		.restores = r->opts.partition,
+		.traces = r->opts.timer_residual,
+		.devices = r->vm.virtio.n,
+		.vfio = r->vm.vfio.n,
+	};
+	int ret = sandbox_prepare(&r->sandbox, &o, e);
+
+	if (!ret)
+		ret = vcpus_start(&r->vm, e);
+	return ret < 0 ? ret : virtio_start(&r->vm.virtio, e);
+}
+
+static int load(struct run *r, struct err *e)
+{
+	struct vcpu_entry entry;
+	int ret = boot_load(&r->vm, &r->opts.boot, &entry, e);
+
+	for (int i = 0; !ret && i < r->vm.n_vcpus; i++)
+		ret = vcpu_init(&r->vm.vcpus[i], &entry, e);
+	return ret < 0 ? ret : prefault_guest(&r->vm, e);
+}
+
+static int lock_up(struct run *r, struct err *e)
+{
+	int ret = settle_helpers(r, e);
+
+	if (!ret)
+		ret = window_init(&r->io.window, &r->vm, e);
+	if (!ret)
+		ret = mem_lock_self(&r->vm.mem, e);
+	if (!ret)
+		ret = window_reserve(&r->io.window, e);
+	return ret < 0 ? ret : sandbox_enter(&r->sandbox, SANDBOX_MAIN, e);
+}
+
 static int build(struct run *r, struct err *e)
 {
 	struct vm_opts o = {
@@ -222,6 +268,7 @@ static int build(struct run *r, struct err *e)
 		.fifo = r->opts.fifo,
 		.core_sched = r->opts.core_sched,
 		.advance = r->opts.advance,
+		.timer_residual = r->opts.timer_residual,
 		.irqchip_full = r->opts.irqchip_full,
 		.ordinary = r->opts.ordinary,
 		.rt_delay = r->opts.rt_delay,
@@ -234,39 +281,22 @@ static int build(struct run *r, struct err *e)
 		.freeze_fd = r->freeze_fd,
 		.slow_exit_ns = r->opts.slow_exit_ns,
 	};
-	struct sandbox_opts so = {
-		.mode = r->opts.sandbox,
-		.fifo = r->opts.fifo,
-		.restores = r->opts.partition,
-	};
-	struct vcpu_entry entry;
 	int ret = vm_create(&r->vm, &o, e);
 
-	so.devices = r->vm.virtio.n;
-	so.vfio = r->vm.vfio.n;
-	if (!ret)
-		ret = boot_load(&r->vm, &r->opts.boot, &entry, e);
-	for (int i = 0; !ret && i < r->vm.n_vcpus; i++)
-		ret = vcpu_init(&r->vm.vcpus[i], &entry, e);
-	if (!ret)
-		ret = prefault_guest(&r->vm, e);
-	if (!ret)
-		ret = sandbox_prepare(&r->sandbox, &so, e);
-	if (!ret)
-		ret = vcpus_start(&r->vm, e);
-	if (!ret)
-		ret = virtio_start(&r->vm.virtio, e);
+	if (ret < 0)
+		return ret;
+	reached(r, SETUP_MACHINE);
+	ret = load(r, e);
+	if (ret < 0)
+		return ret;
+	reached(r, SETUP_LOAD);
+	ret = start_threads(r, e);
 	choose_unlock(&r->choosing); /* the threads are where others see them */
-	if (!ret)
-		ret = settle_helpers(r, e);
-	if (!ret)
-		ret = window_init(&r->io.window, &r->vm, e);
-	if (!ret)
-		ret = mem_lock_self(&r->vm.mem, e);
-	if (!ret)
-		ret = window_reserve(&r->io.window, e);
-	if (!ret)
-		ret = sandbox_enter(&r->sandbox, SANDBOX_MAIN, e);
+	if (ret < 0)
+		return ret;
+	reached(r, SETUP_THREADS);
+	ret = lock_up(r, e);
+	reached(r, SETUP_LOCK);
 	return ret;
 }
 
@@ -384,6 +414,7 @@ static int run(struct run *r, struct err *e)
 {
 	int ret = settle_main_thread(r, e);
 
+	reached(r, SETUP_CHECK);
 	if (!ret)
 		ret = build(r, e);
 	if (!ret)
@@ -457,6 +488,7 @@ int vmm_guest(int argc, char **argv, struct err *e)
 	mallopt(M_TRIM_THRESHOLD, -1);
 	mallopt(M_MMAP_THRESHOLD, 128 << 10);
 	memset(r, 0, sizeof(*r));
+	r->io.events.setup.main_ns = clock_now_ns();
 	r->vm.kvm = r->vm.fd = r->vm.io_wake = -1;
 	r->io.vm = &r->vm;
 	ctlserver_init(&r->io.ctl, control_answer, &r->io);

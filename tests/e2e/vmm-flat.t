@@ -136,6 +136,14 @@ for want in auto off 2500; do
 	cat $parameters/lapic_timer_advance_ns >"$T/after" 2>/dev/null
 	ok "and the host's parameter is as before" cmp "$T/before" "$T/after"
 done
+run guest --timer-residual --events "$T/ev" --append "ticks:20 exit:0"
+if [ "$code" = 0 ]; then
+	is "$(ended '.vcpus[0].lapic_timer_residual|type')" object "--timer-residual counts"
+else
+	like "$errs" 'timer-residual: .*(hist triggers|no event|racing|racefs)' \
+		"--timer-residual is refused with the reason"
+fi
+is "$(find /sys/kernel/tracing/instances -name '*-residual' 2>/dev/null)" "" "no trace instance is left"
 run guest --core-sched --events "$T/ev" --append "exit:0"
 if [ "$code" = 0 ]; then
 	is "$(head -n1 "$T/ev" | jq .vcpus[0].core_cookie)" true "--core-sched: a cookie, read back"
@@ -144,6 +152,9 @@ else
 		"--core-sched is refused with the reason"
 fi
 guest --events "$T/ev" --append "exit:0"
+is "$(ended '.vcpus[0]|has("lapic_timer_residual") and .lapic_timer_residual == null')" true \
+	"without --timer-residual none is told"
+is "$(head -n1 "$T/ev" | jq '.setup|[.[]|. > 0]|all')" true "how long each step of the set-up took"
 is "$(head -n1 "$T/ev" | jq '.vcpus[0].uclamp_min|. == null or . == 1024')" true \
 	"full utilization where the kernel has uclamp"
 is "$(head -n1 "$T/ev" | jq -r '.helpers|type')" array "KVM's own threads are named"

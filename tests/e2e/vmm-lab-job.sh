@@ -127,9 +127,11 @@ ls -d /sys/fs/cgroup/rtkvm-test >crash2.recovered 2>&1
 rmdir /sys/fs/cgroup/rtkvm-taken /sys/fs/cgroup/session
 
 huge 136
-start huge --placement auto --vcpus 1 --lapic-timer-advance 2500 --rt-delay --append "$base rtkvm.exec=\"exit 0\""
+start huge --placement auto --vcpus 1 --lapic-timer-advance 2500 --timer-residual --rt-delay --append "$base rtkvm.exec=\"exit 0\""
 grep HugePages_Free /proc/meminfo >huge.free
 cat /sys/module/kvm/parameters/lapic_timer_advance_ns >huge.advance
+mountpoint -q /sys/kernel/tracing || mount -t tracefs none /sys/kernel/tracing
+ls /sys/kernel/tracing/instances >huge.instances
 
 # host and guest are recorded until the guest's first wake-up that is late by 1 ms, or for 5 s
 traced=$(rtkvm trace job -- cyclictest -mq -p95 -a1 -t1 -i2000 -D5 -b1000)

@@ -45,7 +45,7 @@ echo "# and who else ran on that CPU between the looks at the two marks: ${other
 is "$(ended cyclictest '.vcpus[1].window.others|type')" array "which is told"
 is "$(jq -r 'select(.event=="started").helpers[]|"\(.name) \(.cpus)"' "$R/cyclictest.ev" |
 	sed 's/[0-9]* / /')" "kvm-nx-lpage-recovery- 0-1" "nor may KVM's own, outside of it"
-is "$(sort "$R/threads" | tr '\n' ',')" "rtkvm 0-1,vcpu0 2,vcpu1 3," \
+is "$(sort "$R/threads" | tr '\n' ',')" "rtkvm-run 0-1,vcpu0 2,vcpu1 3," \
 	"no other thread of the VMM may use an isolated CPU"
 is "$(ended cyclictest '.memory|.page_bytes==2097152 and .resident_bytes>=.bytes')" true \
 	"memory is resident, in huge pages"
@@ -134,6 +134,9 @@ is "$(cat "$R/three.code")" 2 "--placement auto for more than there are"
 like "$(cat "$R/three.err")" 'CPUs for 3 vCPUs wanted, NUMA node 1 has 2 at best \(CPU 2-3\)' "says so"
 is "$(ended huge '.vcpus[0].lapic_timer_advance_ns') $(cat "$R/huge.advance")" "2500 -1" \
 	"--lapic-timer-advance 2500: the vCPU has it, the host has its own value back"
+like "$(ended huge '.vcpus[0].lapic_timer_residual|tojson')" '"(early|late)":[1-9]' \
+	"--timer-residual: its deadlines are counted"
+is "$(cat "$R/huge.instances")" "" "and the trace instance has gone"
 ok "without: the vCPU's own value is read ($(ended cyclictest .vcpus[1].lapic_timer_advance_ns))" \
 	test "$(ended cyclictest .vcpus[1].lapic_timer_advance_ns)" -ge 0
 like "$(cat "$R/huge.free")" ' 136$' "and given back"
@@ -142,7 +145,7 @@ like "$(cat "$R/huge.free")" ' 136$' "and given back"
 is "$(cat "$R/part.code")" 3 "--cpuset-partition on a CPU that is not isolated: $(cat "$R/part.err")"
 is "$(head -n 2 "$R/part.partition" | tr '\n' ' ')" "isolated 1 " "the kernel calls it isolated"
 is "$(sed -n '3,$p' "$R/part.partition" | grep -v '^kvm-nx' | sort | tr '\n' ',')" \
-	"rtkvm 0::/ 0,vcpu0 0::/rtkvm-test 1," "the vCPU thread is in it, the others are not"
+	"rtkvm-run 0::/ 0,vcpu0 0::/rtkvm-test 1," "the vCPU thread is in it, the others are not"
 like "$(cat "$R/part.left")" 'No such file' "it goes with the run"
 is "$(cat "$R/part.after")" "$(cat "$R/part.before")" "and so does the controller"
 is "$(cat "$R/crash2.left")" /sys/fs/cgroup/rtkvm-test "kill -9 leaves it"

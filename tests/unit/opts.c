@@ -44,6 +44,7 @@ static void fills_the_struct(void **state)
 					     "--rt-delay",
 					     "--irqchip=full",
 					     "--lapic-timer-advance=1500",
+					     "--timer-residual",
 					     "--name=g1",
 					     "--ctl=/tmp/x",
 					     "--hold",
@@ -77,6 +78,7 @@ static void fills_the_struct(void **state)
 	assert_true(o.irqchip_full);
 	assert_int_equal(o.advance.mode, ADVANCE_NS);
 	assert_int_equal(o.advance.ns, 1500);
+	assert_true(o.timer_residual);
 }
 
 static void refuses(void **state)
@@ -127,6 +129,9 @@ static void refuses(void **state)
 		{ { "--lapic-timer-advance=on", NULL }, "not auto, off or a number" },
 		{ { "--lapic-timer-advance=0", NULL }, "out of range" },
 		{ { "--lapic-timer-advance=100001", NULL }, "out of range" },
+		{ { "--kernel", "k", "--cpus", "1", "--timer-residual", "--lapic-timer-advance=off",
+		    NULL },
+		  "contradict" },
 		{ { "--slow-exit=2s", NULL }, "more than 1s" },
 		{ { "--slow-exit=x", NULL }, "not a duration" },
 		{ { "--nonsense", NULL }, "--nonsense" },
