@@ -1,10 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# boot-job GUEST_DIR VMLINUX ROUNDS - in the lab: start of the VMM's process to the guest's INIT
-# mark, ours and QEMU's microvm in turn; one line a start: SET VMM MILLISECONDS
+# boot-job GUEST_DIR VMLINUX ROUNDS [LKVM] - in the lab: start of the VMM's process to the guest's
+# INIT mark, ours, QEMU's microvm and, with a bzImage, kvmtool's in turn; one line a start: SET VMM
+# MILLISECONDS
 # shellcheck disable=SC2086 # $pages is a list of options
 set -u
-guest=$1 vmlinux=$2 rounds=$3
+guest=$1 vmlinux=$2 rounds=$3 lkvm=${4:-}
 append='console=ttyS0 panic=-1 rtkvm.exec="exit 0"'
 huge=/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages
 tmp=$(mktemp -d)
@@ -42,11 +43,32 @@ qemu() {
 	echo "$set qemu $(((end - start) / 1000000))"
 }
 
+# It has no port that tells: the kernel's own word, which comes before /init runs, has to do.
+kvmtool() {
+	mkfifo "$tmp/console"
+	start=$(now)
+	"$lkvm" run --kernel "$1" --initrd "$guest/initrd" --cpus 1 --mem 256 --network mode=none \
+		--console serial --params "$append" >"$tmp/console" 2>&1 </dev/null &
+	end=
+	while read -r line; do
+		case $line in *'Run /init as init'*)
+			end=$(now)
+			kill -9 $!
+			break
+			;;
+		esac
+	done <"$tmp/console"
+	wait $! 2>/dev/null
+	rm "$tmp/console"
+	[ -z "$end" ] || echo "$set lkvm $(((end - start) / 1000000))"
+}
+
 cat "$guest/vmlinuz" "$guest/initrd" "$vmlinux" >/dev/null # none of them pays for the files
 for _ in $(seq "$rounds"); do
 	set=bzImage-4K pages='' machine=''
 	ours "$guest/vmlinuz"
 	qemu "$guest/vmlinuz"
+	[ -z "$lkvm" ] || kvmtool "$guest/vmlinuz"
 	set=ELF-4K
 	ours "$vmlinux"
 	qemu "$vmlinux"
