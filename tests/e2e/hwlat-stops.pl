@@ -52,7 +52,7 @@ sub set {
 sub start_trace {
 	mkdir($trace) or die "$trace: $!\n";
 	set('trace_clock', 'mono');
-	set('buffer_size_kb', 8192);
+	set('buffer_size_kb', 65536); # 200 stops and what is between them: 275,000 events
 	set('events/sched/sched_switch/filter', join('||', map { "prev_pid==$_||next_pid==$_" } @tids));
 	set('events/sched/sched_wakeup/filter', join('||', map { "pid==$_" } @tids));
 	set("events/sched/$_/enable", 1) for qw(sched_wakeup sched_switch);
