@@ -29,6 +29,12 @@
 #include "vmm/vcpu.h"
 #include "vmm/vmm.h"
 
+/*
+ * From this size on malloc maps memory and unmaps it again. Not while the guest runs, where it would
+ * interrupt the vCPUs' CPUs to flush their TLBs: then it is the largest size that malloc knows.
+ */
+enum { SETUP_MMAP_BYTES = 16 << 10, RUNNING_MMAP_BYTES = 32 << 20 };
+
 struct run {
 	struct run_opts opts;
 	struct cpulist housekeeping;
@@ -256,6 +262,7 @@ static int lock_up(struct run *r, struct err *e)
 		ret = mem_lock_self(&r->vm.mem, e);
 	if (!ret)
 		ret = window_reserve(&r->io.window, e);
+	mallopt(M_MMAP_THRESHOLD, RUNNING_MMAP_BYTES);
 	return ret < 0 ? ret : sandbox_enter(&r->sandbox, SANDBOX_MAIN, e);
 }
 
@@ -483,10 +490,10 @@ int vmm_guest(int argc, char **argv, struct err *e)
 
 	if (!r)
 		return err_set(e, -ENOMEM, "no memory");
-	/* no arena per thread; images are loaded into mappings of their own, which do go back */
+	/* no arena per thread; what is large has mappings of its own: it leaves no hole to be locked */
 	mallopt(M_ARENA_MAX, 1);
 	mallopt(M_TRIM_THRESHOLD, -1);
-	mallopt(M_MMAP_THRESHOLD, 128 << 10);
+	mallopt(M_MMAP_THRESHOLD, SETUP_MMAP_BYTES);
 	memset(r, 0, sizeof(*r));
 	r->io.events.setup.main_ns = clock_now_ns();
 	r->vm.kvm = r->vm.fd = r->vm.io_wake = -1;
