@@ -45,9 +45,9 @@ static int init(struct vdev *d, struct err *e)
 	(void)e;
 	f->items[0] = (struct item){ KEY_SIGNATURE, 4, "QEMU" };
 	set_item(&f->items[1], KEY_ID, ID_PORTS, 4);
-	set_item(&f->items[2], KEY_RAM_SIZE, d->vm->mem.bytes, 8);
-	set_item(&f->items[3], KEY_NB_CPUS, d->vm->n_vcpus, 2);
-	set_item(&f->items[4], KEY_MAX_CPUS, d->vm->n_vcpus, 2);
+	set_item(&f->items[2], KEY_RAM_SIZE, d->vm->opts.mem.bytes, 8);
+	set_item(&f->items[3], KEY_NB_CPUS, d->vm->opts.map.n, 2);
+	set_item(&f->items[4], KEY_MAX_CPUS, d->vm->opts.map.n, 2);
 	set_item(&f->items[5], KEY_FILE_DIR, 0, 4); /* no files */
 	return 0;
 }

@@ -15,6 +15,7 @@
 #include "lib/err.h"
 #include "vmm/devopts.h"
 
+struct memory;
 struct vm;
 struct vfio;
 
@@ -37,5 +38,8 @@ int vfio_check(const char *sysfs, const char *address, struct err *e);
 /* vfio_create - open the function and put it on the bus; in set->at from then on; vfio_destroy */
 int vfio_create(struct vfio_set *set, struct vm *vm, const struct dev_opt *o, struct err *e);
 void vfio_destroy(struct vfio_set *set);
+
+/* vfio_map_memory - guest memory for DMA of every function, at the guest's addresses; pins it */
+int vfio_map_memory(const struct vfio_set *set, const struct memory *m, struct err *e);
 
 #endif

@@ -319,14 +319,16 @@ int vm_create(struct vm *vm, const struct vm_opts *o, struct err *e)
 		ret = create_channels(vm, e);
 	if (!ret)
 		ret = create_vm(vm, e);
+	if (!ret) /* before memory, which takes its time: what they name may not be there */
+		ret = vm_devices_init(vm, e);
 	if (!ret)
 		ret = create_memory(vm, e);
+	if (!ret)
+		ret = vfio_map_memory(&vm->vfio, &vm->mem, e);
 	if (!ret)
 		ret = create_vcpus_advanced(vm, e);
 	for (int i = 0; !ret && i < vm->n_vcpus; i++)
 		ret = cpuid_set(&vm->vcpus[i], e);
-	if (!ret)
-		ret = vm_devices_init(vm, e);
 	if (ret < 0)
 		vm_destroy(vm);
 	return ret;

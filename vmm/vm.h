@@ -180,7 +180,7 @@ const char *vm_state_name(enum vm_state s);
 
 /*
  * vm_devices_init - create what devices.c lists, then what the user asks for, and put it on the
- * buses; vm_devices_destroy accepts what that left half done
+ * buses; needs no memory yet; vm_devices_destroy accepts what that left half done
  */
 int vm_devices_init(struct vm *vm, struct err *e);
 void vm_devices_destroy(struct vm *vm);

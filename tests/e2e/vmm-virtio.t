@@ -96,6 +96,13 @@ is "$code" 0 "random accesses to ports, addresses and the bus: $errs"
 # --- bad input
 fails 2 'opening --disk .*/none failed: No such file' "a disk that there is not" \
 	guest --disk "$T/none"
+cramped() { # no room to place guest memory in: which error comes first tells what is looked at first
+	(ulimit -v 1000000 && guest "$@")
+}
+fails 2 'mapping 32 MiB of guest memory .* failed' "without room for guest memory" \
+	cramped --disk "$T/disk"
+fails 2 'opening --disk .*/none failed: No such file' "a wrong device is told before that" \
+	cramped --disk "$T/none"
 fails 2 'Is a directory' "a directory" guest --disk "$T"
 fails 2 'is neither a file nor a block device' "a terminal" guest --disk /dev/null,ro
 : >"$T/empty"

@@ -22,8 +22,8 @@ static void setup(struct fixture *f, int cpus)
 	struct err e = { 0 };
 
 	memset(f, 0, sizeof(*f));
-	f->vm.mem.bytes = 0x123456000;
-	f->vm.n_vcpus = cpus;
+	f->vm.opts.mem.bytes = 0x123456000;
+	f->vm.opts.map.n = cpus;
 	f->dev = calloc(1, fwcfg_ops.state_bytes);
 	assert_non_null(f->dev);
 	f->dev->ops = &fwcfg_ops;
