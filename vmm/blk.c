@@ -49,7 +49,7 @@ static bool on_disk(const struct blk *b, uint64_t sector, size_t bytes)
 static bool transfer(const struct blk *b, struct iovec *iov, int n, size_t bytes, uint64_t at,
 		     bool write)
 {
-	while (bytes) {
+	while (bytes && !atomic_load(&b->v.quit)) { /* the kernel moves 2 GiB at a time */
 		ssize_t done = write ? pwritev(b->fd, iov, n, at) : preadv(b->fd, iov, n, at);
 
 		if (done < 0 && errno == EINTR)
@@ -60,7 +60,7 @@ static bool transfer(const struct blk *b, struct iovec *iov, int n, size_t bytes
 		at += done;
 		iov_drop(&iov, &n, done);
 	}
-	return true;
+	return !bytes;
 }
 
 /* All but the last byte, which is the status: what may be written of the answer. */

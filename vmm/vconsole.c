@@ -14,6 +14,7 @@
 #include <linux/virtio_ids.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -29,6 +30,9 @@ enum {
 	CLASS_SIMPLE_COMMUNICATION = 0x078000,
 	NAME_BYTES = 32,
 	EVENTS_MAX = 4 * PORTS, /* told and not yet taken by the driver */
+	/* a queue's turn: other ports, a reset and the end do not wait for a guest that goes on and on */
+	TURN_BYTES = 256 << 10,
+	TURN_REQUESTS = 64,
 };
 
 /* What the device has to tell: id, event and value; a name follows PORT_NAME. */
@@ -88,44 +92,64 @@ static void watch(struct vconsole *c, int i)
 
 /* --- from the guest --- */
 
+/* At most max bytes: all of a chain may be gigabytes, the same page again and again. */
+static ssize_t write_some(const struct port *p, size_t max)
+{
+	const struct iovec *out = p->rest.out;
+	size_t bytes = 0;
+	int n = 0;
+
+	while (n < p->rest.n_out && out[n].iov_len <= max - bytes)
+		bytes += out[n++].iov_len;
+	return n ? writev(p->fd, out, n) : write(p->fd, out->iov_base, max);
+}
+
 /* True: all of it is out, or can go nowhere. The thread's sandbox has no close(2): fd stays. */
-static bool put(struct port *p)
+static bool put(struct port *p, size_t *left)
 {
 	struct chain *c = &p->rest;
 
-	while (!p->gone && c->n_out) {
-		ssize_t n = writev(p->fd, c->out, c->n_out);
+	while (!p->gone && c->n_out && *left) {
+		ssize_t n = write_some(p, *left);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno == EAGAIN)
 			return false;
-		if (n < 0)
+		if (n < 0) {
 			p->gone = true;
-		else
+		} else {
 			iov_drop(&c->out, &c->n_out, n);
+			*left -= n;
+		}
 	}
-	return true;
+	return p->gone || !c->n_out;
 }
 
-/* One that fd does not take whole stays with the port, and with it all that come later. */
+/*
+ * One that fd does not take whole, or that is longer than a turn, stays with the port, and with it
+ * all that come later.
+ */
 static int serve_output(struct vconsole *c, int i)
 {
 	struct port *p = &c->port[i];
-	int q = input_queue(i) + 1, ret = 0;
-	bool served = false;
+	int q = input_queue(i) + 1, ret = 0, done = 0;
+	size_t left = TURN_BYTES;
 
-	while (p->stalled || (ret = virtq_pop(&c->v.queue[q].q, &p->rest)) > 0) {
-		p->stalled = !put(p);
+	while (done < TURN_REQUESTS &&
+	       (p->stalled || (ret = virtq_pop(&c->v.queue[q].q, &p->rest)) > 0)) {
+		p->stalled = !put(p, &left);
 		if (p->stalled)
 			break;
 		virtio_done(&c->v, q, &p->rest, 0);
-		served = true;
+		done++;
 		if (atomic_load(&c->v.reset_wanted) || atomic_load(&c->v.quit))
 			break;
 	}
-	if (served)
+	if (done)
 		virtio_interrupt(&c->v, q);
+	if (done == TURN_REQUESTS)
+		eventfd_write(c->v.queue[q].kick, 1); /* the driver need not kick for the rest */
 	watch(c, i);
 	return ret < 0 ? ret : 0;
 }
@@ -247,19 +271,20 @@ static int serve_control(struct vconsole *c)
 {
 	struct virtio_console_control m;
 	struct chain chain;
-	bool served = false;
-	int ret;
+	int ret = 0, done = 0;
 
-	while ((ret = virtq_pop(&c->v.queue[CONTROL_OUT].q, &chain)) > 0) {
+	while (done < TURN_REQUESTS && (ret = virtq_pop(&c->v.queue[CONTROL_OUT].q, &chain)) > 0) {
 		if (iov_get(&chain.out, &chain.n_out, &m, sizeof(m)) == sizeof(m))
 			obey(c, &m);
 		virtio_done(&c->v, CONTROL_OUT, &chain, 0);
-		served = true;
+		done++;
 		if (atomic_load(&c->v.reset_wanted) || atomic_load(&c->v.quit))
 			break;
 	}
-	if (served)
+	if (done)
 		virtio_interrupt(&c->v, CONTROL_OUT);
+	if (done == TURN_REQUESTS)
+		eventfd_write(c->v.queue[CONTROL_OUT].kick, 1);
 	return ret < 0 ? ret : tell(c);
 }
 

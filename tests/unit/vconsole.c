@@ -12,6 +12,7 @@
 #include <linux/virtio_console.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -22,6 +23,10 @@ enum {
 	IN = 0,
 	OUT = 1,
 	CONTROL_OUT = 3,
+	NULL_OUT = 5, /* of the port to /dev/null */
+	FILE_OUT = 7, /* and of that to a file */
+	TURN_REQUESTS = 64,
+	TURN_BYTES = 256 << 10,
 	SIZE = 128,
 	PIECE = 8192, /* of a request that no socket takes at once */
 	PIECES = 64,
@@ -44,7 +49,7 @@ static int set_up(void **state)
 {
 	struct console *c = calloc(1, sizeof(*c));
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	char option[128];
+	char option[256];
 
 	signal(SIGPIPE, SIG_IGN); /* as rtkvm run does */
 	strcpy(c->dir, "/tmp/rtkvm-unit.XXXXXX");
@@ -53,7 +58,7 @@ static int set_up(void **state)
 	c->listener = socket(AF_UNIX, SOCK_STREAM, 0);
 	assert_int_equal(bind(c->listener, (struct sockaddr *)&a, sizeof(a)), 0);
 	assert_int_equal(listen(c->listener, 2), 0);
-	snprintf(option, sizeof(option), "%s,port=a:/dev/null", a.sun_path);
+	snprintf(option, sizeof(option), "%s,port=a:/dev/null,port=b:%s/file", a.sun_path, c->dir);
 	c->t = driver_new(&vconsole_ops, DEV_CONSOLE, option);
 	c->peer = accept(c->listener, NULL, NULL);
 	assert_true(c->peer >= 0);
@@ -72,6 +77,8 @@ static int tear_down(void **state)
 		close(c->peer);
 	close(c->listener);
 	snprintf(path, sizeof(path), "%s/sock", c->dir);
+	unlink(path);
+	snprintf(path, sizeof(path), "%s/file", c->dir);
 	unlink(path);
 	rmdir(c->dir);
 	free(c);
@@ -112,19 +119,24 @@ static size_t heard(struct console *c, uint8_t *to, size_t max)
 }
 
 /* A request of PIECES times the same bytes. */
-static void offer_large(struct console *c)
+static void offer_pieces(struct console *c, int q)
 {
 	uint8_t *data = c->t->vm.mem.host + DATA;
 
 	for (int i = 0; i < PIECE; i++)
 		data[i] = i * 7 + i / 256;
 	for (int i = 0; i < PIECES; i++)
-		driver_describe(c->t, OUT, i,
+		driver_describe(c->t, q, i,
 				(struct vring_desc){ DATA, PIECE,
 						     i < PIECES - 1 ? VRING_DESC_F_NEXT : 0,
 						     i + 1 });
-	driver_offer(c->t, OUT, 0);
-	driver_kick(c->t, OUT);
+	driver_offer(c->t, q, 0);
+	driver_kick(c->t, q);
+}
+
+static void offer_large(struct console *c)
+{
+	offer_pieces(c, OUT);
 	driver_turns(c->t);
 }
 
@@ -270,6 +282,36 @@ static void input_needs_room(void **state)
 	assert_int_equal(driver_used(c->t, IN)->idx, 1);
 }
 
+static off_t file_bytes(const struct console *c)
+{
+	struct stat st;
+	char path[64];
+
+	snprintf(path, sizeof(path), "%s/file", c->dir);
+	assert_int_equal(stat(path, &st), 0);
+	return st.st_size;
+}
+
+/* Other ports, a reset and the end come between. */
+static void a_turn_moves_so_much(void **state)
+{
+	struct console *c = *state;
+
+	offer_pieces(c, FILE_OUT);
+	driver_describe(c->t, NULL_OUT, 0, (struct vring_desc){ DATA, 1, 0, 0 });
+	for (int i = 0; i < SIZE; i++)
+		driver_offer(c->t, NULL_OUT, 0);
+	driver_kick(c->t, NULL_OUT);
+	virtio_turn(c->t->d, 0);
+	assert_int_equal(file_bytes(c), TURN_BYTES);
+	assert_int_equal(driver_used(c->t, FILE_OUT)->idx, 0);
+	assert_int_equal(driver_used(c->t, NULL_OUT)->idx, TURN_REQUESTS);
+	driver_turns(c->t); /* no kick, and yet the rest goes */
+	assert_int_equal(file_bytes(c), PIECE * PIECES);
+	assert_int_equal(driver_used(c->t, FILE_OUT)->idx, 1);
+	assert_int_equal(driver_used(c->t, NULL_OUT)->idx, SIZE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -283,6 +325,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_reset_closes_the_ports, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(without_multiport_it_is_open, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(input_needs_room, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_turn_moves_so_much, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests_name("vconsole", tests, NULL, NULL);
