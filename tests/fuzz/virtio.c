@@ -1,11 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A hostile driver: any access to a virtio device's registers and configuration space, any bytes
- * in its queues and in guest memory. The first byte chooses the device.
+ * in its queues and in guest memory. The first byte chooses the device. Behind the network card is
+ * a socket that keeps packets apart, as a tap interface does.
  */
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "lib/cleanup.h"
@@ -24,7 +32,54 @@ static const struct {
 	{ &blk_ops, DEV_DISK, NULL },
 	{ &vconsole_ops, DEV_CONSOLE, "/dev/null,port=a:/dev/null" },
 	{ &rng_ops, DEV_RNG, NULL },
+	{ &net_ops, DEV_NET, "tap=wire,cpu=0" },
 };
+
+static int wire[2] = { -1, -1 }; /* the device's end, and the other */
+
+unsigned int if_nametoindex(const char *name)
+{
+	(void)name;
+	return 1;
+}
+
+int open(const char *path, int flags, ...)
+{
+	if (strcmp(path, "/dev/net/tun") != 0)
+		return syscall(SYS_openat, AT_FDCWD, path, flags, 0600);
+	if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, wire))
+		abort();
+	return wire[0];
+}
+
+int ioctl(int fd, unsigned long request, ...)
+{
+	va_list arguments;
+	void *argument;
+
+	va_start(arguments, request);
+	argument = va_arg(arguments, void *);
+	va_end(arguments);
+	if (fd == wire[0] &&
+	    (request == TUNSETIFF || request == TUNSETVNETHDRSZ || request == TUNSETOFFLOAD))
+		return 0;
+	return syscall(SYS_ioctl, fd, request, argument);
+}
+
+/* Frames come and go. */
+static void frames(const uint8_t *op)
+{
+	uint8_t frame[2048];
+
+	if (wire[1] < 0)
+		return;
+	while (recv(wire[1], frame, sizeof(frame), MSG_DONTWAIT) >= 0)
+		;
+	memset(frame, op[2], sizeof(frame));
+	for (int n = op[3] % 4; n; n--)
+		if (send(wire[1], frame, (op[4] << 3) + op[5] % 8, MSG_DONTWAIT) < 0)
+			break; /* its queue is full */
+}
 
 static struct driver *create(unsigned int kind)
 {
@@ -67,6 +122,7 @@ static void one(struct driver *f, const uint8_t *op)
 {
 	uint32_t value = op[4] | op[5] << 8 | op[6] << 16 | (uint32_t)op[7] << 24;
 
+	frames(op);
 	switch (op[0] % 6) {
 	case 0:
 		driver_config(f, op[2], 1 << op[3] % 3, op[1] & 1, value);
@@ -97,5 +153,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	for (data++, len--; len >= OP_BYTES; data += OP_BYTES, len -= OP_BYTES)
 		one(f, data);
 	driver_free(f);
+	if (wire[1] >= 0)
+		close(wire[1]);
+	wire[0] = wire[1] = -1;
 	return 0;
 }
