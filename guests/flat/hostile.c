@@ -2,14 +2,19 @@
 /*
  * hostile - does what a guest must be able to do without harm to the host, at random, for a while
  *
- * Command line: ms=DURATION seed=N hypercalls=0|1. Accesses of every size to ports and to addresses without RAM,
- * string instructions, hypercalls, writes of MSRs that raise no fault, its own timer and APIC. It
- * leaves alone what ends the run or fills the host's files: power, reset, exit and data ports.
+ * Command line: ms=DURATION actions=N seed=N hypercalls=0|1: so long, and so many actions at least.
+ * It begins with a write to the freeze port. Then: accesses of every size to ports and to addresses
+ * without RAM, string instructions, hypercalls, writes of MSRs that raise no fault, its own timer and
+ * APIC; with virtio devices also their registers, and queues full of nonsense. It leaves alone what
+ * ends the run or fills the host's files: power, reset, exit and data ports; and its own memory, which
+ * devices would write over: what it tells them of is a buffer for that, or no RAM at all.
  */
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "guests/flat/flat.h"
 #include "guests/flat/measure.h"
+#include "guests/flat/pci.h"
 
 enum {
 	COM1 = 0x3f8,
@@ -24,6 +29,19 @@ enum {
 #define HOLE   0xc0000000u
 #define IOAPIC 0xfec00000u
 #define LAPIC  0xfee00000u
+
+enum {
+	CARDS = 8,
+	CARDS_BYTES = 1 << 20, /* of the hole: where they lie */
+	QUEUES = 4,
+	BUFFER = 1 << 16,
+};
+
+/* The devices of the PCI bus, and what they are given. */
+static struct vpci cards[CARDS];
+static unsigned int n_cards;
+static struct queue queues[QUEUES];
+static uint8_t buffer[BUFFER];
 
 static uint64_t state;
 
@@ -108,6 +126,8 @@ static void memory_access(void)
 
 	if (at + 8 > LAPIC && at < LAPIC + 4096)
 		return; /* in x2APIC mode it is no device; KVM's own pages follow it */
+	if (n_cards && at >= HOLE && at < HOLE + CARDS_BYTES)
+		return; /* any vector, any place of a queue: card_access() knows which do no harm here */
 	switch (draw() % 6) {
 	case 0:
 		*(volatile uint8_t *)at = value;
@@ -174,8 +194,140 @@ static void hypercall(bool amd)
 		__asm__ volatile("vmcall" : "+a"(a) : "b"(b), "c"(c), "d"(d), "S"(s) : "memory");
 }
 
+/* A driver that begins as it should, with as many queues as it likes. */
+static void begin(struct vpci *v)
+{
+	unsigned int n = draw() % (QUEUES + 1);
+
+	if (!vpci_begin(v))
+		return;
+	for (unsigned int i = 0; i < n; i++)
+		vpci_queue(v, i, &queues[i], FLAT_TIMER_VECTOR);
+	vpci_ready(v);
+}
+
+/* Where a descriptor points to, and how far: into the buffer, or not into RAM. */
+static struct desc draw_desc(void)
+{
+	static const uint64_t nowhere[] = { HOLE, LAPIC, 1ull << 40, ~0ull - 8 };
+	static const uint32_t lengths[] = { 0, 1 << 30, 0x7fffffff, 0xffffffff };
+	uint64_t at = draw() % BUFFER;
+	struct desc d = { (uintptr_t)buffer + at, draw() % (BUFFER - at), draw() % 4,
+			  draw() % RING };
+
+	switch (draw() % 16) {
+	case 0:
+		d.addr = nowhere[draw() % 4];
+		break;
+	case 1:
+		d.len = lengths[draw() % 4];
+		break;
+	case 2:
+		d.next = draw();
+		break;
+	case 3:
+		d.flags = draw();
+		break;
+	}
+	return d;
+}
+
+/* A request as a disk takes it, of any type; others find bytes to take and room to fill in it. */
+static void sound(struct queue *q)
+{
+	q->desc[0] = (struct desc){ (uintptr_t)buffer, 16, DESC_NEXT, 1 };
+	q->desc[1] = (struct desc){ (uintptr_t)buffer + 512, 512 * (draw() % 4),
+				    DESC_NEXT | (draw() % 2 ? DESC_WRITE : 0), 2 };
+	q->desc[2] = (struct desc){ (uintptr_t)buffer + 64, 1, DESC_WRITE, 0 };
+	queue_offer(q, 0);
+}
+
+static void nonsense(struct vpci *v)
+{
+	unsigned int i = draw() % QUEUES;
+	struct queue *q = &queues[i];
+
+	for (unsigned int n = draw() % RING; n; n--)
+		q->desc[draw() % RING] = draw_desc();
+	if (draw() % 2)
+		sound(q);
+	for (unsigned int n = draw() % 64; n; n--)
+		buffer[draw() % 2 ? draw() % BUFFER : draw() % 32] = draw() % 8;
+	q->avail.flags = draw() % 2;
+	for (unsigned int n = draw() % 4; n; n--)
+		queue_offer(q, draw() % 64 ? draw() % RING : draw());
+	if (!(draw() % 64))
+		q->avail.idx = draw();
+	*(volatile uint16_t *)(v->notify + i * v->notify_step) = draw();
+}
+
+/* Any register but the places of queues. */
+static void card_register(volatile uint8_t *at)
+{
+	at += draw() % offsetof(struct common, desc);
+	switch (draw() % 5) {
+	case 0:
+		*at = draw();
+		break;
+	case 1:
+		*(volatile uint16_t *)at = draw();
+		break;
+	case 2:
+		*(volatile uint32_t *)at = draw();
+		break;
+	case 3:
+		(void)*(volatile uint32_t *)at;
+		break;
+	default:
+		(void)*(volatile uint64_t *)at;
+	}
+}
+
+static void card_access(void)
+{
+	struct vpci *v = &cards[draw() % n_cards];
+
+	switch (draw() % 16) {
+	case 0:
+		begin(v);
+		break;
+	case 1:
+		v->common->status = draw();
+		break;
+	case 2:
+		card_register((volatile uint8_t *)v->common);
+		break;
+	case 3:
+		v->vectors[4 * (draw() % 16) + 3] = draw();
+		break;
+	case 4:
+		if (v->config)
+			(void)*(volatile uint32_t *)(v->config + draw() % 64);
+		break;
+	default:
+		nonsense(v);
+	}
+}
+
+/* Network, disk, console, random numbers: what rtkvm run has, one of a kind. Each is reset once. */
+static void find_cards(void)
+{
+	for (uint16_t id = 1; id <= 4; id++)
+		if (vpci_find(&cards[n_cards], id))
+			n_cards++;
+	for (unsigned int i = 0; i < n_cards; i++) {
+		begin(&cards[i]);
+		nonsense(&cards[i]);
+		begin(&cards[i]);
+	}
+}
+
 static void act(bool amd, bool hypercalls)
 {
+	if (n_cards && draw() % 2) {
+		card_access();
+		return;
+	}
 	switch (draw() % 8) {
 	case 0 ... 2:
 		port_access();
@@ -211,6 +363,7 @@ void payload_main(const void *info)
 {
 	const char *cmdline = flat_cmdline(info);
 	uint32_t khz = flat_tsc_khz();
+	uint64_t least = measure_arg(cmdline, "actions", 0);
 	uint64_t end = rdtsc() + measure_arg(cmdline, "ms", 0) * (khz ? khz : 1000000);
 	bool hypercalls = measure_arg(cmdline, "hypercalls", 0), amd = flat_is_amd();
 	uint64_t n = 0;
@@ -218,9 +371,13 @@ void payload_main(const void *info)
 	state = measure_arg(cmdline, "seed", 0) | 1;
 	measure_require_timer();
 	flat_apic_init(on_interrupt);
-	for (; rdtsc() < end; n++)
+	find_cards();
+	outb(ABI_FREEZE_PORT, 1);
+	for (; rdtsc() < end || n < least; n++)
 		act(amd, hypercalls);
 	mend_console();
+	flat_puts("\ndevices ");
+	flat_put_u64(n_cards);
 	flat_puts("\nactions ");
 	flat_put_u64(n);
 	flat_putc('\n');

@@ -12,14 +12,23 @@ payload=build/guests/flat/hostile.elf
 [ "$(id -u)" = 0 ] || skip_all "SCHED_FIFO and locked memory need root"
 [ -r "$payload" ] || skip_all "$payload is not built"
 
-for seed in 1 2 $RANDOM; do
-	hostile "$payload" $seed 2000
-	is "$code" 0 "seed $seed: it ran to its end: $errs"
+survives() { # SEED MS [OPTION...]
+	hostile "$payload" "$@"
+	is "$code" 0 "seed $1: it ran to its end: $errs"
 	is "$errs" "" "and the VMM said nothing"
 	ok "it did something: ${actions:-0} actions" test "${actions:-0}" -gt 100
 	ok "memory stays: $rss_first to $rss_most KiB" \
 		test "${rss_first:-0}" -gt 0 -a "$rss_most" -le $((${rss_first:-0} + 256))
 	is "$fds_most" "$fds_first" "and so do descriptors"
 	is "$(cat "$T/switch")" 0 "the freeze port still does its one thing"
+}
+for seed in 1 2 $RANDOM; do
+	survives $seed 2000
 done
+devices
+survives $RANDOM 4000 "${devices[@]}"
+echo "# $(jq -c 'select(.event=="ended").devices|map([.name,.kicks,.requests,.resets])' "$T/ev")"
+is "$cards" "$kinds" "it had devices of $kinds kinds"
+is "$(jq -c 'select(.event=="ended").devices|[(map(.kicks > 0 and .resets > 0)|all), any(.requests > 0)]' "$T/ev")" \
+	'[true,true]' "which it kicked and reset, and which served it"
 done_testing
