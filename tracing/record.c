@@ -361,7 +361,7 @@ static int record(struct recorder *r, struct err *e)
 	ret = run(r, &code, e);
 	if (!r->ran)
 		return ret;
-	if (tfs_on(&r->tfs, false, &later) || rings_collect(&r->rings, ret < 0 ? &later : e))
+	if (tfs_on(&r->tfs, false, &later) || rings_finish(&r->rings, ret < 0 ? &later : e))
 		ret = ret < 0 ? ret : -EIO;
 	r->m.tsc_hz = (r->m.end.ticks - r->m.begin.ticks) * 1e9 /
 		      (double)(r->m.end.mono_ns - r->m.begin.mono_ns);

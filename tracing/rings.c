@@ -12,7 +12,7 @@
 #include "lib/file.h"
 
 /* A trace.dat's head is some hundred KiB of formats, and each CPU begins a page. */
-enum { RESERVE_BYTES = 2 << 20, COPY_BYTES = 1 << 16 };
+enum { RESERVE_BYTES = 2 << 20, COPY_BYTES = 1 << 16, SPLICE_BYTES = 1 << 16 };
 
 /* A file beside out that nobody else sees, and that goes with us. */
 static int nameless(const char *out, unsigned int cpu, struct err *e)
@@ -61,12 +61,16 @@ int rings_open(struct rings *r, const char *dir, const char *out, struct err *e)
 {
 	int ret = 0;
 
-	*r = (struct rings){ .n = sysconf(_SC_NPROCESSORS_CONF), .reserve = -1 };
+	*r = (struct rings){ .n = sysconf(_SC_NPROCESSORS_CONF),
+			     .pipe = { -1, -1 },
+			     .reserve = -1 };
 	r->ring = calloc(r->n, sizeof(*r->ring));
 	if (!r->ring)
 		return err_set(e, -ENOMEM, "recording failed: no memory");
 	for (unsigned int i = 0; i < r->n; i++)
 		r->ring[i] = (struct ring){ -1, -1 };
+	if (out && pipe2(r->pipe, O_CLOEXEC))
+		return err_sys(e, "making a pipe failed");
 	if (out)
 		ret = reserve(r, out, e);
 	for (unsigned int i = 0; i < r->n && !ret; i++)
@@ -89,6 +93,8 @@ void rings_close(struct rings *r)
 		close_fd(&r->ring[i].fd);
 		close_fd(&r->ring[i].tmp);
 	}
+	close_fd(&r->pipe[0]);
+	close_fd(&r->pipe[1]);
 	close_fd(&r->reserve);
 	free(r->ring);
 	*r = (struct rings){ 0 };
@@ -131,11 +137,67 @@ static int put_dat(void *arg, const void *page, size_t n, struct err *e)
 	return datw_pages(arg, page, n, e);
 }
 
+/* The disk is full: what is whole stays, what is in the pipe must not get into another CPU's file. */
+static void give_up(struct rings *r, struct ring *ring)
+{
+	ring->bytes -= ring->bytes % RINGS_PAGE_BYTES;
+	close_fd(&r->pipe[0]);
+	close_fd(&r->pipe[1]);
+}
+
+/* What is in the pipe into the file. */
+static int splice_out(struct rings *r, struct ring *ring, size_t bytes, struct err *e)
+{
+	while (bytes) {
+		ssize_t n = splice(r->pipe[0], NULL, ring->tmp, NULL, bytes, SPLICE_F_MOVE);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0) {
+			err_set(e, n ? -errno : -EIO, "keeping the trace failed: %s",
+				strerror(n ? errno : EIO));
+			give_up(r, ring);
+			return e->code;
+		}
+		ring->bytes += n;
+		bytes -= n;
+	}
+	return 0;
+}
+
+/* The kernel gives whole pages only; one that is not full yet stays. */
+static int splice_ring(struct rings *r, struct ring *ring, struct err *e)
+{
+	int ret = 0;
+
+	while (!ret) {
+		ssize_t n = splice(ring->fd, NULL, r->pipe[1], NULL, SPLICE_BYTES,
+				   SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return !n || errno == EAGAIN ? 0 : err_sys(e, "reading the trace failed");
+		ret = splice_out(r, ring, n, e);
+	}
+	return ret;
+}
+
 int rings_collect(struct rings *r, struct err *e)
 {
 	int ret = 0;
 
-	for (unsigned int i = 0; i < r->n && !ret; i++)
+	for (unsigned int i = 0; i < r->n && !ret && r->pipe[0] >= 0; i++)
+		if (r->ring[i].tmp >= 0)
+			ret = splice_ring(r, &r->ring[i], e);
+	return ret;
+}
+
+int rings_finish(struct rings *r, struct err *e)
+{
+	int ret = rings_collect(r, e);
+
+	for (unsigned int i = 0; i < r->n && !ret && r->pipe[0] >= 0; i++)
 		if (r->ring[i].tmp >= 0)
 			ret = drain(&r->ring[i], put_tmp, &r->ring[i], e);
 	return ret;

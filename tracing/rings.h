@@ -21,6 +21,7 @@ struct ring {
 struct rings {
 	struct ring *ring; /* by CPU */
 	unsigned int n;
+	int pipe[2]; /* whole pages go through it from ring to file, uncopied; -1: none go any more */
 	int reserve; /* room for what a trace.dat has besides pages; -1: none */
 };
 
@@ -31,8 +32,11 @@ struct rings {
 int rings_open(struct rings *r, const char *dir, const char *out, struct err *e);
 void rings_close(struct rings *r); /* takes a zeroed one */
 
-/* rings_collect - take out what is there now, if pages are collected */
+/* rings_collect - take out the pages that are full now, if pages are collected */
 int rings_collect(struct rings *r, struct err *e);
+
+/* rings_finish - take out the rest, too: nothing is recorded any more */
+int rings_finish(struct rings *r, struct err *e);
 
 /* rings_release - give back the room kept on the disk: the trace will be written now */
 void rings_release(struct rings *r);
