@@ -276,10 +276,19 @@ static struct verdict_of in_host(const struct story *st, const struct piece *p)
 	return (struct verdict_of){ CAUSE_HOST_WAKEUP, 0 };
 }
 
+/* Whatever was interrupted by that took so long for no reason of its own. */
+static bool stood_still(const struct story *st, const struct piece *p)
+{
+	return st->m->side[HOST].present && ns_between(st, p->t, p->end) > IDLE_EXIT_MAX_NS &&
+	       host_silent(st->m, p->t, p->end, true);
+}
+
 static struct verdict_of judge(const struct story *st, const struct piece *p)
 {
 	struct verdict_of v;
 
+	if (stood_still(st, p))
+		return (struct verdict_of){ CAUSE_HARDWARE, 0 };
 	if (p->t < st->s->armed)
 		return (struct verdict_of){ CAUSE_ARMED_LATE, 0 };
 	if (!st->m->side[HOST].present) {
@@ -290,10 +299,6 @@ static struct verdict_of judge(const struct story *st, const struct piece *p)
 			return v;
 		return (struct verdict_of){ CAUSE_BELOW_GUEST, 0 };
 	}
-	/* whatever was interrupted by that took so long for no reason of its own */
-	if (ns_between(st, p->t, p->end) > IDLE_EXIT_MAX_NS &&
-	    host_silent(st->m, p->t, p->end, true))
-		return (struct verdict_of){ CAUSE_HARDWARE, 0 };
 	if (p->t >= st->m->host_end || !p->vcpu)
 		return (struct verdict_of){ CAUSE_UNEXPLAINED, WHY_HISTORY };
 	if (!p->vcpu->known)
