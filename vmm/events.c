@@ -54,6 +54,22 @@ void events_boost(json_object *o, const struct vcpu *v)
 	json_set_bool(o, "core_cookie", v->placed.core_cookie);
 }
 
+/* How the vCPU's clock relates to the host's, for who traces both. */
+static void add_tsc(json_object *o, const struct vcpu *v)
+{
+	const uint64_t read[] = { v->tsc.before, v->tsc.guest, v->tsc.after };
+	json_object *list;
+
+	if (v->vm->tsc_is_host)
+		json_set_int(o, "tsc_offset", 0);
+	if (!v->tsc.after)
+		return;
+	list = json_object_new_array();
+	for (size_t i = 0; i < ARRAY_SIZE(read); i++)
+		json_object_array_add(list, json_object_new_int64(read[i]));
+	json_object_object_add(o, "tsc", list);
+}
+
 static json_object *placed_json(const struct vcpu *v)
 {
 	json_object *o = json_object_new_object();
@@ -64,6 +80,7 @@ static json_object *placed_json(const struct vcpu *v)
 	json_set_str(o, "policy", v->placed.policy == SCHED_FIFO ? "fifo" : "other");
 	json_set_int(o, "priority", v->placed.priority);
 	events_boost(o, v);
+	add_tsc(o, v);
 	return o;
 }
 

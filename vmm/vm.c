@@ -264,7 +264,10 @@ static int create_vcpus(struct vm *vm, struct err *e)
 		return err_set(e, -EIO, "KVM does not know the TSC frequency: it is not stable");
 	vm->tsc_khz = khz;
 	vm->invtsc = host_trusts_tsc();
-	return align_tsc(vm, e);
+	ret = align_tsc(vm, e);
+	for (int i = 0; i < vm->n_vcpus && !ret; i++)
+		vm->vcpus[i].tsc = tsc_read(vm->vcpus[i].fd);
+	return ret;
 }
 
 /* A vCPU copies the timer's advance when it is created: the host's value is ours for that long. */

@@ -21,6 +21,7 @@
 #include "vmm/memory.h"
 #include "vmm/ring.h"
 #include "vmm/sandbox.h"
+#include "vmm/tscread.h"
 #include "vmm/vdev.h"
 #include "vmm/vfio.h"
 #include "vmm/virtio.h"
@@ -72,6 +73,7 @@ struct vcpu {
 	int host_cpu;
 	struct vcpu_placed placed;
 	struct err err; /* set by the thread while it prepares */
+	struct tsc_read tsc; /* before it ran first */
 	struct kvmstats kvm; /* the kernel's counters */
 	struct vcpu_stats stats;
 };
