@@ -209,14 +209,17 @@ static int verb(char *const *argv, const char *file, struct err *e)
 	return proc_code(&p) ? err_set(e, -EIO, "rtkvm trace %s failed: %s", argv[2], why) : 0;
 }
 
-static int convert(const struct spiketrace *t, const char *raw, struct err *e)
+static int convert(const struct spiketrace *t, const struct run *run, const char *raw,
+		   struct err *e)
 {
-	char self[PATH_MAX], host[PATH_MAX], guest[PATH_MAX];
+	char self[PATH_MAX], host[PATH_MAX], guest[PATH_MAX], events[PATH_MAX];
 	char *argv[] = { self,
 			 (char *)"trace",
 			 (char *)"convert",
 			 (char *)"--host",
 			 host,
+			 (char *)"--events",
+			 run_path(run, "events.jsonl", events),
 			 (char *)raw,
 			 guest,
 			 NULL };
@@ -247,7 +250,7 @@ int spiketrace_save(struct spiketrace *t, struct run *run, const struct frames *
 		return err_sys(e, "writing the guest's trace failed");
 	ret = keep_raw(raw, f, e);
 	if (!ret)
-		ret = convert(t, raw, e);
+		ret = convert(t, run, raw, e);
 	file_remove_tree(raw, &ignored);
 	if (!ret)
 		run_file(run, "guest_trace", "trace/guest.dat");

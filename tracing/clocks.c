@@ -36,6 +36,17 @@ uint64_t clock_ticks(struct clock_rate r, uint64_t ns)
 	return r.mult ? ((u128)ns << r.shift) / r.mult : ns;
 }
 
+struct clock_range clock_bracket(uint64_t before, uint64_t guest, uint64_t after)
+{
+	return (struct clock_range){ guest - after, guest - before };
+}
+
+struct clock_range clock_range_join(struct clock_range a, struct clock_range b)
+{
+	return (struct clock_range){ a.low > b.low ? a.low : b.low,
+				     a.high < b.high ? a.high : b.high };
+}
+
 void clock_bound_init(struct clock_bound *b)
 {
 	*b = (struct clock_bound){ .low = INT64_MIN, .high = INT64_MAX };

@@ -50,6 +50,20 @@ static inline uint64_t clock_ns(struct clock_rate r, uint64_t ticks)
 /* clock_ticks - ticks in ns nanoseconds, rounded down */
 uint64_t clock_ticks(struct clock_rate r, uint64_t ns);
 
+/* An offset that is not known exactly lies in here, both ends included. */
+struct clock_range {
+	int64_t low, high;
+};
+
+/*
+ * clock_bracket - a guest's TSC that was read between two readings of the host's: its offset lies in
+ * this range (guest and host tick alike)
+ */
+struct clock_range clock_bracket(uint64_t before, uint64_t guest, uint64_t after);
+
+/* clock_range_join - what both allow: low > high when they contradict each other */
+struct clock_range clock_range_join(struct clock_range a, struct clock_range b);
+
 /*
  * The causality bound. A guest event can only happen while its vCPU is in the guest: between a
  * kvm_entry and the kvm_exit that follows. With the offset assumed, each guest event and the two

@@ -13,12 +13,14 @@
 #include "tracing/tracing.h"
 
 struct convert_opts {
-	const char *in, *out, *host;
+	const char *in, *out, *host, *events;
 };
 
 static const struct argp_option options[] = {
 	{ "host", 'H', "FILE", 0,
 	  "IN is the trace of a guest on that host: note how its clock is the host's", 1 },
+	{ "events", 'e', "FILE", 0,
+	  "with --host: events of the VMM (rtkvm run --events), which tell its vCPUs' clocks", 1 },
 	{ 0 },
 };
 
@@ -34,6 +36,9 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case 'H':
 		p->o->host = arg;
+		return 0;
+	case 'e':
+		p->o->events = arg;
 		return 0;
 	case ARGP_KEY_ARG:
 		if (p->o->out)
@@ -125,7 +130,7 @@ static int write_out(const struct session *s, const char *out, struct err *e)
 /* A session without a host opens any trace; that it calls it a guest's does not matter here. */
 static int convert(const struct convert_opts *o, struct err *e)
 {
-	struct session_opts so = { .path = { o->host, o->in } };
+	struct session_opts so = { .path = { o->host, o->in }, .events = o->events };
 	struct session s;
 	int ret = session_open(&s, &so, e);
 
@@ -151,5 +156,7 @@ int tracing_convert(int argc, char **argv, struct err *e)
 		return e->code;
 	if (!o.out)
 		return err_set(e, -EINVAL, "two files are needed: the trace and the file to write");
+	if (o.events && !o.host)
+		return err_set(e, -EINVAL, "--events needs --host");
 	return convert(&o, e);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "lib/cleanup.h"
+#include "lib/file.h"
 #include "lib/opt.h"
 
 enum { WINDOWS_BYTES = 8 << 20 };
@@ -97,6 +98,45 @@ static int maps_of_manifest(struct session *s, struct err *e)
 	return 0;
 }
 
+/* KVM's own word, as the VMM had it. */
+static int maps_of_vmm(struct session *s, struct err *e)
+{
+	const struct vmclocks *c = &s->vmclocks;
+
+	if (alloc_maps(s, c->n, e))
+		return e->code;
+	for (size_t i = 0; i < c->n; i++)
+		s->maps[i].offset = c->vcpus[i].offset;
+	s->offset_from = "the VMM";
+	return 0;
+}
+
+static int maps_of_bracket(struct session *s, struct err *e)
+{
+	if (alloc_maps(s, s->vmclocks.n, e))
+		return e->code;
+	s->offset_from = "the VMM's readings of the TSC";
+	return bracket_offset(s, e);
+}
+
+/* Whoever told the offset: the VMM's readings of the TSC must not contradict it. */
+static int check_told(const struct session *s, struct err *e)
+{
+	for (size_t i = 0; i < s->vmclocks.n && i < s->file[GUEST].n_maps; i++) {
+		const struct vmclock *v = &s->vmclocks.vcpus[i];
+		const struct clock_map *m = &s->maps[i];
+
+		if (v->bracketed && !m->ratio &&
+		    (m->offset < v->range.low || m->offset > v->range.high))
+			return err_set(
+				e, -EINVAL,
+				"the clocks of host and guest do not agree: %s: vCPU %zu is ahead by %jd, but its TSC was read as ahead by %jd to %jd; give the right --offset",
+				s->offset_from, i, (intmax_t)m->offset, (intmax_t)v->range.low,
+				(intmax_t)v->range.high);
+	}
+	return 0;
+}
+
 static int guest_maps(struct session *s, const struct session_opts *o, struct err *e)
 {
 	const struct dat *d = &s->dat[GUEST];
@@ -109,14 +149,18 @@ static int guest_maps(struct session *s, const struct session_opts *o, struct er
 		return 0;
 	if (d->n_shifts)
 		ret = maps_of_file(s, d, e);
+	else if (vmclock_exact(&s->vmclocks))
+		ret = maps_of_vmm(s, e);
 	else if (s->has_manifest && s->manifest.n_vcpus)
 		ret = maps_of_manifest(s, e);
+	else if (s->has[HOST] && vmclock_bracketed(&s->vmclocks))
+		ret = maps_of_bracket(s, e);
 	for (size_t i = 0; i < s->file[GUEST].n_maps; i++)
 		s->same_offset &= s->maps[i].offset == s->maps[0].offset &&
 				  s->maps[i].ratio == s->maps[0].ratio;
 	if (s->maps)
 		s->file[GUEST].clock = s->maps[0];
-	return ret;
+	return ret ? ret : check_told(s, e);
 }
 
 static int find_manifest(struct session *s, const char *host, struct err *e)
@@ -228,6 +272,21 @@ int session_parse_offset(const char *text, struct session_opts *o, struct err *e
 	return 0;
 }
 
+int session_run(struct session_opts *o, struct session_paths *p, const char *run, struct err *e)
+{
+	if (!file_path(p->host, PATH_MAX, "%s/trace/host.dat", run) ||
+	    !file_path(p->guest, PATH_MAX, "%s/trace/guest.dat", run) ||
+	    !file_path(p->events, PATH_MAX, "%s/events.jsonl", run))
+		return err_sys(e, "reading %s failed", run);
+	if (!o->path[HOST] && file_exists(p->host))
+		o->path[HOST] = p->host;
+	if (!o->path[GUEST])
+		o->path[GUEST] = p->guest;
+	if (!o->events && file_exists(p->events))
+		o->events = p->events;
+	return 0;
+}
+
 int session_open(struct session *s, const struct session_opts *o, struct err *e)
 {
 	int ret = 0;
@@ -245,6 +304,8 @@ int session_open(struct session *s, const struct session_opts *o, struct err *e)
 	}
 	if (!ret && s->has[HOST])
 		ret = find_manifest(s, o->path[HOST], e);
+	if (!ret && o->events)
+		ret = vmclock_load(&s->vmclocks, o->events, e);
 	if (!ret)
 		ret = check_clocks(s, o->offset_given, e);
 	if (!ret && s->has[GUEST])

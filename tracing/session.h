@@ -5,18 +5,26 @@
 #ifndef RTKVM_TRACING_SESSION_H
 #define RTKVM_TRACING_SESSION_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "tracing/feed.h"
 #include "tracing/manifest.h"
 #include "tracing/model.h"
+#include "tracing/vmclock.h"
 
 struct session_opts {
 	const char *path[SIDES]; /* NULL: not there */
+	const char *events; /* of the VMM; NULL: not there */
 	bool offset_given;
 	int64_t offset; /* guest = host + offset, in ticks */
 	double tsc_hz; /* 0: as the files say */
+};
+
+/* The files of a run directory; session_opts points into it. */
+struct session_paths {
+	char host[PATH_MAX], guest[PATH_MAX], events[PATH_MAX];
 };
 
 struct session {
@@ -28,11 +36,17 @@ struct session {
 	const char *rate_from, *offset_from; /* where they are known from */
 	struct manifest manifest; /* of the host's recorder, when it left one */
 	bool has_manifest;
+	struct vmclocks vmclocks; /* what the VMM told; n 0: nothing */
 	bool same_offset; /* of all guest CPUs */
+	bool ranged; /* the offset is the middle of this range, and may be any in it */
+	struct clock_range range;
 };
 
 /* session_parse_offset - the argument of --offset: ticks, with a sign */
 int session_parse_offset(const char *text, struct session_opts *o, struct err *e);
+
+/* session_run - take what is not named yet from a run directory, p keeps the names */
+int session_run(struct session_opts *o, struct session_paths *p, const char *run, struct err *e);
 
 /* session_open - open what is there and find out the clocks; session_close also after a failure */
 int session_open(struct session *s, const struct session_opts *o, struct err *e);
@@ -43,6 +57,9 @@ double session_hz(const struct session *s);
 
 /* session_merge - begin reading the files that are there; ev.file counts only those */
 int session_merge(struct session *s, struct merge *m, struct err *e);
+
+/* bracket_offset - take the offset from the VMM's readings of the TSC; s->maps has room for its vCPUs */
+int bracket_offset(struct session *s, struct err *e);
 
 /* session_side - HOST or GUEST of an event of that merge */
 static inline unsigned int session_side(const struct session *s, const struct event *ev)

@@ -64,6 +64,32 @@ static void rates(void **state)
 	}
 }
 
+static void brackets(void **state)
+{
+	static const struct {
+		uint64_t before, guest, after;
+		struct clock_range want;
+	} rows[] = {
+		{ 100, 100, 100, { 0, 0 } },
+		{ 1000, 1500, 1200, { 300, 500 } },
+		{ 9000000000, 1000, 9000000040, { -8999999040, -8999999000 } },
+		/* a guest's clock that began before 0 */
+		{ 1000, (uint64_t)-500, 1002, { -1502, -1500 } },
+	};
+	struct clock_range r;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		r = clock_bracket(rows[i].before, rows[i].guest, rows[i].after);
+		assert_int_equal(r.low, rows[i].want.low);
+		assert_int_equal(r.high, rows[i].want.high);
+	}
+	r = clock_range_join((struct clock_range){ 1, 9 }, (struct clock_range){ -5, 4 });
+	assert_true(r.low == 1 && r.high == 4);
+	r = clock_range_join((struct clock_range){ 1, 2 }, (struct clock_range){ 3, 4 });
+	assert_true(r.low > r.high);
+}
+
 static void bound_from_windows(void **state)
 {
 	struct clock_bound b;
@@ -124,6 +150,7 @@ int main(void)
 		cmocka_unit_test(there_and_back),
 		cmocka_unit_test(scaling_divides_and_the_offset_comes_first),
 		cmocka_unit_test(rates),
+		cmocka_unit_test(brackets),
 		cmocka_unit_test(bound_from_windows),
 		cmocka_unit_test(empty_windows_bound_nothing),
 	};
