@@ -3,7 +3,6 @@
 #include "tracing/explain.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 
 #include "lib/cleanup.h"
@@ -13,7 +12,16 @@
 #include "lib/stop.h"
 #include "tracing/tracing.h"
 
-enum { KEY_HZ = 256, KEY_VCPUS, KEY_ERROR, KEY_LIST, KEY_TIMELINE, KEY_PICTURE, KEY_EXCERPT };
+enum {
+	KEY_HZ = 256,
+	KEY_VCPUS,
+	KEY_ERROR,
+	KEY_LIST,
+	KEY_TIMELINE,
+	KEY_PICTURE,
+	KEY_EXCERPT,
+	KEY_EVENTS
+};
 
 static const struct argp_option options[] = {
 	{ "host", 'H', "FILE", 0, "the host's trace", 1 },
@@ -27,6 +35,8 @@ static const struct argp_option options[] = {
 	{ "tsc-hz", KEY_HZ, "HZ", 0, "ticks a second, where no file says it", 3 },
 	{ "vcpus", KEY_VCPUS, "TID,...", 0,
 	  "host threads of vCPU 0, 1, ... (default: as the events say)", 3 },
+	{ "events", KEY_EVENTS, "FILE", 0,
+	  "events of the VMM (rtkvm run --events), which tell its vCPUs' threads and clocks", 3 },
 	{ "max-clock-error", KEY_ERROR, "TIME", 0,
 	  "explain nothing when the clocks may differ by more (default: 50us)", 3 },
 	{ "list", KEY_LIST, "N", 0, "show the N latest wake-ups (default: 20)", 4 },
@@ -92,6 +102,9 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_VCPUS:
 		return parse_tids(arg, o, p->e);
+	case KEY_EVENTS:
+		o->session.events = arg;
+		return 0;
 	case KEY_ERROR:
 		return opt_duration("--max-clock-error", arg, &o->clock_error_ns, p->e);
 	case KEY_LIST:
@@ -126,22 +139,11 @@ static const struct argp argp = {
 	"only what happened in the guest."
 };
 
-/* The run directory's traces, where no others are named. */
-static int default_paths(struct explain_opts *o, char host[PATH_MAX], char guest[PATH_MAX],
-			 struct err *e)
+static int default_paths(struct explain_opts *o, struct session_paths *p, struct err *e)
 {
-	struct session_opts *s = &o->session;
-
-	if (o->run_dir) {
-		if (!file_path(host, PATH_MAX, "%s/trace/host.dat", o->run_dir) ||
-		    !file_path(guest, PATH_MAX, "%s/trace/guest.dat", o->run_dir))
-			return err_sys(e, "reading %s failed", o->run_dir);
-		if (!s->path[HOST] && file_exists(host))
-			s->path[HOST] = host;
-		if (!s->path[GUEST])
-			s->path[GUEST] = guest;
-	}
-	if (!s->path[GUEST])
+	if (o->run_dir && session_run(&o->session, p, o->run_dir, e))
+		return e->code;
+	if (!o->session.path[GUEST])
 		return err_set(e, -EINVAL, "no guest's trace is named; give --guest FILE or a run");
 	return 0;
 }
@@ -183,9 +185,9 @@ int tracing_explain(int argc, char **argv, struct err *e)
 	struct explain_opts o = { .threshold_ns = 100000, .clock_error_ns = 50000, .list = 20 };
 	struct explanation x = { .opts = &o };
 	struct parse p = { &o, e };
-	char host[PATH_MAX], guest[PATH_MAX];
+	struct session_paths paths;
 
-	if (opt_parse(&argp, argc, argv, false, &p, e) || default_paths(&o, host, guest, e))
+	if (opt_parse(&argp, argc, argv, false, &p, e) || default_paths(&o, &paths, e))
 		return e->code;
 	if (o.json && o.excerpt)
 		return err_set(

@@ -42,6 +42,10 @@ struct explanation {
 	struct cause_total causes[CAUSE_COUNT];
 	uint64_t events, lost, lost_places;
 	uint64_t first_ts, last_ts;
+	struct went_on {
+		uint64_t events, last_ts;
+	} went_on[SIDES]; /* what each kernel recorded after the last spike, of what is followed */
+	uint64_t last_spike_ts;
 	struct clock_bound bound; /* of all vCPUs together */
 	FILE *lines; /* a line of JSON for each spike; NULL: not wanted */
 	bool wall_known; /* the recorder has noted what the wall clock showed at wall_ts */
@@ -53,6 +57,12 @@ int explain_walk(struct explanation *x, struct err *e);
 
 /* explain_run - the same for a run directory: its spikes.jsonl and run.json take the causes, both or none */
 int explain_run(struct explanation *x, struct err *e);
+
+/* explain_error_known - can the clocks' error be told: by events, or by what the offset was taken from? */
+bool explain_error_known(const struct explanation *x);
+
+/* explain_went_on_ns - how long HOST or GUEST recorded on after the last spike, to its last event */
+uint64_t explain_went_on_ns(const struct explanation *x, unsigned int side);
 
 /* explain_text, explain_json - the same data, for people and for machines */
 void explain_text(FILE *f, const struct explanation *x);

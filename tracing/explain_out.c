@@ -69,12 +69,15 @@ static void print_clock(FILE *f, const struct explanation *x)
 	}
 	fprintf(f, "; guest offset %jd%s (%s)", (intmax_t)s->file[GUEST].clock.offset,
 		s->same_offset ? "" : " and others", s->offset_from);
-	if (!b->inside || b->low == INT64_MIN || b->high == INT64_MAX)
+	if (explain_error_known(x))
+		fprintf(f, ", off by %jd to %+jd ns at most", -(intmax_t)clock_ns(s->rate, -b->low),
+			(intmax_t)clock_ns(s->rate, b->high));
+	if (!b->inside)
 		fprintf(f, ", not checked: no kvm_entry and kvm_exit in the host's trace\n");
+	else if (explain_error_known(x))
+		fprintf(f, " (%ju guest events)\n", (uintmax_t)b->inside);
 	else
-		fprintf(f, ", off by %jd to %+jd ns at most (%ju guest events)\n",
-			-(intmax_t)clock_ns(s->rate, -b->low), (intmax_t)clock_ns(s->rate, b->high),
-			(uintmax_t)b->inside);
+		fprintf(f, ", not checked: too few entries and exits\n");
 }
 
 static void print_head(FILE *f, const struct explanation *x)
@@ -98,6 +101,17 @@ static void print_head(FILE *f, const struct explanation *x)
 				us(s->min_ns), us(s->sum_ns / s->samples), us(s->max_ns),
 				(uintmax_t)s->late, us(x->opts->threshold_ns));
 	}
+}
+
+/* A ring that went on for long after a spike has overwritten what came before it. */
+static void print_went_on(FILE *f, const struct explanation *x)
+{
+	fprintf(f, "recorded after the last of them: guest %.3f ms (%ju events followed)",
+		explain_went_on_ns(x, GUEST) / 1e6, (uintmax_t)x->went_on[GUEST].events);
+	if (x->session.has[HOST])
+		fprintf(f, ", host %.3f ms (%ju)", explain_went_on_ns(x, HOST) / 1e6,
+			(uintmax_t)x->went_on[HOST].events);
+	fprintf(f, "\n");
 }
 
 static void print_picture(FILE *f, const struct spike *s)
@@ -167,6 +181,7 @@ void explain_text(FILE *f, const struct explanation *x)
 	print_head(f, x);
 	if (!x->spikes)
 		return;
+	print_went_on(f, x);
 	if (x->n_worst) {
 		fprintf(f, "\n%16s %4s %4s %10s  %s\n", "time s", "vCPU", "CPU", "late us",
 			"where the time went, us");
@@ -322,9 +337,27 @@ static json_object *clock_json(const struct explanation *x)
 	json_set_int(o, "offset_ticks", s->file[GUEST].clock.offset);
 	json_set_str(o, "offset_from", s->offset_from);
 	json_set_int(o, "checked_events", b->inside);
-	if (b->inside && b->low != INT64_MIN && b->high != INT64_MAX) {
+	if (explain_error_known(x)) {
 		json_set_int(o, "error_low_ns", -(int64_t)clock_ns(s->rate, -b->low));
 		json_set_int(o, "error_high_ns", clock_ns(s->rate, b->high));
+	}
+	return o;
+}
+
+static json_object *went_on_json(const struct explanation *x)
+{
+	static const char *const name[SIDES] = { [HOST] = "host", [GUEST] = "guest" };
+	json_object *o = json_object_new_object();
+
+	for (int i = 0; i < SIDES; i++) {
+		json_object *side;
+
+		if (!x->session.has[i])
+			continue;
+		side = json_object_new_object();
+		json_set_int(side, "events", x->went_on[i].events);
+		json_set_int(side, "ns", explain_went_on_ns(x, i));
+		json_object_object_add(o, name[i], side);
 	}
 	return o;
 }
@@ -341,6 +374,8 @@ json_object *explain_json(const struct explanation *x)
 	json_object_object_add(o, "threads", threads_json(x));
 	json_set_int(o, "spikes", x->spikes);
 	json_set_int(o, "spikes_ns", x->ns);
+	if (x->spikes)
+		json_object_object_add(o, "after_last", went_on_json(x));
 	json_object_object_add(o, "causes", causes_json(x));
 	for (size_t i = 0; i < x->n_worst; i++)
 		json_object_array_add(list, explain_spike_json(x, &x->worst[i]));

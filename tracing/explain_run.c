@@ -28,11 +28,16 @@ static int save(struct explanation *x, struct run *run, struct err *e)
 	json_set_int(trace, "explained", x->spikes);
 	json_set_int(trace, "threshold_ns", x->opts->threshold_ns);
 	json_set_int(trace, "offset_ticks", x->session.file[GUEST].clock.offset);
-	if (b->inside && b->low != INT64_MIN && b->high != INT64_MAX) {
+	json_set_str(trace, "offset_from", x->session.offset_from);
+	if (explain_error_known(x)) {
 		json_set_int(trace, "clock_error_low_ns",
 			     -(int64_t)clock_ns(x->session.rate, -b->low));
 		json_set_int(trace, "clock_error_high_ns", clock_ns(x->session.rate, b->high));
 	}
+	if (x->spikes)
+		json_set_int(trace, "guest_went_on_ns", explain_went_on_ns(x, GUEST));
+	if (x->spikes && x->session.has[HOST])
+		json_set_int(trace, "host_went_on_ns", explain_went_on_ns(x, HOST));
 	run_file(run, "spikes", "spikes.jsonl");
 	return run_save(run, e);
 }

@@ -2,6 +2,7 @@
 /* explain_walk - walk through a trace, keep its late wake-ups, and check the clocks and what was seen */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "lib/cleanup.h"
 #include "lib/json.h"
@@ -52,6 +53,8 @@ static int on_spike(void *arg, struct spike *s, struct err *e)
 
 	x->spikes++;
 	x->ns += s->latency_ns;
+	x->last_spike_ts = s->ran;
+	memset(x->went_on, 0, sizeof(x->went_on));
 	x->causes[budget_verdict(&s->budget)].spikes++;
 	for (size_t i = 0; i < s->budget.n; i++)
 		by_cause[s->budget.parts[i].cause] += s->budget.parts[i].ns;
@@ -107,6 +110,13 @@ static int setup_model(struct explanation *x, struct err *e)
 		ret = model_set_vcpu(&x->model, i, o->vcpus[i], e);
 	if (o->n_vcpus || !s->has[HOST])
 		return ret;
+	for (size_t i = 0; i < s->vmclocks.n && !ret; i++)
+		if (s->vmclocks.vcpus[i].tid) {
+			x->model.opts.vcpus_given = true;
+			ret = model_set_vcpu(&x->model, i, s->vmclocks.vcpus[i].tid, e);
+		}
+	if (ret || s->vmclocks.n)
+		return ret;
 	/* the host's recorder knew which threads run which guest; --vcpus comes before it */
 	for (size_t i = 0; i < s->manifest.n_vcpus && !ret; i++)
 		if (s->manifest.vcpus[i].tid) {
@@ -130,6 +140,7 @@ static int walk(struct explanation *x, struct err *e)
 	struct merge m;
 	const struct event *ev;
 	uint64_t n = 0;
+	unsigned int side;
 	int ret = session_merge(&x->session, &m, e);
 
 	if (ret < 0)
@@ -139,7 +150,10 @@ static int walk(struct explanation *x, struct err *e)
 		if (!n++)
 			x->first_ts = ev->ts;
 		x->last_ts = ev->ts;
-		ret = model_event(&x->model, ev, session_side(&x->session, ev), e);
+		side = session_side(&x->session, ev);
+		x->went_on[side].events++;
+		x->went_on[side].last_ts = ev->ts;
+		ret = model_event(&x->model, ev, side, e);
 		if (ret < 0)
 			break;
 		if (!(n & 0xffff) && stop_requested()) {
@@ -153,6 +167,18 @@ static int walk(struct explanation *x, struct err *e)
 	x->lost_places = m.lost_pages;
 	merge_close(&m);
 	return ret;
+}
+
+/* The offset was taken from a range: it is off by no more than that in either direction. */
+static void join_range(struct clock_bound *all, const struct session *s)
+{
+	int64_t offset = s->file[GUEST].clock.offset;
+	struct clock_range r = clock_range_join(
+		(struct clock_range){ all->low, all->high },
+		(struct clock_range){ s->range.low - offset, s->range.high - offset });
+
+	all->low = r.low;
+	all->high = r.high;
 }
 
 /* One error of all guest CPUs, if they have one offset: what every vCPU allows. */
@@ -176,6 +202,15 @@ static void join_bounds(struct explanation *x)
 			all->high = v->high;
 		}
 	}
+	if (x->session.ranged)
+		join_range(all, &x->session);
+}
+
+bool explain_error_known(const struct explanation *x)
+{
+	const struct clock_bound *b = &x->bound;
+
+	return (b->inside || x->session.ranged) && b->low != INT64_MIN && b->high != INT64_MAX;
 }
 
 static int check_clock(const struct explanation *x, struct err *e)
@@ -194,7 +229,7 @@ static int check_clock(const struct explanation *x, struct err *e)
 			"the clocks of host and guest do not agree: with offset %jd (%s) %ju of %ju guest events fall outside the guest's time on its CPU; give the right --offset",
 			(intmax_t)x->session.file[GUEST].clock.offset, x->session.offset_from,
 			(uintmax_t)b->outside, (uintmax_t)(b->outside + b->inside));
-	if (!b->inside || b->low == INT64_MIN || b->high == INT64_MAX)
+	if (!explain_error_known(x))
 		return 0;
 	if (clock_ns(r, b->high) > x->opts->clock_error_ns ||
 	    clock_ns(r, -b->low) > x->opts->clock_error_ns)
@@ -218,6 +253,15 @@ static int check_samples(const struct explanation *x, struct err *e)
 	return err_set(e, -ENODATA, "%s shows no wake-up of %s%s by a timer; name one by --thread",
 		       o->session.path[GUEST], o->n_threads ? "thread " : "",
 		       o->n_threads ? o->threads[0] : "cyclictest or rtkvm");
+}
+
+uint64_t explain_went_on_ns(const struct explanation *x, unsigned int side)
+{
+	const struct went_on *w = &x->went_on[side];
+
+	return w->last_ts > x->last_spike_ts ? clock_ns(x->session.rate, w->last_ts) -
+						       clock_ns(x->session.rate, x->last_spike_ts)
+					     : 0;
 }
 
 int explain_walk(struct explanation *x, struct err *e)

@@ -18,9 +18,14 @@
 #include "tracing/report.h"
 #include "tracing/tracing.h"
 
+enum { KEY_EVENTS = 256 };
+
 struct report_opts {
 	struct session_opts session;
 	struct report_window window;
+	const char *run_dir; /* NULL: none */
+	bool spikes, some_time; /* only around late wake-ups; only between two times */
+	uint64_t around_ns;
 };
 
 static const struct argp_option options[] = {
@@ -28,8 +33,13 @@ static const struct argp_option options[] = {
 	{ "guest", 'g', "FILE", 0, "the guest's trace", 1 },
 	{ "from", 'f', "SECONDS", 0, "begin at this time, as rtkvm trace explain shows it", 2 },
 	{ "to", 't', "SECONDS", 0, "end at this time", 2 },
+	{ "around", 'a', "TIME", 0,
+	  "only from TIME before to TIME after each late wake-up that explain has noted in RUN",
+	  2 },
 	{ "offset", 'o', "TICKS", 0,
 	  "guest stamps minus host stamps (default: as the files say, else 0)", 3 },
+	{ "events", KEY_EVENTS, "FILE", 0,
+	  "events of the VMM (rtkvm run --events), which tell its vCPUs' clocks", 3 },
 	{ 0 },
 };
 
@@ -69,24 +79,36 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 	case 'g':
 		o->session.path[GUEST] = arg;
 		return 0;
+	case 'a':
+		o->spikes = true;
+		return opt_duration("--around", arg, &o->around_ns, p->e);
+	case KEY_EVENTS:
+		o->session.events = arg;
+		return 0;
 	case 'f':
+		o->some_time = true;
 		return parse_seconds("--from", arg, &o->window.from_ns, p->e);
 	case 't':
+		o->some_time = true;
 		return parse_seconds("--to", arg, &o->window.to_ns, p->e);
 	case 'o':
 		return session_parse_offset(arg, &o->session, p->e);
 	case ARGP_KEY_ARG:
-		return err_set(p->e, -EINVAL,
-			       "\"%s\" is too much; name files by --host and --guest", arg);
+		if (o->run_dir)
+			return err_set(p->e, -EINVAL, "\"%s\" is one run directory too many", arg);
+		o->run_dir = arg;
+		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
 }
 
-static const struct argp argp = { options, parse_opt, NULL,
-				  "Print the events of host and guest in the order of their time, "
-				  "as trace-cmd report does.\v"
-				  "Times are seconds of the host's clock." };
+static const struct argp argp = {
+	options, parse_opt, "[RUN]",
+	"Print the events of host and guest in the order of their time, as trace-cmd report does.\v"
+	"Times are seconds of the host's clock. RUN is a run directory with trace/host.dat and "
+	"trace/guest.dat."
+};
 
 /* What prints the events of one side: the formats, and libtraceevent's plug-ins for some of them. */
 struct printer {
@@ -232,7 +254,7 @@ static int walk(struct session *s, const struct report_window *windows, size_t n
 			learn_name(printers[side], ev);
 			continue;
 		}
-		if (w->title && w != titled)
+		if (*w->title && w != titled)
 			printf("%s\n", w->title);
 		titled = w;
 		if (ev->lost)
@@ -263,15 +285,33 @@ int report_windows(const struct session_opts *o, const struct report_window *win
 	return ret;
 }
 
+static int check_opts(struct report_opts *o, struct session_paths *paths, struct err *e)
+{
+	if (o->spikes && !o->run_dir)
+		return err_set(e, -EINVAL,
+			       "--around needs a run directory, whose spikes.jsonl tells "
+			       "what was late");
+	if (o->spikes && o->some_time)
+		return err_set(e, -EINVAL, "--around and --from or --to exclude each other");
+	if (o->run_dir && session_run(&o->session, paths, o->run_dir, e))
+		return e->code;
+	if (!o->session.path[HOST] && !o->session.path[GUEST])
+		return err_set(e, -EINVAL,
+			       "no trace is named; give --host FILE, --guest FILE or a run");
+	return 0;
+}
+
 int tracing_report(int argc, char **argv, struct err *e)
 {
 	struct report_opts o = { .window.to_ns = UINT64_MAX };
+	_cleanup_free_ struct report_window *windows = NULL;
+	struct session_paths paths;
 	struct parse p = { &o, e };
+	size_t n = 1;
 
-	if (opt_parse(&argp, argc, argv, false, &p, e))
+	if (opt_parse(&argp, argc, argv, false, &p, e) || check_opts(&o, &paths, e) ||
+	    (o.spikes && report_spikes(o.run_dir, o.around_ns, &windows, &n, e)))
 		return e->code;
-	if (!o.session.path[HOST] && !o.session.path[GUEST])
-		return err_set(e, -EINVAL, "no trace is named; give --host FILE or --guest FILE");
 	stop_install();
-	return report_windows(&o.session, &o.window, 1, e);
+	return report_windows(&o.session, windows ? windows : &o.window, n, e);
 }

@@ -79,6 +79,41 @@ is "$code" 0 "directories of raw pages"
 run "$RTKVM" trace explain -H "$T/raw/host" -g "$T/raw/guest"
 like "$out" 'at 2600\.0[0-9]* MHz \(estimated from its timers\)' "a rate nobody tells is estimated"
 
+# --- the offset from readings of the guest's TSC, narrowed down by the events ---
+"$gen" "$T/far" 40000 raw=1 noise=1 vcpus=2 rt=1 offset=-29755526804 >/dev/null
+far=("$RTKVM" trace explain -H "$T/far/host" -g "$T/far/guest" --tsc-hz 2600000000 --list 4096 --json)
+told() { # BEFORE GUEST AFTER of both vCPUs, and what else is told of them
+	printf '{"event":"started","vcpus":[{"index":0,"tid":1000,"tsc":[%s]%s},{"index":1,"tid":1001,"tsc":[%s]%s}]}\n' \
+		"$1" "$2" "$1" "$2" >"$T/told"
+}
+told 1099511627776,1069756109972,1099511637776 "" # -29755527804 to -29755517804
+fails 2 'no guest event falls into a time when the host ran the guest|do not agree' "an offset nobody tells" \
+	"${far[@]}"
+run "${far[@]}" --events "$T/told"
+is "$code" 0 "an offset that the VMM has read to some us: $errs"
+printf '%s\n' "$out" >"$T/narrow"
+is "$(jq -r .clock.offset_from "$T/narrow")" "the VMM's readings of the TSC" "is used"
+ok "narrowed down by the events: $(jq -c '[.clock.offset_ticks, .clock.error_low_ns, .clock.error_high_ns]' "$T/narrow")" \
+	jq -e '.clock | .error_high_ns - .error_low_ns < 1000 and
+		(-29755526804 - .offset_ticks) / 2.6 >= .error_low_ns - 1 and
+		(-29755526804 - .offset_ticks) / 2.6 <= .error_high_ns + 1' "$T/narrow"
+run "${far[@]}" --offset -29755526804
+is "$(jq -c '[.list[]|[.cpu,.cause]]' "$T/narrow")" "$(printf '%s\n' "$out" | jq -c '[.list[]|[.cpu,.cause]]')" \
+	"with the same verdicts as the true offset gives"
+told 1099511627776,1069756109972,1099511637776 ',"tsc_offset":-29755526804'
+run "${far[@]}" --events "$T/told"
+is "$(printf '%s\n' "$out" | jq -r '.clock|"\(.offset_ticks) \(.offset_from)"')" "-29755526804 the VMM" \
+	"what KVM has told the VMM comes first"
+run "$RTKVM" trace report -H "$T/far/host" -g "$T/far/guest" --events "$T/told"
+ok "for report, too" [ "$code" = 0 ]
+told 1099511627776,1069756109972,1099511637776 ',"tsc_offset":0'
+fails 2 'the VMM: vCPU 0 is ahead by 0, but its TSC was read as ahead by -29755527804 to -29755517804' \
+	"an offset that the readings contradict" "${far[@]}" --events "$T/told"
+told 1099511627776,1069755109972,1099511637776 ""
+fails 2 'no such offset puts all guest events into' "readings that the events contradict" \
+	"${far[@]}" --events "$T/told"
+fails 2 'reading .*none failed: No such file' "events that are not there" "${far[@]}" --events "$T/none"
+
 # --- convert, and both files in one order ---
 run "$RTKVM" trace convert "$T/raw/host" "$T/c-host.dat"
 is "$code" 0 "convert raw pages"
@@ -170,6 +205,27 @@ is "$(grep -c '"instrument":"trace"' "$T/run/spikes.jsonl")" "$(jq .trace.explai
 is "$(jq '[.causes[]] | add' "$T/run/run.json")" "$(jq .trace.explained "$T/run/run.json")" \
 	"run.json counts the causes"
 is "$(find "$T/run" -name '*.tmp')" "" "no temporary file is left"
+
+for side in host guest; do
+	ok "and how long the $side recorded after the last" jq -e ".trace.${side}_went_on_ns >= 0" "$T/run/run.json"
+done
+
+# --- report around the spikes that explain has noted there ---
+run "$RTKVM" trace explain "$T/run" --list 4096 --excerpt 50us
+printf '%s\n' "$out" | sed -n '/us late$/,$p' >"$T/excerpt"
+run "$RTKVM" trace report "$T/run" --around 50us
+is "$code" 0 "report around the spikes of a run: $errs"
+printf '%s\n' "$out" | sed -n '/us late$/,$p' >"$T/around"
+ok "$(grep -c 'us late$' "$T/around") of them" [ "$(grep -c 'us late$' "$T/around")" -gt 100 ]
+ok "prints what the excerpt does" cmp "$T/excerpt" "$T/around"
+fails 2 'needs a run directory' "around the spikes of no run" "$RTKVM" trace report -g "$T/tr/guest.dat" --around 1ms
+fails 2 'exclude each other' "around, and in a window" "$RTKVM" trace report "$T/run" --around 1ms --from 1
+mkdir -p "$T/norun/trace"
+cp "$T/tr/guest.dat" "$T/norun/trace/"
+fails 2 'spikes.jsonl failed: No such file' "a run without spikes" "$RTKVM" trace report "$T/norun" --around 1ms
+echo '{"instrument":"trace","trace_ns":-1}' >"$T/norun/spikes.jsonl"
+fails 2 'holds no explained wake-up; rtkvm trace explain' "a run whose spikes nobody explained" \
+	"$RTKVM" trace report "$T/norun" --around 1ms
 
 if command -v gnuplot >/dev/null; then
 	run "$RTKVM" report "$T/run"

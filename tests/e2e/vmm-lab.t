@@ -97,15 +97,29 @@ ok "whose error the events bound: $(jq -c '.clock|[.error_low_ns,.error_high_ns]
 is "$(jq '[.list[]|has("host_cpu") and (.stages|has("on_cpu_ns"))]|any' "$T/explained")" true \
 	"stages are found on both sides"
 echo "# unexplained: $(jq '[.causes[]|select(.cause == "unexplained").ns]|(add // 0) * 100' "$T/explained") / $(jq .spikes_ns "$T/explained") %, lost $(jq .lost "$T/explained")"
-# the guest stops its own ring, then the host's by the freeze port
-last() { # of a side: ns of its last event
-	"$RTKVM" trace report --host "$R/traced.dat" --guest "$R/traced.data" | grep "^ *$1: " | tail -n 1 |
-		sed -E 's/.* ([0-9]+)\.([0-9]{6}): .*/\1\2000/'
-}
-at=$(jq '.list[-1].trace_ns' "$T/explained")
-echo "# from the last late wake-up until the rings stopped: guest $((($(last guest) - at) / 1000000)) ms, host $((($(last host) - at) / 1000000)) ms"
+# the guest stops its own ring, then the host's by the freeze port, and only then ships what it has
+echo "# recorded after the last late wake-up: $(jq -c .after_last "$T/explained")"
+jq -s 'map(select(.name == "job_end").ns)[0]' "$R/traced.ev" >"$T/job_end"
+ok "the host's ring stopped before the guest shipped its own" \
+	jq -e --slurpfile x "$T/explained" --slurpfile shipped "$T/job_end" '$x[0] as $x |
+		($x.list[-1].trace_ns + $x.after_last.host.ns - .begin.ticks * 1e9 / $x.clock.hz + .begin.mono_ns) <
+		$shipped[0]' "$R/traced.json"
 ok "neither went on to overwrite it" \
 	jq -e '[.list[-1].parts[]|select(.cause == "unexplained")]|length == 0' "$T/explained"
+
+# the same offset from nothing but readings of the guest's TSC and the events
+mkdir "$T/bare"
+cp "$R/traced.dat" "$T/bare/host.dat"
+jq -c 'if .event == "started" then .vcpus |= map(del(.tsc_offset)) else . end' "$R/traced.ev" >"$T/bare/events"
+echo "# read: $(jq -sc '[.[]|select(.event == "started").vcpus[].tsc|[.[1] - .[2], .[1] - .[0]]]' "$T/bare/events") ticks"
+run "$RTKVM" trace explain --host "$T/bare/host.dat" --guest "$R/traced.data" --events "$T/bare/events" \
+	--threshold 1us --list 4096 --max-clock-error 1ms --json
+is "$code" 0 "an offset that was only read between two readings of the host's TSC: $errs"
+printf '%s\n' "$out" >"$T/bracket"
+is "$(jq -r .clock.offset_from "$T/bracket")" "the VMM's readings of the TSC" "is used"
+ok "and right to its printed error: $(jq -c '.clock|[.offset_ticks,.error_low_ns,.error_high_ns]' "$T/bracket")" \
+	jq -e '.clock|.hz as $hz|(-.offset_ticks * 1e9 / $hz) as $off|
+		$off >= .error_low_ns - 1 and $off <= .error_high_ns + 1' "$T/bracket"
 
 # --- how guests end
 is "$(cat "$R/poweroff.code") $(ended poweroff .outcome)" "0 poweroff" "ACPI power-off, --irqchip full"
