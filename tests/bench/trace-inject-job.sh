@@ -2,15 +2,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # trace-inject-job.sh GUEST INJECT SIGNS COUNT MIN MAX VMM HOST_KINDS GUEST_KINDS - in the lab: record
 # host and guest while the guest's measured thread is made late for known reasons, from within and from here.
-# Results: host.dat, host.json, truth (of the host), gaps (when all of it stood still), console, err; the guest's trace and truth in
+# Results: host.dat, host.json, truth (of the host), console, err; the guest's trace and truth in
 # guest.data or, from QEMU, the directory guest.
 set -u
 guest=$1 inject=$2 signs=$3 count=$4 min=$5 max=$6 vmm=$7 host_kinds=$8 guest_kinds=$9
-host_s=$((count * 2 + 20)) # while the host injects: 3 or 4 kinds, COUNT * 0.3 s each
+host_s=$((count * (max + 300) * 4 / 1000 + 40)) # while the host injects: 3 or 4 kinds
 shipped_mb=256
 cd "$RTKVM_RESULTS" || exit 2
 tmp=$(mktemp -d)
 out=$PWD
+drain=
 
 # the kernel unpacks one archive after the other
 mkdir "$tmp/extra"
@@ -28,13 +29,20 @@ rtkvm)
 	cat >"$tmp/vmm" <<END
 exec rtkvm run --cpus 2-3 --memory 512M --kernel $guest/vmlinuz --initrd $tmp/initrd \
 	--slow-exit $(((min + max) / 2))ms --freeze "\$RTKVM_TRACE_FREEZE" --data $out/guest.data --console $out/console \
-	--events $out/events --timeout 15m --append "\$(cat "$tmp/append")"
+	--events $out/events --timeout 20m --append "\$(cat "$tmp/append")"
 END
 	;;
 qemu)
 	# QEMU takes 2 ms for a byte of the data port: its guest leaves all in memory that is a file here
 	ship="cd /out;tar cf - .|dd of=/dev/mem bs=64k seek=$((shipped_mb * 16)) conv=notrunc;rm /out/*"
 	printf '%s\n' "$append memmap=192M\$${shipped_mb}M rtkvm.exec=\"($job);r=\$?;$ship;exit \$r\"" >"$tmp/append"
+	# a device whose back end has no room makes the vCPU's thread wait
+	"$inject" drain "$tmp/slow" "$min" "$max" &
+	drain=$!
+	until [ -p "$tmp/slow" ]; do
+		kill -0 $drain || exit 2
+		sleep 0.1
+	done
 	# vCPU threads are put where rtkvm run puts its own, once QEMU has made them
 	cat >"$tmp/vmm" <<END
 qemu-system-x86_64 -M microvm,acpi=on,pit=off,pic=off,rtc=off -m 512 -smp 2 -accel kvm \
@@ -42,7 +50,8 @@ qemu-system-x86_64 -M microvm,acpi=on,pit=off,pic=off,rtc=off -m 512 -smp 2 -acc
 	-cpu host -nodefaults -no-user-config -display none -no-reboot -name guest,debug-threads=on \
 	-serial file:$out/console -kernel $guest/vmlinuz -initrd $tmp/initrd -append "\$(cat "$tmp/append")" \
 	-device isa-debug-exit,iobase=0xf4,iosize=4 \
-	-chardev null,id=data -device isa-debugcon,iobase=0x5e0,chardev=data &
+	-chardev null,id=data -device isa-debugcon,iobase=0x5e0,chardev=data \
+	-chardev file,id=slow,path=$tmp/slow -device isa-debugcon,iobase=0x5ec,chardev=slow &
 qemu=\$!
 echo \$qemu >$tmp/qemu
 for i in 0 1; do
@@ -75,8 +84,6 @@ rtkvm trace record --out host.dat --buffer 96M -- sh "$tmp/vmm" >vmm.out 2>err &
 recorder=$!
 echo -1 >/proc/sys/kernel/sched_rt_runtime_us # a throttled hog is none
 start=$(date +%s)
-"$inject" watch 1 >gaps &
-watcher=$!
 if console "GUEST DONE"; then
 	for kind in $host_kinds; do
 		case $kind in
@@ -99,6 +106,6 @@ if [ -e "$tmp/ram" ]; then
 fi
 echo "recorded: $(($(date +%s) - start)) s, exit code $code"
 cat err
-kill $watcher
+[ -z "$drain" ] || kill "$drain"
 rm -r "$tmp"
 exit "$code"

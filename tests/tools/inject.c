@@ -7,13 +7,15 @@
  *   hog      a SCHED_FIFO thread that spins
  *   softirq  broadcasts to many sockets, each delivered to all of them in one softirq
  *   port     writes to the slow port (rtkvm run --slow-exit); MIN and MAX do not matter
+ *   pipe     writes to the same port where another VMM has a pipe behind it, see drain
  *   off      interrupts off, by the kernel's own hwlat tracer
  *   irq      one inter-processor interrupt whose handler takes that long
  *   stop     SIGSTOP and SIGCONT to a process
- * One line each on stdout: KIND, the TSC before and after; none where that is unclear.
+ * One line each on stdout: KIND, the TSC before and after; where that is unclear there is none, and one
+ * more is tried.
  *
- * inject watch CPU - until killed: a line "gap" and the TSC before and after for each time that a
- *	SCHED_FIFO thread on that CPU was not woken for long: the machine stood still
+ * inject drain FIFO MIN_MS MAX_MS - until killed: make a pipe so full that of two bytes written to it
+ *	the second one has to wait for that long: a device that is slow because its back end is
  * inject tick COUNT - print "TSC" and this machine's TSC so often
  * inject stamp - copy stdin to stdout; a line of tick gets the TSC at which it came here
  */
@@ -47,9 +49,10 @@ enum {
 	FILES_MAX = 100000,
 	PORT = 9999,
 	TRIES = 3,
+	TIMES_MAX = 2, /* as many injections as wanted, where some are unclear */
 	TICK_MS = 20,
-	WATCH_MS = 5,
 	GAP_MS = 15,
+	PIPE_BYTES = 4096,
 };
 
 #define HWLAT	 "/sys/kernel/tracing/hwlat_detector/"
@@ -320,6 +323,16 @@ static int port(struct job *j, double ms)
 	return 0;
 }
 
+/* The first byte fills the pipe and tells its reader to begin; the second has to wait. */
+static int pipe_out(struct job *j, double ms)
+{
+	(void)ms;
+	outb(0, ABI_SLOW_PORT);
+	j->begin = __rdtsc();
+	outb(0, ABI_SLOW_PORT);
+	return 0;
+}
+
 static int stop_setup(struct job *j)
 {
 	return kill(j->target, 0) ? fail("stopping the process") : 0;
@@ -341,9 +354,10 @@ static const struct kind {
 	int (*once)(struct job *j, double ms);
 	void (*done)(struct job *j);
 } kinds[] = {
-	{ "hog", hog_setup, hog, NULL },     { "softirq", softirq_setup, softirq, NULL },
-	{ "port", port_setup, port, NULL },  { "off", off_setup, off, NULL },
-	{ "irq", irq_setup, irq, irq_done }, { "stop", stop_setup, stop, NULL },
+	{ "hog", hog_setup, hog, NULL },	{ "softirq", softirq_setup, softirq, NULL },
+	{ "port", port_setup, port, NULL },	{ "off", off_setup, off, NULL },
+	{ "irq", irq_setup, irq, irq_done },	{ "stop", stop_setup, stop, NULL },
+	{ "pipe", port_setup, pipe_out, NULL },
 };
 
 static int inject(const struct kind *k, struct job *j, int count, double pause_ms)
@@ -351,7 +365,7 @@ static int inject(const struct kind *k, struct job *j, int count, double pause_m
 	if (k->setup(j))
 		return 1;
 	srand(20261120);
-	for (int i = 0; i < count; i++) {
+	for (int clear = 0, i = 0; clear < count && i < TIMES_MAX * count; i++) {
 		double ms = j->min_ms + (j->max_ms - j->min_ms) * rand() / RAND_MAX;
 		int ret;
 
@@ -363,6 +377,7 @@ static int inject(const struct kind *k, struct job *j, int count, double pause_m
 			return 1;
 		if (!j->end)
 			j->end = __rdtsc();
+		clear += !ret;
 		if (!ret)
 			printf("%s %ju %ju\n", k->name, (uintmax_t)j->begin, (uintmax_t)j->end);
 		fflush(stdout);
@@ -396,26 +411,41 @@ static int inject_apart(const struct kind *k, struct job *j, int count, double p
 	return read(fds[0], &code, 1) == 1 ? code : 1;
 }
 
-static int watch(long cpu)
+/* Until there are that many bytes in the pipe. */
+static int wait_bytes(int fd, int want)
 {
-	double before = now_ms();
-	uint64_t ticks = __rdtsc();
+	int n = 0;
 
-	if (pin(cpu, FIFO_PRIO + 1))
-		return 1;
+	while (n < want) {
+		if (ioctl(fd, FIONREAD, &n))
+			return fail("asking for a pipe's bytes");
+		if (n < want)
+			sleep_ms(0.5);
+	}
+	return 0;
+}
+
+/* One page of pipe, and one byte of room in it. */
+static int drain(const char *path, double min_ms, double max_ms)
+{
+	static char page[PIPE_BYTES];
+	int fd;
+
+	if (mkfifo(path, 0600) && errno != EEXIST)
+		return fail("making a FIFO"), 1;
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0 || fcntl(fd, F_SETPIPE_SZ, PIPE_BYTES) != PIPE_BYTES)
+		return fail("making a small pipe"), 1;
 	for (;;) {
-		uint64_t now_ticks;
-		double now;
-
-		sleep_ms(WATCH_MS);
-		now = now_ms();
-		now_ticks = __rdtsc();
-		if (now - before > GAP_MS) {
-			printf("gap %ju %ju\n", (uintmax_t)ticks, (uintmax_t)now_ticks);
-			fflush(stdout);
-		}
-		before = now;
-		ticks = now_ticks;
+		if (write(fd, page, PIPE_BYTES - 1) != PIPE_BYTES - 1)
+			return fail("filling the pipe"), 1;
+		if (wait_bytes(fd, PIPE_BYTES))
+			return 1;
+		sleep_ms(min_ms + (max_ms - min_ms) * rand() / RAND_MAX);
+		/* now there is room for the second byte */
+		if (read(fd, page, PIPE_BYTES) != PIPE_BYTES || wait_bytes(fd, 1) ||
+		    read(fd, page, 1) != 1)
+			return fail("reading the pipe"), 1;
 	}
 }
 
@@ -452,10 +482,10 @@ int main(int argc, char **argv)
 
 	if (argc == 3 && !strcmp(argv[1], "tick"))
 		return tick(atoi(argv[2]));
-	if (argc == 3 && !strcmp(argv[1], "watch"))
-		return watch(atol(argv[2]));
 	if (argc == 2 && !strcmp(argv[1], "stamp"))
 		return stamp();
+	if (argc == 5 && !strcmp(argv[1], "drain"))
+		return drain(argv[2], atof(argv[3]), atof(argv[4]));
 
 	if (argc == 7) {
 		j.min_ms = atof(argv[3]);
@@ -466,7 +496,7 @@ int main(int argc, char **argv)
 				return (kinds[i].done ? inject_apart : inject)(
 					&kinds[i], &j, atoi(argv[2]), atof(argv[5]));
 	}
-	fprintf(stderr, "usage: inject hog|softirq|port|off|irq|stop COUNT MIN_MS MAX_MS PAUSE_MS "
-			"TARGET\n");
+	fprintf(stderr, "usage: inject hog|softirq|port|pipe|off|irq|stop COUNT MIN_MS MAX_MS "
+			"PAUSE_MS TARGET\n");
 	return 2;
 }
