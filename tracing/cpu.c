@@ -153,8 +153,11 @@ static void sched_switch(struct model *m, struct side *s, struct cpu *c, const s
 		model_vcpu_switch(m, s, c, v, prev, next);
 		return;
 	}
-	if (prev && prev->sampler != NO_INDEX && v->f[1])
+	if (prev && prev->sampler != NO_INDEX && v->f[1]) {
 		model_slept(m, &m->samplers[prev->sampler]);
+		m->samplers[prev->sampler].slept = v->ts;
+		m->samplers[prev->sampler].slept_cpu = v->cpu;
+	}
 	if (next && next->sampler != NO_INDEX)
 		model_ran(m, &m->samplers[next->sampler], v->cpu, v->ts);
 }
@@ -173,6 +176,7 @@ static void sched_waking(struct model *m, struct side *s, struct cpu *c, const s
 	} else if (t->vcpu != NO_INDEX) {
 		struct vcpu *vcpu = &m->vcpus[t->vcpu];
 
+		vcpu->woken = vcpu->now.sched == VCPU_ON;
 		if (vcpu->now.sched == VCPU_SLEEPING) {
 			vcpu->now.sched = VCPU_RUNNABLE;
 			vcpu->now.cpu = v->f[2];

@@ -74,7 +74,8 @@ static void hrtimer_start(struct model *m, struct side *s, struct cpu *c, const 
 	/* what the thread asked for is the soft expiry; the hard one adds its timer slack */
 	*t = (struct timer){ .hrtimer = v->f[0],
 			     .armed = v->ts,
-			     .due = v->b->field[2].bytes ? v->f[2] : v->f[1] };
+			     .due = v->b->field[2].bytes ? v->f[2] : v->f[1],
+			     .cpu = v->cpu };
 }
 
 static void hrtimer_expire(struct model *m, struct side *s, struct cpu *c, const struct said *v)
@@ -113,6 +114,9 @@ void model_woken(struct model *m, struct cpu *c, const struct said *v, struct th
 	late = late_ns > 0 ? clock_ticks(m->opts.rate, late_ns) : 0;
 	s->due = late < c->clock_now_ts ? c->clock_now_ts - late : 0;
 	s->armed = t->armed;
+	/* starting a timer takes until the thread sleeps: only then is every CPU told that it has to be */
+	s->ready = s->slept > t->armed ? s->slept : t->armed;
+	s->armed_cpu = s->slept > t->armed ? s->slept_cpu : t->cpu;
 	s->expired = c->clock_now_ts;
 	/* the interrupt that runs the timer; it may have begun for another one, before this was due */
 	s->taken = c->now.irqs ? c->timer_irq : s->expired;

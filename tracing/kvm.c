@@ -91,6 +91,7 @@ static struct vcpu *named_vcpu(struct model *m, struct side *s, struct cpu *c, c
 
 static void on_cpu(struct vcpu *vcpu, const struct said *v, enum vcpu_mode mode)
 {
+	vcpu->woken = false;
 	vcpu->now.known = 1;
 	vcpu->now.sched = VCPU_ON;
 	vcpu->now.cpu = v->cpu;
@@ -241,6 +242,10 @@ void model_vcpu_switch(struct model *m, struct side *s, struct cpu *c, const str
 		vcpu->now.known = 1;
 		vcpu->now.cpu = v->cpu;
 		vcpu->now.sched = v->f[1] & 0xff ? VCPU_SLEEPING : VCPU_RUNNABLE;
+		/* who wakes a thread on its way to sleep waits until it is off its CPU */
+		if (vcpu->woken && v->f[2])
+			vcpu->now.sched = VCPU_RUNNABLE;
+		vcpu->woken = false;
 		model_push_vcpu(vcpu, v->ts);
 	}
 	if (next && next->vcpu != NO_INDEX) {

@@ -97,12 +97,14 @@ struct vcpu {
 	struct marks accepted; /* its virtual APIC has the timer's interrupt pending */
 	struct marks injected; /* its timer's interrupt was given to the guest */
 	struct marks window; /* exits because the guest had let interrupts in at last */
+	bool woken; /* on its CPU still, about to leave it: it will not sleep */
 	struct clock_bound bound;
 };
 
 struct timer {
 	uint64_t hrtimer, armed;
 	int64_t due; /* guest clock, ns */
+	uint32_t cpu; /* of the guest, which started it */
 };
 
 /* A guest thread whose wake-ups are measured, and the milestones of the one under way. */
@@ -110,7 +112,8 @@ struct sampler {
 	struct thread *thread;
 	bool pending, running; /* woken and not yet back in its own code; on its CPU */
 	uint64_t due, armed, taken, expired, woken, ran; /* host axis */
-	uint32_t timer_cpu, ran_cpu; /* of the guest */
+	uint64_t slept, ready; /* it left its CPU last to sleep; it had done all to be woken */
+	uint32_t slept_cpu, armed_cpu, timer_cpu, ran_cpu; /* of the guest */
 	uint64_t samples, late; /* all, above the threshold */
 	uint64_t min_ns, max_ns, sum_ns;
 };

@@ -72,13 +72,15 @@ static void cut(struct piece *p, uint64_t at)
 static struct piece piece_at(const struct story *st, uint64_t t)
 {
 	const struct side *host = &st->m->side[HOST], *guest = &st->m->side[GUEST];
-	uint32_t gcpu = t < st->s->woken ? st->s->timer_cpu : st->ran_cpu;
+	uint32_t gcpu = t < st->s->ready   ? st->s->armed_cpu
+			: t < st->s->woken ? st->s->timer_cpu
+					   : st->ran_cpu;
 	const struct vcpu *vcpu = &st->m->vcpus[gcpu];
 	struct piece p = { .t = t, .end = st->ran };
 	uint64_t until = UINT64_MAX, ignored;
 	const struct step *s;
 
-	cut(&p, st->s->armed);
+	cut(&p, st->s->ready);
 	cut(&p, st->programmed);
 	cut(&p, st->fired);
 	cut(&p, st->accepted);
@@ -276,6 +278,18 @@ static struct verdict_of in_host(const struct story *st, const struct piece *p)
 	return (struct verdict_of){ CAUSE_HOST_WAKEUP, 0 };
 }
 
+/* The timer is due, and the thread that wants it has not come so far: was it kept from that? */
+static struct verdict_of arming(const struct story *st, const struct piece *p)
+{
+	const struct vcpu_state *v = p->vcpu;
+	bool on = v && v->known && v->sched == VCPU_ON;
+
+	if (v && v->known && p->host &&
+	    (v->sched == VCPU_RUNNABLE || v->mode == VCPU_USER || (on && v->mode == VCPU_EXIT)))
+		return in_host(st, p);
+	return (struct verdict_of){ CAUSE_ARMED_LATE, 0 };
+}
+
 /* Whatever was interrupted by that took so long for no reason of its own. */
 static bool stood_still(const struct story *st, const struct piece *p)
 {
@@ -289,8 +303,8 @@ static struct verdict_of judge(const struct story *st, const struct piece *p)
 
 	if (stood_still(st, p))
 		return (struct verdict_of){ CAUSE_HARDWARE, 0 };
-	if (p->t < st->s->armed)
-		return (struct verdict_of){ CAUSE_ARMED_LATE, 0 };
+	if (p->t < st->s->ready)
+		return arming(st, p);
 	if (!st->m->side[HOST].present) {
 		if (p->t >= st->s->taken)
 			return in_guest(st, p);

@@ -12,6 +12,7 @@ const char *const sim_case_name[SIM_CASES] = {
 	"host-hog",	   "host-throttled", "host-irqs-off",	  "exit",
 	"vmm-user",	   "guest-irq",	     "guest-softirq",	  "guest-hog",
 	"guest-throttled", "guest-irqs-off", "guest-preempt-off", "armed-late",
+	"hog-arming",	   "irq-arming",     "wake-race",
 };
 
 const enum cause sim_case_cause[SIM_CASES] = {
@@ -35,6 +36,9 @@ const enum cause sim_case_cause[SIM_CASES] = {
 	[SIM_GUEST_IRQS_OFF] = CAUSE_GUEST_IRQS_OFF,
 	[SIM_GUEST_PREEMPT_OFF] = CAUSE_GUEST_IRQS_OFF,
 	[SIM_ARMED_LATE] = CAUSE_ARMED_LATE,
+	[SIM_HOG_ARMING] = CAUSE_HOST_THREAD,
+	[SIM_IRQ_ARMING] = CAUSE_HOST_IRQ,
+	[SIM_WAKE_RACE] = CAUSE_HOST_THREAD,
 };
 
 enum {
@@ -537,16 +541,9 @@ static void busy_cycle(struct sim *s, struct sim_vcpu *v, enum sim_case kind)
 	guest_tail(s, v, kind, false);
 }
 
-/* The thread asks for a moment that has passed: its timer fires at once, it never leaves the CPU. */
-static void late_cycle(struct sim *s, struct sim_vcpu *v)
+/* KVM is told of a deadline that has passed: its timer fires at once. */
+static void program_late(struct sim *s, struct sim_vcpu *v)
 {
-	unsigned int n = v - s->vcpu;
-	uint64_t due_ns = clock_ns(s->rate, s->cur.due);
-
-	pass(s, v, injected_length(s), CAUSE_ARMED_LATE, 0);
-	guest(s, v, GEN_FLAG_IRQS_OFF, G_HRTIMER_START,
-	      V(GUEST_TIMER + n * 64, 0xffffffff81100000, due_ns, due_ns, 0));
-	pass(s, v, span(s, 300, 900), CAUSE_ARMED_LATE, 0);
 	leave(s, v, EXIT_MSR);
 	pass(s, v, span(s, 300, 900), CAUSE_VMEXIT, exit_detail(EXIT_MSR));
 	accept_irq(s, v);
@@ -554,6 +551,85 @@ static void late_cycle(struct sim *s, struct sim_vcpu *v)
 	     V(1, 0x6e0, clock_to_guest(&s->o.map, s->cur.due), 0));
 	pass(s, v, span(s, 300, 900), CAUSE_VMEXIT, exit_detail(EXIT_MSR));
 	inject(s, v);
+}
+
+/* A host thread or interrupt takes the vCPU's CPU while its thread computes in the guest. */
+static void taken_away(struct sim *s, struct sim_vcpu *v, enum sim_case kind, uint64_t ticks)
+{
+	leave(s, v, EXIT_EXTINT);
+	pass(s, v, span(s, 100, 900), CAUSE_VMEXIT, exit_detail(EXIT_EXTINT));
+	if (kind == SIM_HOG_ARMING) {
+		host_switch(s, v, "vcpu", tid_of(s, v), 0, "hog", HOST_HOG, 49);
+		pass(s, v, ticks, CAUSE_HOST_THREAD, HOST_HOG);
+		host_switch(s, v, "hog", HOST_HOG, 1, "vcpu", tid_of(s, v), 98);
+	} else {
+		host(s, v, tid_of(s, v), GEN_FLAG_IRQS_OFF, G_IRQ_ENTRY, V(24, S("eth0")));
+		pass(s, v, ticks, CAUSE_HOST_IRQ, SIM_DEVICE);
+		host(s, v, tid_of(s, v), GEN_FLAG_HARDIRQ, G_IRQ_EXIT, V(24, 1));
+	}
+	pass(s, v, span(s, 100, 900), CAUSE_VMEXIT, exit_detail(EXIT_EXTINT));
+	enter(s, v);
+}
+
+/* The guest has started its timer, but KVM hears of it when it is over and the thread asleep. */
+static void irq_arming_cycle(struct sim *s, struct sim_vcpu *v)
+{
+	unsigned int n = v - s->vcpu;
+	uint64_t due_ns = clock_ns(s->rate, s->cur.due);
+
+	guest(s, v, GEN_FLAG_IRQS_OFF, G_HRTIMER_START,
+	      V(GUEST_TIMER + n * 64, 0xffffffff81100000, due_ns, due_ns, 0));
+	v->t += span(s, 300, 900);
+	s->due_known = true;
+	taken_away(s, v, SIM_IRQ_ARMING, s->cur.due - v->t + injected_length(s));
+	pass(s, v, span(s, 300, 900), CAUSE_ARMED_LATE, 0);
+	guest_switch(s, v, "cyclictest", 200 + n, 1, "swapper", 0, 120);
+	pass(s, v, span(s, 300, 900), CAUSE_ARMED_LATE, 0);
+	program_late(s, v);
+	guest_tail(s, v, SIM_IRQ_ARMING, true);
+}
+
+/*
+ * The vCPU is about to sleep when its timer wakes it: the scheduler tells of the wake-up before it
+ * tells that the thread has left its CPU, "sleeping", for another one that is more urgent.
+ */
+static void race_cycle(struct sim *s, struct sim_vcpu *v)
+{
+	uint32_t me = 200 + (v - s->vcpu);
+
+	guest_switch(s, v, "cyclictest", me, 1, "swapper", 0, 120);
+	v->t = s->cur.due - span(s, 2000, 9000);
+	leave(s, v, EXIT_HLT);
+	pass(s, v, s->cur.due - v->t + 1, CAUSE_VMEXIT, exit_detail(EXIT_HLT));
+	fire(s, v, tid_of(s, v), true);
+	pass(s, v, span(s, 300, 900), CAUSE_VMEXIT, exit_detail(EXIT_HLT));
+	host_switch(s, v, "vcpu", tid_of(s, v), 1, "hog", HOST_HOG, 49);
+	pass(s, v, injected_length(s), CAUSE_HOST_THREAD, HOST_HOG);
+	host_switch(s, v, "hog", HOST_HOG, 1, "vcpu", tid_of(s, v), 98);
+	pass(s, v, span(s, 300, 2000), CAUSE_VMEXIT, exit_detail(EXIT_HLT));
+	accept_irq(s, v);
+	pass(s, v, span(s, 300, 2000), CAUSE_VMEXIT, exit_detail(EXIT_HLT));
+	inject(s, v);
+	guest_tail(s, v, SIM_WAKE_RACE, true);
+}
+
+/* The thread asks for a moment that has passed: its timer fires at once, it never leaves the CPU. */
+static void late_cycle(struct sim *s, struct sim_vcpu *v, enum sim_case kind)
+{
+	unsigned int n = v - s->vcpu;
+	uint64_t due_ns = clock_ns(s->rate, s->cur.due);
+
+	if (kind == SIM_HOG_ARMING) {
+		pass(s, v, span(s, 300, 900), CAUSE_ARMED_LATE, 0);
+		taken_away(s, v, kind, injected_length(s));
+		pass(s, v, span(s, 300, 900), CAUSE_ARMED_LATE, 0);
+	} else {
+		pass(s, v, injected_length(s), CAUSE_ARMED_LATE, 0);
+	}
+	guest(s, v, GEN_FLAG_IRQS_OFF, G_HRTIMER_START,
+	      V(GUEST_TIMER + n * 64, 0xffffffff81100000, due_ns, due_ns, 0));
+	pass(s, v, span(s, 300, 900), CAUSE_ARMED_LATE, 0);
+	program_late(s, v);
 	timer_interrupt(s, v);
 	wake_up_returns(s, v);
 }
@@ -572,14 +648,18 @@ void sim_cycle(struct sim *s, unsigned int vcpu, enum sim_case kind)
 	s->due_known = false;
 	chatter(s, v);
 	s->cur.due = v->t + span(s, 200000, 900000);
-	if (kind == SIM_ARMED_LATE) {
+	if (kind == SIM_ARMED_LATE || kind == SIM_HOG_ARMING) {
 		s->due_known = true;
 		s->cur.due = v->t;
-		late_cycle(s, v);
+		late_cycle(s, v, kind);
+	} else if (kind == SIM_IRQ_ARMING) {
+		irq_arming_cycle(s, v);
 	} else {
 		arm(s, v);
 		s->due_known = true;
-		if (is_busy(kind) || (kind == SIM_GUEST_HOG && draw(s, 2)))
+		if (kind == SIM_WAKE_RACE)
+			race_cycle(s, v);
+		else if (is_busy(kind) || (kind == SIM_GUEST_HOG && draw(s, 2)))
 			busy_cycle(s, v, kind);
 		else
 			halted_cycle(s, v, kind);

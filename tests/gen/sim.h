@@ -38,6 +38,9 @@ enum sim_case {
 	SIM_GUEST_IRQS_OFF,
 	SIM_GUEST_PREEMPT_OFF,
 	SIM_ARMED_LATE,
+	SIM_HOG_ARMING, /* the vCPU is preempted before the guest has armed its timer */
+	SIM_IRQ_ARMING, /* interrupted when it has, and before KVM knows */
+	SIM_WAKE_RACE, /* woken and preempted on its way to sleep */
 	SIM_CASES,
 };
 
