@@ -23,6 +23,7 @@
 struct harness {
 	struct ctopts o;
 	struct cpumap cpus;
+	struct cpulist ordinary; /* vCPUs on host CPUs that are not isolated */
 	char kernel[PATH_MAX], initrd[PATH_MAX], console[PATH_MAX];
 	char append[CTOPTS_APPEND_BYTES];
 	char version[256]; /* the VMM's */

@@ -107,7 +107,8 @@ static int place(struct vmproc *v, json_object **vcpus, struct err *e)
 	_cleanup_json_ json_object *list = json_object_new_array();
 
 	for (int i = 0; i < v->o->cpus->n; i++) {
-		struct sched_param p = { .sched_priority = VCPU_PRIORITY };
+		bool ordinary = cpulist_has(&v->o->ordinary, i);
+		struct sched_param p = { .sched_priority = ordinary ? 0 : VCPU_PRIORITY };
 		struct cpulist one = { 0 };
 		char name[32];
 		pid_t tid;
@@ -122,15 +123,15 @@ static int place(struct vmproc *v, json_object **vcpus, struct err *e)
 		ret = cpulist_pin(&one, tid, e);
 		if (ret < 0)
 			return ret;
-		if (sched_setscheduler(tid, SCHED_FIFO, &p))
-			return err_sys(e, "SCHED_FIFO priority %d for QEMU's thread \"%s\" failed",
-				       VCPU_PRIORITY, name);
+		if (sched_setscheduler(tid, ordinary ? SCHED_OTHER : SCHED_FIFO, &p))
+			return err_sys(e, "priority %d for QEMU's thread \"%s\" failed",
+				       p.sched_priority, name);
 		o = json_object_new_object();
 		json_set_int(o, "index", i);
 		json_set_int(o, "tid", tid);
 		json_set_int(o, "cpu", v->o->cpus->host[i]);
-		json_set_str(o, "policy", "fifo");
-		json_set_int(o, "priority", VCPU_PRIORITY);
+		json_set_str(o, "policy", ordinary ? "other" : "fifo");
+		json_set_int(o, "priority", p.sched_priority);
 		json_object_array_add(list, o);
 	}
 	*vcpus = json_object_get(list);

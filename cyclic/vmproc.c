@@ -60,6 +60,7 @@ static int rtkvm_argv(struct vmproc_argv *a, const struct vmproc_opts *o, const 
 		      const struct vmproc_fds *fds)
 {
 	int bad = argv_add(a, "%s", self);
+	char list[512];
 
 	bad |= argv_add(a, "run") | argv_add(a, "--kernel") | argv_add(a, "%s", o->kernel);
 	bad |= argv_add(a, "--initrd") | argv_add(a, "%s", o->initrd);
@@ -78,6 +79,9 @@ static int rtkvm_argv(struct vmproc_argv *a, const struct vmproc_opts *o, const 
 		bad |= argv_add(a, "--allow-shared");
 	if (o->allow_tick)
 		bad |= argv_add(a, "--allow-tick");
+	if (!cpulist_empty(&o->ordinary))
+		bad |= argv_add(a, "--ordinary") |
+		       argv_add(a, "%s", cpulist_format(&o->ordinary, list, sizeof(list)));
 	return bad;
 }
 

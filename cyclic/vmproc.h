@@ -26,6 +26,7 @@ struct vmproc_opts {
 	const struct cpumap *cpus;
 	uint64_t memory_bytes;
 	bool allow_shared, allow_tick;
+	struct cpulist ordinary; /* vCPUs that are SCHED_OTHER: on CPUs that the host needs, too */
 	uint64_t timeout_ns; /* the VMM ends a guest that takes longer */
 	const char *console; /* file for the guest's console */
 	bool hold; /* the guest waits for vmproc_resume; QEMU's does not */
