@@ -8,7 +8,10 @@
 #include "lib/clock.h"
 #include "lib/stop.h"
 
-enum { TICK_MS = 250 };
+enum {
+	TICK_MS = 250,
+	LAST_WORDS_S = 30, /* for an interrupted job's files: each byte of them is a VM exit */
+};
 
 const char *harness_stage(const struct harness *h)
 {
@@ -123,6 +126,28 @@ static int interrupted(const struct harness *h, struct err *e)
 		       h->run.dir);
 }
 
+/*
+ * We are asked to stop. A guest that measures is asked in its turn and sends what it has; one that
+ * does not, or is not measuring, is ended.
+ */
+static int on_stop(struct harness *h, struct err *e)
+{
+	const uint64_t *mark_ns = h->g.mark_ns;
+	struct err why = { 0 };
+
+	if (mark_ns[ABI_MARK_JOB_END]) /* all is measured; it only has to come */
+		h->asked_ns = h->asked_ns ? h->asked_ns : clock_now_ns();
+	if (h->asked_ns)
+		return clock_now_ns() < h->asked_ns + LAST_WORDS_S * NSEC_PER_SEC
+			       ? 0
+			       : interrupted(h, e);
+	if (!mark_ns[ABI_MARK_JOB_START] || vmproc_interrupt(&h->vm, &why) < 0)
+		return interrupted(h, e);
+	h->g.interrupted = true;
+	h->asked_ns = clock_now_ns();
+	return 0;
+}
+
 /* A guest that hangs tells nobody: what should have come by now? */
 static int check_alive(const struct harness *h, struct err *e)
 {
@@ -170,7 +195,7 @@ int harness_follow(struct harness *h, struct err *e)
 		int got;
 
 		if (!ret && stop_requested())
-			ret = interrupted(h, e);
+			ret = on_stop(h, e);
 		if (!ret)
 			ret = take_slices(h, e);
 		if (!ret)

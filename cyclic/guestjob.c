@@ -70,11 +70,16 @@ static const char oslat_job[] =
 	"echo -1 >/proc/sys/kernel/sched_rt_runtime_us; "
 	"oslat -q -z -c %s -C 0 -f %ju -D %ju -w memmove -m 4K -b 1024 --json=/out/oslat.json";
 
-static const char threads[] = " >/tmp/text & p=$!; "
-			      "until sleep 1; cat /proc/$p/task/*/stat >/out/guest-threads "
-			      "2>/dev/null; [ $(grep -c . /out/guest-threads) -gt %d -o ! -e "
-			      "/proc/$p ]; do :; done; "
-			      "wait $p; r=$?; grep %s /tmp/text >/out/%s; ";
+/*
+ * Each thread gives itself its policy after it was made: only a picture with all of them at the
+ * priority asked for (fields 40 and 41 of proc_pid_stat(5)) shows what was in force. Ctrl-C is for
+ * the program, which ends with what it has; a wait that it cuts short is begun again.
+ */
+static const char threads[] =
+	" >/tmp/text & p=$!; "
+	"until sleep 1; cat /proc/$p/task/*/stat >/out/guest-threads 2>/dev/null; "
+	"[ $(grep -cE '( [^ ]+){36} %ju 1 ' /out/guest-threads) -ge %d -o ! -e /proc/$p ]; do :; done; "
+	"while wait $p; r=$?; [ -e /proc/$p ]; do :; done; grep %s /tmp/text >/out/%s; ";
 
 /* The rounds so far are a file, replaced each time: in 24 hours a line a round would fill memory. */
 static const char load_start[] = "(n=0; while %s; do n=$((n+1)); echo $n >/tmp/load; done) "
@@ -123,11 +128,11 @@ static int instrument_job(const struct ctopts *o, int vcpus, const char *run, ch
 	int n;
 
 	if (!tool->json) /* a subshell: what is recorded ends with an exit */
-		return snprintf(buf, size, "(%s); r=$?; ", run);
+		return snprintf(buf, size, "(trap : INT; %s); r=$?; ", run);
 	n = snprintf(buf, size, "%s", run);
 	if (n < 0 || (size_t)n >= size)
 		return n;
-	return n + snprintf(buf + n, size - n, threads, vcpus - 1,
+	return n + snprintf(buf + n, size - n, threads, (uintmax_t)o->priority, vcpus - 1,
 			    o->instrument == GUEST_CYCLICTEST ? "^#" : ":", tool->text);
 }
 
@@ -146,7 +151,7 @@ int guestjob_append(const struct ctopts *o, int vcpus, const char *run, char *bu
 			     "console=ttyS0 quiet isolcpus=managed_irq,domain,%s nohz_full=%s "
 			     "rcu_nocbs=%s rcu_nocb_poll irqaffinity=0 skew_tick=1 tsc=reliable "
 			     "nosoftlockup nmi_watchdog=0 mce=ignore_ce panic=-1 "
-			     "rtkvm.exec=\"%s%s%s%sexit $r\"",
+			     "rtkvm.exec=\"trap : INT; %s%s%s%sexit $r\"",
 			     list, list, list, facts, load, job, o->load ? load_end : "");
 	if (n < 0 || (size_t)n >= size)
 		return err_set(e, -E2BIG, "the guest's command line is too long");

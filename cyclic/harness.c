@@ -176,6 +176,27 @@ static int start(struct harness *h, const struct vmproc_opts *vo, struct err *e)
 	return ret < 0 ? ret : vmproc_start(&h->vm, vo, e);
 }
 
+static int take_results(struct harness *h, struct err *e)
+{
+	int ret = check_ended(h, e);
+
+	outcome_machine(&h->run, &h->g);
+	return ret < 0 ? ret : samples(h, e);
+}
+
+/* An interruption stays one, whatever it leaves. */
+static int take_what_came(struct harness *h, struct err *e)
+{
+	struct err why = { 0 };
+
+	if (!h->g.interrupted)
+		return take_results(h, e);
+	if (take_results(h, &why) < 0)
+		return err_set(e, -EINTR, "interrupted %s: %s",
+			       guest_tool(h->o.instrument)->running, why.text);
+	return 0;
+}
+
 static int measure(struct harness *h, struct err *e)
 {
 	struct vmproc_opts vo = {
@@ -201,9 +222,9 @@ static int measure(struct harness *h, struct err *e)
 	ret = harness_follow(h, e);
 	progress_end(&h->progress);
 	if (!ret)
-		ret = check_ended(h, e);
+		return take_what_came(h, e);
 	outcome_machine(&h->run, &h->g);
-	return ret < 0 ? ret : samples(h, e);
+	return ret;
 }
 
 static int report(const struct harness *h, struct err *e)
@@ -250,17 +271,26 @@ static int explain(struct harness *h, struct err *e)
 	return run_save(&h->run, e);
 }
 
-static int finish(struct harness *h, struct err *e)
+static enum verdict judge(struct harness *h)
 {
 	enum verdict v = outcome_judge(&h->run, &h->g);
-	int ret;
 
 	if (h->o.instrument == GUEST_SAMPLE)
-		v = guestsample_judge(&h->sample, &h->run, &h->g, v);
-	ret = run_finish(&h->run, v, e);
+		return guestsample_judge(&h->sample, &h->run, &h->g, v);
+	if (!h->g.interrupted)
+		return v;
+	run_reason(&h->run, "interrupted before its time was over; what was measured counts");
+	return v == VERDICT_FAIL ? v : VERDICT_INCOMPLETE;
+}
+
+static int finish(struct harness *h, struct err *e)
+{
+	enum verdict v = judge(h);
+	int ret = run_finish(&h->run, v, e);
+
 	if (!ret)
 		ret = explain(h, e);
-	if (!ret && !h->o.no_report)
+	if (!ret && !h->o.no_report && !h->g.interrupted)
 		ret = report(h, e);
 	if (ret < 0)
 		return ret;
@@ -269,6 +299,9 @@ static int finish(struct harness *h, struct err *e)
 			h->run.doc, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
 	else
 		show_run(&h->run, stdout);
+	if (h->g.interrupted && v == VERDICT_INCOMPLETE)
+		return err_set(e, -EINTR, "interrupted %s; %s has what was measured",
+			       guest_tool(h->o.instrument)->running, h->run.dir);
 	return v;
 }
 

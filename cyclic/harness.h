@@ -35,6 +35,8 @@ struct harness {
 	struct guestsample sample; /* slices of our own sampler, as they come */
 	FILE *events; /* events.jsonl */
 	uint64_t resumed_ns; /* CLOCK_MONOTONIC when the guest was let go */
+	uint64_t
+		asked_ns; /* CLOCK_MONOTONIC when the guest was asked to end before its time, 0: not */
 	bool window; /* the tracer's is open */
 	struct progress progress;
 };

@@ -204,29 +204,71 @@ static int keep_file(struct run *run, const struct frames *f, const char *name, 
 	return ret;
 }
 
-static int add_cpu(struct run *run, struct log_writer *log, const struct gathered *g,
-		   const struct rttests_thread *t, struct err *e)
+/*
+ * Periods that late wake-ups hid, at least: cyclictest goes on at the first point of its grid that
+ * lies ahead (rt-tests src/cyclictest/cyclictest.c, timerthread). -1: some are beyond its histogram.
+ */
+static int64_t hidden(const struct hist *h, uint64_t period_ns)
 {
-	int64_t want = expected(g->o), missed = want < 0 ? -1 : want - (int64_t)t->cycles;
+	int64_t sum = 0;
+
+	for (unsigned int i = hist_next(h, hist_index(period_ns)); i < HIST_BINS;
+	     i = hist_next(h, i + 1))
+		sum += hist_low(i) / period_ns * h->bins[i];
+	return h->over ? -1 : sum;
+}
+
+/* How much of what was asked was done. */
+struct extent {
+	int64_t expected, missed; /* -1: not known */
+	uint64_t duration_ns; /* 0: not known */
+};
+
+static struct extent extent(const struct gathered *g, const struct rttests *r,
+			    const struct rttests_thread *t)
+{
+	struct extent x = { .expected = expected(g->o),
+			    .missed = -1,
+			    .duration_ns = g->o->duration_s * NSEC_PER_SEC };
+	int64_t seconds = (r->end_wall_ns - r->start_wall_ns) / (int64_t)NSEC_PER_SEC - 1;
+
+	if (!g->interrupted) {
+		if (x.expected >= 0) /* it may do one more than fit */
+			x.missed = x.expected > (int64_t)t->cycles ? x.expected - t->cycles : 0;
+	} else if (x.expected < 0) { /* whole seconds: less than one of them is not sure */
+		x.duration_ns = seconds > 0 ? seconds * NSEC_PER_SEC : 0;
+	} else {
+		x.missed = hidden(&t->hist, g->o->interval_us * 1000);
+		x.expected = x.missed < 0 ? -1 : (int64_t)t->cycles + x.missed;
+		x.duration_ns =
+			(t->cycles + (x.missed > 0 ? x.missed : 0)) * g->o->interval_us * 1000;
+	}
+	return x;
+}
+
+static int add_cpu(struct run *run, struct log_writer *log, const struct gathered *g,
+		   const struct rttests *r, const struct rttests_thread *t, struct err *e)
+{
 	const char *name = guest_tool(g->o->instrument)->name;
 	json_object *exits = json_at(counted_thread(g, t->cpu), "exits");
+	const struct extent x = extent(g, r, t);
 	struct run_cpu cpu = {
 		.cpu = t->cpu,
 		.host_cpu = g->cpus->host[t->cpu],
 		.instrument = name,
-		.expected = want,
-		.missed = missed > 0 || want < 0 ? missed : 0,
+		.expected = x.expected,
+		.missed = x.missed,
 	};
 	struct log_slice slice = {
 		.cpu = t->cpu,
 		.host_cpu = cpu.host_cpu,
 		.start_wall_ns = g->job_wall_ns,
-		.duration_ns = g->o->duration_s * NSEC_PER_SEC,
+		.duration_ns = x.duration_ns,
 		.period_ns = g->o->interval_us * 1000,
 	};
 
 	snprintf(slice.instrument, sizeof(slice.instrument), "%s", name);
-	if (want >= 0) {
+	if (x.expected >= 0) {
 		log_count(&slice, LOG_EXPECTED, cpu.expected);
 		log_count(&slice, LOG_MISSED, cpu.missed);
 	}
@@ -257,7 +299,7 @@ static int add_cpus(struct run *run, const struct gathered *g, const struct rtte
 	if (ret < 0)
 		return ret;
 	for (size_t i = 0; !ret && i < r->n; i++)
-		ret = add_cpu(run, &log, g, &r->threads[i], e);
+		ret = add_cpu(run, &log, g, r, &r->threads[i], e);
 	closed = log_close(&log, e);
 	run_file(run, "log", "latency.log");
 	return ret < 0 ? ret : closed;

@@ -26,6 +26,7 @@ struct gathered {
 	uint64_t mark_ns[OUTCOME_MARKS]; /* CLOCK_MONOTONIC by enum abi_mark, 0: never */
 	uint64_t start_ns; /* the VMM's start */
 	uint64_t job_wall_ns; /* CLOCK_REALTIME of JOB_START */
+	bool interrupted; /* its job was told to end before its time */
 };
 
 /* outcome_asked - what was asked, and which guest and VMM were given it, before anything runs */

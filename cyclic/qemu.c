@@ -18,22 +18,6 @@
 
 enum { VCPU_PRIORITY = 1 };
 
-/* QEMU's option values end at a comma; one that belongs to a file's name is written twice. */
-static int add_file(struct vmproc_argv *a, const char *prefix, const char *path)
-{
-	char escaped[2 * PATH_MAX], *p = escaped;
-
-	for (const char *c = path; *c; c++) {
-		if (p > escaped + sizeof(escaped) - 3)
-			return -E2BIG;
-		if (*c == ',')
-			*p++ = ',';
-		*p++ = *c;
-	}
-	*p = '\0';
-	return argv_add(a, "%s%s", prefix, escaped);
-}
-
 /*
  * What RT guides turn off is off: no RTC, PIT or PIC whose timers would wake QEMU's threads, HLT
  * and MWAIT stay in the guest, memory is allocated before the guest starts, and locked.
@@ -71,8 +55,8 @@ int qemu_argv(struct vmproc_argv *a, const struct vmproc_opts *o, int events, in
 	bad |= argv_add(a, "-kernel") | argv_add(a, "%s", o->kernel);
 	bad |= argv_add(a, "-initrd") | argv_add(a, "%s", o->initrd);
 	bad |= argv_add(a, "-append") | argv_add(a, "%s", o->append);
-	/* -serial file:PATH would take a comma for the end of PATH */
-	bad |= argv_add(a, "-chardev") | add_file(a, "file,id=console,path=", o->console);
+	/* its stdin is a pipe of ours, its stdout the console's file; Ctrl-C is for the guest */
+	bad |= argv_add(a, "-chardev") | argv_add(a, "stdio,id=console,signal=off");
 	bad |= argv_add(a, "-serial") | argv_add(a, "chardev:console");
 	bad |= argv_add(a, "-chardev") | argv_add(a, "file,id=data,path=/dev/fd/%d", data);
 	bad |= argv_add(a, "-device") |

@@ -72,9 +72,9 @@ static int rtkvm_argv(struct vmproc_argv *a, const struct vmproc_opts *o, const 
 	bad |= argv_add(a, "--events") | argv_add(a, "/dev/fd/%d", fds->events);
 	bad |= argv_add(a, "--timeout") |
 	       argv_add(a, "%jus", (uintmax_t)(o->timeout_ns / NSEC_PER_SEC));
-	if (fds->ctl >= 0)
-		bad |= argv_add(a, "--hold") | argv_add(a, "--ctl") |
-		       argv_add(a, "/dev/fd/%d", fds->ctl);
+	bad |= argv_add(a, "--ctl") | argv_add(a, "/dev/fd/%d", fds->ctl);
+	if (o->hold)
+		bad |= argv_add(a, "--hold");
 	if (o->allow_shared)
 		bad |= argv_add(a, "--allow-shared");
 	if (o->allow_tick)
@@ -108,6 +108,8 @@ static int start(struct vmproc *v, const struct vmproc_fds *fds, struct err *e)
 	if (ret < 0)
 		return ret;
 	po.argv = a.argv;
+	po.in = fds->in;
+	po.out = fds->out;
 	po.err = v->errors;
 	po.keep = keep;
 	po.n_keep = ARRAY_SIZE(keep) - (fds->ctl < 0);
@@ -115,20 +117,42 @@ static int start(struct vmproc *v, const struct vmproc_fds *fds, struct err *e)
 	return proc_start(&v->proc, &po, e);
 }
 
+/* How the guest is told to end its job: see vmproc_interrupt. */
 static int make_ctl(struct vmproc *v, struct vmproc_fds *fds, struct err *e)
 {
 	int pair[2];
 
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
+	if (v->o->kind == VMM_QEMU) {
+		fds->out = open(v->o->console, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+		if (fds->out < 0)
+			return err_sys(e, "making %s failed", v->o->console);
+	}
+	if (v->o->kind == VMM_QEMU ? pipe2(pair, O_CLOEXEC)
+				   : socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
 		return err_sys(e, "starting the VMM failed");
-	v->ctl = pair[0];
-	fds->ctl = pair[1];
+	if (v->o->kind == VMM_QEMU) {
+		fds->in = pair[0];
+		v->ctl = pair[1];
+	} else {
+		fds->ctl = pair[0];
+		v->ctl = pair[1];
+	}
 	return 0;
+}
+
+/* Ours of what the VMM has inherited. */
+static void close_fds(const struct vmproc_fds *fds)
+{
+	const int all[] = { fds->events, fds->ctl, fds->in, fds->out };
+
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+		if (all[i] >= 0)
+			close(all[i]);
 }
 
 int vmproc_start(struct vmproc *v, const struct vmproc_opts *o, struct err *e)
 {
-	struct vmproc_fds fds = { .ctl = -1 };
+	struct vmproc_fds fds = VMPROC_FDS_INIT;
 	int pipe_fd[2], ret;
 
 	*v = (struct vmproc){ .o = o, .events = -1, .data = -1, .errors = -1, .ctl = -1 };
@@ -141,12 +165,10 @@ int vmproc_start(struct vmproc *v, const struct vmproc_opts *o, struct err *e)
 	v->events = pipe_fd[0];
 	fds.events = pipe_fd[1];
 	fds.data = v->data;
-	ret = o->hold && o->kind == VMM_RTKVM ? make_ctl(v, &fds, e) : 0;
+	ret = make_ctl(v, &fds, e);
 	if (!ret)
 		ret = start(v, &fds, e);
-	close(fds.events);
-	if (fds.ctl >= 0)
-		close(fds.ctl);
+	close_fds(&fds);
 	if (!ret)
 		return 0;
 fail:
@@ -284,16 +306,31 @@ int vmproc_next(struct vmproc *v, int timeout_ms, json_object **event, struct er
 	}
 }
 
+static int ask(struct vmproc *v, enum ctl_command command, struct err *e)
+{
+	const struct ctl_request r = { .command = command };
+	_cleanup_json_ json_object *reply = NULL;
+
+	return ctl_ask(v->ctl, &r, ANSWER_MS, &reply, e);
+}
+
 int vmproc_resume(struct vmproc *v, struct err *e)
 {
-	const struct ctl_request r = { .command = CTL_RESUME };
-	_cleanup_json_ json_object *reply = NULL;
 	struct err why = { 0 };
-	int ret = v->ctl < 0 ? 0 : ctl_ask(v->ctl, &r, ANSWER_MS, &reply, &why);
+	int ret = v->o->kind == VMM_RTKVM && v->o->hold ? ask(v, CTL_RESUME, &why) : 0;
 
 	/* one that has gone says how in its last event */
 	return !ret || ret == -EPIPE ? 0
 				     : err_set(e, ret, "starting the guest failed: %s", why.text);
+}
+
+int vmproc_interrupt(struct vmproc *v, struct err *e)
+{
+	static const char ctrl_c = 'C' & 0x1f;
+
+	if (v->o->kind == VMM_RTKVM)
+		return ask(v, CTL_INTERRUPT, e);
+	return write(v->ctl, &ctrl_c, 1) == 1 ? 0 : err_sys(e, "telling the guest to end failed");
 }
 
 char *vmproc_complaint(const struct vmproc *v, char *buf, size_t size)

@@ -37,7 +37,7 @@ struct vmproc {
 	struct proc proc;
 	int events; /* read end: JSON lines of rtkvm, mark bytes of QEMU */
 	int data, errors; /* memory files: the data port's bytes, the VMM's stderr */
-	int ctl; /* a held VM's control socket, -1: none */
+	int ctl; /* rtkvm's control socket; QEMU's stdin, the guest's keyboard */
 	uint64_t start_ns; /* CLOCK_MONOTONIC */
 	char *line; /* JSON line being read */
 	size_t used, room;
@@ -62,8 +62,14 @@ int argv_add(struct vmproc_argv *a, const char *fmt, ...) __attribute__((format(
 /* What the VMM inherits; named on its command line as /dev/fd/N. */
 struct vmproc_fds {
 	int events, data;
-	int ctl; /* -1: none; else the guest is held */
+	int ctl; /* rtkvm's control socket, else -1 */
+	int in, out; /* QEMU's stdin and stdout, the guest's console, else -1 */
 };
+
+#define VMPROC_FDS_INIT                                                   \
+	{                                                                 \
+		.events = -1, .data = -1, .ctl = -1, .in = -1, .out = -1, \
+	}
 
 /* vmproc_argv - the command line for these options */
 int vmproc_argv(struct vmproc_argv *a, const struct vmproc_opts *o, const char *self,
@@ -81,6 +87,12 @@ int vmproc_next(struct vmproc *v, int timeout_ms, json_object **event, struct er
 
 /* vmproc_resume - after "started": a guest that is held may run; nothing for others */
 int vmproc_resume(struct vmproc *v, struct err *e);
+
+/*
+ * vmproc_interrupt - Ctrl-C on the guest's console: its job gets SIGINT; -errno when the VMM cannot
+ * be told, as one that has gone
+ */
+int vmproc_interrupt(struct vmproc *v, struct err *e);
 
 /* vmproc_complaint - the last line the VMM wrote to stderr, without its program's name; may be "" */
 char *vmproc_complaint(const struct vmproc *v, char *buf, size_t size);

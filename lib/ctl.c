@@ -15,7 +15,8 @@ enum { DEPTH = 3, REPLY_START = 4096 };
 static const char *const names[CTL_COMMANDS] = {
 	[CTL_STATUS] = "status", [CTL_TIDS] = "tids",	[CTL_STATS] = "stats",
 	[CTL_MARK] = "mark",	 [CTL_PAUSE] = "pause", [CTL_RESUME] = "resume",
-	[CTL_RT] = "rt",	 [CTL_NMI] = "nmi",	[CTL_QUIT] = "quit",
+	[CTL_RT] = "rt",	 [CTL_NMI] = "nmi",	[CTL_INTERRUPT] = "interrupt",
+	[CTL_QUIT] = "quit",
 };
 
 /* What each command takes beside its name. */
@@ -33,7 +34,7 @@ int ctl_command(const char *name, struct err *e)
 			return i;
 	return err_set(e, -EINVAL,
 		       "there is no such command; status, tids, stats, mark, pause, resume, rt, "
-		       "nmi and quit are known");
+		       "nmi, interrupt and quit are known");
 }
 
 static json_object *parse_object(const char *line, size_t len)

@@ -33,6 +33,7 @@ enum ctl_command {
 	CTL_RESUME,
 	CTL_RT,
 	CTL_NMI,
+	CTL_INTERRUPT, /* Ctrl-C on the guest's console */
 	CTL_QUIT,
 	CTL_COMMANDS,
 };

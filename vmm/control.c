@@ -15,6 +15,7 @@
 #include "lib/file.h"
 #include "lib/opt.h"
 #include "vmm/ctlplace.h"
+#include "vmm/serial.h"
 #include "vmm/vcpu.h"
 
 /* --- where it listens --- */
@@ -282,6 +283,16 @@ static int realtime(struct io *io, bool on, struct err *e)
 	return ret < 0 ? ret : events_realtime(&io->events, io->vm, e);
 }
 
+/* As if typed on the guest's serial console. */
+static int interrupt(struct vm *vm, struct err *e)
+{
+	enum { CTRL_C = 'C' & 0x1f };
+
+	return serial_input(vm->serial, CTRL_C)
+		       ? 0
+		       : err_set(e, -EAGAIN, "the guest does not read its console");
+}
+
 static int act(struct io *io, const struct ctl_request *r, json_object *o, struct err *e)
 {
 	switch (r->command) {
@@ -304,6 +315,8 @@ static int act(struct io *io, const struct ctl_request *r, json_object *o, struc
 		return realtime(io, r->on, e);
 	case CTL_NMI:
 		return vcpus_nmi(io->vm, e);
+	case CTL_INTERRUPT:
+		return interrupt(io->vm, e);
 	case CTL_QUIT:
 		vm_end(io->vm, OUTCOME_INTERRUPTED, 0);
 		return 0;

@@ -43,6 +43,7 @@ static const char doc[] =
 	"  resume      back into the guest; the start of a VM with --hold\n"
 	"  rt on|off   SCHED_FIFO for the vCPUs, or SCHED_OTHER\n"
 	"  nmi         a non-maskable interrupt to every vCPU\n"
+	"  interrupt   Ctrl-C on the guest's serial console\n"
 	"  quit        end the VM\n";
 
 static error_t parse(int key, char *arg, struct argp_state *state)

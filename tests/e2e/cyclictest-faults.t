@@ -123,6 +123,21 @@ hang-in-boot|while the guest's kernel booted|incomplete
 hang-in-job|while cyclictest ran|incomplete
 EOF
 
+# --- and of a guest that ends its job when told: what it measured counts, with the 5 periods of 200 us
+# that a wake-up of 1010 us hid
+env FAKE=obeys "${base[@]}" --no-trace --out "$T/obeys" 2>"$T/err" >/dev/null &
+pid=$!
+for _ in $(seq 100); do
+	grep -qs job_start "$T/obeys/events.jsonl" && break
+	sleep 0.1
+done
+kill -INT $pid
+wait $pid
+is "$?" 3 "Ctrl-C of a guest that listens: exit 3"
+like "$(cat "$T/err")" '^rtkvm cyclictest: interrupted while cyclictest ran; .* has what was measured$' "in one line"
+is "$(jq -c '[.verdict, (.cpus[0] | .samples, .expected, .missed)]' "$T/obeys/run.json")" \
+	'["incomplete",1001,1006,5]' "and its samples"
+
 # --- kill -9 of the harness: its children die, its run says incomplete ---
 env FAKE=hang-in-job "${base[@]}" $notrace --out "$T/killed-harness" >/dev/null 2>&1 &
 pid=$!

@@ -178,6 +178,11 @@ wait $pid 2>/dev/null
 ok "kill -9 leaves the socket" test -S "$T/two.sock"
 start two --append "spin:1000000"
 is "$(ctl status --json | jq -r .pid)" "$pid" "the next start replaces it"
+for _ in $(seq 64); do
+	ctl interrupt
+done
+is "$(ctl interrupt 2>&1)" "rtkvm ctl: the guest does not read its console" \
+	"a guest that reads no Ctrl-C takes as many as its serial port holds"
 ctl nmi
 wait $pid
 is "$(jq -r 'select(.event=="ended").outcome' "$T/two.ev")" triple-fault \

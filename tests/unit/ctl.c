@@ -21,6 +21,7 @@ static void understands(void **state)
 	} cases[] = {
 		{ "{\"command\":\"status\"}", { .command = CTL_STATUS } },
 		{ " { \"command\" : \"quit\" } ", { .command = CTL_QUIT } },
+		{ "{\"command\":\"interrupt\"}", { .command = CTL_INTERRUPT } },
 		{ "{\"command\":\"mark\",\"id\":255}", { .command = CTL_MARK, .id = 255 } },
 		{ "{\"on\":true,\"command\":\"rt\"}", { .command = CTL_RT, .on = true } },
 		{ "{\"command\":\"rt\",\"on\":false}", { .command = CTL_RT } },

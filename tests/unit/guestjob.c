@@ -45,6 +45,10 @@ static void instruments(void **state)
 			       "cyclictest -m -q -p95 --policy=fifo -a 1-2 -t 2 -i 200 "
 			       "-h 1000 -D 45 --json=/out/cyclictest.json >/tmp/text & p=$!; "));
 	assert_non_null(strstr(exec, "grep ^# /tmp/text >/out/cyclictest.txt; exit $r\""));
+	/* read back once both have what was asked; Ctrl-C ends cyclictest, not the shell */
+	assert_non_null(
+		strstr(exec, "grep -cE '( [^ ]+){36} 95 1 ' /out/guest-threads) -ge 2 -o "));
+	assert_memory_equal(exec, "trap : INT; ", 12);
 	assert_null(strstr(exec, "/tmp/load"));
 	line(&o, 2, text);
 	assert_non_null(strstr(text, "isolcpus=managed_irq,domain,1 nohz_full=1 "));
@@ -55,8 +59,8 @@ static void instruments(void **state)
 			       "--json=/out/oslat.json >/tmp/text & p=$!; "));
 	o.instrument = GUEST_SAMPLE;
 	o.on_spike = SPIKE_STOP;
-	assert_non_null(
-		strstr(line(&o, 3, text), "(rtkvm-sample 1-2 200000 0 0 1 0 stop); r=$?; "));
+	assert_non_null(strstr(line(&o, 3, text),
+			       "(trap : INT; rtkvm-sample 1-2 200000 0 0 1 0 stop); r=$?; "));
 }
 
 static void loads(void **state)
