@@ -82,6 +82,7 @@ struct phase_entry {
 	const struct load_entry *loads[CAMPAIGN_LOADS];
 	size_t n_guests, n_loads;
 	const struct guest_load *guest_load; /* NULL: none */
+	uint64_t guest_load_floor; /* rounds a second in every slice; 0: more than nothing */
 	uint64_t duration_ns, interval_ns, segment_ns; /* segment 0: all in one */
 	uint64_t spike_ns, threshold_ns, width_ns; /* 0: the instrument's default */
 	uint64_t priority;

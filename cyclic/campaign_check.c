@@ -260,6 +260,9 @@ static void check_where(const struct phase_entry *p, struct mistakes *m)
 		mistake(m, cpus, "run = gap takes one CPU: its guest has one vCPU");
 	if ((p->run == RUN_CYCLICTEST || p->run == RUN_OSLAT) && !in_guest)
 		mistake(m, p->entry.line, "\"guests\" is missing");
+	if (p->guest_load_floor && !p->guest_load)
+		mistake(m, campaign_line_of(&p->entry, SECTION_PHASE, "guest-load-floor"),
+			"\"guest-load-floor\" needs guest-load");
 	if (p->run != RUN_SAMPLE)
 		return;
 	if (!host && !in_guest)

@@ -229,6 +229,7 @@ const struct campaign_key campaign_keys[] = {
 	{ "guests", PHASE(guests_text), set_text, 0, IN_GUESTS },
 	{ "loads", PHASE(loads_text), set_text, 0, TIMED },
 	{ "guest-load", PHASE(guest_load), set_guest_load, 0, IN_GUESTS },
+	{ "guest-load-floor", PHASE(guest_load_floor), set_u64, 0, IN_GUESTS },
 	{ "duration", PHASE(duration_ns), set_duration, KEY_REQUIRED, TIMED },
 	{ "segment", PHASE(segment_ns), set_duration, 0, IN_GUESTS },
 	{ "interval", PHASE(interval_ns), set_duration, 0, TIMERS },

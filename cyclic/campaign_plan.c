@@ -51,7 +51,7 @@ static void add_rttests(struct vmproc_argv *a, const struct phase_entry *p, uint
 		argv_add(a, "--limit=%juns", (uintmax_t)p->limits[i].ns);
 }
 
-static void add_guest(struct vmproc_argv *a, const struct phase_entry *p,
+static void add_guest(struct vmproc_argv *a, const struct campaign *c, const struct phase_entry *p,
 		      const struct guest_entry *g)
 {
 	argv_add(a, "--guest=%s", g->image);
@@ -64,6 +64,10 @@ static void add_guest(struct vmproc_argv *a, const struct phase_entry *p,
 		argv_add(a, "--allow-tick");
 	if (p->guest_load)
 		argv_add(a, "--guest-load=%s", p->guest_load->name);
+	if (p->guest_load_floor)
+		argv_add(a, "--guest-load-floor=%ju", (uintmax_t)p->guest_load_floor);
+	if (p->guest_load && p->run != RUN_SAMPLE) /* that one gets it anyway */
+		argv_add(a, "--slice=%juns", (uintmax_t)c->slice_ns);
 	argv_add(a, "--no-report");
 }
 
@@ -105,7 +109,7 @@ int plan_job(struct vmproc_argv *a, const char *self, const struct campaign *c,
 		argv_add(a, "bench");
 	argv_add(a, "%s", instrument_name(p->run));
 	if (g)
-		add_guest(a, p, g);
+		add_guest(a, c, p, g);
 	else if (p->run == RUN_SAMPLE)
 		add_cpus(a, &p->cpus);
 	if (p->run == RUN_DOCTOR)

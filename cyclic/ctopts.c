@@ -33,6 +33,7 @@ enum {
 	OPT_CPUS,
 	OPT_GUEST,
 	OPT_GUEST_LOAD,
+	OPT_LOAD_FLOOR,
 	OPT_SLICE,
 	OPT_SPIKE,
 	OPT_ON_SPIKE,
@@ -50,6 +51,11 @@ static const struct argp_option guest_rows[] = {
 	  "rtkvm run, QEMU microvm, or another build of rtkvm (default rtkvm)", 0 },
 	{ "guest-load", OPT_GUEST_LOAD, "fork|signal|hackbench|memory", 0,
 	  "load the guest's vCPU 0 meanwhile (default none)", 1 },
+	{ "guest-load-floor", OPT_LOAD_FLOOR, "N", 0,
+	  "rounds a second it has to make in every slice (default: more than nothing)", 1 },
+	{ "slice", OPT_SLICE, "TIME", 0,
+	  "the guest's load proves its work, and sample hands over a histogram, every (default 10s)",
+	  1 },
 	{ "timeout", OPT_TIMEOUT, "TIME", 0, "end the guest then (default duration + 3m)", 1 },
 	{ "smoke", OPT_SMOKE, NULL, 0, "judge function only: any machine, few samples", 2 },
 	{ "no-trace", OPT_NO_TRACE, NULL, 0, "do not count VM exits", 2 },
@@ -79,7 +85,6 @@ static const struct argp_option oslat_rows[] = {
 static const struct argp_option sample_rows[] = {
 	{ "interval", 'i', "TIME", 0, "time between wake-ups (default 1ms)", 1 },
 	{ "duration", 'D', "TIME", 0, "how long (default 60s)", 1 },
-	{ "slice", OPT_SLICE, "TIME", 0, "a histogram to latency.log every (default 10s)", 1 },
 	{ "fifo", OPT_PRIORITY, "PRIO", 0, "SCHED_FIFO priority (default 95)", 1 },
 	{ "limit", OPT_LIMIT, "[WHAT=]TIME", 0,
 	  "largest acceptable latency; WHAT: max (default), p50, p90, p99 ... p99.9999; may be "
@@ -238,6 +243,8 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
 	case OPT_SLICE:
 		return -opt_duration_in("--slice", arg, NSEC_PER_SEC / 10, 3600 * NSEC_PER_SEC,
 					&o->slice_ns, p->e);
+	case OPT_LOAD_FLOOR:
+		return -opt_u64("--guest-load-floor", arg, 0, UINT64_MAX, &o->load_floor, p->e);
 	case OPT_SPIKE:
 		return -opt_duration("--spike", arg, &o->spike_ns, p->e);
 	case OPT_ON_SPIKE:
@@ -298,6 +305,8 @@ static int settle(struct ctopts *o, bool emulated, struct err *e)
 	if (o->on_spike != SPIKE_RECORD && !o->spike_ns)
 		return err_set(e, -EINVAL, "--on-spike %s needs --spike, or --limit for max",
 			       spike_action_name(o->on_spike));
+	if (o->load_floor && !o->load)
+		return err_set(e, -EINVAL, "--guest-load-floor needs --guest-load");
 	if (!o->timeout_s)
 		o->timeout_s = o->duration_s + CTOPTS_BOOT_S;
 	return 0;

@@ -44,13 +44,15 @@ struct ctopts {
 	uint64_t memory_bytes;
 	uint64_t interval_us, duration_s, histogram_us, priority;
 	uint64_t duration_ns; /* the same; of the sampler not always whole seconds */
-	uint64_t slice_ns, spike_ns; /* of the sampler; spike 0: none is one */
+	uint64_t slice_ns; /* of the sampler's histograms, and of a load's proof of work */
+	uint64_t spike_ns; /* of the sampler; 0: none is one */
 	enum spike_action on_spike; /* of the sampler */
 	struct sample_limit limits[SAMPLE_LIMITS]; /* cyclictest, oslat: at most one, max_ns */
 	size_t n_limits;
 	uint64_t timeout_s; /* of the whole guest */
 	enum vmm_kind vmm;
 	const struct guest_load *load; /* NULL: none */
+	uint64_t load_floor; /* rounds a second in every slice; 0: more than nothing */
 	const char *vmm_program; /* NULL: ourselves, or QEMU from PATH */
 	bool limit_given, smoke, no_trace, no_report, allow_shared, allow_tick, json;
 };

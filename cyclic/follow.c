@@ -175,8 +175,6 @@ static int take_slices(struct harness *h, struct err *e)
 	struct err why = { 0 };
 	int ret;
 
-	if (h->o.instrument != GUEST_SAMPLE)
-		return 0;
 	ret = guestsample_take(&h->sample, &h->g, h->vm.data, e);
 	if (!ret && h->sample.n_spikes)
 		spiketrace_freeze(&h->spike);

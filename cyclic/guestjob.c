@@ -81,10 +81,9 @@ static const char threads[] =
 	"[ $(grep -cE '( [^ ]+){36} %ju 1 ' /out/guest-threads) -ge %d -o ! -e /proc/$p ]; do :; done; "
 	"while wait $p; r=$?; [ -e /proc/$p ]; do :; done; grep %s /tmp/text >/out/%s; ";
 
-/* The rounds so far are a file, replaced each time: in 24 hours a line a round would fill memory. */
-static const char load_start[] = "(n=0; while %s; do n=$((n+1)); echo $n >/tmp/load; done) "
-				 ">/dev/null 2>&1 & l=$!; ";
-static const char load_end[] = "kill $l; cat /tmp/load >/out/guest-load 2>/dev/null; ";
+/* cyclic/guest/load.h; its children's output goes nowhere. */
+static const char load_start[] = "rtkvm-sample load %ju %s >/dev/null 2>&1 & l=$!; ";
+static const char load_end[] = "kill $l; wait $l; ";
 
 static int command(const struct ctopts *o, int vcpus, const char *list, char *buf, size_t size)
 {
@@ -144,7 +143,8 @@ int guestjob_append(const struct ctopts *o, int vcpus, const char *run, char *bu
 
 	cpu_list(vcpus, list);
 	if (o->load)
-		snprintf(load, sizeof(load), load_start, o->load->command);
+		snprintf(load, sizeof(load), load_start, (uintmax_t)o->slice_ns,
+			 o->load->command);
 	n = instrument_job(o, vcpus, run, job, sizeof(job));
 	if (n > 0 && (size_t)n < sizeof(job))
 		n = snprintf(buf, size,

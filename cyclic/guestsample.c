@@ -170,11 +170,15 @@ static int take_spikes(struct guestsample *s, const struct gathered *g, const st
 static int take_piece(struct guestsample *s, const struct gathered *g, const struct frame_file *f,
 		      struct err *e)
 {
-	if (!strcmp(f->name, "latency.log"))
+	bool sampler = g->o->instrument == GUEST_SAMPLE;
+
+	if (!strcmp(f->name, "load"))
+		return guestload_take(&s->load, f, e);
+	if (sampler && !strcmp(f->name, "latency.log"))
 		return take_log(s, g, f, e);
-	if (!strcmp(f->name, "spikes.jsonl"))
+	if (sampler && !strcmp(f->name, "spikes.jsonl"))
 		return take_spikes(s, g, f, e);
-	if (!strcmp(f->name, "clock") && f->len >= sizeof(s->clock_ns)) {
+	if (sampler && !strcmp(f->name, "clock") && f->len >= sizeof(s->clock_ns)) {
 		memcpy(&s->clock_ns, f->data, sizeof(s->clock_ns));
 		return 0;
 	}
@@ -189,8 +193,8 @@ int guestsample_take(struct guestsample *s, const struct gathered *g, int data, 
 	uint8_t *map;
 	ssize_t n = 0;
 
-	/* the mark comes by another way: until it has, nothing can be dated */
-	if (!g->mark_ns[ABI_MARK_CLOCK] || fstat(data, &st) || (uint64_t)st.st_size <= s->taken)
+	/* the mark comes by another way: until it has, no slice can be dated */
+	if ((g->o->instrument == GUEST_SAMPLE && !g->mark_ns[ABI_MARK_CLOCK]) || fstat(data, &st) || (uint64_t)st.st_size <= s->taken)
 		return 0;
 	map = mmap(NULL, st.st_size - from, PROT_READ, MAP_SHARED, data, from);
 	if (map == MAP_FAILED)
@@ -363,6 +367,7 @@ void guestsample_free(struct guestsample *s)
 {
 	struct err ignored = { 0 };
 
+	guestload_free(&s->load);
 	log_close(&s->log, &ignored);
 	if (s->spikes)
 		fclose(s->spikes);

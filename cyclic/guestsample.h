@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * guestsample - the slices that our sampler in a guest sends, as they come
+ * guestsample - what a guest sends while it measures, as it comes: slices of our sampler, and under
+ * any instrument its load's proof of work
  *
  * Read from the data port's bytes while the guest runs and written to the run directory at once, so
  * that whatever ends the guest or us costs one slice. Nothing of what a guest sends is believed
@@ -14,6 +15,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "cyclic/guestload.h"
 #include "cyclic/outcome.h"
 #include "cyclic/spiketrace.h"
 #include "lib/frames.h"
@@ -32,6 +34,7 @@ struct guestsample {
 	uint64_t sequence; /* of the guest's next record */
 	uint64_t n_spikes, n_listed;
 	bool interrupted, at_spike; /* how it ended, in its own words */
+	struct guestload load;
 	uint64_t clock_ns; /* the guest's CLOCK_MONOTONIC at mark ABI_MARK_CLOCK; 0: not told */
 };
 

@@ -127,31 +127,32 @@ static int check_ended(const struct harness *h, struct err *e)
 	return ended_check(&ended, e);
 }
 
-/* The last slices may have come with the last event. */
-static int files_after_slices(struct harness *h, const uint8_t *stream, size_t len, struct err *e)
+static int files_after_pieces(struct harness *h, const uint8_t *stream, size_t len, struct err *e)
 {
-	int ret = guestsample_take(&h->sample, &h->g, h->vm.data, e);
+	struct guestsample *s = &h->sample;
+	int ret;
 
-	if (!ret)
-		ret = guestsample_finish(&h->sample, &h->run, &h->g, e);
-	if (ret < 0)
-		return ret;
-	return guestsample_files(&h->sample, &h->run, &h->g, &h->spike, stream + h->sample.taken,
-				 len - h->sample.taken, e);
+	stream += s->taken;
+	len -= s->taken;
+	if (h->o.instrument != GUEST_SAMPLE)
+		return outcome_samples(&h->run, &h->g, stream, len, e);
+	ret = guestsample_finish(s, &h->run, &h->g, e);
+	return ret < 0 ? ret
+		       : guestsample_files(s, &h->run, &h->g, &h->spike, stream, len, e);
 }
 
+/* The last pieces may have come with the last event. */
 static int samples(struct harness *h, struct err *e)
 {
 	void *stream;
 	size_t len;
-	int ret = vmproc_data(&h->vm, &stream, &len, e);
+	int ret = guestsample_take(&h->sample, &h->g, h->vm.data, e);
 
+	if (!ret)
+		ret = vmproc_data(&h->vm, &stream, &len, e);
 	if (ret < 0)
 		return ret;
-	if (h->o.instrument == GUEST_SAMPLE)
-		ret = files_after_slices(h, stream, len, e);
-	else
-		ret = outcome_samples(&h->run, &h->g, stream, len, e);
+	ret = files_after_pieces(h, stream, len, e);
 	if (stream)
 		munmap(stream, len);
 	return ret;
@@ -173,6 +174,8 @@ static int start(struct harness *h, const struct vmproc_opts *vo, struct err *e)
 	ret = run_save(&h->run, e);
 	if (!ret && h->o.instrument == GUEST_SAMPLE)
 		ret = guestsample_open(&h->sample, &h->run, &h->g, e);
+	if (!ret)
+		ret = guestload_open(&h->sample.load, &h->run, e);
 	return ret < 0 ? ret : vmproc_start(&h->vm, vo, e);
 }
 
@@ -273,8 +276,11 @@ static int explain(struct harness *h, struct err *e)
 
 static enum verdict judge(struct harness *h)
 {
+	uint64_t end_ns = h->g.mark_ns[ABI_MARK_JOB_END];
+	uint64_t job_ns = end_ns ? end_ns - h->g.mark_ns[ABI_MARK_JOB_START] : 0;
 	enum verdict v = outcome_judge(&h->run, &h->g);
 
+	v = guestload_judge(&h->sample.load, &h->run, job_ns, v);
 	if (h->o.instrument == GUEST_SAMPLE)
 		return guestsample_judge(&h->sample, &h->run, &h->g, v);
 	if (!h->g.interrupted)
@@ -372,6 +378,9 @@ int harness_main(enum guest_instrument instrument, int argc, char **argv, struct
 		.o = &h->o, .cpus = &h->cpus, .append = h->append, .version = h->version
 	};
 	ret = ctopts_parse(&h->o, instrument, argc, argv, is_emulated(), e);
+	h->sample.load = (struct guestload){ .name = h->o.load ? h->o.load->name : NULL,
+					     .floor = h->o.load_floor,
+					     .slice_ns = h->o.slice_ns };
 	if (!ret)
 		ret = prepare(h, e);
 	if (!ret) {

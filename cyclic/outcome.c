@@ -309,9 +309,9 @@ void outcome_load(struct run *run, const struct gathered *g, const struct frame_
 {
 	char text[24] = "";
 
-	if (!g->o->load)
+	if (!g->o->load || !f)
 		return;
-	if (f && f->len < sizeof(text))
+	if (f->len < sizeof(text))
 		memcpy(text, f->data, f->len);
 	json_set_int(run_section(run, "inforce"), "guest_load_rounds", strtoll(text, NULL, 10));
 }
@@ -411,6 +411,18 @@ static void judge_counts(struct run *run, const struct gathered *g)
 			   counted, seconds);
 }
 
+/* It tells its rounds when it is ended, so one that does not was gone before. */
+static bool judge_load(struct run *run, const struct gathered *g)
+{
+	int64_t rounds = json_int(run->doc, "inforce.guest_load_rounds", -1);
+
+	if (!g->o->load || rounds > 0)
+		return true;
+	run_reason(run, "the guest's load %s %s", g->o->load->name,
+		   rounds ? "ended before the measurement did" : "did not finish a single round");
+	return false;
+}
+
 enum verdict outcome_judge(struct run *run, const struct gathered *g)
 {
 	json_object *cpus = json_at(run->doc, "cpus");
@@ -438,11 +450,5 @@ enum verdict outcome_judge(struct run *run, const struct gathered *g)
 		if (v == VERDICT_PASS)
 			v = VERDICT_INCONCLUSIVE;
 	}
-	if (g->o->load && json_int(run->doc, "inforce.guest_load_rounds", 0) <= 0) {
-		run_reason(run, "the guest's load %s did not finish a single round",
-			   g->o->load->name);
-		if (v == VERDICT_PASS)
-			v = VERDICT_INCONCLUSIVE;
-	}
-	return v;
+	return judge_load(run, g) || v != VERDICT_PASS ? v : VERDICT_INCONCLUSIVE;
 }

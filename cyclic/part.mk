@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The sampler as a program for guests (cyclic/guest/sample.c): static, the same loop and threads.
-guest-sample	:= cyclic/guest/sample.c cyclic/collect.c cyclic/loop.c cyclic/sampler.c \
+guest-sample	:= $(patsubst %,cyclic/guest/%.c,sample load port) cyclic/collect.c cyclic/loop.c cyclic/sampler.c \
 		   results/hist.c results/log_write.c results/log_read.c \
 		   $(patsubst %,lib/%.c,clock cpulist err file json stop)
 
 all: $(B)/guests/sample
 
-$(B)/guests/sample: $(guest-sample) cyclic/part.mk $(wildcard cyclic/*.h results/*.h lib/*.h)
+$(B)/guests/sample: $(guest-sample) cyclic/part.mk $(wildcard cyclic/*.h cyclic/guest/*.h results/*.h lib/*.h)
 	@mkdir -p $(@D)
 	$(CC) $(GUEST_CF) $(PKG_CF) -pthread -ffunction-sections -Wl,--gc-sections -s -o $@ \
 		$(guest-sample) -ljson-c -lz

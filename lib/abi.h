@@ -63,7 +63,13 @@ struct abi_frame {
  * A name that begins so is a piece of a stream, sent while the job runs: it is not counted as a
  * file, may come again and again, and comes before all files.
  */
-#define ABI_FRAME_STREAM    '+'
+#define ABI_FRAME_STREAM '+'
+
+/* The piece "load" of a stream: what the load in the guest has done since the last one. */
+struct abi_load {
+	uint64_t rounds;
+	uint64_t elapsed_ns;
+};
 
 #define ABI_FRAME_MAX_BYTES (64u << 20) /* a longer file is an error on both sides */
 

@@ -3,6 +3,7 @@
  * sample - the sampler inside a guest: slices leave through the data port while it runs
  *
  *	rtkvm-sample CPUS INTERVAL_NS DURATION_NS SLICE_NS PRIORITY SPIKE_NS (0: none) [ACTION]
+ *	rtkvm-sample load SLICE_NS COMMAND... (load.h)
  *
  * ACTION at a spike: record (default), trace (stop the guest's trace and tell the host), stop.
  *
@@ -18,8 +19,9 @@
 #include <sys/io.h>
 #include <unistd.h>
 #include <x86intrin.h>
-#include <zlib.h>
 
+#include "cyclic/guest/load.h"
+#include "cyclic/guest/port.h"
 #include "cyclic/sampler.h"
 #include "lib/abi.h"
 #include "lib/cleanup.h"
@@ -52,60 +54,40 @@ void progress_end(struct progress *p)
 	(void)p;
 }
 
-static void out_string(const void *data, size_t n)
-{
-	__asm__ volatile("rep outsb" : "+S"(data), "+c"(n) : "d"(ABI_DATA_PORT) : "memory");
-}
-
-static void send_piece(const char *name, const void *data, size_t len)
-{
-	struct abi_frame f = { .magic = ABI_FRAME_MAGIC, .length = len };
-
-	snprintf(f.name, sizeof(f.name), "%c%s", ABI_FRAME_STREAM, name);
-	f.crc = crc32_z(crc32_z(0, NULL, 0), (const Bytef *)&f, sizeof(f));
-	f.crc = crc32_z(f.crc, data, len);
-	out_string(&f, sizeof(f));
-	out_string(data, len);
-}
-
 /* What has been written since the last time; the file then starts again, so that it never grows. */
-static int send_file(const char *name, const char *path, struct err *e)
+static int send_file(const struct port *p, const char *name, const char *path, struct err *e)
 {
 	_cleanup_free_ char *data = NULL;
 	ssize_t n = file_load(path, ABI_FRAME_MAX_BYTES, &data, e);
 
+	if (n > 0)
+		n = port_send(p, name, data, n, e);
 	if (n < 0)
 		return n;
-	if (n)
-		send_piece(name, data, n);
 	return truncate(path, 0) ? err_sys(e, "emptying %s failed", path) : 0;
 }
 
 /* The host stamps the mark with its clock, between our two readings' nearest. */
-static void send_clock(void)
+static int send_clock(const struct port *p, struct err *e)
 {
 	uint64_t clock[2];
 
 	outb(ABI_MARK_CLOCK, ABI_MARK_PORT);
 	clock[0] = clock_now_ns();
 	clock[1] = __rdtsc();
-	send_piece("clock", clock, sizeof(clock));
+	return port_send(p, "clock", clock, sizeof(clock), e);
 }
 
 /* Only the calling thread, the collector, gets the right to the ports. */
 static int ship(struct collect *c, struct err *e)
 {
-	bool *begun = c->shipper;
+	struct port *p = c->shipper;
 
-	if (!*begun) {
-		if (iopl(3))
-			return err_sys(e, "opening the ports failed");
-		send_clock();
-	}
-	*begun = true;
-	if (send_file("latency.log", LOG_PATH, e) < 0)
+	if (p->lock < 0 && (port_open(p, e) < 0 || send_clock(p, e) < 0))
 		return e->code;
-	return send_file("spikes.jsonl", SPIKES_PATH, e);
+	if (send_file(p, "latency.log", LOG_PATH, e) < 0)
+		return e->code;
+	return send_file(p, "spikes.jsonl", SPIKES_PATH, e);
 }
 
 static int number(const char *text, uint64_t *out)
@@ -165,7 +147,7 @@ static int measure(struct sampler_config *config, struct err *e)
 	json_object *inforce = json_object_new_object(), *window = json_object_new_object();
 	json_object *reasons = json_object_new_array();
 	struct collect c;
-	bool begun = false;
+	struct port port = { .lock = -1 };
 	int ret = collect_init(&c, "sample", &config->cpus, config->period_ns, LOG_PATH,
 			       SPIKES_PATH, e);
 
@@ -174,7 +156,7 @@ static int measure(struct sampler_config *config, struct err *e)
 	json_object_object_add(doc, "reasons", reasons);
 	c.reasons = reasons;
 	c.ship = ship;
-	c.shipper = &begun;
+	c.shipper = &port;
 	find_freeze(config, &c);
 	if (!ret)
 		ret = sampler_run(config, &c, inforce, window, e);
@@ -186,13 +168,28 @@ static int measure(struct sampler_config *config, struct err *e)
 	return ret;
 }
 
+static int load_main(int argc, char **argv, struct err *e)
+{
+	uint64_t slice_ns;
+
+	if (argc < 4 || number(argv[2], &slice_ns) || !slice_ns)
+		return err_set(e, -EINVAL, "usage: rtkvm-sample load SLICE_NS COMMAND...");
+	return load_run(slice_ns, argv + 3, e);
+}
+
 int main(int argc, char **argv)
 {
 	struct sampler_config config = { 0 };
 	struct err e = { 0 };
 
-	stop_install();
-	if (parse(&config, argc, argv, &e) < 0 || measure(&config, &e) < 0) {
+	if (argc > 1 && !strcmp(argv[1], "load")) {
+		load_main(argc, argv, &e);
+	} else {
+		stop_install();
+		if (!parse(&config, argc, argv, &e))
+			measure(&config, &e);
+	}
+	if (e.code < 0) {
 		fprintf(stderr, "rtkvm-sample: %s\n", e.text);
 		return VERDICT_ERROR;
 	}

@@ -71,7 +71,7 @@ kill -KILL "$(jq -r 'select(.event == "started").pid' killed/events.jsonl)"
 end killed
 ct interrupted good --duration 60s
 until_job interrupted
-sleep 1
+sleep 8 # its threads are read back after a second, of an emulated machine
 kill -INT $harness
 end interrupted
 ct dead good --duration 60s
@@ -127,7 +127,7 @@ hang|2|did not end within 60 s: stopped while cyclictest ran
 killed|2|the VMM was killed by signal 9 while cyclictest ran
 interrupted|3|interrupted while cyclictest ran
 EOF
-is "$(jq -c '.cpus[] | .samples > 0 and .samples + .missed == .expected and .expected < 60000 * 5' interrupted/run.json | uniq)" \
+is "$(jq -c '.cpus[] | .samples > 0 and (.over > 0 or (.samples + .missed == .expected and .expected < 60000 * 5))' interrupted/run.json | uniq)" \
 	true "interrupted: and so are the samples"
 is "$(jq '.window.exits.msr > 0' interrupted/run.json)" true "interrupted: VM exits up to then are kept"
 is "$(cat left)" "" "kill -9 of the harness leaves no process and no trace instance"

@@ -12,6 +12,7 @@
 static const struct ctopts options = {
 	.interval_us = 200,
 	.duration_s = 45,
+	.slice_ns = 10000000000,
 	.histogram_us = 1000,
 	.priority = 95,
 };
@@ -49,7 +50,7 @@ static void instruments(void **state)
 	assert_non_null(
 		strstr(exec, "grep -cE '( [^ ]+){36} 95 1 ' /out/guest-threads) -ge 2 -o "));
 	assert_memory_equal(exec, "trap : INT; ", 12);
-	assert_null(strstr(exec, "/tmp/load"));
+	assert_null(strstr(exec, "rtkvm-sample load"));
 	line(&o, 2, text);
 	assert_non_null(strstr(text, "isolcpus=managed_irq,domain,1 nohz_full=1 "));
 	o.instrument = GUEST_OSLAT;
@@ -60,7 +61,7 @@ static void instruments(void **state)
 	o.instrument = GUEST_SAMPLE;
 	o.on_spike = SPIKE_STOP;
 	assert_non_null(strstr(line(&o, 3, text),
-			       "(trap : INT; rtkvm-sample 1-2 200000 0 0 1 0 stop); r=$?; "));
+			       "(trap : INT; rtkvm-sample 1-2 200000 0 10000000000 1 0 stop); r=$?; "));
 }
 
 static void loads(void **state)
@@ -72,8 +73,8 @@ static void loads(void **state)
 	(void)state;
 	o.load = guest_load_find("hackbench");
 	exec = line(&o, 3, text);
-	assert_non_null(strstr(exec, "(n=0; while hackbench -g 1 -l 100; do n=$((n+1)); "));
-	assert_non_null(strstr(exec, "kill $l; cat /tmp/load >/out/guest-load"));
+	assert_non_null(strstr(exec, "rtkvm-sample load 10000000000 hackbench -g 1 -l 100 >"));
+	assert_non_null(strstr(exec, "kill $l; wait $l; exit $r\""));
 	assert_null(guest_load_find("music"));
 }
 
