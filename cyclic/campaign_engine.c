@@ -2,40 +2,18 @@
 #include "cyclic/campaign_engine.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "cyclic/campaign_job.h"
-#include "cyclic/campaign_loads.h"
+#include "cyclic/campaign_attempt.h"
 #include "cyclic/campaign_plan.h"
-#include "cyclic/orphans.h"
-#include "lib/progress.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "lib/file.h"
 #include "lib/json.h"
-#include "lib/stop.h"
 
-enum {
-	WATCH_MS = 100,
-	LOAD_WARM_UP_NS = 500000000,
-	FRUITLESS_ATTEMPTS = 3, /* in a row that measured nothing */
-};
-
-/* How an attempt went; < 0: the campaign itself cannot go on. */
-enum attempt { ATTEMPT_WHOLE, ATTEMPT_BROKEN, ATTEMPT_STOPPED };
-
-struct phase_run {
-	struct engine *en;
-	size_t i;
-	const struct phase_entry *p;
-	json_object *doc; /* the phase's object in campaign.json */
-	struct job jobs[CAMPAIGN_GUESTS];
-	size_t n_jobs;
-	struct loads loads;
-};
+enum { FRUITLESS_ATTEMPTS = 3 }; /* in a row that measured nothing */
 
 void engine_group(char buf[static LOG_INSTRUMENT_BYTES], const struct phase_entry *p,
 		  const struct guest_entry *g)
@@ -100,132 +78,6 @@ static int remaining(const struct phase_run *r, const struct guest_entry *guest,
 static bool resumable(const struct phase_entry *p)
 {
 	return p->run == RUN_SAMPLE || p->run == RUN_CYCLICTEST || p->run == RUN_OSLAT;
-}
-
-/* --- one attempt --- */
-
-static json_object *note_attempt(const struct phase_run *r, unsigned int n, const uint64_t *ns)
-{
-	json_object *o = json_object_new_object(), *jobs = json_object_new_array();
-	char iso[CLOCK_ISO_BYTES], boot[64];
-
-	json_set_int(o, "number", n);
-	json_set_str(o, "status", "running");
-	json_set_str(o, "started", clock_iso8601(clock_wall_ns(), iso));
-	json_set_str(o, "boot_id",
-		     file_read_line("/proc/sys/kernel/random/boot_id", boot, sizeof(boot)));
-	json_object_object_add(o, "jobs", jobs);
-	for (size_t k = 0; k < r->n_jobs; k++) {
-		const struct job *j = &r->jobs[k];
-		json_object *job = json_object_new_object();
-
-		json_set_str(job, "guest", j->guest ? j->guest->entry.name : NULL);
-		json_set_str(job, "dir", j->dir + strlen(r->en->state->dir) + 1);
-		json_set_int(job, "asked_ns", ns[k]);
-		json_object_array_add(jobs, job);
-	}
-	json_object_array_add(json_at(r->doc, "attempts"), o);
-	return o;
-}
-
-static bool any_running(const struct phase_run *r)
-{
-	for (size_t k = 0; k < r->n_jobs; k++)
-		if (r->jobs[k].outcome == JOB_RUNNING)
-			return true;
-	return false;
-}
-
-static void watch(struct phase_run *r)
-{
-	struct progress bar;
-	uint64_t start = clock_now_ns();
-
-	progress_start(&bar, r->p->entry.name);
-	while (any_running(r)) {
-		poll(NULL, 0, WATCH_MS);
-		loads_watch(&r->loads);
-		for (size_t k = 0; k < r->n_jobs; k++)
-			if (stop_requested())
-				job_stop(&r->jobs[k]);
-			else
-				job_watch(&r->jobs[k]);
-		if (r->p->duration_ns)
-			progress_show(&bar, clock_now_ns() - start, r->p->duration_ns);
-	}
-	progress_end(&bar);
-}
-
-static enum attempt close_attempt(struct phase_run *r, json_object *o)
-{
-	json_object *jobs = json_at(o, "jobs"), *failures = json_object_new_array();
-	enum attempt how = ATTEMPT_WHOLE;
-	char iso[CLOCK_ISO_BYTES];
-
-	for (size_t k = 0; k < r->n_jobs; k++) {
-		const struct job *j = &r->jobs[k];
-		json_object *job = json_object_array_get_idx(jobs, k);
-
-		json_set_str(job, "outcome", job_outcome_name(j->outcome));
-		json_set_int(job, "code", j->code);
-		if (j->said[0])
-			json_set_str(job, "said", j->said);
-		if (j->outcome == JOB_STOPPED)
-			how = ATTEMPT_STOPPED;
-		else if (j->outcome != JOB_ENDED && how == ATTEMPT_WHOLE)
-			how = ATTEMPT_BROKEN;
-	}
-	loads_failures(&r->loads, failures);
-	json_object_object_add(o, "load_failures", failures);
-	json_set_str(o, "ended", clock_iso8601(clock_wall_ns(), iso));
-	json_set_str(o, "status",
-		     how == ATTEMPT_WHOLE    ? "whole"
-		     : how == ATTEMPT_BROKEN ? "broken"
-					     : "stopped");
-	return how;
-}
-
-/* Loads first: a measurement must not begin before what it is to be disturbed by. */
-static int start_all(struct phase_run *r, const uint64_t *ns, struct err *e)
-{
-	struct engine *en = r->en;
-	char path[PATH_MAX + 16];
-	int ret;
-
-	snprintf(path, sizeof(path), "%s/loads.jsonl", en->state->dir);
-	ret = loads_start(&r->loads, en->c, r->p, en->self, path, e);
-	if (!ret && r->loads.n)
-		clock_sleep_until(clock_now_ns() + LOAD_WARM_UP_NS);
-	for (size_t k = 0; k < r->n_jobs && !ret; k++)
-		ret = job_start(&r->jobs[k], en->self, en->c, r->p, ns[k], e);
-	return ret;
-}
-
-static int attempt(struct phase_run *r, unsigned int number, const uint64_t *ns, struct err *e)
-{
-	json_object *o;
-	char note[ORPHANS_BYTES];
-	int ret, how = ATTEMPT_STOPPED;
-
-	for (size_t k = 0; k < r->n_jobs; k++)
-		plan_dir(r->jobs[k].dir, r->en->state->dir, r->i, r->p, number, r->jobs[k].guest);
-	o = note_attempt(r, number, ns);
-	if (orphans_remove(note)) /* an earlier attempt's, perhaps */
-		json_set_str(o, "note", note);
-	ret = state_save(r->en->state, e);
-	if (!ret)
-		ret = start_all(r, ns, e);
-	if (!ret) {
-		watch(r);
-		loads_finish(&r->loads);
-		how = close_attempt(r, o);
-	}
-	for (size_t k = 0; k < r->n_jobs; k++)
-		job_close(&r->jobs[k]);
-	loads_stop(&r->loads);
-	if (!ret)
-		ret = state_save(r->en->state, e);
-	return ret < 0 ? ret : how;
 }
 
 /* --- one phase --- */
@@ -328,7 +180,7 @@ static int measure_phase(struct phase_run *r, struct err *e)
 	if (next_jobs(r, first, ns, &left, e) < 0)
 		return e->code;
 	while (r->n_jobs) {
-		int how = attempt(r, ++number, ns, e);
+		int how = attempt_run(r, ++number, ns, e);
 
 		if (how < 0 || how == ATTEMPT_STOPPED)
 			return how;
