@@ -35,19 +35,19 @@ static struct campaign *campaign_of(const struct state *s, struct err *e)
 	return c;
 }
 
-/* The latest proof of each load of a phase, with its age. */
-static json_object *read_loads(const struct state *s, const char *phase)
+/*
+ * The latest proof of each load that a loads.jsonl tells of, with its age; phase: of that one only
+ * (NULL: all). A guest's load (guest not NULL) is called LOAD@GUEST.
+ */
+static void read_loads(json_object *loads, const char *path, const char *phase, const char *guest)
 {
 	_cleanup_free_ char *tail = malloc(TAIL_BYTES + 1);
-	_cleanup_fclose_ FILE *f = NULL;
-	json_object *loads = json_object_new_object();
-	char path[PATH_MAX + 16], *line, *rest = tail;
+	_cleanup_fclose_ FILE *f = fopen(path, "re");
+	char *line, *rest = tail;
 	size_t n;
 
-	snprintf(path, sizeof(path), "%s/loads.jsonl", s->dir);
-	f = fopen(path, "re");
 	if (!f || !tail)
-		return loads;
+		return;
 	if (fseek(f, -TAIL_BYTES, SEEK_END))
 		rewind(f);
 	n = fread(tail, 1, TAIL_BYTES, f);
@@ -56,16 +56,38 @@ static json_object *read_loads(const struct state *s, const char *phase)
 		_cleanup_json_ json_object *o = json_tokener_parse(line);
 		const char *load = json_str(o, "load", NULL);
 		json_object *last;
+		char name[64];
 
-		if (!load || strcmp(json_str(o, "phase", ""), phase) != 0)
+		if (!load || (phase && strcmp(json_str(o, "phase", ""), phase) != 0))
 			continue;
+		snprintf(name, sizeof(name), "%.24s%s%s", load, guest ? "@" : "",
+			 guest ? guest : "");
 		last = json_object_new_object();
 		json_set_double(last, "per_second", json_double(o, "per_second", 0));
 		json_set_str(last, "unit", json_str(o, "unit", ""));
 		json_set_double(last, "age_s",
 				(double)(clock_wall_ns() - (uint64_t)json_int(o, "wall_ns", 0)) /
 					NSEC_PER_SEC);
-		json_object_object_add(loads, load, last);
+		json_object_object_add(loads, name, last);
+	}
+}
+
+/* Those of the host, and those in the guests of the attempt that is under way. */
+static json_object *current_loads(const struct state *s, const char *phase, json_object *doc)
+{
+	json_object *loads = json_object_new_object(), *attempts = json_at(doc, "attempts"), *jobs;
+	size_t n = json_object_array_length(attempts);
+	char path[PATH_MAX];
+
+	if (file_path(path, sizeof(path), "%s/loads.jsonl", s->dir))
+		read_loads(loads, path, phase, NULL);
+	jobs = n ? json_at(json_object_array_get_idx(attempts, n - 1), "jobs") : NULL;
+	for (size_t i = 0; jobs && i < json_object_array_length(jobs); i++) {
+		json_object *job = json_object_array_get_idx(jobs, i);
+
+		if (file_path(path, sizeof(path), "%s/%s/loads.jsonl", s->dir,
+			      json_str(job, "dir", "")))
+			read_loads(loads, path, NULL, json_str(job, "guest", "?"));
 	}
 	return loads;
 }
@@ -82,7 +104,8 @@ static int read_current(json_object *out, const struct state *s, const struct ca
 	json_object_object_add(current, "cpus", cpus);
 	json_set_int(current, "number", i + 1);
 	json_set_str(current, "phase", c->phases[i].entry.name);
-	json_object_object_add(current, "loads", read_loads(s, c->phases[i].entry.name));
+	json_object_object_add(current, "loads",
+			       current_loads(s, c->phases[i].entry.name, state_phase(s, i)));
 	ret = engine_add_up(s, c, i, &g, e);
 	for (size_t k = 0; k < g.n && !ret; k++) {
 		json_object *o = json_object_new_object();
