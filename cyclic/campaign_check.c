@@ -247,41 +247,54 @@ static void defaults(const struct campaign *c, struct phase_entry *p)
 	p->n_limits = 1;
 }
 
-/* On the host (cpus) or in guests: hwlat the one, cyclictest and oslat the other, ours either. */
-static void check_where(const struct phase_entry *p, struct mistakes *m)
+/* What only one of both places has. */
+static void check_place(const struct phase_entry *p, bool in_guest, struct mistakes *m)
 {
-	int cpus = campaign_line_of(&p->entry, SECTION_PHASE, "cpus");
-	int guests = campaign_line_of(&p->entry, SECTION_PHASE, "guests");
-	bool host = cpus != p->entry.line, in_guest = guests != p->entry.line;
-
-	if ((p->run == RUN_HWLAT || p->run == RUN_GAP) && !host)
-		mistake(m, p->entry.line, "\"cpus\" is missing");
-	if (p->run == RUN_GAP && cpulist_count(&p->cpus) > 1)
-		mistake(m, cpus, "run = gap takes one CPU: its guest has one vCPU");
-	if ((p->run == RUN_CYCLICTEST || p->run == RUN_OSLAT) && !in_guest)
-		mistake(m, p->entry.line, "\"guests\" is missing");
-	if (p->guest_load_floor && !p->guest_load)
-		mistake(m, campaign_line_of(&p->entry, SECTION_PHASE, "guest-load-floor"),
-			"\"guest-load-floor\" needs guest-load");
-	if (p->run != RUN_SAMPLE)
-		return;
-	if (!host && !in_guest)
-		mistake(m, p->entry.line, "\"cpus\" or \"guests\" is missing");
-	if (host && in_guest)
-		mistake(m, guests, "run = sample takes cpus or guests, not both");
 	if (!in_guest && p->on_spike == SPIKE_TRACE)
 		mistake(m, campaign_line_of(&p->entry, SECTION_PHASE, "on-spike"),
 			"on-spike = trace explains a guest's spikes: it needs guests");
-	if (p->on_spike != SPIKE_TRACE &&
-	    campaign_line_of(&p->entry, SECTION_PHASE, "traces") != p->entry.line)
-		mistake(m, campaign_line_of(&p->entry, SECTION_PHASE, "traces"),
-			"\"traces\" needs on-spike = trace");
 	if (!in_guest && p->guest_load)
 		mistake(m, campaign_line_of(&p->entry, SECTION_PHASE, "guest-load"),
 			"\"guest-load\" needs guests");
 	if (in_guest && p->simulate)
 		mistake(m, campaign_line_of(&p->entry, SECTION_PHASE, "simulate"),
 			"\"simulate\" does not apply in guests");
+}
+
+/* On the host (cpus) or in guests: hwlat and gap on the one, the others on either. */
+static void check_where(const struct phase_entry *p, struct mistakes *m)
+{
+	int cpus = campaign_line_of(&p->entry, SECTION_PHASE, "cpus");
+	int guests = campaign_line_of(&p->entry, SECTION_PHASE, "guests");
+	bool host = cpus != p->entry.line, in_guest = guests != p->entry.line;
+
+	if (p->run == RUN_NONE || p->run == RUN_DOCTOR)
+		return;
+	if (p->run == RUN_HWLAT || p->run == RUN_GAP) {
+		if (!host)
+			mistake(m, p->entry.line, "\"cpus\" is missing");
+		if (p->run == RUN_GAP && cpulist_count(&p->cpus) > 1)
+			mistake(m, cpus, "run = gap takes one CPU: its guest has one vCPU");
+		return;
+	}
+	if (!host && !in_guest)
+		mistake(m, p->entry.line, "\"cpus\" or \"guests\" is missing");
+	if (host && in_guest)
+		mistake(m, guests, "run = %s takes cpus or guests, not both",
+			instrument_name(p->run));
+	check_place(p, in_guest, m);
+}
+
+/* Keys that say something only beside another one. */
+static void check_pairs(const struct phase_entry *p, struct mistakes *m)
+{
+	int traces = campaign_line_of(&p->entry, SECTION_PHASE, "traces");
+
+	if (p->guest_load_floor && !p->guest_load)
+		mistake(m, campaign_line_of(&p->entry, SECTION_PHASE, "guest-load-floor"),
+			"\"guest-load-floor\" needs guest-load");
+	if (p->on_spike != SPIKE_TRACE && traces != p->entry.line)
+		mistake(m, traces, "\"traces\" needs on-spike = trace");
 }
 
 /* Is one of the section's lines told of already? */
@@ -302,6 +315,7 @@ static void check_phase(struct campaign *c, struct phase_entry *p,
 
 	check_keys(&p->entry, SECTION_PHASE, p->run, m);
 	check_where(p, m);
+	check_pairs(p, m);
 	defaults(c, p);
 	resolve_guests(c, p, m);
 	resolve_loads(c, p, m);
@@ -348,52 +362,4 @@ void campaign_check(struct campaign *c, const struct campaign_machine *machine, 
 		check_load(&c->loads[i], machine, m);
 	for (size_t i = 0; i < c->n_phases; i++)
 		check_phase(c, &c->phases[i], machine, m);
-}
-
-uint64_t campaign_total_ns(const struct campaign *c)
-{
-	uint64_t sum = 0;
-
-	for (size_t i = 0; i < c->n_phases; i++)
-		sum += c->phases[i].duration_ns;
-	return sum;
-}
-
-int campaign_machine_read(struct campaign_machine *machine, struct err *e)
-{
-	machine->images = true;
-	return cpulist_read(&machine->online, "/sys/devices/system/cpu/online", e);
-}
-
-int campaign_load(struct campaign **c, char **text, const char *path, FILE *out, struct err *e)
-{
-	_cleanup_free_ struct mistakes *m = calloc(1, sizeof(*m));
-	_cleanup_free_ char *data = NULL;
-	struct campaign_machine machine;
-	ssize_t n = file_load(path, CAMPAIGN_FILE_BYTES, &data, e);
-
-	*c = NULL;
-	if (n < 0)
-		return n;
-	if (strlen(data) != (size_t)n)
-		return err_set(e, -EINVAL, "reading %s failed: not a text file", path);
-	if (campaign_machine_read(&machine, e) < 0)
-		return e->code;
-	*c = m ? campaign_new(e) : NULL;
-	if (!*c)
-		return err_set(e, -ENOMEM, "reading %s failed: no memory", path);
-	campaign_parse(*c, data, m);
-	campaign_check(*c, &machine, m);
-	if (m->n) {
-		mistakes_print(m, path, out);
-		free(*c);
-		*c = NULL;
-		return err_set(e, -EINVAL, "%s has %zu mistake%s", path, m->n,
-			       m->n == 1 ? "" : "s");
-	}
-	if (text) {
-		*text = data;
-		data = NULL;
-	}
-	return 0;
 }

@@ -71,6 +71,14 @@ static void add_guest(struct vmproc_argv *a, const struct campaign *c, const str
 	argv_add(a, "--no-report");
 }
 
+/* cyclictest and oslat without a guest */
+static void add_host(struct vmproc_argv *a, const struct phase_entry *p)
+{
+	argv_add(a, "--host");
+	add_cpus(a, &p->cpus);
+	argv_add(a, "--no-report");
+}
+
 static void add_hwlat(struct vmproc_argv *a, const struct campaign *c, const struct phase_entry *p,
 		      uint64_t ns)
 {
@@ -112,6 +120,8 @@ int plan_job(struct vmproc_argv *a, const char *self, const struct campaign *c,
 		add_guest(a, c, p, g);
 	else if (p->run == RUN_SAMPLE)
 		add_cpus(a, &p->cpus);
+	else if (p->run == RUN_CYCLICTEST || p->run == RUN_OSLAT)
+		add_host(a, p);
 	if (p->run == RUN_DOCTOR)
 		argv_add(a, "--json");
 	else if (p->run == RUN_HWLAT)
@@ -123,7 +133,7 @@ int plan_job(struct vmproc_argv *a, const char *self, const struct campaign *c,
 	else
 		add_rttests(a, p, ns);
 	/* hwlat judges its machine; in a smoke campaign only that it worked counts */
-	if (c->smoke && (p->run == RUN_SAMPLE || g))
+	if (c->smoke && p->run != RUN_DOCTOR && p->run != RUN_HWLAT && p->run != RUN_GAP)
 		argv_add(a, "--smoke");
 	if (p->run != RUN_DOCTOR && argv_add(a, "--out=%s", ask->dir) < 0)
 		return err_set(e, -E2BIG, "phase %s: its command line is too long", p->entry.name);

@@ -32,6 +32,7 @@ enum {
 	OPT_ALLOW_TICK,
 	OPT_CPUS,
 	OPT_GUEST,
+	OPT_HOST,
 	OPT_GUEST_LOAD,
 	OPT_LOAD_FLOOR,
 	OPT_SLICE,
@@ -39,11 +40,20 @@ enum {
 	OPT_ON_SPIKE,
 };
 
-/* What both instruments take. */
-static const struct argp_option guest_rows[] = {
-	{ "guest", OPT_GUEST, "DIR", 0, "guest image (default build/guests/debian-rt)", 0 },
+/* What all of them take. */
+static const struct argp_option common_rows[] = {
 	{ "cpus", OPT_CPUS, "LIST|MAP|auto", 0,
 	  "host CPUs of the vCPUs: 2-3, or 0:2,1:3 (default auto: the isolated ones)", 0 },
+	{ "smoke", OPT_SMOKE, NULL, 0, "judge function only: any machine, few samples", 2 },
+	{ "name", OPT_NAME, "NAME", 0, "of the run (default: the verb's)", 3 },
+	{ "out", OPT_OUT, "DIR", 0, "run directory (default runs/TIME-NAME)", 3 },
+	{ "no-report", OPT_NO_REPORT, NULL, 0, "leave out the report", 3 },
+	{ "json", OPT_JSON, NULL, 0, "print run.json instead of text", 3 },
+};
+
+/* What a guest needs: not with --host. */
+static const struct argp_option guest_rows[] = {
+	{ "guest", OPT_GUEST, "DIR", 0, "guest image (default build/guests/debian-rt)", 0 },
 	{ "allow-shared", OPT_ALLOW_SHARED, NULL, 0, "take CPUs that are not isolated", 0 },
 	{ "allow-tick", OPT_ALLOW_TICK, NULL, 0, "take isolated CPUs that are not nohz_full", 0 },
 	{ "memory", OPT_MEMORY, "SIZE", 0, "the guest's memory (default 512M)", 0 },
@@ -54,18 +64,15 @@ static const struct argp_option guest_rows[] = {
 	{ "guest-load-floor", OPT_LOAD_FLOOR, "N", 0,
 	  "rounds a second it has to make in every slice (default: more than nothing)", 1 },
 	{ "slice", OPT_SLICE, "TIME", 0,
-	  "the guest's load proves its work, and sample hands over a histogram, every (default 10s)",
+	  "the guest's load proves its work, and sample hands over a histogram, every (default "
+	  "10s)",
 	  1 },
 	{ "timeout", OPT_TIMEOUT, "TIME", 0, "end the guest then (default duration + 3m)", 1 },
-	{ "smoke", OPT_SMOKE, NULL, 0, "judge function only: any machine, few samples", 2 },
 	{ "no-trace", OPT_NO_TRACE, NULL, 0, "do not count VM exits", 2 },
-	{ "name", OPT_NAME, "NAME", 0, "of the run (default: the verb's)", 3 },
-	{ "out", OPT_OUT, "DIR", 0, "run directory (default runs/TIME-NAME)", 3 },
-	{ "no-report", OPT_NO_REPORT, NULL, 0, "leave out the report", 3 },
-	{ "json", OPT_JSON, NULL, 0, "print run.json instead of text", 3 },
 };
 
 static const struct argp_option cyclictest_rows[] = {
+	{ "host", OPT_HOST, NULL, 0, "measure on this host's CPUs, in no guest", 0 },
 	{ "interval", 'i', "TIME", 0, "cyclictest's interval (default 200us)", 1 },
 	{ "duration", 'D', "TIME", 0, "cyclictest's duration, whole seconds (default 30s)", 1 },
 	{ "histogram", OPT_HISTOGRAM, "TIME", 0,
@@ -76,6 +83,7 @@ static const struct argp_option cyclictest_rows[] = {
 };
 
 static const struct argp_option oslat_rows[] = {
+	{ "host", OPT_HOST, NULL, 0, "measure on this host's CPUs, in no guest", 0 },
 	{ "duration", 'D', "TIME", 0, "oslat's duration, whole seconds (default 30s)", 1 },
 	{ "priority", OPT_PRIORITY, "N", 0, "its SCHED_FIFO priority (default 1)", 1 },
 	{ "limit", OPT_LIMIT, "TIME", 0,
@@ -100,6 +108,7 @@ static const struct argp_option sample_rows[] = {
 
 struct parse {
 	struct ctopts *o;
+	const char *for_guest; /* an option that only a guest has a use for; NULL: none was given */
 	struct err *e;
 };
 
@@ -181,27 +190,6 @@ static int parse_duration(struct ctopts *o, const char *arg, struct err *e)
 	return ret;
 }
 
-static const char *const actions[SPIKE_ACTIONS] = {
-	[SPIKE_RECORD] = "record",
-	[SPIKE_TRACE] = "trace",
-	[SPIKE_STOP] = "stop",
-};
-
-const char *spike_action_name(enum spike_action a)
-{
-	return actions[a];
-}
-
-int spike_action_parse(const char *what, const char *text, enum spike_action *a, struct err *e)
-{
-	for (int i = 0; i < SPIKE_ACTIONS; i++)
-		if (!strcmp(actions[i], text)) {
-			*a = i;
-			return 0;
-		}
-	return err_set(e, -EINVAL, "%s: \"%s\" is none of record, trace, stop", what, text);
-}
-
 static int parse_flag(int key, struct ctopts *o)
 {
 	switch (key) {
@@ -223,6 +211,9 @@ static int parse_flag(int key, struct ctopts *o)
 	case OPT_ALLOW_TICK:
 		o->allow_tick = true;
 		break;
+	case OPT_HOST:
+		o->host = true;
+		break;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
@@ -234,6 +225,9 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
 	struct parse *p = state->input;
 	struct ctopts *o = p->o;
 
+	for (size_t i = 0; i < ARRAY_SIZE(guest_rows); i++)
+		if (guest_rows[i].key == key)
+			p->for_guest = guest_rows[i].name;
 	switch (key) {
 	case 'i':
 		return -whole("--interval", arg, 1000, "microseconds", MIN_PERIOD_US, 10000000,
@@ -317,13 +311,17 @@ static void join_rows(struct argp_option *rows, const struct argp_option *own, s
 {
 	memcpy(rows, own, n * sizeof(*rows));
 	memcpy(rows + n, guest_rows, sizeof(guest_rows));
+	memcpy(rows + n + ARRAY_SIZE(guest_rows), common_rows, sizeof(common_rows));
 }
 
-enum { ROWS = ARRAY_SIZE(sample_rows) + ARRAY_SIZE(guest_rows) + 1 };
+enum {
+	OWN_ROWS = 8, /* the longest: checked below */
+	ROWS = OWN_ROWS + ARRAY_SIZE(guest_rows) + ARRAY_SIZE(common_rows) + 1,
+};
 
-_Static_assert(ARRAY_SIZE(cyclictest_rows) <= ARRAY_SIZE(sample_rows) &&
-		       ARRAY_SIZE(oslat_rows) <= ARRAY_SIZE(sample_rows),
-	       "ROWS is for the longest");
+_Static_assert(ARRAY_SIZE(cyclictest_rows) <= OWN_ROWS && ARRAY_SIZE(oslat_rows) <= OWN_ROWS &&
+		       ARRAY_SIZE(sample_rows) <= OWN_ROWS,
+	       "OWN_ROWS is for the longest");
 
 static const struct {
 	const struct argp_option *rows;
@@ -333,7 +331,8 @@ static const struct {
 } instruments[] = {
 	[GUEST_CYCLICTEST] = { cyclictest_rows, ARRAY_SIZE(cyclictest_rows),
 			       "Boot a real-time guest, run cyclictest on its isolated vCPUs, "
-			       "record the result in a run directory.",
+			       "record the result in a run directory. With --host, the same "
+			       "on CPUs of this host.",
 			       200, 30, 95 },
 	[GUEST_SAMPLE] = { sample_rows, ARRAY_SIZE(sample_rows),
 			   "Boot a real-time guest and measure timer latency on its isolated "
@@ -343,7 +342,8 @@ static const struct {
 			   1000, 60, 95 },
 	[GUEST_OSLAT] = { oslat_rows, ARRAY_SIZE(oslat_rows),
 			  "Boot a real-time guest and run oslat on its isolated vCPUs: busy loops "
-			  "that find every gap, whoever makes it.",
+			  "that find every gap, whoever makes it. With --host, the same on "
+			  "CPUs of this host.",
 			  0, 30, 1 },
 };
 
@@ -371,6 +371,9 @@ int ctopts_parse(struct ctopts *o, enum guest_instrument instrument, int argc, c
 	o->duration_ns = o->duration_s * NSEC_PER_SEC;
 	join_rows(rows, instruments[instrument].rows, instruments[instrument].n);
 	ret = opt_parse(&argp, argc, argv, false, &p, e);
+	if (!ret && o->host && p.for_guest)
+		ret = err_set(e, -EINVAL, "--host measures in no guest: --%s does not apply",
+			      p.for_guest);
 	return ret < 0 ? ret : settle(o, emulated, e);
 }
 

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "cyclic/sample.h"
+#include "cyclic/spikeaction.h"
 #include "cyclic/vmproc.h"
 #include "lib/err.h"
 #include "lib/hostcpus.h"
@@ -20,15 +21,6 @@ enum guest_instrument { GUEST_CYCLICTEST, GUEST_SAMPLE, GUEST_OSLAT };
 /* A load inside the guest; guestjob.h has them. */
 struct guest_load;
 
-/* What follows a spike. */
-enum spike_action { SPIKE_RECORD, SPIKE_TRACE, SPIKE_STOP, SPIKE_ACTIONS };
-
-/* spike_action_name - "record", "trace", "stop" */
-const char *spike_action_name(enum spike_action a);
-
-/* spike_action_parse - -EINVAL: it is none; what: the option's name */
-int spike_action_parse(const char *what, const char *text, enum spike_action *a, struct err *e);
-
 /* RHEL for Real Time's acceptance limits for a guest: the default of --limit */
 enum { CTOPTS_LIMIT_NS = 40000, CTOPTS_OSLAT_LIMIT_NS = 20000 };
 
@@ -38,6 +30,7 @@ enum { CTOPTS_BOOT_S = 180 };
 
 struct ctopts {
 	enum guest_instrument instrument;
+	bool host; /* on this host, in no guest: what is a guest's does not apply */
 	const char *guest; /* image directory */
 	const char *cpus; /* list, map or "auto" */
 	const char *name, *out; /* out NULL: runs/TIME-NAME */

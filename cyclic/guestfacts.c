@@ -66,9 +66,9 @@ int guestfacts_threads(struct run *run, const struct ctopts *o, int want,
 	}
 	if (good != want)
 		return err_set(e, -EPROTO,
-			       "%s ran %d threads at SCHED_FIFO priority %ju in the guest, asked "
-			       "were %d; run.json lists them",
+			       "%s ran %d threads at SCHED_FIFO priority %ju%s, asked were %d; "
+			       "run.json lists them",
 			       guest_tool(o->instrument)->program, good, (uintmax_t)o->priority,
-			       want);
+			       o->host ? "" : " in the guest", want);
 	return 0;
 }

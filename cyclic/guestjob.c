@@ -143,8 +143,7 @@ int guestjob_append(const struct ctopts *o, int vcpus, const char *run, char *bu
 
 	cpu_list(vcpus, list);
 	if (o->load)
-		snprintf(load, sizeof(load), load_start, (uintmax_t)o->slice_ns,
-			 o->load->command);
+		snprintf(load, sizeof(load), load_start, (uintmax_t)o->slice_ns, o->load->command);
 	n = instrument_job(o, vcpus, run, job, sizeof(job));
 	if (n > 0 && (size_t)n < sizeof(job))
 		n = snprintf(buf, size,

@@ -194,7 +194,8 @@ int guestsample_take(struct guestsample *s, const struct gathered *g, int data, 
 	ssize_t n = 0;
 
 	/* the mark comes by another way: until it has, no slice can be dated */
-	if ((g->o->instrument == GUEST_SAMPLE && !g->mark_ns[ABI_MARK_CLOCK]) || fstat(data, &st) || (uint64_t)st.st_size <= s->taken)
+	if ((g->o->instrument == GUEST_SAMPLE && !g->mark_ns[ABI_MARK_CLOCK]) || fstat(data, &st) ||
+	    (uint64_t)st.st_size <= s->taken)
 		return 0;
 	map = mmap(NULL, st.st_size - from, PROT_READ, MAP_SHARED, data, from);
 	if (map == MAP_FAILED)

@@ -2,21 +2,20 @@
 #include "cyclic/harness.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "cyclic/complaint.h"
 #include "cyclic/ended.h"
+#include "cyclic/figures.h"
+#include "cyclic/hostrun.h"
 #include "cyclic/orphans.h"
 #include "cyclic/qemu.h"
 #include "cyclic/show.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "lib/file.h"
-#include "lib/paths.h"
 #include "lib/stop.h"
 
 enum { MANIFEST_MAX_BYTES = 1 << 20 };
@@ -135,10 +134,9 @@ static int files_after_pieces(struct harness *h, const uint8_t *stream, size_t l
 	stream += s->taken;
 	len -= s->taken;
 	if (h->o.instrument != GUEST_SAMPLE)
-		return outcome_samples(&h->run, &h->g, stream, len, e);
+		return figures_of_guest(&h->run, &h->g, stream, len, e);
 	ret = guestsample_finish(s, &h->run, &h->g, e);
-	return ret < 0 ? ret
-		       : guestsample_files(s, &h->run, &h->g, &h->spike, stream, len, e);
+	return ret < 0 ? ret : guestsample_files(s, &h->run, &h->g, &h->spike, stream, len, e);
 }
 
 /* The last pieces may have come with the last event. */
@@ -230,37 +228,6 @@ static int measure(struct harness *h, struct err *e)
 	return ret;
 }
 
-static int report(const struct harness *h, struct err *e)
-{
-	char self[PATH_MAX], why[256];
-	char *argv[] = { self, "report", (char *)h->run.dir, NULL };
-	_cleanup_close_ int errors = memfd_create("rtkvm-report-errors", MFD_CLOEXEC);
-	_cleanup_close_ int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-	struct proc_opts o = PROC_OPTS_INIT;
-	struct proc p;
-	int ret = paths_self(self, sizeof(self), e);
-
-	o.argv = argv;
-	o.out = null;
-	o.err = errors;
-	if (!ret)
-		ret = proc_start(&p, &o, e);
-	if (ret < 0)
-		return ret;
-	ret = proc_wait(&p, 0);
-	proc_stop(&p, 1000);
-	if (ret == -EINTR)
-		return err_set(e, ret,
-			       "interrupted while the report was made; rtkvm report %s "
-			       "repeats it",
-			       h->run.dir);
-	complaint(errors, "rtkvm report: ", why, sizeof(why));
-	if (proc_code(&p) == VERDICT_ERROR || proc_code(&p) >= 126)
-		return err_set(e, -EIO, "the report failed: %s; rtkvm report %s repeats it",
-			       why[0] ? why : "it did not say why", h->run.dir);
-	return 0;
-}
-
 /* The measurement stands without a cause; why there is none is told. */
 static int explain(struct harness *h, struct err *e)
 {
@@ -297,7 +264,7 @@ static int finish(struct harness *h, struct err *e)
 	if (!ret)
 		ret = explain(h, e);
 	if (!ret && !h->o.no_report && !h->g.interrupted)
-		ret = report(h, e);
+		ret = outcome_report(&h->run, e);
 	if (ret < 0)
 		return ret;
 	if (h->o.json)
@@ -381,6 +348,11 @@ int harness_main(enum guest_instrument instrument, int argc, char **argv, struct
 	h->sample.load = (struct guestload){ .name = h->o.load ? h->o.load->name : NULL,
 					     .floor = h->o.load_floor,
 					     .slice_ns = h->o.slice_ns };
+	if (!ret && h->o.host) {
+		ret = hostrun_main(&h->o, e);
+		free(h);
+		return ret;
+	}
 	if (!ret)
 		ret = prepare(h, e);
 	if (!ret) {

@@ -6,42 +6,27 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
-#include "lib/frames.h"
-#include "cyclic/guestfacts.h"
+#include "cyclic/complaint.h"
 #include "cyclic/guestjob.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
-#include "lib/file.h"
+#include "lib/frames.h"
 #include "lib/json.h"
+#include "lib/paths.h"
+#include "lib/proc.h"
 
-/* -1: an instrument without periods. */
-static int64_t expected(const struct ctopts *o)
-{
-	return o->interval_us ? (int64_t)(o->duration_s * 1000000 / o->interval_us) : -1;
-}
-
-void outcome_asked(struct run *run, const struct gathered *g)
+/* What only a guest is asked, and the guest and the VMM that are. */
+static void asked_guest(struct run *run, const struct gathered *g)
 {
 	json_object *asked = run_section(run, "asked"), *guest = run_section(run, "guest");
 	json_object *kernel = json_at(g->manifest, "kernel");
 	const struct ctopts *o = g->o;
 
-	json_set_str(asked, "instrument", guest_tool(o->instrument)->name);
-	json_set_str(asked, "cpus", o->cpus);
 	json_set_int(asked, "vcpus", g->cpus->n);
 	json_set_int(asked, "memory_bytes", o->memory_bytes);
-	if (o->interval_us)
-		json_set_int(asked, "interval_us", o->interval_us);
-	json_set_int(asked, "duration_s", o->duration_s);
-	if (o->instrument == GUEST_CYCLICTEST)
-		json_set_int(asked, "histogram_us", o->histogram_us);
-	else if (o->instrument == GUEST_SAMPLE)
-		json_set_int(asked, "slice_ns", o->slice_ns);
-	json_set_str(asked, "policy", "fifo");
-	json_set_int(asked, "priority", o->priority);
-	json_set_bool(asked, "smoke", o->smoke);
 	json_set_bool(asked, "trace", !o->no_trace);
 	json_set_str(asked, "guest_load", o->load ? o->load->name : NULL);
 	json_set_str(guest, "image", json_str(g->manifest, "name", o->guest));
@@ -55,6 +40,27 @@ void outcome_asked(struct run *run, const struct gathered *g)
 			       json_object_get(json_at(g->manifest, "packages")));
 	json_set_str(run_section(run, "vmm"), "kind", o->vmm == VMM_QEMU ? "qemu" : "rtkvm");
 	json_set_str(run_section(run, "vmm"), "version", g->version);
+}
+
+void outcome_asked(struct run *run, const struct gathered *g)
+{
+	json_object *asked = run_section(run, "asked");
+	const struct ctopts *o = g->o;
+
+	json_set_str(asked, "instrument", guest_tool(o->instrument)->name);
+	json_set_str(asked, "cpus", o->cpus);
+	if (o->interval_us)
+		json_set_int(asked, "interval_us", o->interval_us);
+	json_set_int(asked, "duration_s", o->duration_s);
+	if (o->instrument == GUEST_CYCLICTEST)
+		json_set_int(asked, "histogram_us", o->histogram_us);
+	else if (o->instrument == GUEST_SAMPLE)
+		json_set_int(asked, "slice_ns", o->slice_ns);
+	json_set_str(asked, "policy", "fifo");
+	json_set_int(asked, "priority", o->priority);
+	json_set_bool(asked, "smoke", o->smoke);
+	if (!o->host)
+		asked_guest(run, g);
 	for (size_t i = 0; i < o->n_limits; i++)
 		run_add_limit(run, o->limits[i].what, o->limits[i].ns);
 }
@@ -123,6 +129,13 @@ static int64_t sum_group(json_object *group)
 	return sum;
 }
 
+int64_t outcome_exits(const struct gathered *g, int vcpu)
+{
+	json_object *exits = json_at(counted_thread(g, vcpu), "exits");
+
+	return exits ? sum_group(exits) : -1;
+}
+
 static void merge_group(json_object *into, json_object *group)
 {
 	if (!group)
@@ -186,125 +199,6 @@ void outcome_machine(struct run *run, const struct gathered *g)
 	set_window(run, g);
 }
 
-static int keep_file(struct run *run, const struct frames *f, const char *name, const char *key,
-		     struct err *e)
-{
-	const struct frame_file *file = frames_find(f, name);
-	char path[PATH_MAX];
-	int ret;
-
-	if (!file)
-		return err_set(e, -EPROTO,
-			       "the guest sent no %s (%zu other files); %s/console.log "
-			       "has what it printed",
-			       name, f->n, run->dir);
-	ret = file_replace(run_path(run, name, path), file->data, file->len, e);
-	if (!ret)
-		run_file(run, key, name);
-	return ret;
-}
-
-/*
- * Periods that late wake-ups hid, at least: cyclictest goes on at the first point of its grid that
- * lies ahead (rt-tests src/cyclictest/cyclictest.c, timerthread). -1: some are beyond its histogram.
- */
-static int64_t hidden(const struct hist *h, uint64_t period_ns)
-{
-	int64_t sum = 0;
-
-	for (unsigned int i = hist_next(h, hist_index(period_ns)); i < HIST_BINS;
-	     i = hist_next(h, i + 1))
-		sum += hist_low(i) / period_ns * h->bins[i];
-	return h->over ? -1 : sum;
-}
-
-/* How much of what was asked was done. */
-struct extent {
-	int64_t expected, missed; /* -1: not known */
-	uint64_t duration_ns; /* 0: not known */
-};
-
-static struct extent extent(const struct gathered *g, const struct rttests *r,
-			    const struct rttests_thread *t)
-{
-	struct extent x = { .expected = expected(g->o),
-			    .missed = -1,
-			    .duration_ns = g->o->duration_s * NSEC_PER_SEC };
-	int64_t seconds = (r->end_wall_ns - r->start_wall_ns) / (int64_t)NSEC_PER_SEC - 1;
-
-	if (!g->interrupted) {
-		if (x.expected >= 0) /* it may do one more than fit */
-			x.missed = x.expected > (int64_t)t->cycles ? x.expected - t->cycles : 0;
-	} else if (x.expected < 0) { /* whole seconds: less than one of them is not sure */
-		x.duration_ns = seconds > 0 ? seconds * NSEC_PER_SEC : 0;
-	} else {
-		x.missed = hidden(&t->hist, g->o->interval_us * 1000);
-		x.expected = x.missed < 0 ? -1 : (int64_t)t->cycles + x.missed;
-		x.duration_ns =
-			(t->cycles + (x.missed > 0 ? x.missed : 0)) * g->o->interval_us * 1000;
-	}
-	return x;
-}
-
-static int add_cpu(struct run *run, struct log_writer *log, const struct gathered *g,
-		   const struct rttests *r, const struct rttests_thread *t, struct err *e)
-{
-	const char *name = guest_tool(g->o->instrument)->name;
-	json_object *exits = json_at(counted_thread(g, t->cpu), "exits");
-	const struct extent x = extent(g, r, t);
-	struct run_cpu cpu = {
-		.cpu = t->cpu,
-		.host_cpu = g->cpus->host[t->cpu],
-		.instrument = name,
-		.expected = x.expected,
-		.missed = x.missed,
-	};
-	struct log_slice slice = {
-		.cpu = t->cpu,
-		.host_cpu = cpu.host_cpu,
-		.start_wall_ns = g->job_wall_ns,
-		.duration_ns = x.duration_ns,
-		.period_ns = g->o->interval_us * 1000,
-	};
-
-	snprintf(slice.instrument, sizeof(slice.instrument), "%s", name);
-	if (x.expected >= 0) {
-		log_count(&slice, LOG_EXPECTED, cpu.expected);
-		log_count(&slice, LOG_MISSED, cpu.missed);
-	}
-	if (exits)
-		log_count(&slice, LOG_EXITS, sum_group(exits));
-	run_add_cpu(run, &cpu, &t->hist);
-	return log_write(log, &slice, &t->hist, e);
-}
-
-static int add_cpus(struct run *run, const struct gathered *g, const struct rttests *r,
-		    struct err *e)
-{
-	struct log_writer log;
-	char path[PATH_MAX];
-	int ret, closed;
-
-	if (r->n != (size_t)g->cpus->n - 1)
-		return err_set(e, -EPROTO, "%s ran %zu threads in the guest, asked were %d",
-			       guest_tool(g->o->instrument)->program, r->n, g->cpus->n - 1);
-	for (size_t i = 0; i < r->n; i++)
-		if (r->threads[i].cpu != (int)i + 1)
-			return err_set(
-				e, -EPROTO,
-				"%s's thread %zu ran on vCPU %d in the guest, asked was vCPU "
-				"%zu",
-				guest_tool(g->o->instrument)->program, i, r->threads[i].cpu, i + 1);
-	ret = log_create(&log, run_path(run, "latency.log", path), 0, e);
-	if (ret < 0)
-		return ret;
-	for (size_t i = 0; !ret && i < r->n; i++)
-		ret = add_cpu(run, &log, g, r, &r->threads[i], e);
-	closed = log_close(&log, e);
-	run_file(run, "log", "latency.log");
-	return ret < 0 ? ret : closed;
-}
-
 void outcome_load(struct run *run, const struct gathered *g, const struct frame_file *f)
 {
 	char text[24] = "";
@@ -340,60 +234,6 @@ void outcome_rates(struct run *run)
 	json_object_object_add(run_section(run, "window"), "exits_per_wakeup", rates);
 }
 
-static int parse_json(struct rttests *r, const struct gathered *g, const struct frame_file *json,
-		      struct err *e)
-{
-	const char *text = (const char *)json->data;
-
-	if (g->o->instrument == GUEST_OSLAT)
-		return rttests_parse_oslat(r, text, json->len, 1000, "the guest's oslat.json", e);
-	return rttests_parse(r, text, json->len, g->o->histogram_us, "the guest's cyclictest.json",
-			     e);
-}
-
-static int read_samples(struct run *run, const struct gathered *g, const struct frames *f,
-			struct err *e)
-{
-	const struct guest_tool *tool = guest_tool(g->o->instrument);
-	const struct frame_file *json = frames_find(f, tool->json);
-	char text_key[32];
-	struct rttests r;
-	int ret;
-
-	snprintf(text_key, sizeof(text_key), "%s_text", tool->name);
-	guestfacts_read(run, frames_find(f, "guest-facts"));
-	outcome_load(run, g, frames_find(f, "guest-load"));
-	ret = keep_file(run, f, tool->json, tool->name, e);
-	if (!ret)
-		ret = keep_file(run, f, tool->text, text_key, e);
-	if (!ret)
-		ret = parse_json(&r, g, json, e);
-	if (ret < 0)
-		return ret;
-	json_set_str(run_section(run, "guest"), "rt_tests", r.version);
-	/* first: what was measured by other threads than asked must not reach a log that counts */
-	ret = guestfacts_threads(run, g->o, g->cpus->n - 1, frames_find(f, "guest-threads"), e);
-	if (!ret)
-		ret = add_cpus(run, g, &r, e);
-	rttests_free(&r);
-	if (!ret && g->o->interval_us)
-		outcome_rates(run);
-	return ret;
-}
-
-int outcome_samples(struct run *run, const struct gathered *g, const void *stream, size_t len,
-		    struct err *e)
-{
-	struct frames f;
-	int ret = frames_parse(&f, stream, len, e);
-
-	if (ret < 0)
-		return ret;
-	ret = read_samples(run, g, &f, e);
-	frames_free(&f);
-	return ret;
-}
-
 /* A count that is not whole must not be read as one; the latencies do not depend on it. */
 static void judge_counts(struct run *run, const struct gathered *g)
 {
@@ -404,7 +244,7 @@ static void judge_counts(struct run *run, const struct gathered *g)
 	if (lost > 0)
 		run_reason(run, "the trace lost %" PRId64 " events: VM exits are undercounted",
 			   lost);
-	if (!g->o->no_trace && counted < 0.9 * seconds)
+	if (!g->o->host && !g->o->no_trace && counted < 0.9 * seconds)
 		run_reason(run,
 			   "VM exits were counted over %.1f s of the window's %.1f s: their number "
 			   "per wake-up is understated",
@@ -444,11 +284,42 @@ enum verdict outcome_judge(struct run *run, const struct gathered *g)
 		if (n > 0 && (g->o->smoke || n >= want - want / 10))
 			continue;
 		run_reason(run,
-			   "vCPU %" PRId64 " has %" PRId64 " of %" PRId64
+			   "%sCPU %" PRId64 " has %" PRId64 " of %" PRId64
 			   " expected samples: wake-ups were missed, so the tail is not known",
-			   json_int(c, "cpu", -1), n, want);
+			   g->o->host ? "" : "v", json_int(c, "cpu", -1), n, want);
 		if (v == VERDICT_PASS)
 			v = VERDICT_INCONCLUSIVE;
 	}
 	return judge_load(run, g) || v != VERDICT_PASS ? v : VERDICT_INCONCLUSIVE;
+}
+
+int outcome_report(const struct run *run, struct err *e)
+{
+	char self[PATH_MAX], why[256];
+	char *argv[] = { self, "report", (char *)run->dir, NULL };
+	_cleanup_close_ int errors = memfd_create("rtkvm-report-errors", MFD_CLOEXEC);
+	_cleanup_close_ int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	struct proc_opts o = PROC_OPTS_INIT;
+	struct proc p;
+	int ret = paths_self(self, sizeof(self), e);
+
+	o.argv = argv;
+	o.out = null;
+	o.err = errors;
+	if (!ret)
+		ret = proc_start(&p, &o, e);
+	if (ret < 0)
+		return ret;
+	ret = proc_wait(&p, 0);
+	proc_stop(&p, 1000);
+	if (ret == -EINTR)
+		return err_set(e, ret,
+			       "interrupted while the report was made; rtkvm report %s "
+			       "repeats it",
+			       run->dir);
+	complaint(errors, "rtkvm report: ", why, sizeof(why));
+	if (proc_code(&p) == VERDICT_ERROR || proc_code(&p) >= 126)
+		return err_set(e, -EIO, "the report failed: %s; rtkvm report %s repeats it",
+			       why[0] ? why : "it did not say why", run->dir);
+	return 0;
 }

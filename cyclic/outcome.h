@@ -35,18 +35,17 @@ void outcome_asked(struct run *run, const struct gathered *g);
 /* outcome_machine - vmm{}, inforce{} and window{}: all that is known without the guest's files */
 void outcome_machine(struct run *run, const struct gathered *g);
 
-/*
- * outcome_samples - the guest's files (its data stream) into the run directory, latency.log and
- * cpus[]. A stream that is not whole, a cyclictest that ran other than asked: an error.
- */
-int outcome_samples(struct run *run, const struct gathered *g, const void *stream, size_t len,
-		    struct err *e);
+/* outcome_exits - VM exits of one vCPU within the window; -1: not counted */
+int64_t outcome_exits(const struct gathered *g, int vcpu);
 
 /* outcome_load - the guest's load proves its work by the number of its rounds; f NULL: none came */
 void outcome_load(struct run *run, const struct gathered *g, const struct frame_file *f);
 
 /* outcome_rates - window.exits_per_wakeup, from window.exits and cpus[] */
 void outcome_rates(struct run *run);
+
+/* outcome_report - rtkvm report of a finished run; it is -EINTR when we are asked to stop meanwhile */
+int outcome_report(const struct run *run, struct err *e);
 
 /* outcome_judge - limits, samples and conditions; reasons are added to the run */
 enum verdict outcome_judge(struct run *run, const struct gathered *g);

@@ -130,13 +130,8 @@ static int make_ctl(struct vmproc *v, struct vmproc_fds *fds, struct err *e)
 	if (v->o->kind == VMM_QEMU ? pipe2(pair, O_CLOEXEC)
 				   : socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
 		return err_sys(e, "starting the VMM failed");
-	if (v->o->kind == VMM_QEMU) {
-		fds->in = pair[0];
-		v->ctl = pair[1];
-	} else {
-		fds->ctl = pair[0];
-		v->ctl = pair[1];
-	}
+	*(v->o->kind == VMM_QEMU ? &fds->in : &fds->ctl) = pair[0];
+	v->ctl = pair[1];
 	return 0;
 }
 

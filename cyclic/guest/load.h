@@ -5,6 +5,8 @@
 #ifndef RTKVM_CYCLIC_GUEST_LOAD_H
 #define RTKVM_CYCLIC_GUEST_LOAD_H
 
+#include <stdint.h>
+
 #include "lib/err.h"
 
 /*

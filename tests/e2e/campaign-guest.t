@@ -36,7 +36,7 @@ END
 	done
 }
 {
-	printf '[campaign]\nname = short\nsmoke = yes\nslice = 10s\n'
+	printf '[campaign]\nname = short\nsmoke = yes\nslice = 2s\n'
 	guests g0=0:0,1:2 g1=0:1,1:3
 	cat <<END
 [load fork]
@@ -185,6 +185,8 @@ is "$(jq -c '[.cpus[] | select(.expected) | .samples + .missed == .expected] | u
 	'[true]' "every period is accounted for"
 is "$(jq -sc '[.[] | select(.count > 0) | .load] | unique' short/loads.jsonl)" \
 	'["fork","memory","signal"]' "three loads proved their work"
+is "$(jq -sc '[.[] | select(.count > 0) | .load] | unique' short/04-mem_fork/1-g[01]/loads.jsonl)" '["fork"]' \
+	"and so did the guests'"
 for file in report.html summary.md junit.xml report.ktap plots/histogram.svg; do
 	ok "with $file" test -s short/$file
 done

@@ -156,6 +156,37 @@ is "$(jq -r .verdict "$T/killed-harness/run.json")" incomplete "and an incomplet
 [ -z "$notrace" ] &&
 	is "$(find /sys/kernel/tracing/instances -name "rtkvm-*-count" | wc -l)" 0 "and no trace instance"
 
+# --- the same instruments on this host, in no guest ---
+cpu=$(awk '/^Cpus_allowed_list/ { n = split($2, a, /[-,]/); print a[n] }' /proc/self/status)
+if command -v cyclictest oslat >/dev/null && [ "$(nproc)" -gt 1 ] && chrt -f 95 true 2>/dev/null; then
+	run "$RTKVM" cyclictest --host --cpus "$cpu" -i 1ms -D 2s --smoke --no-report --out "$T/host"
+	is "$code$(jq -c '[.verdict, (.cpus[] | .instrument, .host_cpu, .expected), .inforce.threads[0].priority, .guest, .vmm]' "$T/host/run.json")" \
+		"0[\"pass\",\"cyclictest\",$cpu,2000,95,null,null]" "cyclictest on the host"
+	is "$(cd "$T/host" && echo *)" "cyclictest.json cyclictest.txt latency.log run.json" "its files"
+	ok "it follows the schema" build/tests/tools/schema docs/run.schema.json "$T/host/run.json"
+	run "$RTKVM" oslat --host --cpus "$cpu" -D 2s --smoke --no-report --out "$T/host-oslat"
+	is "$code$(jq -c '[.cpus[] | .instrument, .samples > 1000]' "$T/host-oslat/run.json")" '0["oslat",true]' \
+		"and oslat"
+	"$RTKVM" cyclictest --host --cpus "$cpu" -i 1ms -D 60s --smoke --no-report --out "$T/host-int" 2>"$T/err" >"$T/out" &
+	pid=$!
+	until jq -e .asked "$T/host-int/run.json" >/dev/null 2>&1; do sleep 0.1; done
+	sleep 3
+	kill -INT $pid
+	wait $pid
+	is "$?" 3 "Ctrl-C on the host: exit 3"
+	is "$(jq -c '[.verdict, (.cpus[] | .samples > 100 and .samples + .missed == .expected)]' "$T/host-int/run.json")" \
+		'["incomplete",true]' "and what was measured is kept"
+	fails 2 'leaves no CPU' "all CPUs" "$RTKVM" cyclictest --host --cpus "$(cat /sys/devices/system/cpu/online)"
+	fails 2 'CPU 1023 is not online' "a CPU that is not there" "$RTKVM" cyclictest --host --cpus 1023
+	fails 2 'in no guest: --memory does not apply' "an option of guests" \
+		"$RTKVM" oslat --host --memory 1G
+	fails 2 'starting cyclictest failed: No such file' "no cyclictest" \
+		env PATH=/nonexistent "$RTKVM" cyclictest --host --cpus "$cpu" --out "$T/host-none"
+	ok "which leaves nothing" [ ! -e "$T/host-none" ]
+else
+	skip 11 "no rt-tests, one CPU only, or no right to SCHED_FIFO"
+fi
+
 # --- the run directory ---
 mkdir "$T/full"
 if mount -t tmpfs -o size=64k none "$T/full"; then

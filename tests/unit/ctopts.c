@@ -64,6 +64,33 @@ static void given(void **state)
 	assert_string_equal(o.vmm_program, "./other/rtkvm");
 }
 
+/* On the host nothing that is a guest's applies; a floor is a load's. */
+static void places(void **state)
+{
+	static const struct {
+		const char *args[4];
+		const char *error; /* NULL: fine */
+	} rows[] = {
+		{ { "--host", "--cpus=2", "--smoke" }, NULL },
+		{ { "--host", "--memory=1G" }, "--host measures in no guest: --memory" },
+		{ { "--guest-load=fork", "--host" }, "--host measures in no guest: --guest-load" },
+		{ { "--guest-load=fork", "--guest-load-floor=3", "--slice=1s" }, NULL },
+		{ { "--guest-load-floor=3" }, "--guest-load-floor needs --guest-load" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct err e = { 0 };
+		struct ctopts o;
+		int ret = parse(&o, rows[i].args, false, &e);
+
+		assert_int_equal(ret, rows[i].error ? -EINVAL : 0);
+		if (rows[i].error && !strstr(e.text, rows[i].error))
+			fail_msg("%s", e.text);
+		assert_true(ret < 0 || o.host == (i == 0));
+	}
+}
+
 static void sample(void **state)
 {
 	static const struct {
@@ -175,9 +202,13 @@ static void cpus(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(defaults), cmocka_unit_test(given),
-		cmocka_unit_test(sample),   cmocka_unit_test(sample_defaults),
-		cmocka_unit_test(oslat),    cmocka_unit_test(cpus),
+		cmocka_unit_test(defaults),
+		cmocka_unit_test(given),
+		cmocka_unit_test(places),
+		cmocka_unit_test(sample),
+		cmocka_unit_test(sample_defaults),
+		cmocka_unit_test(oslat),
+		cmocka_unit_test(cpus),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

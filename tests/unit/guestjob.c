@@ -60,8 +60,9 @@ static void instruments(void **state)
 			       "--json=/out/oslat.json >/tmp/text & p=$!; "));
 	o.instrument = GUEST_SAMPLE;
 	o.on_spike = SPIKE_STOP;
-	assert_non_null(strstr(line(&o, 3, text),
-			       "(trap : INT; rtkvm-sample 1-2 200000 0 10000000000 1 0 stop); r=$?; "));
+	assert_non_null(
+		strstr(line(&o, 3, text),
+		       "(trap : INT; rtkvm-sample 1-2 200000 0 10000000000 1 0 stop); r=$?; "));
 }
 
 static void loads(void **state)

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What cyclictest and oslat left, in a guest or on the host, becomes cpus[] and latency.log. */
+#include "cyclic/figures.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "cyclic/guestfacts.h"
+#include "cyclic/guestjob.h"
+#include "lib/clock.h"
+#include "lib/file.h"
+#include "lib/json.h"
+
+/* -1: an instrument without periods. */
+static int64_t expected(const struct ctopts *o)
+{
+	return o->interval_us ? (int64_t)(o->duration_s * 1000000 / o->interval_us) : -1;
+}
+
+/*
+ * Periods that late wake-ups hid, at least: cyclictest goes on at the first point of its grid that
+ * lies ahead (rt-tests src/cyclictest/cyclictest.c, timerthread). -1: some are beyond its histogram.
+ */
+static int64_t hidden(const struct hist *h, uint64_t period_ns)
+{
+	int64_t sum = 0;
+
+	for (unsigned int i = hist_next(h, hist_index(period_ns)); i < HIST_BINS;
+	     i = hist_next(h, i + 1))
+		sum += hist_low(i) / period_ns * h->bins[i];
+	return h->over ? -1 : sum;
+}
+
+/* How much of what was asked was done. */
+struct extent {
+	int64_t expected, missed; /* -1: not known */
+	uint64_t duration_ns; /* 0: not known */
+};
+
+static struct extent extent(const struct gathered *g, const struct rttests *r,
+			    const struct rttests_thread *t)
+{
+	struct extent x = { .expected = expected(g->o),
+			    .missed = -1,
+			    .duration_ns = g->o->duration_s * NSEC_PER_SEC };
+	int64_t seconds = (r->end_wall_ns - r->start_wall_ns) / (int64_t)NSEC_PER_SEC - 1;
+
+	if (!g->interrupted) {
+		if (x.expected >= 0) /* it may do one more than fit */
+			x.missed = x.expected > (int64_t)t->cycles ? x.expected - t->cycles : 0;
+	} else if (x.expected < 0) { /* whole seconds: less than one of them is not sure */
+		x.duration_ns = seconds > 0 ? seconds * NSEC_PER_SEC : 0;
+	} else {
+		x.missed = hidden(&t->hist, g->o->interval_us * 1000);
+		x.expected = x.missed < 0 ? -1 : (int64_t)t->cycles + x.missed;
+		x.duration_ns =
+			(t->cycles + (x.missed > 0 ? x.missed : 0)) * g->o->interval_us * 1000;
+	}
+	return x;
+}
+
+static int add_cpu(struct run *run, struct log_writer *log, const struct gathered *g,
+		   const struct rttests *r, const struct rttests_thread *t, struct err *e)
+{
+	const char *name = guest_tool(g->o->instrument)->name;
+	int64_t exits = outcome_exits(g, t->cpu);
+	const struct extent x = extent(g, r, t);
+	struct run_cpu cpu = {
+		.cpu = t->cpu,
+		.host_cpu = g->o->host ? t->cpu : g->cpus->host[t->cpu],
+		.instrument = name,
+		.expected = x.expected,
+		.missed = x.missed,
+	};
+	struct log_slice slice = {
+		.cpu = t->cpu,
+		.host_cpu = cpu.host_cpu,
+		.start_wall_ns = g->job_wall_ns,
+		.duration_ns = x.duration_ns,
+		.period_ns = g->o->interval_us * 1000,
+	};
+
+	snprintf(slice.instrument, sizeof(slice.instrument), "%s", name);
+	if (x.expected >= 0) {
+		log_count(&slice, LOG_EXPECTED, cpu.expected);
+		log_count(&slice, LOG_MISSED, cpu.missed);
+	}
+	if (exits >= 0)
+		log_count(&slice, LOG_EXITS, exits);
+	run_add_cpu(run, &cpu, &t->hist);
+	return log_write(log, &slice, &t->hist, e);
+}
+
+/* In a guest vCPU 0 keeps house, and the others are measured; on the host all of those named. */
+static int measured(const struct gathered *g)
+{
+	return g->cpus->n - !g->o->host;
+}
+
+static int measured_cpu(const struct gathered *g, size_t i)
+{
+	return g->o->host ? g->cpus->host[i] : (int)i + 1;
+}
+
+static int check_cpus(const struct gathered *g, const struct rttests *r, struct err *e)
+{
+	const char *program = guest_tool(g->o->instrument)->program;
+	const char *where = g->o->host ? "" : " in the guest", *v = g->o->host ? "" : "v";
+
+	if (r->n != (size_t)measured(g))
+		return err_set(e, -EPROTO, "%s ran %zu threads%s, asked were %d", program, r->n,
+			       where, measured(g));
+	for (size_t i = 0; i < r->n; i++)
+		if (r->threads[i].cpu != measured_cpu(g, i))
+			return err_set(
+				e, -EPROTO, "%s's thread %zu ran on %sCPU %d%s, asked was %sCPU %d",
+				program, i, v, r->threads[i].cpu, where, v, measured_cpu(g, i));
+	return 0;
+}
+
+static int add_cpus(struct run *run, const struct gathered *g, const struct rttests *r,
+		    struct err *e)
+{
+	struct log_writer log;
+	char path[PATH_MAX];
+	int ret = check_cpus(g, r, e), closed;
+
+	if (!ret)
+		ret = log_create(&log, run_path(run, "latency.log", path), 0, e);
+	if (ret < 0)
+		return ret;
+	for (size_t i = 0; !ret && i < r->n; i++)
+		ret = add_cpu(run, &log, g, r, &r->threads[i], e);
+	closed = log_close(&log, e);
+	run_file(run, "log", "latency.log");
+	return ret < 0 ? ret : closed;
+}
+
+static int parse_json(struct rttests *r, const struct gathered *g, const struct frame_file *json,
+		      struct err *e)
+{
+	const char *text = (const char *)json->data;
+	char name[64];
+
+	snprintf(name, sizeof(name), "%s%s", g->o->host ? "" : "the guest's ",
+		 guest_tool(g->o->instrument)->json);
+	if (g->o->instrument == GUEST_OSLAT)
+		return rttests_parse_oslat(r, text, json->len, 1000, name, e);
+	return rttests_parse(r, text, json->len, g->o->histogram_us, name, e);
+}
+
+int figures_take(struct run *run, const struct gathered *g, const struct frame_file *json,
+		 const struct frame_file *threads, struct err *e)
+{
+	struct rttests r;
+	int ret = parse_json(&r, g, json, e);
+
+	if (ret < 0)
+		return ret;
+	json_set_str(run_section(run, g->o->host ? "inforce" : "guest"), "rt_tests", r.version);
+	/* first: what was measured by other threads than asked must not reach a log that counts */
+	ret = guestfacts_threads(run, g->o, measured(g), threads, e);
+	if (!ret)
+		ret = add_cpus(run, g, &r, e);
+	rttests_free(&r);
+	return ret;
+}
+
+/* --- of a guest --- */
+
+static int keep_file(struct run *run, const struct frames *f, const char *name, const char *key,
+		     struct err *e)
+{
+	const struct frame_file *file = frames_find(f, name);
+	char path[PATH_MAX];
+	int ret;
+
+	if (!file)
+		return err_set(e, -EPROTO,
+			       "the guest sent no %s (%zu other files); %s/console.log "
+			       "has what it printed",
+			       name, f->n, run->dir);
+	ret = file_replace(run_path(run, name, path), file->data, file->len, e);
+	if (!ret)
+		run_file(run, key, name);
+	return ret;
+}
+
+static int read_files(struct run *run, const struct gathered *g, const struct frames *f,
+		      struct err *e)
+{
+	const struct guest_tool *tool = guest_tool(g->o->instrument);
+	char text_key[32];
+	int ret;
+
+	snprintf(text_key, sizeof(text_key), "%s_text", tool->name);
+	guestfacts_read(run, frames_find(f, "guest-facts"));
+	outcome_load(run, g, frames_find(f, "guest-load"));
+	ret = keep_file(run, f, tool->json, tool->name, e);
+	if (!ret)
+		ret = keep_file(run, f, tool->text, text_key, e);
+	if (!ret)
+		ret = figures_take(run, g, frames_find(f, tool->json),
+				   frames_find(f, "guest-threads"), e);
+	if (!ret && g->o->interval_us)
+		outcome_rates(run);
+	return ret;
+}
+
+int figures_of_guest(struct run *run, const struct gathered *g, const void *stream, size_t len,
+		     struct err *e)
+{
+	struct frames f;
+	int ret = frames_parse(&f, stream, len, e);
+
+	if (ret < 0)
+		return ret;
+	ret = read_files(run, g, &f, e);
+	frames_free(&f);
+	return ret;
+}
