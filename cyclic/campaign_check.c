@@ -250,9 +250,6 @@ static void defaults(const struct campaign *c, struct phase_entry *p)
 /* What only one of both places has. */
 static void check_place(const struct phase_entry *p, bool in_guest, struct mistakes *m)
 {
-	if (!in_guest && p->on_spike == SPIKE_TRACE)
-		mistake(m, campaign_line_of(&p->entry, SECTION_PHASE, "on-spike"),
-			"on-spike = trace explains a guest's spikes: it needs guests");
 	if (!in_guest && p->guest_load)
 		mistake(m, campaign_line_of(&p->entry, SECTION_PHASE, "guest-load"),
 			"\"guest-load\" needs guests");

@@ -117,8 +117,9 @@ static bool stopped_by_spike(const struct phase_run *r)
 static int next_jobs(struct phase_run *r, bool first, uint64_t *ns, uint64_t *left, struct err *e)
 {
 	const struct phase_entry *p = r->p;
-	/* the host's side alone explains nothing: it does not use up one of those asked for */
-	uint64_t traces = p->on_spike == SPIKE_TRACE ? jobs_with(r, "trace/guest.dat") : 0;
+	/* of a guest the host's side alone explains nothing: it does not use up one of those asked for */
+	const char *trace = p->n_guests ? "trace/guest.dat" : "trace/host.dat";
+	uint64_t traces = p->on_spike == SPIKE_TRACE ? jobs_with(r, trace) : 0;
 
 	r->n_jobs = 0;
 	*left = 0;

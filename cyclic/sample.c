@@ -7,8 +7,10 @@
 
 #include "cyclic/cyclic.h"
 #include "cyclic/harness.h"
+#include "cyclic/hostspike.h"
 #include "cyclic/orphans.h"
 #include "cyclic/simulate.h"
+#include "cyclic/spiketrace.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "lib/file.h"
@@ -50,7 +52,8 @@ static const struct argp_option options[] = {
 	  2 },
 	{ "spike", KEY_SPIKE, "DURATION", 0,
 	  "list wake-ups as late as this in spikes.jsonl (default: the limit for max)", 2 },
-	{ "on-spike", KEY_ON_SPIKE, "ACTION", 0, "record (default) or stop", 2 },
+	{ "on-spike", KEY_ON_SPIKE, "ACTION", 0,
+	  "record (default); trace: keep the host's trace of the first, and explain it; stop", 2 },
 	{ "freeze", KEY_FREEZE, "FILE", 0,
 	  "write 0 to FILE (a trace's tracing_on) at each CPU's first spike", 2 },
 	{ "smoke", KEY_SMOKE, NULL, 0, "judge limits also where latencies are no result", 2 },
@@ -83,14 +86,6 @@ int sample_limit_parse(struct sample_limit *l, const char *text, struct err *e)
 		return e->code;
 	if (!l->ns)
 		return err_set(e, -EINVAL, "limit \"%s\": a limit of 0 cannot be met", text);
-	return 0;
-}
-
-static int on_spike(struct sample_options *o, const char *text, struct err *e)
-{
-	if (strcmp(text, "record") != 0 && strcmp(text, "stop") != 0)
-		return err_set(e, -EINVAL, "--on-spike: \"%s\" is neither record nor stop", text);
-	o->config.stop_at_spike = !strcmp(text, "stop");
 	return 0;
 }
 
@@ -133,7 +128,7 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
 		c->priority = n;
 		return 0;
 	case KEY_ON_SPIKE:
-		return -on_spike(o, arg, p->e);
+		return -spike_action_parse("--on-spike", arg, &o->on_spike, p->e);
 	case KEY_LIMIT:
 		return -add_limit(o, arg, p->e);
 	case KEY_SIMULATE:
@@ -175,9 +170,13 @@ static int check(struct sample_options *o, struct err *e)
 	for (size_t i = 0; i < o->n_limits && c->spike_ns == UINT64_MAX; i++)
 		if (!strcmp(o->limits[i].what, "max_ns"))
 			c->spike_ns = o->limits[i].ns + 1; /* at the limit is within it */
-	if (c->spike_ns == UINT64_MAX && (c->freeze || c->stop_at_spike))
+	c->stop_at_spike = o->on_spike == SPIKE_STOP;
+	if (c->spike_ns == UINT64_MAX && (c->freeze || o->on_spike != SPIKE_RECORD))
+		return err_set(e, -EINVAL, "--freeze and --on-spike %s need --spike or --limit max",
+			       spike_action_name(o->on_spike));
+	if (o->on_spike == SPIKE_TRACE && (c->freeze || o->simulate))
 		return err_set(e, -EINVAL,
-			       "--freeze and --on-spike stop need --spike or --limit max");
+			       "--on-spike trace goes with neither --freeze nor --simulate");
 	return 0;
 }
 
@@ -280,24 +279,92 @@ static void print_run(const struct run *run)
 	printf("verdict: %s\nrun directory: %s\n", json_str(run->doc, "verdict", ""), run->dir);
 }
 
+/* Latencies can be measured without a trace: why there is none is told. */
+static int start_trace(struct spiketrace *t, struct sampler_config *config, struct collect *c,
+		       char path[static PATH_MAX], struct err *e)
+{
+	struct err why = { 0 };
+	struct cpulist cpus = { 0 };
+	int ret = cpulist_affinity(&cpus, 0, &why);
+
+	/* also those that do not measure: a timer may expire on another CPU than it was set on */
+	cpulist_for_each(cpu, &config->cpus)
+		cpulist_add(&cpus, cpu);
+	if (!ret)
+		ret = spiketrace_start(t, c->run->dir, &cpus, 0, &why);
+	if (ret == -EINTR)
+		return err_set(e, ret, "%s", why.text);
+	if (ret < 0) {
+		collect_note(c, "no trace: %s", why.text);
+		return 0;
+	}
+	config->freeze = spiketrace_switch(t, path);
+	return 0;
+}
+
+/* The spike's loop has stopped the ring; now that nobody has it open it can be saved and removed. */
+static int end_trace(struct spiketrace *t, struct collect *c, int how)
+{
+	struct err why = { 0 };
+
+	if (spiketrace_check(t, &why) < 0)
+		collect_note(c, "no trace: %s", why.text);
+	if (c->n_spikes)
+		spiketrace_freeze(t);
+	return how;
+}
+
+static int take_samples(struct run *run, const struct sample_options *o, struct collect *c,
+			struct spiketrace *t, struct err *e)
+{
+	struct sampler_config config = o->config;
+	char path[PATH_MAX];
+	int ret = 0;
+
+	if (o->simulate)
+		return simulate_run(&o->config, o->seed, c, e);
+	if (o->on_spike == SPIKE_TRACE)
+		ret = start_trace(t, &config, c, path, e);
+	if (!ret)
+		ret = sampler_run(&config, c, run_section(run, "inforce"),
+				  run_section(run, "window"), e);
+	return ret < 0 ? ret : end_trace(t, c, ret);
+}
+
+/* Latencies do not depend on the trace: what went wrong with it, or why there is no cause, is told. */
+static void explain(struct run *run, const struct sample_options *o, struct spiketrace *t)
+{
+	struct err why = { 0 };
+	char path[PATH_MAX];
+
+	if (spiketrace_save(t, run, NULL, &why) < 0)
+		run_reason(run, "the spike's trace is not whole: %s", why.text);
+	else if (file_exists(run_path(run, "trace/host.dat", path)) &&
+		 hostspike_explain(run, o->config.spike_ns, &why) < 0)
+		run_reason(run, "no cause of the spike: %s", why.text);
+}
+
 static int measure(struct run *run, const struct sample_options *o, struct err *e)
 {
+	struct spiketrace t = SPIKETRACE_INIT;
 	struct collect c;
 	int how = collect_open(&c, run, "sample", &o->config.cpus, o->config.period_ns, e), ret;
-	enum verdict v;
+	enum verdict v = VERDICT_INCOMPLETE;
 
 	if (!how)
-		how = o->simulate ? simulate_run(&o->config, o->seed, &c, e)
-				  : sampler_run(&o->config, &c, run_section(run, "inforce"),
-						run_section(run, "window"), e);
+		how = take_samples(run, o, &c, &t, e);
 	ret = how < 0 ? how : collect_close(&c, e);
-	if (ret < 0 && !collect_samples(&c))
+	if (ret < 0 && !collect_samples(&c)) {
+		spiketrace_close(&t);
 		file_remove_tree(run->dir, e); /* it never began: leave nothing behind */
+	}
 	collect_free(&c);
-	if (ret < 0)
-		return ret;
-	v = judge(run, o, how);
-	ret = run_finish(run, v, e);
+	if (!ret) {
+		v = judge(run, o, how);
+		explain(run, o, &t);
+		ret = run_finish(run, v, e);
+	}
+	spiketrace_close(&t);
 	return ret < 0 ? ret : (int)v;
 }
 

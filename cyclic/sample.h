@@ -6,6 +6,7 @@
 #define RTKVM_CYCLIC_SAMPLE_H
 
 #include "cyclic/sampler.h"
+#include "cyclic/spikeaction.h"
 
 enum { SAMPLE_LIMITS = 8, SAMPLE_LIMIT_BYTES = 24 };
 
@@ -18,6 +19,7 @@ struct sample_options {
 	struct sampler_config config;
 	const char *out, *name; /* borrowed from argv */
 	bool simulate, smoke, json;
+	enum spike_action on_spike;
 	uint64_t seed;
 	struct sample_limit limits[SAMPLE_LIMITS];
 	size_t n_limits;

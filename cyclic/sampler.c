@@ -30,6 +30,7 @@ struct worker {
 	int cpu;
 	pid_t tid;
 	pthread_t thread;
+	int freeze_fd; /* the loop forgets it when it has used it */
 	sem_t *ready, *go; /* posted when tid is set; waited for until the loop's times are */
 	struct rusage before, after;
 	bool changed; /* policy or affinity were changed from outside */
@@ -200,9 +201,10 @@ static int hold_cpus_awake(void)
 static int open_freeze(struct sampler *s, struct err *e)
 {
 	for (size_t i = 0; i < s->n && s->config->freeze; i++) {
-		s->workers[i].loop->freeze_fd = open(s->config->freeze, O_WRONLY | O_CLOEXEC);
-		if (s->workers[i].loop->freeze_fd < 0)
+		s->workers[i].freeze_fd = open(s->config->freeze, O_WRONLY | O_CLOEXEC);
+		if (s->workers[i].freeze_fd < 0)
 			return err_sys(e, "opening %s failed", s->config->freeze);
+		s->workers[i].loop->freeze_fd = s->workers[i].freeze_fd;
 	}
 	return 0;
 }
@@ -218,6 +220,8 @@ static int prepare(struct sampler *s, const struct sampler_config *config, struc
 	s->workers = calloc(s->n, sizeof(*s->workers));
 	if (!s->workers)
 		return err_set(e, -ENOMEM, "preparing the threads failed: no memory");
+	for (size_t k = 0; k < s->n; k++)
+		s->workers[k].freeze_fd = -1;
 	cpulist_for_each(cpu, &config->cpus) {
 		s->workers[i].cpu = cpu;
 		s->workers[i].ready = &s->ready;
@@ -251,8 +255,8 @@ static int start_workers(struct sampler *s, struct err *e)
 static int finish(struct sampler *s, int ret)
 {
 	for (size_t i = 0; i < s->n && s->workers; i++) {
-		if (s->workers[i].loop && s->workers[i].loop->freeze_fd >= 0)
-			close(s->workers[i].loop->freeze_fd);
+		if (s->workers[i].freeze_fd >= 0)
+			close(s->workers[i].freeze_fd);
 		free(s->workers[i].loop);
 	}
 	free(s->workers);

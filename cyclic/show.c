@@ -19,7 +19,8 @@ static void print_cpus(const struct run *run, FILE *out)
 {
 	json_object *cpus = json_at(run->doc, "cpus");
 
-	fprintf(out, "%4s %8s %12s %12s %10s %10s %10s\n", "vCPU", "host CPU", "samples", "missed",
+	fprintf(out, "%4s %8s %12s %12s %10s %10s %10s\n",
+		json_at(run->doc, "vmm.kind") ? "vCPU" : "CPU", "host CPU", "samples", "missed",
 		"min us", "avg us", "max us");
 	for (size_t i = 0; i < json_object_array_length(cpus); i++) {
 		json_object *c = json_object_array_get_idx(cpus, i);

@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "cyclic/complaint.h"
-#include "cyclic/vmproc.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "lib/file.h"
@@ -28,9 +27,12 @@ enum {
 	EXPLAINED_THREADS = 16, /* rtkvm trace explain takes no more */
 };
 
-/* The guest stops its own ring at once; the host's has to last until its word has come here. */
+/*
+ * Who sees the spike stops the ring at once, in a guest or on a host; under a guest the host's has to
+ * last until the word has come.
+ */
 #define HOST_BUFFER  "8M"
-#define GUEST_BUFFER "2M"
+#define SHORT_BUFFER "2M"
 
 static int broke(const struct spiketrace *t, struct err *e)
 {
@@ -44,30 +46,23 @@ static int broke(const struct spiketrace *t, struct err *e)
 static int spawn(struct spiketrace *t, const struct cpulist *cpus, pid_t pid, int ready,
 		 struct err *e)
 {
-	char self[PATH_MAX], list[1024], number[16], out[PATH_MAX];
-	char *argv[] = { self,
-			 (char *)"trace",
-			 (char *)"record",
-			 (char *)"--out",
-			 out,
-			 (char *)"--cpus",
-			 list,
-			 (char *)"--pid",
-			 number,
-			 (char *)"--buffer",
-			 (char *)HOST_BUFFER,
-			 (char *)"--ready",
-			 NULL };
+	char self[PATH_MAX], list[1024];
 	struct proc_opts o = PROC_OPTS_INIT;
-	int ret = paths_self(self, sizeof(self), e);
+	struct vmproc_argv a = { .n = 0 };
+	int bad = paths_self(self, sizeof(self), e);
 
-	if (ret < 0)
-		return ret;
-	if (!file_path(out, sizeof(out), "%s/host.dat", t->dir))
-		return err_sys(e, "recording the host failed");
-	cpulist_format(cpus, list, sizeof(list));
-	snprintf(number, sizeof(number), "%d", pid);
-	o.argv = argv;
+	if (bad < 0)
+		return bad;
+	bad |= argv_add(&a, "%s", self) | argv_add(&a, "trace") | argv_add(&a, "record");
+	bad |= argv_add(&a, "--out=%s/host.dat", t->dir);
+	bad |= argv_add(&a, "--cpus=%s", cpulist_format(cpus, list, sizeof(list)));
+	if (pid)
+		bad |= argv_add(&a, "--pid=%d", pid);
+	bad |= argv_add(&a, "--buffer=%s", t->host_only ? SHORT_BUFFER : HOST_BUFFER) |
+	       argv_add(&a, "--ready");
+	if (bad)
+		return err_set(e, -E2BIG, "recording the host failed: too long a command line");
+	o.argv = a.argv;
 	o.out = ready;
 	o.err = t->errors;
 	return proc_start(&t->proc, &o, e);
@@ -119,6 +114,7 @@ int spiketrace_start(struct spiketrace *t, const char *run_dir, const struct cpu
 {
 	if (!file_path(t->dir, sizeof(t->dir), "%s/trace", run_dir) || mkdir(t->dir, 0755))
 		return err_sys(e, "making %s/trace failed", run_dir);
+	t->host_only = !pid;
 	t->started = !start(t, cpus, pid, e);
 	if (!t->started)
 		give_up(t);
@@ -142,6 +138,13 @@ void spiketrace_freeze(struct spiketrace *t)
 		kill(t->proc.pid, SIGTERM);
 }
 
+char *spiketrace_switch(const struct spiketrace *t, char buf[static PATH_MAX])
+{
+	snprintf(buf, PATH_MAX, "/sys/kernel/tracing/instances/rtkvm-%d-record/tracing_on",
+		 t->proc.pid);
+	return buf;
+}
+
 int spiketrace_job(const char *command, char *buf, size_t size, struct err *e)
 {
 	char self[PATH_MAX];
@@ -149,7 +152,7 @@ int spiketrace_job(const char *command, char *buf, size_t size, struct err *e)
 			 (char *)"trace",
 			 (char *)"job",
 			 (char *)"--buffer",
-			 (char *)GUEST_BUFFER,
+			 (char *)SHORT_BUFFER,
 			 (char *)"--",
 			 (char *)command,
 			 NULL };
@@ -183,7 +186,7 @@ static int keep_raw(const char *dir, const struct frames *f, struct err *e)
 }
 
 /* One of our own verbs, its text into a file (NULL: dropped); what it complains of becomes ours. */
-static int verb(char *const *argv, const char *file, struct err *e)
+int spiketrace_verb(char *const *argv, const char *file, struct err *e)
 {
 	_cleanup_close_ int out =
 		open(file ? file : "/dev/null", O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
@@ -229,7 +232,7 @@ static int convert(const struct spiketrace *t, const struct run *run, const char
 	if (!file_path(host, sizeof(host), "%s/host.dat", t->dir) ||
 	    !file_path(guest, sizeof(guest), "%s/guest.dat", t->dir))
 		return err_sys(e, "converting the guest's trace failed");
-	return verb(argv, NULL, e);
+	return spiketrace_verb(argv, NULL, e);
 }
 
 int spiketrace_save(struct spiketrace *t, struct run *run, const struct frames *f, struct err *e)
@@ -246,6 +249,8 @@ int spiketrace_save(struct spiketrace *t, struct run *run, const struct frames *
 	if (proc_code(&t->proc))
 		return broke(t, e);
 	run_file(run, "host_trace", "trace/host.dat");
+	if (t->host_only)
+		return 0;
 	if (!file_path(raw, sizeof(raw), "%s/guest.raw", t->dir))
 		return err_sys(e, "writing the guest's trace failed");
 	ret = keep_raw(raw, f, e);
@@ -299,13 +304,13 @@ static void tell_cause(struct run *run)
 }
 
 /* A wake-up is a little shorter in the kernel's view than in the sampler's, which has to return. */
-static uint64_t threshold(uint64_t spike_ns)
+uint64_t spiketrace_threshold(uint64_t spike_ns)
 {
 	return spike_ns - spike_ns / 4;
 }
 
 /* The guest's measuring threads, as its sampler told them. */
-static int add_threads(struct vmproc_argv *a, const struct run *run)
+int spiketrace_threads(struct vmproc_argv *a, const struct run *run)
 {
 	json_object *threads = json_at(run->doc, "inforce.threads");
 	size_t n = json_object_is_type(threads, json_type_array) ? json_object_array_length(threads)
@@ -329,9 +334,9 @@ static int explain_argv(struct vmproc_argv *a, const struct run *run, uint64_t s
 	if (bad)
 		return bad;
 	bad |= argv_add(a, "%s", self) | argv_add(a, "trace") | argv_add(a, "explain");
-	bad |= argv_add(a, "--threshold=%juns", (uintmax_t)threshold(spike_ns));
+	bad |= argv_add(a, "--threshold=%juns", (uintmax_t)spiketrace_threshold(spike_ns));
 	bad |= argv_add(a, "--timeline") | argv_add(a, "--excerpt=100us");
-	bad |= add_threads(a, run) | argv_add(a, "%s", run->dir);
+	bad |= spiketrace_threads(a, run) | argv_add(a, "%s", run->dir);
 	return bad ? err_set(e, -E2BIG, "explaining the spike failed: too long a command line") : 0;
 }
 
@@ -347,7 +352,7 @@ int spiketrace_explain(struct run *run, uint64_t spike_ns, struct err *e)
 	snprintf(dir, sizeof(dir), "%s", run->dir);
 	ret = explain_argv(&a, run, spike_ns, e);
 	if (!ret)
-		ret = verb(a.argv, out, e);
+		ret = spiketrace_verb(a.argv, out, e);
 	if (ret < 0) {
 		unlink(out);
 		return ret;

@@ -12,6 +12,7 @@
 #include <limits.h>
 #include <stdbool.h>
 
+#include "cyclic/vmproc.h"
 #include "lib/cpulist.h"
 #include "lib/frames.h"
 #include "lib/proc.h"
@@ -22,6 +23,7 @@ struct spiketrace {
 	int errors; /* a memory file for its stderr */
 	char dir[PATH_MAX]; /* RUN/trace */
 	bool started, frozen;
+	bool host_only; /* there is no guest: the host's own wake-ups are meant */
 };
 
 #define SPIKETRACE_INIT      \
@@ -30,7 +32,7 @@ struct spiketrace {
 	}
 
 /*
- * spiketrace_start - record these CPUs; pid: the VMM whose guest is meant. Returns once it records; an
+ * spiketrace_start - record these CPUs; pid: the VMM whose guest is meant, 0: none. Returns once it records; an
  * error leaves nothing behind, and the run may go on without; -EINTR: stop_requested()
  */
 int spiketrace_start(struct spiketrace *t, const char *run_dir, const struct cpulist *cpus,
@@ -56,6 +58,18 @@ int spiketrace_save(struct spiketrace *t, struct run *run, const struct frames *
 
 /* spiketrace_explain - the causes into a finished run's files, the largest one's into its reasons */
 int spiketrace_explain(struct run *run, uint64_t spike_ns, struct err *e);
+
+/* spiketrace_switch - the file that stops the recording at once when a 0 is written to it */
+char *spiketrace_switch(const struct spiketrace *t, char buf[static PATH_MAX]);
+
+/* spiketrace_threshold - what is late in the kernel's view, which is a little shorter than the sampler's */
+uint64_t spiketrace_threshold(uint64_t spike_ns);
+
+/* spiketrace_threads - --thread for each measuring thread that run.json lists; nonzero: no room */
+int spiketrace_threads(struct vmproc_argv *a, const struct run *run);
+
+/* spiketrace_verb - run rtkvm trace ... (argv), its text into a file (NULL: dropped) */
+int spiketrace_verb(char *const *argv, const char *file, struct err *e);
 
 /* spiketrace_close - end the recorder; accepts one never started */
 void spiketrace_close(struct spiketrace *t);

@@ -61,15 +61,27 @@ stall() {
 		my $t = clock_gettime(CLOCK_MONOTONIC);
 		1 while clock_gettime(CLOCK_MONOTONIC) < $t + $s' "$1" "$2"
 }
-"$RTKVM" sample -c "$cpu" -D 4s -i 1ms --slice 1s --spike 9ms --out "$T/stall" >/dev/null &
+"$RTKVM" sample -c "$cpu" -D 4s -i 1ms --slice 1s --spike 9ms --on-spike trace --out "$T/stall" >/dev/null &
 sampler=$!
-sleep 2
+until [ -s "$T/stall/latency.log" ] || ! kill -0 $sampler; do sleep 0.1; done
 stall "$cpu" 0.0101
 wait "$sampler"
-long=$(jq -s 'map(select(.latency_ns >= 9000000))' "$T/stall/spikes.jsonl")
+long=$(jq -s 'map(select(.instrument == "sample" and .latency_ns >= 9000000))' "$T/stall/spikes.jsonl")
 ok "the stall is seen" [ "$(printf '%s' "$long" | jq length)" -ge 1 ]
 is "$(printf '%s' "$long" | jq -c 'map(.missed == (.latency_ns / 1000000 | floor)) | unique')" \
 	"[true]" "with the periods that it cost"
+reasons=$(jq -r '.reasons[]' "$T/stall/run.json")
+if [ "$(id -u)" = 0 ] && [ -e "$T/stall/trace/host.dat" ]; then
+	# (of the first spike, which on a busy machine may be another)
+	like "$reasons" "late on CPU $cpu at 20.*, by the trace: [a-z-]+" "and the cause, by the host's trace"
+	is "$(jq -sc '[.[] | select(.instrument == "trace") | .latency_ns > 6000000] | unique' "$T/stall/spikes.jsonl")" \
+		"[true]" "which the spikes have, too"
+	ok "and run.json counts" [ "$(jq '[.causes[]] | add' "$T/stall/run.json")" -ge 1 ]
+	printf '%s\n' "$reasons" | sed 's/^/# /'
+else
+	like "$reasons" '^no trace: ' "no trace, and why"
+	skip 2 "no trace of this host can be made"
+fi
 
 # Interrupted: what was measured is kept
 "$RTKVM" sample -c "$cpu" -D 1h -i 1ms --slice 200ms --out "$T/int" >/dev/null &

@@ -85,8 +85,9 @@ static const struct {
 	{ HEAD "[phase r\n[phase r]\nrun=doctor\n", 3, "a section is" },
 	{ HEAD "[phase r] x\n[phase r]\nrun=doctor\n", 3, "a section is" },
 	{ HEAD "[phase aaaaaaaaaaaaaaaa]\n[phase r]\nrun=doctor\n", 3, "is no name" },
-	{ HEAD "[phase p]\nrun = sample\ncpus = 1\nduration = 1s\nspike = 1ms\non-spike = trace\n",
-	  8, "needs guests" },
+	{ HEAD "[phase p]\nrun = sample\ncpus = 1\nduration = 1s\nspike = 1ms\non-spike = trace\n"
+	       "simulate = 1\n",
+	  8, "goes with neither" },
 	{ HEAD "[phase p]\nrun = sample\ncpus = 1\nduration = 1s\ntraces = 3\n", 7,
 	  "needs on-spike = trace" },
 	{ HEAD "[phase p]\nrun = sample\ncpus = 1\nduration = 1s\non-spike = dance\n", 7,

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * hostspike - why a wake-up on the host itself was late: rtkvm trace explain on the host's own trace
+ *
+ * To explain, any kernel that measures is a guest; without the trace of a host below it, what that
+ * kernel does not tell is one part. Here that kernel is the host, so its causes get the host's names.
+ */
+#ifndef RTKVM_CYCLIC_HOSTSPIKE_H
+#define RTKVM_CYCLIC_HOSTSPIKE_H
+
+#include <stdint.h>
+
+#include "results/record.h"
+
+/*
+ * hostspike_explain - of a finished run with trace/host.dat: causes into run.json and spikes.jsonl,
+ * all of it into trace/explain.json, the latest wake-up's cause into the reasons
+ */
+int hostspike_explain(struct run *run, uint64_t spike_ns, struct err *e);
+
+/* hostspike_rename - give one explained wake-up's causes the host's names */
+void hostspike_rename(json_object *late);
+
+#endif
