@@ -112,7 +112,7 @@ static const struct argp_option options[] = {
 	{ "rng", OPT_RNG, 0, 0,
 	  "virtio random numbers from the host's /dev/urandom (default: none)", 3 },
 	{ "vfio", OPT_VFIO, "ADDRESS", 0,
-	  "a PCI function of the host, by VFIO (built to the kernel's interface, untried on hardware); may be given again",
+	  "a PCI function of the host, by VFIO (tried with emulated IOMMU and card alone); may be given again",
 	  3 },
 	{ 0, 0, 0, 0, "Channels:", 4 },
 	{ "console", OPT_CONSOLE, "FILE", 0, "serial output (default -: stdout)", 4 },
