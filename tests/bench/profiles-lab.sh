@@ -52,15 +52,29 @@ count() { # PHASE INSTRUMENT'S-THREADS
 		{ cpu = substr($0, RSTART + 1, RLENGTH - 2) }
 		!match($0, / [0-9]+\.[0-9]+: [a-z0-9_]+:/) { next }
 		{ event = substr($0, RSTART + 1, RLENGTH - 2); sub(/.* /, "", event) }
-		event == "local_timer_entry" { in_timer[cpu] = 1; its[cpu] = 0 }
+		event == "local_timer_entry" { in_timer[cpu] = 1; its[cpu] = 0; what[cpu] = "" }
 		event == "sched_waking" && in_timer[cpu] && own != "" && $0 ~ "comm=" own { its[cpu] = 1 }
-		event == "hrtimer_expire_entry" && /function=apic_timer_fn/ { its[cpu] = 1 }
+		event == "hrtimer_expire_entry" {
+			match($0, /function=[a-z0-9_]+/)
+			name = substr($0, RSTART + 9, RLENGTH - 9)
+			its[cpu] = its[cpu] || name == "apic_timer_fn"
+			if (name == "tick_sched_timer") n_tick++
+			what[cpu] = what[cpu] " " name
+		}
 		event == "local_timer_exit" && in_timer[cpu] {
-			if (its[cpu]) n_own++; else n_timer++
+			if (its[cpu]) {
+				n_own++
+			} else {
+				n_timer++
+				kinds["timer" (what[cpu] == "" ? " for nothing" : what[cpu])]++
+			}
 			in_timer[cpu] = 0
 		}
 		event == "irq_handler_entry" { n_device++ }
-		event ~ /_entry$/ && event !~ /^(local_timer|irq_handler|hrtimer_expire)_entry$/ { n_ipi++ }
+		event ~ /_entry$/ && event !~ /^(local_timer|irq_handler|hrtimer_expire)_entry$/ {
+			n_ipi++
+			kinds["interrupt " substr(event, 1, length(event) - 6)]++
+		}
 		event == "kvm_exit" { n_exit++; n_irq += / reason (interrupt|nmi|smi) / }
 		event == "sched_switch" {
 			match($0, /next_comm=.* next_pid=/)
@@ -68,12 +82,13 @@ count() { # PHASE INSTRUMENT'S-THREADS
 			if (name ~ /^swapper/) next
 			if (own != "" && name ~ "^" own) { n_measured++; next }
 			n_other++
-			others[name]++
+			kinds["task " name]++
 		}
-		function row(what, n) { printf "%s: %s\t%d\n", phase, what, n }
+		function row(name, n) { printf "%s: %s\t%d\n", phase, name, n }
 		END {
 			if (own != "") row("interrupts of its own timers", n_own)
 			row("other timer interrupts", n_timer)
+			row("ticks", n_tick)
 			row("interrupts from other CPUs and the CPU itself", n_ipi)
 			row("device interrupts", n_device)
 			if (own != "") row("switches to its threads", n_measured)
@@ -82,8 +97,8 @@ count() { # PHASE INSTRUMENT'S-THREADS
 				row("exits", n_exit)
 				row("exits for interrupts of the host", n_irq)
 			}
-			for (name in others)
-				print phase, name, others[name] >"/dev/stderr"
+			for (name in kinds)
+				print phase, kinds[name], name >"/dev/stderr"
 		}' "$trace/trace"
 }
 

@@ -38,6 +38,17 @@ wait_applied() { # PROFILE: tuned has started it
 	return 1
 }
 
+wait_refused() { # it has started, and not the profile
+	local i
+	for ((i = 0; i < 120; i++)); do
+		tac "$log" 2>/dev/null | sed '/starting tuning/q;/dynamic tuning/q' |
+			grep -q "Assertion .* failed" && return 0
+		sleep 1
+	done
+	tail -n 20 "$log"
+	return 1
+}
+
 # Every file that a profile of ours may touch, with its content; what counts by itself left out.
 snapshot() {
 	{
@@ -46,7 +57,7 @@ snapshot() {
 			/sys/devices/system/machinecheck -type f -perm -u=w 2>/dev/null |
 			grep -vE '/etc/tuned/(active_profile|profile_mode|post_loaded)|ns_last_pid|/random/|pty/|drop_caches|compact_memory|stat_refresh|/refcnt|scan_sleep|/per_cpu_count|cad_pid|uevent|/numa_stat' |
 			sort | xargs -d '\n' grep -saH ''
-		ps -eLo comm,cls,rtprio | sed -nE '/^(rcuc|ktimers|ksoftirqd)\//p' | sort
+		ps -eLo comm,cls,rtprio | sed -nE '/^(rcuc|ktimers|ksoftirqd|irq_work)\//p' | sort
 	} >"$1"
 }
 
@@ -149,7 +160,17 @@ stage_fresh() {
 	check "every file is as before" diff /tmp/before /tmp/after
 	check "nothing is left of our files" sh -c "! ls /etc/modprobe.d/rtkvm* /etc/default/grub.d/zz-rtkvm* /var/lib/rtkvm/* /run/rtkvm/tune.knobs 2>/dev/null | grep ."
 
-	check "activate for the boot" activate realtime-virtual-host
+	# With no daemon tuned-adm leaves the profile to the one that it starts.
+	systemctl stop tuned
+	printf 'isolated_cores=0-3\n' >"$vars"
+	activate realtime-virtual-host
+	check "a daemon started with a broken list says why" wait_refused
+	check "and has changed nothing" sh -c \
+		"! grep -q isolcpus /boot/grub/grub.cfg && ! ls /var/lib/rtkvm/* 2>/dev/null | grep ."
+	systemctl stop tuned
+	cp /tmp/vars "$vars"
+	check "activate for the boot, with no daemon" activate realtime-virtual-host
+	check "the one that was started has applied it" wait_applied realtime-virtual-host
 	systemctl enable tuned
 }
 
@@ -176,6 +197,7 @@ stage_booted() {
 	grep -A3 '^FAIL' /tmp/doctor
 	check "doctor has no failure that software can mend" sh -c \
 		"! grep '^FAIL' /tmp/doctor | grep -v clock.tsc-flags"
+	check "and knows whose profile it is" grep -q '^pass  tuned.ours ' /tmp/doctor
 	timer_advance
 	check "tuned may restart" sh -c "systemctl restart tuned && tuned-adm active"
 	check "the profile is there again" wait_applied realtime-virtual-host
@@ -261,17 +283,25 @@ verifying_and_applying_again() {
 	activate realtime-virtual-host
 }
 
-# One window: such work until both guests have measured two rounds beside it, from their next on.
+# One window: such work until both guests have measured as many rounds beside it as beside applying,
+# at least two, from their next on.
 # To stalls: "WORK GUEST TIMERS OVER-1-MS OVER-5-MS LONGEST-US" of each; to beside: what seen says
+rounds_ours=2 rounds_qemu=2
 window() { # WORK
 	local work=$1 ours qemu last_ours last_qemu
 	both_reach $(($(round_of /tmp/ours) + 1)) $(($(round_of /tmp/qemu) + 1))
 	ours=$(round_of /tmp/ours) qemu=$(round_of /tmp/qemu)
 	echo >/sys/kernel/tracing/trace
-	until both_reached $((ours + 2)) $((qemu + 2)); do
+	[ "$work" != applying ] || rounds_ours=2 rounds_qemu=2
+	until both_reached $((ours + rounds_ours)) $((qemu + rounds_qemu)); do
 		"$work"
 	done
 	last_ours=$(round_of /tmp/ours) last_qemu=$(round_of /tmp/qemu)
+	if [ "$work" = applying ]; then
+		rounds_ours=$((last_ours - ours)) rounds_qemu=$((last_qemu - qemu))
+	else
+		last_ours=$((ours + rounds_ours)) last_qemu=$((qemu + rounds_qemu))
+	fi
 	seen | sed "s/^/$work /" >>"$RTKVM_RESULTS/beside"
 	tr -d '\r' </tmp/ours | awk -v from="$ours" -v to="$last_ours" -v work="$work" \
 		'/^end / && $2 >= from && $2 < to { print work, "rtkvm", $3, $4, $5, $6 }'
@@ -280,7 +310,7 @@ window() { # WORK
 }
 
 # Threads that the kernel has for each CPU and that serve what runs there
-own_threads='task ((ktimers|ksoftirqd|rcuc)/[23]|kworker/[23]:.*)$'
+own_threads='task ((ktimers|ksoftirqd|rcuc|irq_work)/[23]|kworker/[23]:.*)$'
 
 running_guests() { # WINDOWS WORK...: so many windows of each
 	local windows=$1 image=$RTKVM_IMAGE i work initrd=/var/tmp/stalls.initrd
@@ -312,12 +342,14 @@ running_guests() { # WINDOWS WORK...: so many windows of each
 	vcpu_state '^(vcpu|CPU)' >/tmp/vcpus1
 	cat /tmp/vcpus1
 	check "two guests run" test "$(wc -l </tmp/vcpus1)" -ge 2
+	tuned-adm off
 	for ((i = 0; i < windows; i++)); do
-		tuned-adm off
 		for work in "$@"; do
+			[ "$work" != without ] || tuned-adm off
 			window "$work" >>"$RTKVM_RESULTS/stalls"
 		done
 	done
+	deferred_work
 	cat "$RTKVM_RESULTS/stalls" "$RTKVM_RESULTS/beside"
 	vcpu_state '^(vcpu|CPU)' >/tmp/vcpus2
 	check "applying, re-applying and verifying moves no vCPU thread" \
@@ -329,6 +361,35 @@ running_guests() { # WINDOWS WORK...: so many windows of each
 	echo 0 >/sys/kernel/tracing/events/enable
 	kill %1 %2
 	wait
+}
+
+# Work that an interrupt leaves for later has its turn beside a vCPU that never sleeps: else the tick
+# of its CPU would go on until the guest ends. Here a reader of the CPU's trace is to be woken by it.
+deferred_work() {
+	local t=/sys/kernel/tracing thread before
+	thread=/proc/$(pgrep -x irq_work/2)
+	if [ ! -e "$thread/status" ]; then
+		echo "skip deferred interrupt work: this kernel has no threads for it" >&3
+		return
+	fi
+	before=$(awk '/^voluntary_ctxt/ { print $2 }' "$thread/status")
+	echo 1 >"$t/events/irq_vectors/local_timer_entry/enable"
+	timeout 10 cat "$t/per_cpu/cpu2/trace_pipe" | head -n 100 >/dev/null
+	echo 0 >"$t/events/irq_vectors/local_timer_entry/enable"
+	grep -E '^(State|voluntary)' "$thread/status"
+	check "deferred interrupt work runs beside a busy vCPU" waits_again "$thread" "$before"
+}
+
+# The thread has run, and has nothing more to do.
+waits_again() { # DIRECTORY-IN-/proc SWITCHES-BEFORE
+	local i
+	for ((i = 0; i < 100; i++)); do
+		awk -v before="$2" '/^State:/ { state = $2 } /^voluntary_ctxt/ { n = $2 }
+			END { exit !(state == "S" && n > before) }' "$1/status" && return
+		sleep 0.2
+	done
+	cat "$1/status"
+	return 1
 }
 
 # A newc archive with one file, to stand behind another one: NAME FILE
@@ -379,12 +440,14 @@ stage_stock() {
 	check "tuned has started it" wait_applied realtime-virtual-host
 	check "its verification fails" sh -c "! tuned-adm verify"
 	tail -n 12 "$log" | grep ERROR
+	rtkvm doctor >/tmp/doctor
+	check "doctor tells it from ours" grep -q '^warn  tuned.ours .*is the distribution' /tmp/doctor
 }
 
 case $stage in
 guests)
 	wait_applied realtime-virtual-host
-	running_guests "${WINDOWS:-4}" without applying with verifying_and_applying_again
+	running_guests "${WINDOWS:-4}" applying with verifying_and_applying_again without
 	;;
 fresh) stage_fresh ;;
 booted) stage_booted ;;
