@@ -158,7 +158,8 @@ stage_fresh() {
 	printf 'isolated_cores=0-3\n' >"$vars"
 	: >"$log"
 	activate realtime-virtual-host
-	check "a daemon started with a broken list says why" log_says "Assertion .* failed"
+	check "the daemon that it would start says what is wrong with a broken list" \
+		log_says "ssertion .* failed"
 	check "and has changed nothing" sh -c \
 		"! grep -q isolcpus /boot/grub/grub.cfg && ! ls /var/lib/rtkvm/* 2>/dev/null | grep ."
 	systemctl stop tuned
