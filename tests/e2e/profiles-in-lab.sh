@@ -368,9 +368,11 @@ deferred_work() {
 		return
 	fi
 	before=$(awk '/^voluntary_ctxt/ { print $2 }' "$thread/status")
-	echo 1 >"$t/events/irq_vectors/local_timer_entry/enable"
+	echo >"$t/trace"
 	# no child of ours: where that work waits, the reader may have to wait for the guest's end
-	(timeout -s KILL 20 cat "$t/per_cpu/cpu2/trace_pipe" >/dev/null &)
+	(timeout -s KILL 60 grep -m 1 wake "$t/per_cpu/cpu2/trace_pipe" >/dev/null &)
+	sleep 2
+	chrt -f 5 taskset -c 2 sh -c "echo wake >$t/trace_marker"
 	check "deferred interrupt work runs beside a busy vCPU" waits_again "$thread" "$before"
 }
 
