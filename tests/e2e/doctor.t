@@ -201,5 +201,6 @@ ok "this machine gets an answer" test "$code" -le 1
 run "$RTKVM" doctor --cpus "$(($(nproc) - 1))" --measure 2s
 ok "and can be watched" test "$code" -le 1
 like "$out" '(pass|FAIL)  measured.tick' "the tick is judged"
+like "$out" '(pass|FAIL)  measured.pause .* us' "the longest pause is told"
 
 done_testing
