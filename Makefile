@@ -73,6 +73,9 @@ $(B)/tests/tools/%: $(B)/tests/tools/%.o $(B)/parts.a
 	$(call say,LINK,$@)
 	$(CC) $(ALLCF) -o $@ $(filter %.o,$^) $(B)/parts.a $(LIBS)
 
+# runs in guests, too
+$(B)/tests/tools/vsock: LIBS = -static
+
 unit-programs: $(TESTS)
 fuzz-programs: $(FUZZ)
 tool-programs: $(TOOLS)

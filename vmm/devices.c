@@ -67,10 +67,8 @@ int vm_pci_init(struct vm *vm, struct err *e)
 static int add_wanted(struct vm *vm, struct err *e)
 {
 	static const struct virtio_ops *const kinds[DEV_KINDS] = {
-		[DEV_DISK] = &blk_ops,
-		[DEV_CONSOLE] = &vconsole_ops,
-		[DEV_NET] = &net_ops,
-		[DEV_RNG] = &rng_ops,
+		[DEV_DISK] = &blk_ops, [DEV_CONSOLE] = &vconsole_ops, [DEV_NET] = &net_ops,
+		[DEV_RNG] = &rng_ops,  [DEV_VSOCK] = &vsock_ops,
 	};
 	int ret = check_kvm(vm, e);
 

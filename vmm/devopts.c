@@ -13,7 +13,7 @@
 #include "lib/cpulist.h"
 #include "lib/opt.h"
 
-enum { PORT_NAME_MAX = 31, VALUE_MAX = 64 };
+enum { PORT_NAME_MAX = 31, VALUE_MAX = 64, CID_FIRST = 3 };
 
 static const struct kind {
 	const char *option, *shape; /* for messages */
@@ -85,6 +85,12 @@ static int set_mac(struct dev_opt *o, struct span s, struct err *e)
 	return 0;
 }
 
+/* 0 to 2 are the hypervisor, the machine itself and the host (vsock(7)) */
+static int set_cid(struct dev_opt *o, struct span s, struct err *e)
+{
+	return number(o, s, CID_FIRST, UINT32_MAX - 1, &o->cid, e);
+}
+
 static int set_port(struct dev_opt *o, struct span s, struct err *e)
 {
 	const char *colon = s.len ? memchr(s.at, ':', s.len) : NULL;
@@ -105,7 +111,7 @@ static int set_port(struct dev_opt *o, struct span s, struct err *e)
 	return 0;
 }
 
-enum { RO = 1, CPU = 2, TAP = 4, MAC = 8, PORT = 16 };
+enum { RO = 1, CPU = 2, TAP = 4, MAC = 8, PORT = 16, CID = 32 };
 
 static const struct {
 	const char *key;
@@ -113,7 +119,7 @@ static const struct {
 	unsigned int bit;
 } settings[] = {
 	{ "ro", set_ro, RO },	 { "cpu", set_cpu, CPU },    { "tap", set_tap, TAP },
-	{ "mac", set_mac, MAC }, { "port", set_port, PORT },
+	{ "mac", set_mac, MAC }, { "port", set_port, PORT }, { "cid", set_cid, CID },
 };
 
 static const struct kind kinds[DEV_KINDS] = {
@@ -122,6 +128,7 @@ static const struct kind kinds[DEV_KINDS] = {
 			  true },
 	[DEV_NET] = { "--net", "tap=NAME[,mac=XX:XX:XX:XX:XX:XX][,cpu=N]", TAP | MAC | CPU, false },
 	[DEV_RNG] = { "--rng", "--rng, without more", 0, false },
+	[DEV_VSOCK] = { "--vsock", "cid=N", CID, false },
 	[DEV_VFIO] = { "--vfio", "DOMAIN:BUS:DEVICE.FUNCTION, as 0000:01:00.0", 0, true },
 };
 
@@ -192,6 +199,8 @@ static int parse(struct dev_opt *o, const char *text, struct err *e)
 		ret = apply(o, next_word(&text), &seen, e);
 	if (!ret && o->kind == DEV_NET && !o->path.len)
 		ret = err_set(e, -EINVAL, "--net: tap=NAME is missing: an interface to use");
+	if (!ret && o->kind == DEV_VSOCK && !o->cid)
+		ret = err_set(e, -EINVAL, "--vsock: cid=N is missing: the guest's address");
 	return ret;
 }
 
@@ -204,7 +213,7 @@ static bool same_path(const struct dev_opt *a, const struct dev_opt *b)
 int devopts_add(struct dev_opts *d, enum dev_kind kind, const char *text, struct err *e)
 {
 	struct dev_opt *o = &d->at[d->n];
-	bool once = kind == DEV_RNG || kind == DEV_CONSOLE;
+	bool once = kind == DEV_RNG || kind == DEV_CONSOLE || kind == DEV_VSOCK;
 	int ret;
 
 	if (d->n == DEVOPTS_MAX)

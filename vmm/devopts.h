@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * devopts - the devices that the command line asks for: --disk, --virtio-console, --net, --rng,
- * --vfio
+ * --vsock, --vfio
  *
  * Parsing opens nothing. Texts are the command line's own, which outlives the machine.
  */
@@ -17,7 +17,7 @@
 
 enum { DEVOPTS_MAX = 16, DEVOPTS_PORTS = 4, DEVOPTS_MAC_BYTES = 6 };
 
-enum dev_kind { DEV_DISK, DEV_CONSOLE, DEV_NET, DEV_RNG, DEV_VFIO, DEV_KINDS };
+enum dev_kind { DEV_DISK, DEV_CONSOLE, DEV_NET, DEV_RNG, DEV_VSOCK, DEV_VFIO, DEV_KINDS };
 
 /* A part of a command line's word. */
 struct span {
@@ -35,6 +35,7 @@ struct dev_opt {
 		path; /* disk: the file; console: what hvc0 is; net: the tap interface; vfio: the address */
 	bool read_only;
 	int cpu; /* of its thread; -1: any housekeeping CPU */
+	uint64_t cid; /* of the guest, with vsock */
 	bool mac_given;
 	uint8_t mac[DEVOPTS_MAC_BYTES];
 	struct dev_port ports[DEVOPTS_PORTS]; /* console: beside hvc0 */

@@ -37,6 +37,7 @@ enum {
 	OPT_VCONSOLE,
 	OPT_NET,
 	OPT_RNG,
+	OPT_VSOCK,
 	OPT_VFIO,
 	OPT_CONSOLE,
 	OPT_DATA,
@@ -111,6 +112,8 @@ static const struct argp_option options[] = {
 	  3 },
 	{ "rng", OPT_RNG, 0, 0,
 	  "virtio random numbers from the host's /dev/urandom (default: none)", 3 },
+	{ "vsock", OPT_VSOCK, "cid=N", 0,
+	  "AF_VSOCK between host and guest, by vhost-vsock; N from 3 on", 3 },
 	{ "vfio", OPT_VFIO, "ADDRESS", 0,
 	  "a PCI function of the host, by VFIO (tried with emulated IOMMU and card alone); may be given again",
 	  3 },
@@ -409,6 +412,8 @@ static int set_checked(struct run_opts *o, int key, char *arg, struct err *e)
 		return devopts_add(&o->devices, DEV_CONSOLE, arg, e);
 	case OPT_NET:
 		return devopts_add(&o->devices, DEV_NET, arg, e);
+	case OPT_VSOCK:
+		return devopts_add(&o->devices, DEV_VSOCK, arg, e);
 	case OPT_VFIO:
 		return devopts_add(&o->devices, DEV_VFIO, arg, e);
 	case OPT_RNG:

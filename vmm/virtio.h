@@ -148,6 +148,6 @@ void virtiopci_reset(struct virtio *d);
 /* span_copy - into a buffer of size bytes, NUL-terminated; false when it does not fit */
 bool span_copy(struct span s, char *to, size_t size);
 
-extern const struct virtio_ops blk_ops, vconsole_ops, net_ops, rng_ops;
+extern const struct virtio_ops blk_ops, vconsole_ops, net_ops, rng_ops, vsock_ops;
 
 #endif

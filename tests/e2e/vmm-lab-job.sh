@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# vmm-lab-job GUEST_DIR - in the lab: a Debian guest under rtkvm run, every way it can end; for each
-# start NAME.code, NAME.err, NAME.con and NAME.ev in $RTKVM_RESULTS
+# vmm-lab-job GUEST_DIR TOOLS_DIR - in the lab: a Debian guest under rtkvm run, every way it can end;
+# for each start NAME.code, NAME.err, NAME.con and NAME.ev in $RTKVM_RESULTS
 set -u
-guest=$1
+guest=$1 tools=$2
 cd "$RTKVM_RESULTS" && rm -rf -- * || exit 2 # of a machine that hung
 
 limit=150s
@@ -22,7 +22,9 @@ cyclictest -m -q -p95 --policy=fifo -a 1 -t 1 -i 200 -D 5 --json=/out/c.json >/d
 echo again; exit 42'
 
 # the copy goes on while cyclictest runs; then each disk is read once more
-disks='dd if=/dev/vda of=/dev/vdb bs=64k conv=fsync 2>/dev/null & taskset -c 1 cyclictest -m -q -p95 \
+disks='(cat /dev/vdc >/vsock; chmod +x /vsock; timeout 100 /vsock echo 1234 /got
+echo vsock $(sha256sum </got)) &
+dd if=/dev/vda of=/dev/vdb bs=64k conv=fsync 2>/dev/null & taskset -c 1 cyclictest -m -q -p95 \
 --policy=fifo -a 1 -t 1 -i 500 -D 2 >/dev/null; wait; sha256sum </dev/vda; sha256sum </dev/vdb
 echo over hvc0 >/dev/hvc0; for n in /sys/class/virtio-ports/*/name; do d=${n%/name}
 [ $(cat $n) = log ] && echo over a port >/dev/${d##*/}; done
@@ -56,17 +58,30 @@ huge 0
 # a disk to read, one to write, a console: kept off the isolated vCPU while it is measured
 dd if=/dev/urandom of=disk.in bs=64k count=48 2>/dev/null
 truncate -s 3M disk.out
-modprobe -a tun vhost_net
+# a socket's other end, as a disk: what the guest runs
+dd if=/dev/urandom of=vsock.in bs=64k count=4 2>/dev/null
+dd if="$tools/vsock" of=vsock.program bs=64k conv=sync 2>/dev/null
+modprobe -a tun vhost_net vhost_vsock
 for i in 0 1; do
 	ip tuntap add rtkvm$i mode tap
 	ip addr add 10.99.$i.1/24 dev rtkvm$i
 	ip link set rtkvm$i up
 done
 # one network card is the kernel's to serve, the other the VMM's
-start virtio --cpus 2-3 --net tap=rtkvm0 --net tap=rtkvm1,mac=52:54:00:00:00:07,cpu=0 --disk disk.in,ro --disk disk.out --rng --virtio-console hvc,port=log:hvc.log \
+(
+	for _ in $(seq 1500); do
+		grep -qs job_start virtio.ev && break
+		sleep 0.2
+	done
+	"$tools/vsock" send 77 1234 <vsock.in >vsock.out 2>vsock.err
+) &
+start virtio --cpus 2-3 --vsock cid=77 --net tap=rtkvm0 --net tap=rtkvm1,mac=52:54:00:00:00:07,cpu=0 \
+	--disk disk.in,ro --disk disk.out --disk vsock.program,ro --rng --virtio-console hvc,port=log:hvc.log \
 	--append "$base $rt rtkvm.exec=\"$disks\""
+wait
 sha256sum disk.in disk.out | cut -d' ' -f1 >virtio.sums
-rm disk.in disk.out
+sha256sum vsock.in vsock.out | cut -d' ' -f1 >vsock.sums
+rm disk.in disk.out vsock.program
 ip link del rtkvm0
 ip link del rtkvm1
 start poweroff --cpus 2 --irqchip full --append "$base rtkvm.exec=\"poweroff -f\""

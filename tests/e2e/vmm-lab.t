@@ -15,7 +15,7 @@ run "$RTKVM" lab build --flavour fast
 R=$T/results
 # two NUMA nodes; CPU 2 and 3, which are isolated, are on node 1
 run env PATH="$PWD/tests/e2e/numa:$PATH" "$RTKVM" lab run --flavour fast --share "$build" --share "$PWD/tests" --results "$R" \
-	--tries 2 --timeout 15m -- sh "$PWD/tests/e2e/vmm-lab-job.sh" "$guest"
+	--tries 2 --timeout 15m -- sh "$PWD/tests/e2e/vmm-lab-job.sh" "$guest" "$build/tests/tools"
 is "$code" 0 "the lab ran: $(printf '%s' "$errs" | tail -n 1)"
 
 ended() {
@@ -67,13 +67,15 @@ is "$(tr -d '\r' <"$R/hvc")" "over hvc0" "hvc0 is a file"
 is "$(tr -d '\r' <"$R/hvc.log")" "over a port" "and so is a named port"
 like "$con" '^16' "random numbers"
 is "$(ended virtio '[.devices[]|[.name,.broken]]|tostring')" \
-	'[["net0",false],["net1",false],["disk0",false],["disk1",false],["rng0",false],["console0",false]]' \
+	'[["vsock0",false],["net0",false],["net1",false],["disk0",false],["disk1",false],["disk2",false],["rng0",false],["console0",false]]' \
 	"no device broke"
 is "$(printf '%s\n' "$con" | grep -c '3 packets transmitted, 3 packets received')" 2 \
 	"it pings the host over vhost-net and over the VMM's own thread"
 like "$con" '^52:54:00:00:00:07' "by the MAC address that was asked for"
-like "$(jq -r 'select(.event=="started").helpers[]|"\(.name) \(.cpus)"' "$R/virtio.ev")" \
-	'^vhost-[0-9]* 0-1$' "vhost's thread is kept on the housekeeping CPUs"
+is "$(sort -u "$R/vsock.sums" | wc -l)" 1 "what the host sends by AF_VSOCK comes back: $(cat "$R/vsock.err")"
+like "$con" "^vsock $(head -n 1 "$R/vsock.sums")" "by way of the guest"
+is "$(jq -r 'select(.event=="started").helpers[]|"\(.name) \(.cpus)"' "$R/virtio.ev" |
+	grep -c '^vhost-[0-9]* 0-1$')" 2 "vhost's threads, of a network card and the socket, are kept on the housekeeping CPUs"
 is "$(ended virtio '.vcpus[1].window.userspace_exits')" 0 \
 	"the isolated vCPU did not leave the guest while the disks were copied"
 is "$(ended virtio '[.vcpus[1].window.others[].name|select(test("disk|console|rng"))]|length')" 0 \

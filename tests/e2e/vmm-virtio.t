@@ -128,6 +128,12 @@ fails 2 'lo is no tap interface|taking interface lo' "one that is no tap" guest 
 fails 2 'tap=NAME is missing' "no interface at all" guest --net mac=52:54:00:12:34:56
 fails 2 'is no MAC address' "half a MAC address" guest --net tap=x,mac=52:54:00
 fails 2 'is a MAC address of many' "a multicast one" guest --net tap=x,mac=01:00:5e:00:00:01
+fails 2 'cid=N is missing' "vsock without an address" guest --vsock ""
+if [ ! -e /dev/vhost-vsock ]; then
+	fails 2 'has no /dev/vhost-vsock; load it' "vsock on a host without it" guest --vsock cid=3
+else
+	skip 1 "this host has vhost-vsock"
+fi
 fails 2 'is no PCI address' "no address" guest --vfio 1:0.0
 fails 2 'there is no such PCI function' "a function that there is not" guest --vfio ffff:1f:1f.7
 function=$(find /sys/bus/pci/devices -mindepth 1 -printf '%f\n' 2>/dev/null | head -n 1)
