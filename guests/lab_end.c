@@ -15,32 +15,36 @@
 
 enum { TAIL_BYTES = 3000, LOG_BYTES = 64 << 20, LOOKS = 9, CONSOLE_BYTES = 64 << 10 };
 
-/* While it boots nothing is heard; later a sign of life comes every few seconds. */
-static uint64_t silence_ns(const struct session *s, const struct progress *p)
-{
-	return p->ready ? s->o->silence_ns : s->o->boot_timeout_ns;
-}
-
-/* A machine that was stopped by its monitor is silent and well, as is one whose command has ended. */
+/* A machine that its monitor may stop is silent and well, as is one whose command has ended. */
 static bool may_hang(const struct session *s, const struct progress *p)
 {
-	return p->code < 0 && silence_ns(s, p);
+	return p->code < 0 && s->o->silence_ns;
 }
 
 static uint64_t patience(const struct session *s, const struct progress *p)
 {
-	uint64_t silent = p->heard_ns + silence_ns(s, p);
+	uint64_t silent = p->heard_ns + s->o->silence_ns;
 
 	return p->ready && may_hang(s, p) && silent < p->deadline_ns ? silent : p->deadline_ns;
 }
 
+/* While it boots nothing is heard; later a sign of life comes every few seconds. */
+static uint64_t look_ns(const struct session *s, const struct progress *p)
+{
+	uint64_t least = 2 * LAB_ALIVE_SECONDS * NSEC_PER_SEC, each = s->o->silence_ns / LOOKS;
+
+	if (!p->ready)
+		return s->o->boot_timeout_ns / 2;
+	return each > least ? each : least;
+}
+
 uint64_t lab_next_look(const struct session *s, const struct progress *p)
 {
-	uint64_t end = patience(s, p), look = p->heard_ns;
+	uint64_t end = patience(s, p), look;
 
 	if (!may_hang(s, p))
 		return end;
-	look += silence_ns(s, p) / (p->ready ? LOOKS : 3) * (p->renewals + 1);
+	look = p->heard_ns + look_ns(s, p) * (p->renewals + 1);
 	return look < end ? look : end;
 }
 
@@ -88,19 +92,27 @@ static size_t new_text(const struct session *s, struct progress *p, char *buf, s
 	return n > 0 ? n : 0;
 }
 
-void lab_heed(struct session *s, struct progress *p)
+static void read_console(struct session *s, struct progress *p)
 {
 	_cleanup_free_ char *text = malloc(CONSOLE_BYTES);
-	size_t n;
 
-	if (!text || !may_hang(s, p))
+	if (!text)
 		return;
-	n = new_text(s, p, text, CONSOLE_BYTES);
-	text[n] = '\0';
+	text[new_text(s, p, text, CONSOLE_BYTES)] = '\0';
 	/* kernel/rcu/tree_stall.h, kernel/watchdog.c, kernel/smp.c */
 	if (strstr(text, "rcu: INFO: rcu_") || strstr(text, "BUG: soft lockup") ||
 	    strstr(text, "non-responsive CSD lock"))
 		renew(s, p, "the machine's kernel tells of a CPU that is stuck");
+}
+
+void lab_heard(struct session *s, struct progress *p)
+{
+	p->heard_ns = clock_now_ns();
+	p->renewals = 0;
+	if (!may_hang(s, p) || p->heard_ns - p->console_ns < LAB_ALIVE_SECONDS * NSEC_PER_SEC)
+		return;
+	p->console_ns = p->heard_ns;
+	read_console(s, p);
 }
 
 void lab_show_console(const struct session *s)

@@ -173,7 +173,6 @@ static int handle_frame(struct session *s, struct progress *p, const struct lab_
 			return err_sys(e, "passing on the command's output failed");
 		return -EAGAIN;
 	case LAB_ALIVE:
-		lab_heed(s, p);
 		return -EAGAIN;
 	case LAB_EXIT:
 		return on_exit_code(s, p, data, h->len, e);
@@ -203,9 +202,8 @@ static int serve(struct session *s, struct err *e)
 		} else if (ret == -ETIMEDOUT) {
 			ret = lab_look(s, &p);
 		} else if (!ret) {
-			p.heard_ns = clock_now_ns();
-			p.renewals = 0;
 			ret = handle_frame(s, &p, &h, data, e);
+			lab_heard(s, &p);
 		}
 	}
 	leave_terminal(s);

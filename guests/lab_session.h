@@ -29,7 +29,8 @@ struct progress {
 	bool ready, interactive;
 	int input; /* terminal input is read from here; -1 none */
 	uint64_t deadline_ns; /* of the command, before that of the boot */
-	uint64_t heard_ns; /* when the last frame came */
+	uint64_t heard_ns; /* when the last frame had been dealt with */
+	uint64_t console_ns; /* when the console was looked at */
 	unsigned int renewals; /* of the emulator's code, since then */
 	off_t console_seen; /* bytes of the console that were looked at */
 	int code; /* the command's, once it has ended; -1 */
@@ -44,8 +45,11 @@ uint64_t lab_next_look(const struct session *s, const struct progress *p);
  */
 int lab_look(struct session *s, struct progress *p);
 
-/* lab_heed - at a sign of life: free a CPU of which the kernel says on the console that it is stuck */
-void lab_heed(struct session *s, struct progress *p);
+/*
+ * lab_heard - a frame came, and was dealt with; now and then see whether the kernel says on the
+ * console that one of its CPUs is stuck, and free it
+ */
+void lab_heard(struct session *s, struct progress *p);
 
 /* lab_show_console - the end of the console to stderr */
 void lab_show_console(const struct session *s);

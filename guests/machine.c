@@ -208,15 +208,15 @@ static int wait_readable(int fd, int other, uint64_t deadline_ns)
 	for (;;) {
 		struct pollfd p[] = { { .fd = fd, .events = POLLIN },
 				      { .fd = other, .events = POLLIN } };
-		uint64_t now = clock_now_ns(), left_ms;
+		uint64_t now = clock_now_ns(), left_ms = 0;
 		int n;
 
 		if (stop_requested())
 			return -EINTR;
-		if (now >= deadline_ns)
-			return -ETIMEDOUT;
 		/* no longer than this: a signal just before poll must not be slept over */
-		left_ms = (deadline_ns - now) / 1000000 + 1;
+		if (now < deadline_ns)
+			left_ms = (deadline_ns - now) / 1000000 + 1;
+		/* too late or not, what is there is taken: it is we who may have slept */
 		n = poll(p, 2, left_ms < POLL_MS ? left_ms : POLL_MS);
 		if (n < 0 && errno != EINTR)
 			return -errno;
@@ -224,22 +224,25 @@ static int wait_readable(int fd, int other, uint64_t deadline_ns)
 			return 0;
 		if (n > 0)
 			return -EAGAIN;
+		if (!left_ms)
+			return -ETIMEDOUT;
 	}
 }
 
-static int read_exactly(struct machine *m, uint64_t deadline_ns, void *data, size_t len)
+/* The part of the frame that begins after start bytes of it, as far as it is not there yet. */
+static int read_part(struct machine *m, uint64_t deadline_ns, void *to, size_t start, size_t len)
 {
-	for (size_t got = 0; got < len;) {
+	while (m->got < start + len) {
 		int ret = wait_readable(m->channel, -1, deadline_ns);
 		ssize_t n;
 
 		if (ret < 0)
 			return ret;
-		n = read(m->channel, (char *)data + got, len - got);
+		n = read(m->channel, (char *)to + m->got - start, start + len - m->got);
 		if (!n || (n < 0 && errno == ECONNRESET))
 			return -EPIPE;
 		if (n > 0)
-			got += n;
+			m->got += n;
 		else if (errno != EINTR)
 			return -errno;
 	}
@@ -249,18 +252,23 @@ static int read_exactly(struct machine *m, uint64_t deadline_ns, void *data, siz
 int machine_receive(struct machine *m, uint64_t deadline_ns, int other, struct lab_frame *h,
 		    void *data, struct err *e)
 {
-	int ret = wait_readable(m->channel, other, deadline_ns);
+	int ret = m->got ? 0 : wait_readable(m->channel, other, deadline_ns);
 
 	if (!ret)
-		ret = read_exactly(m, deadline_ns, h, sizeof(*h));
+		ret = read_part(m, deadline_ns, &m->head, 0, sizeof(m->head));
 	if (ret < 0)
 		return ret;
-	if (h->len > LAB_FRAME_MAX)
+	if (m->head.len > LAB_FRAME_MAX)
 		return err_set(e, -EPROTO,
 			       "the lab's agent sent a frame of %u bytes; at most %d "
 			       "are allowed",
-			       h->len, LAB_FRAME_MAX);
-	return read_exactly(m, deadline_ns, data, h->len);
+			       m->head.len, LAB_FRAME_MAX);
+	ret = read_part(m, deadline_ns, data, sizeof(m->head), m->head.len);
+	if (ret < 0)
+		return ret;
+	*h = m->head;
+	m->got = 0;
+	return 0;
 }
 
 int machine_send(struct machine *m, enum lab_type type, const void *data, uint32_t len,

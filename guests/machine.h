@@ -39,6 +39,8 @@ struct machine {
 	struct proc qemu;
 	int channel; /* our end of the agent's port */
 	int dir; /* where QEMU's gdb stub listens; O_PATH */
+	struct lab_frame head; /* of the frame that is being received */
+	size_t got; /* bytes of it, head and data */
 };
 
 /* machine_command - QEMU's argument list; the descriptors are what it inherits */
@@ -52,7 +54,8 @@ void machine_stop(struct machine *m);
 
 /*
  * machine_receive - the next frame from the agent, waiting until deadline_ns (CLOCK_MONOTONIC).
- * data holds LAB_FRAME_MAX bytes. -ETIMEDOUT, -EINTR (stop_requested), -EPIPE when the machine is
+ * data holds LAB_FRAME_MAX bytes, and has to be the same from call to call: after -ETIMEDOUT the
+ * next one goes on in mid-frame. -ETIMEDOUT, -EINTR (stop_requested), -EPIPE when the machine is
  * gone, -EPROTO when a frame makes no sense (e is left empty in the first three cases), and
  * -EAGAIN when other (-1: none), a descriptor the caller also waits for, became readable instead.
  */

@@ -44,6 +44,15 @@ struct stub {
 	size_t n_places;
 };
 
+static int put(struct stub *s, const char *text, ssize_t n, struct err *e)
+{
+	if (send(s->fd, text, n, MSG_NOSIGNAL) == n)
+		return 0;
+	if (errno == EPIPE || errno == ECONNRESET)
+		return err_set(e, -EPROTO, "QEMU's gdb stub went away");
+	return err_sys(e, "talking to QEMU's gdb stub failed");
+}
+
 static int send_packet(struct stub *s, const char *text, struct err *e)
 {
 	char packet[PACKET + 8];
@@ -53,9 +62,7 @@ static int send_packet(struct stub *s, const char *text, struct err *e)
 	for (const char *c = text; *c; c++)
 		sum += *c;
 	n = snprintf(packet, sizeof(packet), "$%s#%02x", text, sum);
-	return send(s->fd, packet, n, MSG_NOSIGNAL) == n
-		       ? 0
-		       : err_sys(e, "talking to QEMU's gdb stub failed");
+	return put(s, packet, n, e);
 }
 
 static int next_byte(struct stub *s, struct err *e)
@@ -97,9 +104,7 @@ static int receive_packet(struct stub *s, struct err *e)
 		c = next_byte(s, e);
 	if (c < 0)
 		return c;
-	return send(s->fd, "+", 1, MSG_NOSIGNAL) == 1
-		       ? 0
-		       : err_sys(e, "talking to QEMU's gdb stub failed");
+	return put(s, "+", 1, e);
 }
 
 /* That the machine stopped is told at any time, and nobody asked. */

@@ -108,6 +108,32 @@ static void receives_frames(void **state)
 	machine_stop(&c.m);
 }
 
+/* A machine may stand still in mid-frame, and be looked at, before it sends the rest. */
+static void goes_on_in_mid_frame(void **state)
+{
+	struct channel c = channel();
+	const struct lab_frame sent = { .type = LAB_ERR, .len = 5 };
+	struct lab_frame h = { 0 };
+	char bytes[sizeof(sent) + 5], data[LAB_FRAME_MAX];
+	struct err e = { 0 };
+
+	(void)state;
+	memcpy(bytes, &sent, sizeof(sent));
+	memcpy(bytes + sizeof(sent), "hello", 5);
+	for (size_t i = 0; i < sizeof(bytes); i++) {
+		assert_int_equal(machine_receive(&c.m, 0, -1, &h, data, &e), -ETIMEDOUT);
+		assert_int_equal(write(c.theirs, &bytes[i], 1), 1);
+	}
+	/* what is there is taken, however late it is */
+	assert_int_equal(machine_receive(&c.m, 0, -1, &h, data, &e), 0);
+	assert_int_equal(h.type, LAB_ERR);
+	assert_int_equal(h.len, 5);
+	assert_memory_equal(data, "hello", 5);
+	assert_int_equal(machine_receive(&c.m, 0, -1, &h, data, &e), -ETIMEDOUT);
+	close(c.theirs);
+	machine_stop(&c.m);
+}
+
 static void a_broken_channel(void **state)
 {
 	struct channel c = channel();
@@ -128,9 +154,8 @@ static void a_broken_channel(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(command),
-		cmocka_unit_test(a_kept_disk_is_no_snapshot),
-		cmocka_unit_test(receives_frames),
+		cmocka_unit_test(command),	    cmocka_unit_test(a_kept_disk_is_no_snapshot),
+		cmocka_unit_test(receives_frames),  cmocka_unit_test(goes_on_in_mid_frame),
 		cmocka_unit_test(a_broken_channel),
 	};
 
