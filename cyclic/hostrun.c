@@ -4,10 +4,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -286,9 +288,36 @@ static int take(struct hostrun *r, struct err *e)
 	return figures_take(&r->run, &r->g, &file, &threads, e);
 }
 
+static int64_t rt_us(const char *knob)
+{
+	char path[64], text[32];
+
+	snprintf(path, sizeof(path), "/proc/sys/kernel/sched_rt_%s_us", knob);
+	return file_read_line(path, text, sizeof(text)) ? atoll(text) : -1;
+}
+
+/*
+ * Of a thread that never sleeps the kernel takes its CPU away where real-time threads may not have all
+ * of it (kernel/sched/rt.c); what comes of that is no latency of the machine.
+ */
+static enum verdict judge_limit(struct hostrun *r, enum verdict v)
+{
+	int64_t runtime_us = rt_us("runtime"), period_us = rt_us("period");
+
+	if (r->o->instrument != GUEST_OSLAT || runtime_us < 0 || runtime_us >= period_us)
+		return v;
+	run_reason(
+		&r->run,
+		"sched_rt_runtime_us is %" PRId64 " of %" PRId64
+		" us: the kernel takes the CPU away from a thread that needs it longer, which these "
+		"latencies show; write -1 to it",
+		runtime_us, period_us);
+	return v == VERDICT_FAIL ? VERDICT_INCONCLUSIVE : v;
+}
+
 static int finish(struct hostrun *r, struct err *e)
 {
-	enum verdict v = outcome_judge(&r->run, &r->g);
+	enum verdict v = judge_limit(r, outcome_judge(&r->run, &r->g));
 	int ret;
 
 	if (r->g.interrupted) {

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cyclic/cyclic.h"
 #include "cyclic/harness.h"
@@ -298,7 +299,13 @@ static int start_trace(struct spiketrace *t, struct sampler_config *config, stru
 		collect_note(c, "no trace: %s", why.text);
 		return 0;
 	}
-	config->freeze = spiketrace_switch(t, path);
+	/* the recorder may have found a tracefs that only it sees */
+	if (access(spiketrace_switch(t, path), W_OK)) {
+		collect_note(c, "no trace: %s: %s; mount tracefs there", path, strerror(errno));
+		spiketrace_close(t);
+		return 0;
+	}
+	config->freeze = path;
 	return 0;
 }
 

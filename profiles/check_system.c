@@ -190,27 +190,29 @@ static void judge_one_grub(const struct machine *m, const struct check *c, struc
 		found_bad(c, f, "both %s and %s", configs[0], configs[1]);
 }
 
-/* GRUB takes a block of this size, padded with "#", or none (grub-core/lib/envblk.c). */
+/*
+ * A head, lines, and "#" to the end. GRUB takes none with another head, and writes to none whose last
+ * line has no end (grub-core/lib/envblk.c).
+ */
 static void judge_grubenv(const struct machine *m, const struct check *c, struct finding *f)
 {
 	static const char head[] = "# GRUB Environment Block\n";
-	enum { BLOCK_BYTES = 1024 };
 	_cleanup_free_ char *text = NULL;
 	struct err e = { 0 };
 	ssize_t n = machine_load(m, c->path, &text, &e);
-	size_t room = 0;
+	size_t room = 0, len;
 
 	if (n < 0) {
 		settle_read_error(c, c->path, n, e.text, f);
 		return;
 	}
-	n = strlen(text);
-	while (room < (size_t)n && text[n - 1 - room] == '#')
+	len = strlen(text);
+	while (room < len && text[len - 1 - room] == '#')
 		room++;
 	if (strncmp(text, head, strlen(head)))
 		found_bad(c, f, "it does not begin as one");
-	else if (n != BLOCK_BYTES && n != BLOCK_BYTES - 1) /* a newline at its end was taken off */
-		found_bad(c, f, "%zd bytes", n);
+	else if (room && text[len - 1 - room] != '\n')
+		found_bad(c, f, "the line before its padding has no end");
 	else
 		found_pass(f, "%zu bytes left", room);
 }
@@ -372,9 +374,9 @@ static const struct check rows[] = {
 		.severity = SEV_MEDIUM,
 		.what = "GRUB's environment is whole",
 		.path = "/boot/grub/grubenv",
-		.expected = "1024 bytes",
-		.why = "GRUB ignores a spoilt one, and with it the entry that was chosen or the "
-		       "parameters kept there.",
+		.expected = "its head, lines and padding",
+		.why = "GRUB ignores one with another head, and cannot write to one whose padding "
+		       "is spoilt: the entry that was chosen is lost.",
 		.remedy = "grub-editenv /boot/grub/grubenv create",
 		.judge = judge_grubenv,
 	},

@@ -268,14 +268,18 @@ static void keep_nothing(char *text, const char *words)
 	*text = '\0';
 }
 
-/* Comments, lines and length as they are, all else an x. */
+/* Comments, lines, length and the padding at the end as they are, all else an x. */
 static void keep_shape(char *text, const char *words)
 {
+	char *end = text + strlen(text);
+
 	(void)words;
-	for (char *p = text; *p; p++) {
+	while (end > text && (end[-1] == '#' || end[-1] == '\n'))
+		end--;
+	for (char *p = text; p < end; p++) {
 		if (*p == '#' && (p == text || p[-1] == '\n')) {
 			p += strcspn(p, "\n");
-			if (!*p)
+			if (p >= end)
 				break;
 		}
 		if (*p != '\n')

@@ -11,6 +11,7 @@
 #include "lib/clock.h"
 #include "lib/file.h"
 #include "lib/json.h"
+#include "vmm/advance.h"
 #include "vmm/vcpu.h"
 
 /* Where the host does not tell, the table stays empty, and "host_interrupts" is null. */
@@ -25,6 +26,11 @@ static int open_residual(struct window *w, const struct vm *vm, struct err *e)
 {
 	pid_t tids[CPUMAP_VCPUS];
 
+	if (!advance_read_ns("/sys/kernel/debug", vm->fd, 0))
+		return err_set(e, -EINVAL,
+			       "--timer-residual: KVM advances no timer of this VM (its "
+			       "lapic_timer_advance_ns is 0), so it waits for no deadline; use "
+			       "--lapic-timer-advance, or load kvm without lapic_timer_advance=0");
 	for (int i = 0; i < vm->n_vcpus; i++)
 		tids[i] = vm->vcpus[i].tid;
 	return residual_open(&w->residual, tids, vm->n_vcpus, e);
