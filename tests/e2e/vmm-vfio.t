@@ -4,6 +4,7 @@
 # shellcheck source=tests/e2e/tap.sh
 . tests/e2e/tap.sh
 
+[ -n "${RTKVM_LONG:-}" ] || skip_all "a lab of its own, one or two minutes: RTKVM_LONG=1 runs it"
 command -v qemu-system-x86_64 >/dev/null || skip_all "no qemu-system-x86_64 (make deps)"
 build=$(dirname "$(realpath "$RTKVM")")
 guest=$build/guests/debian-rt
