@@ -80,7 +80,7 @@ console() {
 	return 1
 }
 
-rtkvm trace record --out host.dat --buffer 96M -- sh "$tmp/vmm" >vmm.out 2>err &
+rtkvm trace record --out host.dat --buffer 256M -- sh "$tmp/vmm" >vmm.out 2>err &
 recorder=$!
 echo -1 >/proc/sys/kernel/sched_rt_runtime_us # a throttled hog is none
 start=$(date +%s)
