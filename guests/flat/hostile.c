@@ -118,6 +118,35 @@ static void port_access(void)
 	}
 }
 
+enum {
+	ACCESS_READ = 3,
+	ACCESS_WRITE_8 = 5,
+	ACCESS_KINDS
+}; /* the other kinds write up to 4 bytes */
+
+static void access_at(uintptr_t at, unsigned int kind, uint64_t value)
+{
+	switch (kind) {
+	case 0:
+		*(volatile uint8_t *)at = value;
+		break;
+	case 1:
+		*(volatile uint16_t *)at = value;
+		break;
+	case 2:
+		*(volatile uint32_t *)at = value;
+		break;
+	case ACCESS_READ:
+		(void)*(volatile uint8_t *)at;
+		break;
+	case ACCESS_READ + 1:
+		(void)*(volatile uint64_t *)at;
+		break;
+	case ACCESS_WRITE_8:
+		*(volatile uint64_t *)at = value;
+	}
+}
+
 static void memory_access(void)
 {
 	static const uint32_t bases[] = { HOLE, HOLE, IOAPIC, IOAPIC + 0x10, 0xfe000000 };
@@ -128,25 +157,7 @@ static void memory_access(void)
 		return; /* in x2APIC mode it is no device; KVM's own pages follow it */
 	if (n_cards && at >= HOLE && at < HOLE + CARDS_BYTES)
 		return; /* any vector, any place of a queue: card_access() knows which do no harm here */
-	switch (draw() % 6) {
-	case 0:
-		*(volatile uint8_t *)at = value;
-		break;
-	case 1:
-		*(volatile uint16_t *)at = value;
-		break;
-	case 2:
-		*(volatile uint32_t *)at = value;
-		break;
-	case 3:
-		*(volatile uint64_t *)at = value;
-		break;
-	case 4:
-		(void)*(volatile uint8_t *)at;
-		break;
-	default:
-		(void)*(volatile uint64_t *)at;
-	}
+	access_at(at, draw() % ACCESS_KINDS, value);
 }
 
 /* Registers that exist wherever x2APIC does, with values that they take. */
@@ -261,26 +272,11 @@ static void nonsense(struct vpci *v)
 	*(volatile uint16_t *)(v->notify + i * v->notify_step) = draw();
 }
 
-/* Any register but the places of queues. */
+/* Any register but the places of queues, which eight bytes could reach. */
 static void card_register(volatile uint8_t *at)
 {
 	at += draw() % offsetof(struct common, desc);
-	switch (draw() % 5) {
-	case 0:
-		*at = draw();
-		break;
-	case 1:
-		*(volatile uint16_t *)at = draw();
-		break;
-	case 2:
-		*(volatile uint32_t *)at = draw();
-		break;
-	case 3:
-		(void)*(volatile uint32_t *)at;
-		break;
-	default:
-		(void)*(volatile uint64_t *)at;
-	}
+	access_at((uintptr_t)at, draw() % ACCESS_WRITE_8, draw());
 }
 
 static void card_access(void)

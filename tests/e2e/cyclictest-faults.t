@@ -21,6 +21,13 @@ processes() { # what a run would leave: VMMs and counters of this test
 	pgrep -f "$T/[i]mage|[-]-control --pid" | wc -l
 }
 
+in_job() { # until the guest of this run has begun its job
+	for _ in $(seq 100); do
+		grep -qs job_start "$1/events.jsonl" && break
+		sleep 0.1
+	done
+}
+
 verdict() {
 	jq -r '.verdict + ": " + (.reasons | join("; "))' "$1/run.json"
 }
@@ -127,10 +134,7 @@ EOF
 # that a wake-up of 1010 us hid
 env FAKE=obeys "${base[@]}" --no-trace --out "$T/obeys" 2>"$T/err" >/dev/null &
 pid=$!
-for _ in $(seq 100); do
-	grep -qs job_start "$T/obeys/events.jsonl" && break
-	sleep 0.1
-done
+in_job "$T/obeys"
 kill -INT $pid
 wait $pid
 is "$?" 3 "Ctrl-C of a guest that listens: exit 3"
@@ -141,10 +145,7 @@ is "$(jq -c '[.verdict, (.cpus[0] | .samples, .expected, .missed)]' "$T/obeys/ru
 # --- kill -9 of the harness: its children die, its run says incomplete ---
 env FAKE=hang-in-job "${base[@]}" $notrace --out "$T/killed-harness" >/dev/null 2>&1 &
 pid=$!
-for _ in $(seq 100); do
-	grep -qs job_start "$T/killed-harness/events.jsonl" && break
-	sleep 0.1
-done
+in_job "$T/killed-harness"
 kill -KILL $pid
 wait $pid 2>/dev/null
 for _ in $(seq 50); do

@@ -127,6 +127,17 @@ fails() {
 	fi
 }
 
+# need_lab_guest - the lab and a guest's image in it, or nothing is tested; sets $build and $guest
+need_lab_guest() {
+	command -v qemu-system-x86_64 >/dev/null || skip_all "no qemu-system-x86_64 (make deps)"
+	build=$(dirname "$(realpath "$RTKVM")")
+	guest=$build/guests/debian-rt
+	run "$RTKVM" guest build --out "$guest"
+	[ "$code" = 0 ] || skip_all "no guest image: $errs"
+	run "$RTKVM" lab build --flavour fast
+	[ "$code" = 0 ] || skip_all "no lab: $errs"
+}
+
 # done_testing - the plan; without it the test counts as ended early
 done_testing() {
 	echo "1..$tap_n" >&9

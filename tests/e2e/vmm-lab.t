@@ -4,13 +4,7 @@
 # shellcheck source=tests/e2e/tap.sh
 . tests/e2e/tap.sh
 
-command -v qemu-system-x86_64 >/dev/null || skip_all "no qemu-system-x86_64 (make deps)"
-build=$(dirname "$(realpath "$RTKVM")")
-guest=$build/guests/debian-rt
-run "$RTKVM" guest build --out "$guest"
-[ "$code" = 0 ] || skip_all "no guest image: $errs"
-run "$RTKVM" lab build --flavour fast
-[ "$code" = 0 ] || skip_all "no lab: $errs"
+need_lab_guest
 
 R=$T/results
 # two NUMA nodes; CPU 2 and 3, which are isolated, are on node 1

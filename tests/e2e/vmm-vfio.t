@@ -5,13 +5,7 @@
 . tests/e2e/tap.sh
 
 [ -n "${RTKVM_LONG:-}" ] || skip_all "a lab of its own, one or two minutes: RTKVM_LONG=1 runs it"
-command -v qemu-system-x86_64 >/dev/null || skip_all "no qemu-system-x86_64 (make deps)"
-build=$(dirname "$(realpath "$RTKVM")")
-guest=$build/guests/debian-rt
-run "$RTKVM" guest build --out "$guest"
-[ "$code" = 0 ] || skip_all "no guest image: $errs"
-run "$RTKVM" lab build --flavour fast
-[ "$code" = 0 ] || skip_all "no lab: $errs"
+need_lab_guest
 
 R=$T/results
 head -c 2M /dev/urandom >"$T/disk"
