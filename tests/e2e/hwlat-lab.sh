@@ -19,6 +19,7 @@ rtkvm=${RTKVM:-$PWD/build/rtkvm}
 mkdir -p "$out" || exit 2
 signs=$out/signs
 fifo=$out/said
+bad=0
 mkdir -p "$signs" || exit 2
 signs=$(realpath "$signs")
 mkfifo "$fifo" || exit 2
@@ -42,6 +43,12 @@ monitor() {
 
 vcpu_thread() { # CPU
 	monitor 'info cpus' | sed -n "s/.*CPU #$1: thread_id=\([0-9]*\).*/\1/p" | head -n 1
+}
+
+# The whole machine stopped; truth of all threads that read the emulator's clock, the watching CPUs' first.
+stop_machine() { # FILE
+	chrt -f 20 perl tests/e2e/hwlat-stops.pl "$(cat "$out/pid")" "$count" 20 200 150 \
+		"$(vcpu_thread 2)" "$(vcpu_thread 3)" "+$(vcpu_thread 0)" "+$(vcpu_thread 1)" >"$1" || bad=1
 }
 
 # One monitor command COUNT times, at random distances; when it took effect the lab's kernel logs.
@@ -71,21 +78,14 @@ favour() {
 	[ ! -e "/proc/$pid/autogroup" ] || echo "$NICE" >"/proc/$pid/autogroup"
 }
 
-bad=0
 while IFS= read -r line; do
 	echo "# $line" >&2
 	case $line in
 	"READY "*) favour ;;
 	esac
 	case $line in
-	"READY recall"*)
-		chrt -f 20 perl tests/e2e/hwlat-stops.pl "$(cat "$out/pid")" "$count" 20 200 150 \
-			"$(vcpu_thread 2)" "$(vcpu_thread 3)" >"$out/recall.truth" || bad=1
-		;;
-	"READY gap"*)
-		chrt -f 20 perl tests/e2e/hwlat-stops.pl "$(cat "$out/pid")" "$count" 20 200 150 \
-			"$(vcpu_thread 2)" "$(vcpu_thread 3)" >"$out/gap.truth" || bad=1
-		;;
+	"READY recall"*) stop_machine "$out/recall.truth" ;;
+	"READY gap"*) stop_machine "$out/gap.truth" ;;
 	"READY vcpu"*)
 		tid=$(vcpu_thread 3)
 		build/tests/tools/threadstop "${tid:-0}" "$count" 5 50 >"$out/vcpu.truth" || bad=1

@@ -7,9 +7,9 @@
 # given, and what else was found (the noise beside them).
 # Where TRUTH has lines "off", which tell when the emulator's thread of a CPU (the nth of CPU...) was
 # not on a CPU, a gap's true length is at least how long that was within it. It may be longer by the
-# times of the other threads: one that lost its CPU with the emulator's lock on the clock holds up
-# all who read it. "own-thread" counts those that are right without that, "as-asked" those that are
-# right by the times of the injecting commands alone.
+# times of the other threads (n beyond CPU... too): one that lost its CPU with the emulator's lock on
+# the clock holds up all who read it. "own-thread" counts those that are right without that,
+# "as-asked" those that are right by the times of the injecting commands alone.
 # Names are counted for gaps of which the injected is at least half: another may have a larger share.
 # A TRUTH of one number in each line has instants instead, CLOCK_MONOTONIC in ns, as hwlat-kmsg.pl
 # writes them: the sample around each of them is its own; how long it was is not known.

@@ -1,16 +1,19 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: GPL-2.0-only
-# hwlat-stops.pl PID COUNT MIN_MS MAX_MS [PAUSE_MS [TID...]] - stop a process COUNT times for random lengths
+# hwlat-stops.pl PID COUNT MIN_MS MAX_MS [PAUSE_MS [TID|+TID...]] - stop a process COUNT times for random lengths
 # One line for each stop, CLOCK_MONOTONIC in ns: the earliest and latest beginning, the earliest and
 # latest end. A stop begins some time between asking for it and seeing every thread stopped.
 # Then, for each TID, lines "off NUMBER START END": when thread NUMBER (from 0) was not on a CPU, by
 # this kernel's trace of its scheduler. A thread that may go on after a stop waits for a CPU like any
 # other, and so was stopped for longer than was asked for; and it may lose its CPU at any other time.
+# Of a +TID, which may sleep when it likes, only the times when it waited for a CPU.
 use strict;
 use warnings;
 use Time::HiRes qw(clock_gettime CLOCK_MONOTONIC nanosleep);
 
 my ($pid, $count, $min_ms, $max_ms, $pause_ms, @tids) = @ARGV;
+my %sleeps = map { /^\+(.*)/ ? ($1 => 1) : () } @tids;
+s/^\+// for @tids;
 my $trace = "/sys/kernel/tracing/instances/hwlat-truth-$$";
 $pause_ms //= 50;
 $| = 1;
@@ -62,11 +65,12 @@ sub start_trace {
 # one got there when it was woken.
 sub print_trace {
 	my %number = map { $tids[$_] => $_ } 0 .. $#tids;
-	my (%since, %woken);
+	my (%since, %asleep, %woken);
 	my $on = sub {
 		my ($tid, $at) = @_;
-		printf("off %d %.0f %.0f\n", $number{$tid}, $since{$tid}, $at) if $at && $since{$tid};
-		delete @{$_}{$tid} for \%since, \%woken;
+		my $from = $asleep{$tid} && $sleeps{$tid} ? $woken{$tid} : $since{$tid};
+		printf("off %d %.0f %.0f\n", $number{$tid}, $from, $at) if $at && $from;
+		delete @{$_}{$tid} for \%since, \%asleep, \%woken;
 	};
 	set('tracing_on', 0);
 	open(my $in, '<', "$trace/trace") or die "$trace/trace: $!\n";
@@ -78,11 +82,13 @@ sub print_trace {
 			$woken{$1} = $at if $fields =~ / pid=(\d+) prio/;
 			next;
 		}
-		my ($prev, $next) = $fields =~ /prev_pid=(\d+) .* ==> .*next_pid=(\d+) / or next;
+		my ($prev, $state, $next) = $fields =~ /prev_pid=(\d+) .*prev_state=(\S)\S* ==> .*next_pid=(\d+) /
+			or next;
 		$on->($next, $at) if exists $number{$next};
 		next if !exists $number{$prev};
 		$on->($prev, $woken{$prev});
 		$since{$prev} = $at;
+		$asleep{$prev} = $state eq 'S';
 	}
 	$on->($_, $woken{$_}) for keys %woken;
 }
