@@ -30,6 +30,7 @@ static const struct verb verbs[] = {
 	{ "trace", tracing_trace, "record host and guest, explain late wake-ups" },
 	{ "cyclictest", cyclic_cyclictest, "boot a real-time guest and run cyclictest in it" },
 	{ "oslat", cyclic_oslat, "boot a real-time guest and run oslat in it" },
+	{ "hwlat-guest", cyclic_hwlat_guest, "boot a real-time guest and run rtkvm hwlat in it" },
 	{ "sample", cyclic_sample, "measure timer latency of this machine's CPUs" },
 	{ "campaign", cyclic_campaign,
 	  "many measurements in one: phases, loads, limits; resumable" },

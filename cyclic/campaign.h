@@ -148,6 +148,12 @@ int campaign_machine_read(struct campaign_machine *machine, struct err *e);
  */
 int campaign_load(struct campaign **c, char **text, const char *path, FILE *out, struct err *e);
 
+/* phase_watches_guests - rtkvm hwlat in guests: judged and resumed as the other instruments are */
+static inline bool phase_watches_guests(const struct phase_entry *p)
+{
+	return p->run == RUN_HWLAT && p->n_guests;
+}
+
 /* phase_cpus - the host CPUs a phase measures on */
 struct cpulist phase_cpus(const struct phase_entry *p);
 

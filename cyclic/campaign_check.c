@@ -213,7 +213,7 @@ static void check_times(const struct phase_entry *p, struct mistakes *m)
 	if (p->segment_ns > p->duration_ns)
 		mistake(m, campaign_line_of(&p->entry, SECTION_PHASE, "segment"),
 			"segment is longer than duration");
-	if ((p->run == RUN_CYCLICTEST || p->run == RUN_OSLAT) &&
+	if ((p->run == RUN_CYCLICTEST || p->run == RUN_OSLAT || phase_watches_guests(p)) &&
 	    (p->duration_ns % NSEC_PER_SEC || p->segment_ns % NSEC_PER_SEC))
 		mistake(m,
 			campaign_line_of(&p->entry, SECTION_PHASE,
@@ -240,10 +240,17 @@ static void defaults(const struct campaign *c, struct phase_entry *p)
 {
 	if (!p->priority)
 		p->priority = p->run == RUN_OSLAT ? 1 : 95;
-	if ((p->run != RUN_CYCLICTEST && p->run != RUN_OSLAT) || p->n_limits || c->smoke)
+	if (p->n_limits || c->smoke)
+		return;
+	if (p->run == RUN_CYCLICTEST)
+		p->limits[0].ns = CTOPTS_LIMIT_NS;
+	else if (p->run == RUN_OSLAT)
+		p->limits[0].ns = CTOPTS_OSLAT_LIMIT_NS;
+	else if (phase_watches_guests(p))
+		p->limits[0].ns = p->threshold_ns ? p->threshold_ns : CTOPTS_HWLAT_THRESHOLD_NS;
+	else
 		return;
 	strcpy(p->limits[0].what, "max_ns");
-	p->limits[0].ns = p->run == RUN_OSLAT ? CTOPTS_OSLAT_LIMIT_NS : CTOPTS_LIMIT_NS;
 	p->n_limits = 1;
 }
 
@@ -253,12 +260,15 @@ static void check_place(const struct phase_entry *p, bool in_guest, struct mista
 	if (!in_guest && p->guest_load)
 		mistake(m, campaign_line_of(&p->entry, SECTION_PHASE, "guest-load"),
 			"\"guest-load\" needs guests");
+	if (!in_guest && p->run == RUN_HWLAT && p->segment_ns)
+		mistake(m, campaign_line_of(&p->entry, SECTION_PHASE, "segment"),
+			"\"segment\" of run = hwlat needs guests");
 	if (in_guest && p->simulate)
 		mistake(m, campaign_line_of(&p->entry, SECTION_PHASE, "simulate"),
 			"\"simulate\" does not apply in guests");
 }
 
-/* On the host (cpus) or in guests: hwlat and gap on the one, the others on either. */
+/* On the host (cpus) or in guests: gap on the one, the others on either. */
 static void check_where(const struct phase_entry *p, struct mistakes *m)
 {
 	int cpus = campaign_line_of(&p->entry, SECTION_PHASE, "cpus");
@@ -267,10 +277,10 @@ static void check_where(const struct phase_entry *p, struct mistakes *m)
 
 	if (p->run == RUN_NONE || p->run == RUN_DOCTOR)
 		return;
-	if (p->run == RUN_HWLAT || p->run == RUN_GAP) {
+	if (p->run == RUN_GAP) {
 		if (!host)
 			mistake(m, p->entry.line, "\"cpus\" is missing");
-		if (p->run == RUN_GAP && cpulist_count(&p->cpus) > 1)
+		if (cpulist_count(&p->cpus) > 1)
 			mistake(m, cpus, "run = gap takes one CPU: its guest has one vCPU");
 		return;
 	}
@@ -313,8 +323,8 @@ static void check_phase(struct campaign *c, struct phase_entry *p,
 	check_keys(&p->entry, SECTION_PHASE, p->run, m);
 	check_where(p, m);
 	check_pairs(p, m);
-	defaults(c, p);
 	resolve_guests(c, p, m);
+	defaults(c, p);
 	resolve_loads(c, p, m);
 	if (!p->simulate)
 		check_cpus(&p->cpus, machine, campaign_line_of(&p->entry, SECTION_PHASE, "cpus"),

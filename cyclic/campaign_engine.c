@@ -77,7 +77,8 @@ static int remaining(const struct phase_run *r, const struct guest_entry *guest,
 /* Only these leave slices that the next attempt can add to. */
 static bool resumable(const struct phase_entry *p)
 {
-	return p->run == RUN_SAMPLE || p->run == RUN_CYCLICTEST || p->run == RUN_OSLAT;
+	return p->run == RUN_SAMPLE || p->run == RUN_CYCLICTEST || p->run == RUN_OSLAT ||
+	       phase_watches_guests(p);
 }
 
 /* --- one phase --- */

@@ -272,8 +272,10 @@ int engine_judge(struct engine *en, size_t i, struct err *e)
 		return e->code;
 	}
 	a = read_attempts(en->state, phase, reasons);
-	v = p->run == RUN_DOCTOR || p->run == RUN_HWLAT ? of_machine(en, phase, a.verdict, reasons)
-							: of_figures(en, p, &g, &a, phase, reasons);
+	if (p->run == RUN_DOCTOR || (p->run == RUN_HWLAT && !p->n_guests))
+		v = of_machine(en, phase, a.verdict, reasons);
+	else
+		v = of_figures(en, p, &g, &a, phase, reasons);
 	add_notes(phase, reasons);
 	if (strcmp(status, "done") != 0)
 		v = verdict_worse(v, VERDICT_INCOMPLETE);

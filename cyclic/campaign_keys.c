@@ -201,7 +201,8 @@ static int set_limits(void *field, const char *key, const char *value, struct er
 #define FOR(i)	     (1u << RUN_##i)
 #define GAPS	     (FOR(HWLAT) | FOR(GAP))
 #define TIMED	     (GAPS | TIMERS | FOR(OSLAT))
-#define ON_EITHER    (TIMERS | FOR(OSLAT)) /* the host, or guests */
+#define ON_EITHER    (TIMERS | FOR(OSLAT)) /* the host, or guests, the same keys */
+#define IN_GUESTS    (ON_EITHER | FOR(HWLAT))
 #define TIMERS	     (FOR(SAMPLE) | FOR(CYCLICTEST))
 #define ANY_PHASE    (FOR(DOCTOR) | TIMED)
 
@@ -226,12 +227,12 @@ const struct campaign_key campaign_keys[] = {
 	{ "run", PHASE(run), set_run, KEY_REQUIRED, ANY_PHASE },
 	{ "gate", PHASE(gate), set_bool, 0, ANY_PHASE },
 	{ "cpus", PHASE(cpus), set_cpus, 0, GAPS | ON_EITHER },
-	{ "guests", PHASE(guests_text), set_text, 0, ON_EITHER },
+	{ "guests", PHASE(guests_text), set_text, 0, IN_GUESTS },
 	{ "loads", PHASE(loads_text), set_text, 0, TIMED },
-	{ "guest-load", PHASE(guest_load), set_guest_load, 0, ON_EITHER },
-	{ "guest-load-floor", PHASE(guest_load_floor), set_u64, 0, ON_EITHER },
+	{ "guest-load", PHASE(guest_load), set_guest_load, 0, IN_GUESTS },
+	{ "guest-load-floor", PHASE(guest_load_floor), set_u64, 0, IN_GUESTS },
 	{ "duration", PHASE(duration_ns), set_duration, KEY_REQUIRED, TIMED },
-	{ "segment", PHASE(segment_ns), set_duration, 0, ON_EITHER },
+	{ "segment", PHASE(segment_ns), set_duration, 0, IN_GUESTS },
 	{ "interval", PHASE(interval_ns), set_duration, 0, TIMERS },
 	{ "priority", PHASE(priority), set_priority, 0, ON_EITHER },
 	{ "limit", PHASE_ITSELF, set_limits, 0, ON_EITHER | FOR(GAP) },

@@ -93,6 +93,15 @@ static void add_hwlat(struct vmproc_argv *a, const struct campaign *c, const str
 		argv_add(a, "--allow-unstable-tsc"); /* an emulated machine has no other */
 }
 
+static void add_guest_hwlat(struct vmproc_argv *a, const struct phase_entry *p, uint64_t ns)
+{
+	argv_add(a, "--duration=%jus", (uintmax_t)((ns + NSEC_PER_SEC - 1) / NSEC_PER_SEC));
+	if (p->threshold_ns)
+		argv_add(a, "--threshold=%juns", (uintmax_t)p->threshold_ns);
+	if (p->width_ns)
+		argv_add(a, "--width=%juns", (uintmax_t)p->width_ns);
+}
+
 /* A guest that only spins, interrupts off: what takes its vCPU away is the host's doing. */
 static void add_gap(struct vmproc_argv *a, const struct campaign *c, const struct phase_entry *p,
 		    uint64_t ns)
@@ -115,7 +124,7 @@ int plan_job(struct vmproc_argv *a, const char *self, const struct campaign *c,
 	argv_add(a, "%s", self);
 	if (p->run == RUN_GAP)
 		argv_add(a, "bench");
-	argv_add(a, "%s", instrument_name(p->run));
+	argv_add(a, "%s%s", instrument_name(p->run), p->run == RUN_HWLAT && g ? "-guest" : "");
 	if (g)
 		add_guest(a, c, p, g);
 	else if (p->run == RUN_SAMPLE)
@@ -124,6 +133,8 @@ int plan_job(struct vmproc_argv *a, const char *self, const struct campaign *c,
 		add_host(a, p);
 	if (p->run == RUN_DOCTOR)
 		argv_add(a, "--json");
+	else if (p->run == RUN_HWLAT && g)
+		add_guest_hwlat(a, p, ns);
 	else if (p->run == RUN_HWLAT)
 		add_hwlat(a, c, p, ns);
 	else if (p->run == RUN_GAP)
@@ -133,7 +144,7 @@ int plan_job(struct vmproc_argv *a, const char *self, const struct campaign *c,
 	else
 		add_rttests(a, p, ns);
 	/* hwlat judges its machine; in a smoke campaign only that it worked counts */
-	if (c->smoke && p->run != RUN_DOCTOR && p->run != RUN_HWLAT && p->run != RUN_GAP)
+	if (c->smoke && p->run != RUN_DOCTOR && (p->run != RUN_HWLAT || g) && p->run != RUN_GAP)
 		argv_add(a, "--smoke");
 	if (p->run != RUN_DOCTOR && argv_add(a, "--out=%s", ask->dir) < 0)
 		return err_set(e, -E2BIG, "phase %s: its command line is too long", p->entry.name);

@@ -11,6 +11,20 @@
 #include "cyclic/sample.h"
 #include "lib/cleanup.h"
 
+static enum guest_instrument instrument(const struct phase_entry *p)
+{
+	switch (p->run) {
+	case RUN_SAMPLE:
+		return GUEST_SAMPLE;
+	case RUN_OSLAT:
+		return GUEST_OSLAT;
+	case RUN_HWLAT:
+		return GUEST_HWLAT;
+	default:
+		return GUEST_CYCLICTEST;
+	}
+}
+
 static int parse(const struct phase_entry *p, const struct vmproc_argv *a, struct err *e)
 {
 	char **argv = (char **)a->argv + 1; /* as the verb gets it */
@@ -19,11 +33,7 @@ static int parse(const struct phase_entry *p, const struct vmproc_argv *a, struc
 
 	if (p->run == RUN_SAMPLE && !p->n_guests)
 		return sample_parse(&sample, a->n - 1, argv, e);
-	return ctopts_parse(&guest,
-			    p->run == RUN_SAMPLE  ? GUEST_SAMPLE
-			    : p->run == RUN_OSLAT ? GUEST_OSLAT
-						  : GUEST_CYCLICTEST,
-			    a->n - 1, argv, false, e);
+	return ctopts_parse(&guest, instrument(p), a->n - 1, argv, false, e);
 }
 
 /* The line of the key that an error about an option speaks of: "--interval: ..." */
@@ -59,7 +69,8 @@ void trial_phase(const struct campaign *c, const struct phase_entry *p, struct m
 	uint64_t last = p->segment_ns ? p->duration_ns % p->segment_ns : 0;
 	struct err first = { 0 }, rest = { 0 };
 
-	if (p->run != RUN_SAMPLE && p->run != RUN_CYCLICTEST && p->run != RUN_OSLAT)
+	if (p->run != RUN_SAMPLE && p->run != RUN_CYCLICTEST && p->run != RUN_OSLAT &&
+	    !phase_watches_guests(p))
 		return;
 	if (try_piece(c, p, p->segment_ns ? p->segment_ns : p->duration_ns, &first) < 0)
 		mistake(m,

@@ -38,6 +38,8 @@ enum {
 	OPT_SLICE,
 	OPT_SPIKE,
 	OPT_ON_SPIKE,
+	OPT_THRESHOLD,
+	OPT_WIDTH,
 };
 
 /* What all of them take. */
@@ -104,6 +106,16 @@ static const struct argp_option sample_rows[] = {
 	  "record (default); trace: keep the trace of host and guest at the first, and explain it; "
 	  "stop",
 	  2 },
+};
+
+static const struct argp_option hwlat_rows[] = {
+	{ "duration", 'D', "TIME", 0, "how long to watch, whole seconds (default 60s)", 1 },
+	{ "threshold", OPT_THRESHOLD, "TIME", 0, "gaps of at least this are samples (default 10us)",
+	  1 },
+	{ "width", OPT_WIDTH, "TIME", 0, "watch this much of each second (default all of it)", 1 },
+	{ "priority", OPT_PRIORITY, "N", 0, "its SCHED_FIFO priority (default 10)", 1 },
+	{ "limit", OPT_LIMIT, "TIME", 0,
+	  "largest gap that passes (default the threshold; with --smoke none)", 2 },
 };
 
 struct parse {
@@ -241,6 +253,12 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
 		return -opt_u64("--guest-load-floor", arg, 0, UINT64_MAX, &o->load_floor, p->e);
 	case OPT_SPIKE:
 		return -opt_duration("--spike", arg, &o->spike_ns, p->e);
+	case OPT_THRESHOLD:
+		return -opt_duration_in("--threshold", arg, 100, NSEC_PER_SEC, &o->threshold_ns,
+					p->e);
+	case OPT_WIDTH:
+		return -opt_duration_in("--width", arg, NSEC_PER_SEC / 1000, NSEC_PER_SEC,
+					&o->width_ns, p->e);
 	case OPT_ON_SPIKE:
 		return -spike_action_parse("--on-spike", arg, &o->on_spike, p->e);
 	case OPT_HISTOGRAM:
@@ -278,15 +296,27 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
 	return parse_flag(key, o);
 }
 
+static uint64_t default_limit(const struct ctopts *o)
+{
+	switch (o->instrument) {
+	case GUEST_OSLAT:
+		return CTOPTS_OSLAT_LIMIT_NS;
+	case GUEST_HWLAT:
+		return o->threshold_ns;
+	default:
+		return CTOPTS_LIMIT_NS;
+	}
+}
+
 /* What follows from the rest of the command line. */
 static int settle(struct ctopts *o, bool emulated, struct err *e)
 {
+	if (o->width_ns && o->threshold_ns > o->width_ns)
+		return err_set(e, -EINVAL, "--threshold is longer than the --width watched");
 	if (o->instrument != GUEST_SAMPLE) {
 		if (!o->limit_given && !o->smoke)
 			o->limits[o->n_limits++] =
-				(struct sample_limit){ "max_ns", o->instrument == GUEST_OSLAT
-									 ? CTOPTS_OSLAT_LIMIT_NS
-									 : CTOPTS_LIMIT_NS };
+				(struct sample_limit){ "max_ns", default_limit(o) };
 		if (!o->histogram_us)
 			o->histogram_us = emulated ? HISTOGRAM_EMULATED_US : HISTOGRAM_US;
 		o->duration_ns = o->duration_s * NSEC_PER_SEC;
@@ -320,7 +350,7 @@ enum {
 };
 
 _Static_assert(ARRAY_SIZE(cyclictest_rows) <= OWN_ROWS && ARRAY_SIZE(oslat_rows) <= OWN_ROWS &&
-		       ARRAY_SIZE(sample_rows) <= OWN_ROWS,
+		       ARRAY_SIZE(sample_rows) <= OWN_ROWS && ARRAY_SIZE(hwlat_rows) <= OWN_ROWS,
 	       "OWN_ROWS is for the longest");
 
 static const struct {
@@ -345,6 +375,11 @@ static const struct {
 			  "that find every gap, whoever makes it. With --host, the same on "
 			  "CPUs of this host.",
 			  0, 30, 1 },
+	[GUEST_HWLAT] = { hwlat_rows, ARRAY_SIZE(hwlat_rows),
+			  "Boot a real-time guest and run rtkvm hwlat on its isolated vCPUs: every "
+			  "moment in which one was taken away, and who took it: the guest's own "
+			  "kernel, or the host.",
+			  0, 60, 10 },
 };
 
 int ctopts_parse(struct ctopts *o, enum guest_instrument instrument, int argc, char **argv,
@@ -367,6 +402,7 @@ int ctopts_parse(struct ctopts *o, enum guest_instrument instrument, int argc, c
 		.duration_s = instruments[instrument].duration_s,
 		.slice_ns = 10 * NSEC_PER_SEC,
 		.priority = instruments[instrument].priority,
+		.threshold_ns = CTOPTS_HWLAT_THRESHOLD_NS,
 	};
 	o->duration_ns = o->duration_s * NSEC_PER_SEC;
 	join_rows(rows, instruments[instrument].rows, instruments[instrument].n);

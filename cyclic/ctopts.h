@@ -16,13 +16,16 @@
 #include "lib/hostcpus.h"
 
 /* What measures in the guest. */
-enum guest_instrument { GUEST_CYCLICTEST, GUEST_SAMPLE, GUEST_OSLAT };
+enum guest_instrument { GUEST_CYCLICTEST, GUEST_SAMPLE, GUEST_OSLAT, GUEST_HWLAT };
 
 /* A load inside the guest; guestjob.h has them. */
 struct guest_load;
 
 /* RHEL for Real Time's acceptance limits for a guest: the default of --limit */
 enum { CTOPTS_LIMIT_NS = 40000, CTOPTS_OSLAT_LIMIT_NS = 20000 };
+
+/* What rtkvm hwlat takes for a gap, by default */
+enum { CTOPTS_HWLAT_THRESHOLD_NS = 10000 };
 
 /* How long a guest may take from its start to its job: an emulated one boots in 20 s on an idle
  * machine. */
@@ -39,6 +42,8 @@ struct ctopts {
 	uint64_t duration_ns; /* the same; of the sampler not always whole seconds */
 	uint64_t slice_ns; /* of the sampler's histograms, and of a load's proof of work */
 	uint64_t spike_ns; /* of the sampler; 0: none is one */
+	uint64_t threshold_ns,
+		width_ns; /* of hwlat: what is a gap; watched of each second, 0: all */
 	enum spike_action on_spike; /* of the sampler */
 	struct sample_limit limits[SAMPLE_LIMITS]; /* cyclictest, oslat: at most one, max_ns */
 	size_t n_limits;

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What cyclictest and oslat left, in a guest or on the host, becomes cpus[] and latency.log. */
+/*
+ * What cyclictest and oslat left, in a guest or on the host, becomes cpus[] and latency.log; what hwlat
+ * left in a guest does in guesthwlat.c.
+ */
 #include "cyclic/figures.h"
 
 #include <errno.h>
@@ -7,6 +10,7 @@
 #include <string.h>
 
 #include "cyclic/guestfacts.h"
+#include "cyclic/guesthwlat.h"
 #include "cyclic/guestjob.h"
 #include "lib/clock.h"
 #include "lib/file.h"
@@ -200,7 +204,9 @@ static int read_files(struct run *run, const struct gathered *g, const struct fr
 	ret = keep_file(run, f, tool->json, tool->name, e);
 	if (!ret)
 		ret = keep_file(run, f, tool->text, text_key, e);
-	if (!ret)
+	if (!ret && g->o->instrument == GUEST_HWLAT)
+		ret = guesthwlat_take(run, g, f, e);
+	else if (!ret)
 		ret = figures_take(run, g, frames_find(f, tool->json),
 				   frames_find(f, "guest-threads"), e);
 	if (!ret && g->o->interval_us)

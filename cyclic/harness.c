@@ -9,6 +9,7 @@
 
 #include "cyclic/ended.h"
 #include "cyclic/figures.h"
+#include "cyclic/guesthwlat.h"
 #include "cyclic/hostrun.h"
 #include "cyclic/orphans.h"
 #include "cyclic/qemu.h"
@@ -250,6 +251,8 @@ static enum verdict judge(struct harness *h)
 	v = guestload_judge(&h->sample.load, &h->run, job_ns, v);
 	if (h->o.instrument == GUEST_SAMPLE)
 		return guestsample_judge(&h->sample, &h->run, &h->g, v);
+	if (h->o.instrument == GUEST_HWLAT && !h->g.interrupted)
+		return guesthwlat_judge(&h->run, v);
 	if (!h->g.interrupted)
 		return v;
 	run_reason(&h->run, "interrupted before its time was over; what was measured counts");

@@ -56,6 +56,8 @@ void outcome_asked(struct run *run, const struct gathered *g)
 		json_set_int(asked, "histogram_us", o->histogram_us);
 	else if (o->instrument == GUEST_SAMPLE)
 		json_set_int(asked, "slice_ns", o->slice_ns);
+	else if (o->instrument == GUEST_HWLAT)
+		json_set_int(asked, "threshold_ns", o->threshold_ns);
 	json_set_str(asked, "policy", "fifo");
 	json_set_int(asked, "priority", o->priority);
 	json_set_bool(asked, "smoke", o->smoke);

@@ -48,6 +48,15 @@ static const struct {
 	    "vmw_vsock_virtio_transport" } },
 };
 
+/* Our own programs: what each is among the support files, in the guest, and in the manifest. */
+static const struct {
+	const char *from, *to, *key;
+} ours[] = {
+	{ "guests/init", "init", "init_sha256" },
+	{ "guests/sample", "usr/bin/rtkvm-sample", "sample_sha256" },
+	{ "guests/hwlat", "usr/bin/rtkvm-hwlat", "hwlat_sha256" },
+};
+
 enum { LIST_BYTES = 64 << 10, SHA256_HEX = 64 };
 
 struct build {
@@ -56,7 +65,7 @@ struct build {
 	struct kernel kernel;
 	struct apt_package package[N_PACKAGES];
 	char tree[N_PACKAGES][PATH_MAX];
-	char init[PATH_MAX], sample[PATH_MAX];
+	char ours[ARRAY_SIZE(ours)][PATH_MAX];
 	struct cpio cpio;
 	json_object *manifest;
 };
@@ -218,10 +227,10 @@ static int add_packages(struct build *b, struct err *e)
 static int collect(struct build *b, struct err *e)
 {
 	static const char *const dirs[] = { "dev", "proc", "sys", "tmp", "out", "root", NULL };
-	int ret = cpio_file(&b->cpio, "init", 0755, b->init, e);
+	int ret = 0;
 
-	if (!ret)
-		ret = cpio_file(&b->cpio, "usr/bin/rtkvm-sample", 0755, b->sample, e);
+	for (size_t i = 0; i < ARRAY_SIZE(ours) && !ret; i++)
+		ret = cpio_file(&b->cpio, ours[i].to, 0755, b->ours[i], e);
 	for (const char *const *dir = dirs; *dir && !ret; dir++)
 		ret = cpio_dir(&b->cpio, *dir, 0755, e);
 	if (!ret)
@@ -268,7 +277,7 @@ static json_object *module_names(void)
 static int describe(struct build *b, struct err *e)
 {
 	json_object *kernel = json_object_new_object(), *list = json_object_new_array();
-	char digest[SHA256_HEX + 1], sample[SHA256_HEX + 1];
+	char digest[SHA256_HEX + 1];
 	struct apt_package k;
 	int ret = apt_dependency(&k, &b->package[PKG_KERNEL_META], "linux-image-", e);
 
@@ -278,10 +287,10 @@ static int describe(struct build *b, struct err *e)
 	json_object_object_add(b->manifest, "kernel", kernel);
 	json_object_object_add(b->manifest, "packages", list);
 	json_object_object_add(b->manifest, "modules", module_names());
-	if (!ret)
-		ret = sha256(b->init, digest, e);
-	if (!ret)
-		ret = sha256(b->sample, sample, e);
+	for (size_t i = 0; i < ARRAY_SIZE(ours) && !ret; i++) {
+		ret = sha256(b->ours[i], digest, e);
+		json_set_str(b->manifest, ours[i].key, ret ? NULL : digest);
+	}
 	if (ret < 0)
 		return ret;
 	json_set_str(kernel, "release", k.name + strlen("linux-image-"));
@@ -290,8 +299,6 @@ static int describe(struct build *b, struct err *e)
 	for (size_t i = 0; i < PKG_KERNEL_META; i++)
 		add_package(list, &b->package[i]);
 	add_package(list, &k);
-	json_set_str(b->manifest, "init_sha256", digest);
-	json_set_str(b->manifest, "sample_sha256", sample);
 	return 0;
 }
 
@@ -337,22 +344,28 @@ static int copy_kernel(struct build *b, const char *path, struct err *e)
 	return file_copy(b->kernel.image, path, e);
 }
 
+static bool same(const struct build *b, json_object *old, const char *key)
+{
+	json_object *was = json_at(old, key), *is = json_at(b->manifest, key);
+
+	return was && json_object_equal(was, is);
+}
+
 /* Is what lies there made of the same things? Its own description of the files is left aside. */
 static bool up_to_date(const struct build *b)
 {
-	static const char *const keys[] = { "schema",  "name",	      "kernel",	      "packages",
-					    "modules", "init_sha256", "sample_sha256" };
+	static const char *const keys[] = { "schema", "name", "kernel", "packages", "modules" };
 	struct err ignored = { 0 };
 	_cleanup_json_ json_object *old = NULL;
 
 	if (image_manifest(b->dir, &old, &ignored) < 0)
 		return false;
-	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
-		json_object *was = json_at(old, keys[i]), *is = json_at(b->manifest, keys[i]);
-
-		if (!was || !json_object_equal(was, is))
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		if (!same(b, old, keys[i]))
 			return false;
-	}
+	for (size_t i = 0; i < ARRAY_SIZE(ours); i++)
+		if (!same(b, old, ours[i].key))
+			return false;
 	return true;
 }
 
@@ -416,10 +429,8 @@ static int find_inputs(struct build *b, struct err *e)
 		return err_set(e, -EINVAL, "kernel \"%s\" is unknown; it is rt or generic",
 			       b->kind);
 	ret = apt_find(b->package, names, N_PACKAGES, e);
-	if (!ret)
-		ret = paths_support(b->init, sizeof(b->init), "guests/init", e);
-	if (!ret)
-		ret = paths_support(b->sample, sizeof(b->sample), "guests/sample", e);
+	for (size_t i = 0; i < ARRAY_SIZE(ours) && !ret; i++)
+		ret = paths_support(b->ours[i], sizeof(b->ours[i]), ours[i].from, e);
 	return ret < 0 ? ret : describe(b, e);
 }
 

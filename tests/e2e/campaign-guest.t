@@ -1,19 +1,34 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # rtkvm campaign with real guests, in the lab: host and guest phases under three loads, two guests at
-# once, from one command; then a guest whose VMM is killed, and a campaign that is. The phases are
-# those of the smoke preset, shorter; the preset itself is only checked here.
+# once, from one command; then a guest whose VMM is killed, and a campaign that is; one whose load is.
+# The phases are those of the smoke preset, shorter; the preset itself is only checked here.
 # shellcheck source=tests/e2e/tap.sh
 . tests/e2e/tap.sh
 
 guest=build/guests/debian-rt
-for tool in qemu-system-x86_64 jq; do
+for tool in qemu-system-x86_64 jq cpio; do
 	command -v $tool >/dev/null || skip_all "no $tool"
 done
 "$RTKVM" guest build --out $guest >"$T/log" 2>&1 || skip_all "no guest image: $(tail -n 1 "$T/log")"
 "$RTKVM" lab --flavour fast build >"$T/log" 2>&1 || skip_all "no lab: $(tail -n 1 "$T/log")"
 mkdir -p "$T/share/guest"
 cp $guest/vmlinuz $guest/initrd $guest/manifest.json "$T/share/guest"
+# the same with a load that is killed in the middle of its work
+mkdir -p "$T/share/dying" "$T/overlay/usr/bin"
+cp $guest/vmlinuz $guest/manifest.json "$T/share/dying"
+cp build/guests/sample "$T/overlay/usr/bin/rtkvm-sample.real"
+cat >"$T/overlay/usr/bin/rtkvm-sample" <<'EOF'
+#!/bin/sh
+rtkvm-sample.real "$@" &
+p=$!
+sleep 3
+kill -KILL $p
+wait $p
+EOF
+chmod +x "$T/overlay/usr/bin/rtkvm-sample"
+(cd "$T/overlay" && find . | cpio -o -H newc --quiet | gzip) >"$T/overlay.gz"
+cat $guest/initrd "$T/overlay.gz" >"$T/share/dying/initrd"
 
 cat >"$T/share/job" <<'EOF'
 #!/bin/bash
@@ -145,6 +160,28 @@ END
 } >hunt.ini
 rtkvm campaign run --quiet --out hunt hunt.ini 2>hunt.err &
 campaign=$!
+
+# beside it, on the other two CPUs: hwlat in a guest, and a guest whose load is killed
+{
+	printf '[campaign]\nname = side\nsmoke = yes\nslice = 1s\n'
+	guests g1=0:1,1:3
+	guests g2=0:1,1:3 | sed 's|/guest$|/dying|'
+	cat <<END
+[phase hwlat]
+run = hwlat
+guests = g1
+duration = 3s
+width = 500ms
+[phase dying]
+run = cyclictest
+guests = g2
+interval = 1ms
+duration = 8s
+guest-load = fork
+END
+} >side.ini
+rtkvm campaign run --quiet --out side side.ini 2>side.err &
+side=$!
 hog() { # ATTEMPT
 	local log=hunt/01-hunt/$1-g0/latency.log
 	until [ -s "$log" ]; do
@@ -157,6 +194,8 @@ hog 1
 hog 2
 wait $campaign
 echo $? >hunt.code
+wait $side
+echo $? >side.code
 pgrep -a 'rtkvm' >left
 cp -r . "$RTKVM_RESULTS"
 EOF
@@ -240,9 +279,27 @@ is "$(jq -sc '[.[] | select(.cause)] | length' hunt/spikes.jsonl)" 1 "the spike 
 jq -c 'select(.cause) | [.latency_ns, .cause, .detail]' hunt/spikes.jsonl | sed 's/^/# /'
 like "$(cat hunt/summary.md)" 'by the trace' "and the report"
 
+# --- hwlat in a guest, and a load that is killed there ---
+is "$(jq -c '.phases[0] | [.verdict, .status]' side/run.json)" '["pass","done"]' "hwlat in a guest"
+is "$(jq -c '.cpus[0] | [.instrument, .cpu, .host_cpu, .samples > 0]' side/run.json)" '["hwlat",1,3,true]' \
+	"with what it found"
+is "$(jq -c '[.inforce.hwlat | .policy, .tsc_hz > 0]' side/01-hwlat/1-g1/run.json)" '["fifo",true]' \
+	"and what was in force there"
+echo "# causes: $(jq -c .causes side/01-hwlat/1-g1/run.json)"
+# (of an emulated machine there are always gaps)
+seconds() { date -d "$(jq -r ".phases[0].attempts[-1].$1" side/campaign.json)" +%s; }
+is "$(jq -sc --argjson from "$(seconds started)" --argjson to "$(seconds ended)" '[length > 0] +
+	([.[] | .instrument == "hwlat" and .host_cpu == 3 and .cause != "" and
+	.wall_ns >= $from * 1e9 and .wall_ns <= ($to + 1) * 1e9] | unique)' side/01-hwlat/1-g1/spikes.jsonl)" \
+	'[true,true]' "each gap with a cause, by the host's clock"
+is "$(cat side.code)$(jq -r '.phases[1].verdict' side/run.json)" 4inconclusive "a load killed in a guest: inconclusive"
+like "$(jq -r '.reasons[]' side/run.json)" "phase dying, inconclusive: the guest's load fork ended before the measurement did" \
+	"with the reason"
+
 is "$(cat left)" "" "no process is left"
 [ "$tap_bad" = 0 ] || {
-	jq -c '.phases[].attempts[]' short/campaign.json killed/campaign.json hunt/campaign.json
-	cat short.err killed.err hunt.err
+	jq -c '.phases[].attempts[]' short/campaign.json killed/campaign.json hunt/campaign.json side/campaign.json
+	cat short.err killed.err hunt.err side.err
+	tail -n 20 side/0*/*/console.log
 } 2>&1 | sed 's/^/# /'
 done_testing

@@ -76,6 +76,31 @@ is "$code$(jq -c '.cpus[0] | [.max_ns, .over]' "$T/oslat-over/run.json")" '1[543
 fails 2 '0 threads at SCHED_FIFO priority 1 ' "oslat at another priority" \
 	env FAKE=wrong-priority "${gaps[@]}" --out "$T/oslat-priority"
 
+# --- hwlat in a guest ---
+watch=("$RTKVM" hwlat-guest "${base[@]:2}" --no-trace --duration 10s)
+run env FAKE=good "${watch[@]}" --smoke --out "$T/hwlat"
+is "$code$(jq -c '[.verdict, (.cpus[0] | .instrument, .host_cpu, .samples, .expected, .max_ns), .causes, .inforce.hwlat.policy, .limits]' \
+	"$T/hwlat/run.json")" '0["pass","hwlat",1,3,null,7000,{"host":1},"fifo",[]]' "hwlat in a guest: its run.json"
+ok "it follows the schema" build/tests/tools/schema docs/run.schema.json "$T/hwlat/run.json"
+is "$(jq -c '[.cpu, .host_cpu, .cause, .rubbish]' "$T/hwlat/spikes.jsonl")" '[1,1,"host",null]' "its gaps"
+wall=$(jq '.wall_ns / 1e9 | floor' "$T/hwlat/spikes.jsonl")
+ok "are dated by the host's clock" test "$(($(date +%s) - wall))" -lt 600
+run env FAKE=good "${watch[@]}" --smoke --limit 5us --out "$T/hwlat-limit"
+is "$code$(jq -r '.reasons[0]' "$T/hwlat-limit/run.json")" \
+	"1max is 7.00 us on CPU 1, above its limit of 5.00 us" "and judged here"
+run env FAKE=cut-short "${watch[@]}" --smoke --out "$T/hwlat-short"
+is "$code$(jq -r '.reasons[0]' "$T/hwlat-short/run.json")" \
+	"3in the guest: ended early: CPU 1 stopped watching" "one that ended early is incomplete"
+while IFS='|' read -r fake want; do
+	fails 2 "$want" "hwlat: $fake" env FAKE="$fake" "${watch[@]}" --out "$T/hwlat-$fake"
+done <<'EOF'
+no-clock|the guest sent no hwlat-clock
+wrong-json|hwlat.json is not what rtkvm hwlat writes
+wrong-cpu|sent a slice that cannot be
+torn-slice|latency.log is damaged
+wrong-gap|sent a gap of no measured vCPU
+EOF
+
 # --- what a VMM or a guest may do wrong: exit 2, one sentence, run.json says it too ---
 while IFS='|' read -r fake want; do
 	fails 2 "$want" "$fake" env FAKE="$fake" "${base[@]}" --no-trace --out "$T/$fake"

@@ -159,6 +159,37 @@ static void oslat(void **state)
 	assert_int_equal(ctopts_parse(&o, GUEST_OSLAT, 3, (char **)interval, false, &e), -EINVAL);
 }
 
+static void hwlat(void **state)
+{
+	const char *argv[] = { "rtkvm hwlat-guest", "-D", "12h", "--threshold", "25us" };
+	const char *smoke[] = { "rtkvm hwlat-guest", "--smoke", "--width=500ms" };
+	const char *bad[][2] = {
+		{ "--interval", "1ms" },   { "--histogram", "1ms" }, { "--host", NULL },
+		{ "--threshold", "50ns" }, { "--width", "2s" },	     { "--on-spike", "stop" },
+	};
+	struct err e = { 0 };
+	struct ctopts o;
+
+	(void)state;
+	assert_int_equal(ctopts_parse(&o, GUEST_HWLAT, 5, (char **)argv, false, &e), 0);
+	assert_int_equal(o.duration_s, 43200);
+	assert_int_equal(o.priority, 10);
+	assert_int_equal(o.n_limits, 1);
+	assert_int_equal(o.limits[0].ns, 25000);
+	assert_int_equal(ctopts_parse(&o, GUEST_HWLAT, 3, (char **)smoke, false, &e), 0);
+	assert_int_equal(o.n_limits, 0);
+	assert_int_equal(o.threshold_ns, 10000);
+	assert_int_equal(o.width_ns, 500000000);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		const char *args[] = { "rtkvm hwlat-guest", bad[i][0], bad[i][1] };
+
+		err_clear(&e);
+		assert_int_equal(
+			ctopts_parse(&o, GUEST_HWLAT, bad[i][1] ? 3 : 2, (char **)args, false, &e),
+			-EINVAL);
+	}
+}
+
 static void cpus(void **state)
 {
 	static const struct {
@@ -202,13 +233,10 @@ static void cpus(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(defaults),
-		cmocka_unit_test(given),
-		cmocka_unit_test(places),
-		cmocka_unit_test(sample),
-		cmocka_unit_test(sample_defaults),
-		cmocka_unit_test(oslat),
-		cmocka_unit_test(cpus),
+		cmocka_unit_test(defaults),	   cmocka_unit_test(given),
+		cmocka_unit_test(places),	   cmocka_unit_test(sample),
+		cmocka_unit_test(sample_defaults), cmocka_unit_test(oslat),
+		cmocka_unit_test(hwlat),	   cmocka_unit_test(cpus),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -58,6 +58,14 @@ static void instruments(void **state)
 	assert_non_null(strstr(line(&o, 3, text),
 			       "oslat -q -z -c 1-2 -C 0 -f 1 -D 45 -w memmove -m 4K -b 1024 "
 			       "--json=/out/oslat.json >/tmp/text & p=$!; "));
+	o.instrument = GUEST_HWLAT;
+	o.threshold_ns = 10000;
+	o.width_ns = 500000000;
+	exec = line(&o, 3, text);
+	assert_non_null(strstr(exec, "(trap : INT; rtkvm-hwlat --guest --cpus 1-2 --duration 45s "
+				     "--threshold 10000ns --width 500000000ns --rt-limit lift "));
+	/* a run with gaps is one that worked */
+	assert_non_null(strstr(exec, "[ $r = 2 ] || r=0; exit $r); r=$?; exit $r\""));
 	o.instrument = GUEST_SAMPLE;
 	o.on_spike = SPIKE_STOP;
 	assert_non_null(

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "cyclic/guesthwlat.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "cyclic/collect.h"
+#include "cyclic/guestjob.h"
+#include "lib/cleanup.h"
+#include "lib/clock.h"
+#include "lib/file.h"
+#include "lib/json.h"
+
+enum { JSON_BYTES = 64 << 20 };
+
+struct taking {
+	struct run *run;
+	const struct gathered *g;
+	int64_t wall_ns; /* the host's CLOCK_REALTIME - the guest's CLOCK_MONOTONIC */
+	struct hist *totals; /* by vCPU */
+	struct log_writer log;
+	FILE *spikes;
+	int64_t n_spikes;
+};
+
+static int find(const struct taking *t, const struct frames *f, const char *name,
+		const struct frame_file **file, struct err *e)
+{
+	*file = frames_find(f, name);
+	return *file ? 0
+		     : err_set(e, -EPROTO,
+			       "the guest sent no %s; %s/console.log has what it printed", name,
+			       t->run->dir);
+}
+
+static char *text_of(const struct frame_file *f)
+{
+	return f->len > JSON_BYTES ? NULL : strndup((const char *)f->data, f->len);
+}
+
+/* The guest read its clock at a mark that the VMM stamped with ours. */
+static int take_clock(struct taking *t, const struct frames *f, struct err *e)
+{
+	const struct frame_file *file;
+	_cleanup_free_ char *text = NULL;
+	uint64_t mark_ns = t->g->mark_ns[ABI_MARK_CLOCK];
+	int ret = find(t, f, "hwlat-clock", &file, e);
+
+	if (ret < 0)
+		return ret;
+	text = text_of(file);
+	if (!text || !mark_ns)
+		return err_set(e, -EPROTO, "the guest did not tell its clock");
+	t->wall_ns =
+		clock_wall_ns() - clock_now_ns() + (int64_t)(mark_ns - strtoull(text, NULL, 10));
+	return 0;
+}
+
+static bool measured(const struct taking *t, int64_t cpu)
+{
+	return cpu >= 1 && cpu < t->g->cpus->n;
+}
+
+/* Of the counters only those mean the same on this side. */
+static int take_slice(struct taking *t, struct log_reader *r, struct err *e)
+{
+	struct log_slice *s = &r->slice;
+	int64_t shift = (int64_t)(s->start_mono_ns + t->wall_ns - s->start_wall_ns);
+
+	if (!measured(t, s->cpu) || s->duration_ns > t->g->o->timeout_s * NSEC_PER_SEC)
+		return err_set(e, -EPROTO, "the guest's hwlat sent a slice that cannot be");
+	s->known &= 1u << LOG_STEAL_NS;
+	s->host_cpu = t->g->cpus->host[s->cpu];
+	s->start_wall_ns += shift;
+	if (s->max_wall_ns)
+		s->max_wall_ns += shift;
+	snprintf(s->instrument, sizeof(s->instrument), "hwlat");
+	hist_merge(&t->totals[s->cpu], &r->hist);
+	return log_write(&t->log, s, &r->hist, e);
+}
+
+/* The log's reader wants a file. */
+static int take_log(struct taking *t, const struct frames *f, struct err *e)
+{
+	_cleanup_close_ int fd = memfd_create("rtkvm-slices", MFD_CLOEXEC);
+	_cleanup_free_ struct log_reader *r = malloc(sizeof(*r));
+	const struct frame_file *file;
+	char path[32];
+	int ret = find(t, f, "latency.log", &file, e);
+
+	if (ret < 0)
+		return ret;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	if (!r || fd < 0 || file_write_all(fd, file->data, file->len) < 0)
+		return err_set(e, -ENOMEM, "reading the guest's slices failed: no memory");
+	ret = log_open(r, path, e);
+	if (ret < 0)
+		return ret;
+	while (!ret && (ret = log_next(r, e)) > 0) {
+		if (ret == LOG_DAMAGE)
+			ret = err_set(e, -EPROTO, "the guest's latency.log is damaged");
+		else
+			ret = ret == LOG_SLICE ? take_slice(t, r, e) : 0;
+	}
+	log_reader_close(r);
+	return ret;
+}
+
+/* A gap, in our words: a guest may have put anything into its own. */
+static int take_spike(struct taking *t, json_object *from, struct err *e)
+{
+	static const char *const numbers[] = { "mono_ns", "tsc", "latency_ns", "explained_ns" };
+	static const char *const words[] = { "cause", "kind", "detail", "evidence" };
+	_cleanup_json_ json_object *o = json_object_new_object();
+	int64_t cpu = json_int(from, "cpu", -1);
+
+	if (!measured(t, cpu))
+		return err_set(e, -EPROTO, "the guest's hwlat sent a gap of no measured vCPU");
+	json_set_str(o, "instrument", "hwlat");
+	json_set_int(o, "cpu", cpu);
+	json_set_int(o, "host_cpu", t->g->cpus->host[cpu]);
+	json_set_int(o, "wall_ns",
+		     (int64_t)((uint64_t)json_int(from, "mono_ns", 0) + (uint64_t)t->wall_ns +
+			       (uint64_t)json_int(from, "latency_ns", 0)));
+	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
+		json_set_int(o, numbers[i], json_int(from, numbers[i], 0));
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		json_set_str(o, words[i], json_str(from, words[i], ""));
+	if (fprintf(t->spikes, "%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN)) <
+	    0)
+		return err_sys(e, "writing the spikes failed");
+	return 0;
+}
+
+static int take_spikes(struct taking *t, const struct frames *f, struct err *e)
+{
+	_cleanup_free_ char *text = NULL;
+	const struct frame_file *file;
+	char path[PATH_MAX], *save = NULL;
+	int ret = find(t, f, "spikes.jsonl", &file, e);
+
+	if (ret < 0)
+		return ret;
+	text = text_of(file);
+	t->spikes = fopen(run_path(t->run, "spikes.jsonl", path), "wxe");
+	if (!text || !t->spikes)
+		return err_sys(e, "making %s failed", path);
+	run_file(t->run, "spikes", "spikes.jsonl");
+	for (char *line = strtok_r(text, "\n", &save); line && !ret;
+	     line = strtok_r(NULL, "\n", &save)) {
+		_cleanup_json_ json_object *o = json_tokener_parse(line);
+
+		if (t->n_spikes++ < COLLECT_SPIKES_LISTED)
+			ret = take_spike(t, o, e);
+	}
+	if (!ret && fflush(t->spikes))
+		ret = err_sys(e, "writing %s failed", path);
+	if (t->n_spikes > COLLECT_SPIKES_LISTED)
+		run_reason(t->run, "spikes.jsonl lists the first %d of %jd gaps",
+			   COLLECT_SPIKES_LISTED, (intmax_t)t->n_spikes);
+	json_set_int(t->run->doc, "spikes", t->n_spikes);
+	return ret;
+}
+
+static void take_causes(struct run *run, json_object *from)
+{
+	json_object *causes = run_section(run, "causes");
+
+	if (!json_object_is_type(from, json_type_object))
+		return;
+	json_object_object_foreach(from, cause, n) {
+		json_set_int(causes, cause, json_object_get_int64(n));
+	}
+}
+
+/* What it said of itself: what was in force in the guest, and whether its run was whole. */
+static int take_word(struct taking *t, const struct frames *f, struct err *e)
+{
+	_cleanup_json_ json_object *doc = NULL;
+	_cleanup_free_ char *text = NULL;
+	const struct frame_file *file;
+	json_object *reasons;
+	const char *verdict;
+	int ret = find(t, f, "hwlat.json", &file, e);
+
+	if (ret < 0)
+		return ret;
+	text = text_of(file);
+	doc = text ? json_tokener_parse(text) : NULL;
+	reasons = json_at(doc, "reasons");
+	verdict = json_str(doc, "verdict", NULL);
+	if (!verdict || !json_object_is_type(json_at(doc, "inforce"), json_type_object) ||
+	    !json_object_is_type(reasons, json_type_array))
+		return err_set(e, -EPROTO, "the guest's hwlat.json is not what rtkvm hwlat writes");
+	json_object_object_add(run_section(t->run, "inforce"), "hwlat",
+			       json_object_get(json_at(doc, "inforce")));
+	json_set_str(run_section(t->run, "guest"), "hwlat_verdict", verdict);
+	take_causes(t->run, json_at(doc, "causes"));
+	for (size_t i = 0; strcmp(verdict, "fail") && i < json_object_array_length(reasons); i++)
+		run_reason(t->run, "in the guest: %.400s",
+			   json_object_get_string(json_object_array_get_idx(reasons, i)));
+	return 0;
+}
+
+static void add_cpus(const struct taking *t)
+{
+	for (int i = 1; i < t->g->cpus->n; i++) {
+		const struct run_cpu cpu = {
+			.cpu = i,
+			.host_cpu = t->g->cpus->host[i],
+			.instrument = "hwlat",
+			.expected = -1,
+			.missed = -1,
+		};
+
+		run_add_cpu(t->run, &cpu, &t->totals[i]);
+	}
+}
+
+static int take_all(struct taking *t, const struct frames *f, struct err *e)
+{
+	char path[PATH_MAX];
+	int ret = take_clock(t, f, e), closed;
+
+	if (!ret)
+		ret = take_word(t, f, e);
+	if (!ret)
+		ret = log_create(&t->log, run_path(t->run, "latency.log", path), 0, e);
+	if (ret < 0)
+		return ret;
+	run_file(t->run, "log", "latency.log");
+	ret = take_log(t, f, e);
+	closed = log_close(&t->log, e);
+	if (!ret)
+		ret = take_spikes(t, f, e);
+	if (t->spikes)
+		fclose(t->spikes);
+	if (!ret)
+		add_cpus(t);
+	return ret < 0 ? ret : closed;
+}
+
+int guesthwlat_take(struct run *run, const struct gathered *g, const struct frames *f,
+		    struct err *e)
+{
+	_cleanup_free_ struct hist *totals = calloc(g->cpus->n, sizeof(*totals));
+	struct taking t = { .run = run, .g = g, .totals = totals };
+
+	if (!totals)
+		return err_set(e, -ENOMEM, "preparing the histograms failed: no memory");
+	for (int i = 0; i < g->cpus->n; i++)
+		hist_init(&totals[i]);
+	return take_all(&t, f, e);
+}
+
+enum verdict guesthwlat_judge(const struct run *run, enum verdict v)
+{
+	const char *own = json_str(run->doc, "guest.hwlat_verdict", "");
+
+	if (v != VERDICT_PASS || !strcmp(own, "pass") || !strcmp(own, "fail"))
+		return v;
+	return !strcmp(own, "inconclusive") ? VERDICT_INCONCLUSIVE : VERDICT_INCOMPLETE;
+}
