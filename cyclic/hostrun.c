@@ -31,6 +31,7 @@ enum {
 	LATE_S = 120, /* beyond its duration: locking memory, printing; a busy machine */
 	LAST_WORDS_S = 30, /* after Ctrl-C */
 	GRACE_MS = 2000,
+	AGAIN_S = 1, /* oslat forgets a stop that comes before its threads have begun */
 	OUTPUT_BYTES = 64 << 20,
 	THREADS_BYTES = 1 << 16,
 };
@@ -46,6 +47,7 @@ struct hostrun {
 	int out, err; /* memory files */
 	bool started;
 	uint64_t start_ns, asked_ns; /* CLOCK_MONOTONIC; asked to end before its time, 0: not */
+	uint64_t told_ns; /* when it was last */
 	char threads[THREADS_BYTES]; /* stat lines, as soon as all have what was asked */
 };
 
@@ -170,8 +172,9 @@ static int watch_time(struct hostrun *r, struct err *e)
 {
 	uint64_t now = clock_now_ns();
 
-	if (stop_requested() && !r->asked_ns) {
-		r->asked_ns = now;
+	if (stop_requested() && now > r->told_ns + AGAIN_S * NSEC_PER_SEC) {
+		r->asked_ns = r->asked_ns ? r->asked_ns : now;
+		r->told_ns = now;
 		r->g.interrupted = true;
 		kill(r->proc.pid, SIGINT);
 	}

@@ -55,37 +55,54 @@ static void verdict(FILE *f, const struct result *r)
 
 static void tile(FILE *f, const char *name, const char *value, const char *unit)
 {
-	fprintf(f, "<div><dt>%s</dt><dd>", name);
+	fputs("<div><dt>", f);
+	text(f, name);
+	fputs("</dt><dd>", f);
 	text(f, value);
 	if (unit[0])
 		fprintf(f, " <small>%s</small>", unit);
 	fputs("</dd></div>\n", f);
 }
 
-static void tiles(FILE *f, const struct result *r)
+static void tiles_of_one(FILE *f, const struct group *g)
 {
-	const struct group *g = result_main(r);
 	char a[FORMAT_BYTES];
 
-	fputs("<dl class=\"tiles\">\n", f);
-	if (g && hist_total(&g->hist)) {
-		tile(f, "Largest latency", format_us(g->hist.max_ns, a), "us");
-		for (int i = HIST_LEVELS - 1; i >= 0; i--)
-			if (g->all.quantiles[i].known) {
-				char name[32];
+	if (!hist_total(&g->hist))
+		return;
+	tile(f, "Largest latency", format_us(g->hist.max_ns, a), "us");
+	for (int i = HIST_LEVELS - 1; i >= 0; i--)
+		if (g->all.quantiles[i].known) {
+			char name[32];
 
-				snprintf(name, sizeof(name), "%.4g %% are below",
+			snprintf(name, sizeof(name), "%.4g %% are below", hist_levels[i].q * 100);
+			if (hist_levels[i].q > 0.99995)
+				snprintf(name, sizeof(name), "%.4f %% are below",
 					 hist_levels[i].q * 100);
-				if (hist_levels[i].q > 0.99995)
-					snprintf(name, sizeof(name), "%.4f %% are below",
-						 hist_levels[i].q * 100);
-				tile(f, name, format_us(g->all.quantiles[i].ns, a), "us");
-				break;
-			}
-		tile(f, "Samples", format_count(hist_total(&g->hist), a), "");
-		tile(f, "Missed periods", format_count(g->all.missed, a), "");
-		if (report_seconds(g) > 0)
-			tile(f, "Measured", format_seconds(report_seconds(g), a), "");
+			tile(f, name, format_us(g->all.quantiles[i].ns, a), "us");
+			break;
+		}
+	tile(f, "Samples", format_count(hist_total(&g->hist), a), "");
+	tile(f, "Missed periods", format_count(g->all.missed, a), "");
+	if (report_seconds(g) > 0)
+		tile(f, "Measured", format_seconds(report_seconds(g), a), "");
+}
+
+/* Of a campaign's phases none stands for the others: the largest of each. */
+static void tiles(FILE *f, const struct result *r)
+{
+	char name[FORMAT_BYTES + 16], a[FORMAT_BYTES];
+
+	fputs("<dl class=\"tiles\">\n", f);
+	if (r->n_groups == 1)
+		tiles_of_one(f, &r->groups[0]);
+	for (size_t i = 0; i < r->n_groups && r->n_groups > 1; i++) {
+		const struct group *g = &r->groups[i];
+
+		if (!hist_total(&g->hist))
+			continue;
+		snprintf(name, sizeof(name), "%.60s, largest", g->instrument);
+		tile(f, name, format_us(g->hist.max_ns, a), "us");
 	}
 	fputs("</dl>\n", f);
 }

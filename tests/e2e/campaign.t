@@ -157,6 +157,8 @@ is "$(sed -n 's/^| \([a-z]*\) | \([a-z]*\) | [^|]* | \([0-9]\) | [^|]* | [*]*\([
 	"the summary has every phase with its verdict"
 is "$(xmllint --html --xpath 'count(//section[@aria-labelledby="h-phases"]//tbody/tr)' \
 	"$T/limits/report.html" 2>/dev/null)" 4 "and so has the report"
+is "$(xmllint --html --xpath '//dl[@class="tiles"]//dt/text()' "$T/limits/report.html" 2>/dev/null | tr -d '\n')" \
+	"tight, largestwide, largestgate, largest" "which begins with the largest of each"
 is "$(grep -c '^not ok' "$T/limits/report.ktap")" 4 "KTAP says the same"
 
 # --- a guest that only spins ---
@@ -222,7 +224,7 @@ like "$(jq -r '.reasons[]' "$T/b1/run.json")" 'baseline .*: no phase is worse' "
 
 # --- real measurements ---
 if [ "$cpu" = "$house" ] || ! chrt -f 95 true 2>/dev/null; then
-	skip 17 "one CPU only, or no right to SCHED_FIFO"
+	skip 18 "one CPU only, or no right to SCHED_FIFO"
 	done_testing
 	exit
 fi
@@ -283,6 +285,8 @@ wait $pid && code=0 || code=$?
 is "$code" 0 "an instrument that is killed is started again"
 is "$(jq -c '[.cpus[] | .samples + .missed == .expected]' "$T/r1/run.json")" "[true,true]" \
 	"nothing is lost"
+like "$(jq -r '.reasons[0]' "$T/r1/run.json")" '^everything worked: a smoke campaign judges that' \
+	"what a smoke campaign's pass means comes first"
 ok "its time is measured to the end" [ "$(jq '.cpus[1].expected' "$T/r1/run.json")" -ge 7990 ]
 
 start "$T/r2"

@@ -202,6 +202,13 @@ if command -v cyclictest oslat >/dev/null && [ "$(nproc)" -gt 1 ] && chrt -f 95 
 	is "$?" 3 "Ctrl-C on the host: exit 3"
 	is "$(jq -c '[.verdict, (.cpus[] | .samples > 100 and .samples + .missed == .expected)]' "$T/host-int/run.json")" \
 		'["incomplete",true]' "and what was measured is kept"
+	"$RTKVM" oslat --host --cpus "$cpu" -D 60s --smoke --no-report --out "$T/host-soon" 2>"$T/err" >"$T/out" &
+	pid=$!
+	until jq -e .asked "$T/host-soon/run.json" >/dev/null 2>&1; do sleep 0.1; done
+	kill -INT $pid # oslat itself forgets one that comes so soon
+	wait $pid
+	is "$?" 3 "Ctrl-C as soon as oslat has been started: exit 3"
+	like "$(cat "$T/err")" 'interrupted while oslat ran; .* has what was measured$' "and it ends in order"
 	fails 2 'leaves no CPU' "all CPUs" "$RTKVM" cyclictest --host --cpus "$(cat /sys/devices/system/cpu/online)"
 	fails 2 'CPU 1023 is not online' "a CPU that is not there" "$RTKVM" cyclictest --host --cpus 1023
 	fails 2 'in no guest: --memory does not apply' "an option of guests" \
@@ -210,7 +217,7 @@ if command -v cyclictest oslat >/dev/null && [ "$(nproc)" -gt 1 ] && chrt -f 95 
 		env PATH=/nonexistent "$RTKVM" cyclictest --host --cpus "$cpu" --out "$T/host-none"
 	ok "which leaves nothing" [ ! -e "$T/host-none" ]
 else
-	skip 11 "no rt-tests, one CPU only, or no right to SCHED_FIFO"
+	skip 13 "no rt-tests, one CPU only, or no right to SCHED_FIFO"
 fi
 
 # --- the run directory ---
