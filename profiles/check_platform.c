@@ -158,12 +158,12 @@ static void judge_tsc_flags(const struct machine *m, const struct check *c, stru
 		found_pass(f, "all there");
 }
 
-/* The microcode line of every CPU must be the same. */
+/* The microcode line of every CPU must be the same. The firmware's date tells how old it is. */
 static void judge_microcode(const struct machine *m, const struct check *c, struct finding *f)
 {
 	_cleanup_free_ char *text = NULL;
-	char first[32] = "", now[32];
-	struct err e = { 0 };
+	char first[32] = "", now[32], date[32];
+	struct err e = { 0 }, ignored = { 0 };
 	ssize_t n = machine_load(m, c->path, &text, &e);
 
 	if (n < 0) {
@@ -179,10 +179,13 @@ static void judge_microcode(const struct machine *m, const struct check *c, stru
 		}
 		memcpy(first, now, sizeof(first));
 	}
-	if (*first)
-		found_pass(f, "%s on every CPU", first);
-	else
+	if (!*first)
 		found_na(f, "the kernel does not show it");
+	else if (knob_read(m->root, "/sys/devices/virtual/dmi/id/bios_date", date, sizeof(date),
+			   &ignored) > 0)
+		found_pass(f, "%s on every CPU, firmware of %s", first, date);
+	else
+		found_pass(f, "%s on every CPU", first);
 }
 
 /* Mitigations that do work at each entry into a guest, by the kernel's own words for them. */

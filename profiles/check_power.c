@@ -305,6 +305,31 @@ static const struct check rows[] = {
 		.remedy = "systemctl disable --now fwupd-refresh.timer (the profile does)",
 		.judge = judge_nothing_there,
 	},
+	{
+		.id = "firmware.power-meter",
+		.scope = HOST,
+		.severity = SEV_MEDIUM,
+		.what = "no driver asks the firmware for the power drawn",
+		.path = "/sys/bus/acpi/drivers/power_meter/ACPI000D:*",
+		.expected = "no device of the driver acpi_power_meter",
+		.why = "Each reading is a call into the firmware, on servers answered in "
+		       "system-management mode.",
+		.remedy = "modprobe -r acpi_power_meter, and blacklist it in /etc/modprobe.d",
+		.judge = judge_nothing_there,
+	},
+	{
+		.id = "firmware.edac-poll",
+		.scope = HOST,
+		.severity = SEV_MEDIUM,
+		.what = "memory controllers are asked for errors rarely",
+		.path = "/sys/module/edac_core/parameters/edac_mc_poll_msec",
+		.want = "60000",
+		.expected = "at least 60000 (ms)",
+		.why = "A worker reads every controller's registers at this interval, a second by "
+		       "default.",
+		.remedy = "echo 60000 to that file, or edac_core.edac_mc_poll_msec=60000 at boot",
+		.judge = judge_least,
+	},
 };
 
 const struct check_table power_checks = { rows, ARRAY_SIZE(rows) };
