@@ -246,7 +246,9 @@ static void verify_module(struct tune *t, const struct module_option *o)
 	if (n < 0 && n != -ENOENT)
 		note(&t->notes, "%s", why.text);
 	else if (n >= 0 && !knob_same(text, o->value) && strcmp(text, "never") != 0)
-		note(&t->notes, "%s is %s, expected %s; it takes a boot, or a reload of the module",
+		note(&t->notes,
+		     "%s is %s, expected %s; it takes a boot (update-initramfs -u first where the "
+		     "initramfs has the module), or a reload of the module",
 		     path, text, o->value);
 }
 

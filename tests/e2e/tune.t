@@ -335,6 +335,17 @@ fails 2 'empty' "an empty list" "$RTKVM" tune --root "$t" --set isolated_cores= 
 # The kernel knows every parameter that the profile sets, and the conditions are those of the CPU.
 run "$RTKVM" tune --root "$t" --set isolated_cores=2-7 show
 like "$out" '^module kvm_intel ple_gap=0$' "Intel's option on Intel"
+like "$("$RTKVM" tune --root "$t" --set isolated_cores=2-7 verify 2>&1)" \
+	'kvm_intel/parameters/ple_gap is 128, expected 0; .*update-initramfs -u' "an option that is not in force"
+release=$(cat "$t/proc/sys/kernel/osrelease")
+mkdir -p "$t/lib/modules/$release"
+printf 'kernel/arch/x86/kvm/kvm.ko\nkernel/arch/x86/kvm/kvm-intel.ko\n' \
+	>"$t/lib/modules/$release/modules.builtin"
+ok "start where KVM is part of the kernel" tune "$t" --set isolated_cores=2-7 start >/dev/null
+like "$(cat "$t/etc/tuned/bootcmdline")" ' kvm.nx_huge_pages=0 kvm_intel.ple_gap=0' \
+	"its options go to the command line"
+ok "and to no file for modprobe" test ! -e "$t/etc/modprobe.d/rtkvm-tune.conf"
+ok "stop" tune "$t" stop full_rollback >/dev/null
 unpack amd-6.12-stock
 run "$RTKVM" tune --root "$T/amd-6.12-stock" --set isolated_cores=4-7 show
 like "$out" '^module kvm_amd pause_filter_count=0$' "AMD's on AMD"
