@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # profiles.t - the tuned profiles under Debian's tuned, in the lab: three boots of one disk,
 # the second with guests: two to be left in peace, and one with Debian's tuned
+#
+# TUNED=DIR: another tuned on the host, a tree that "make install DESTDIR=DIR" of its sources has left.
 . tests/e2e/tap.sh
 
 [ -z "${RTKVM##*/san/*}" ] && skip_all "emulated machines are tested with the plain build"
@@ -22,9 +24,10 @@ stage() { # NAME LAB-OPTION...
 	shift
 	mkdir -p "$T/$name"
 	[ ! -d "$image" ] || set -- "$@" --share "$image" --share "$T/guest"
+	[ -z "${TUNED:-}" ] || set -- "$@" --share "$TUNED"
 	"$RTKVM" lab run --disk "$T/disk" --share "$PWD/tests/e2e" --results "$T/$name" \
 		--timeout 40m "$@" -- \
-		"RTKVM_IMAGE=$image RTKVM_TUNED_GUEST=$T/guest/initrd bash $PWD/tests/e2e/profiles-in-lab.sh $name" >"$T/$name.log" 2>&1
+		"RTKVM_IMAGE=$image RTKVM_TUNED_GUEST=$T/guest/initrd RTKVM_TUNED=${TUNED:-} bash $PWD/tests/e2e/profiles-in-lab.sh $name" >"$T/$name.log" 2>&1
 	is $? 0 "$name: the lab ran"
 	while read -r line; do
 		case $line in
