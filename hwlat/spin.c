@@ -90,6 +90,30 @@ static uint64_t note(struct spinner *s, uint64_t start, uint64_t end)
 	return now;
 }
 
+static uint64_t lease(struct spinner *s)
+{
+	uint64_t until = atomic_load_explicit(&s->lease_tsc, memory_order_relaxed);
+
+	if (until != s->lease_seen) {
+		s->lease_seen = until;
+		s->stalled_tsc = 0;
+	}
+	return until;
+}
+
+static bool leased(struct spinner *s, uint64_t now)
+{
+	uint64_t until = lease(s);
+
+	return now - s->stalled_tsc < until;
+}
+
+static void stalled(struct spinner *s, uint64_t by)
+{
+	lease(s);
+	s->stalled_tsc += by;
+}
+
 /* Leaves the core to a sibling, and an emulator's clock lock to the other CPUs. */
 static inline void rest(unsigned int pauses)
 {
@@ -97,56 +121,51 @@ static inline void rest(unsigned int pauses)
 		_mm_pause();
 }
 
-/*
- * The loop. grace keeps a stall of the whole machine, in which the supervisor could not run
- * either, from being taken for a dead supervisor.
- */
-static uint64_t watch_until(struct spinner *s, uint64_t until)
+static void watch_until(struct spinner *s, uint64_t until)
 {
 	const uint64_t threshold = s->threshold_tsc;
 	const unsigned int pauses = s->pauses;
 	uint64_t first = __rdtsc(), last = first, now = first;
-	uint64_t loops = 0, grace = 0, step;
+	uint64_t loops = 0, step;
 
 	for (;; loops++) {
 		rest(pauses);
 		now = __rdtsc();
 		step = now - last;
 		if (__builtin_expect(step >= threshold, 0)) {
-			grace += step;
+			stalled(s, step);
 			last = note(s, last, now);
 		} else {
 			raise_to(&s->quiet_max_tsc, step);
 			last = now;
 			atomic_store_explicit(&s->progress_tsc, now, memory_order_release);
 		}
-		if (now >= until ||
-		    now - grace >= atomic_load_explicit(&s->lease_tsc, memory_order_relaxed))
+		if (now >= until || !leased(s, now))
 			break;
 	}
 	now = __rdtsc(); /* the CPU may have been taken between the last reading and the end */
-	if (now - last >= threshold)
+	if (now - last >= threshold) {
+		stalled(s, now - last);
 		last = note(s, last, now);
+	}
 	bump(&s->loops, loops + 1);
 	s->watched_tsc += last - first;
-	return last;
-}
-
-static bool leased(struct spinner *s)
-{
-	return __rdtsc() < atomic_load_explicit(&s->lease_tsc, memory_order_relaxed);
 }
 
 /* In short steps: a stop has to end the pause too. */
 static void pause_until(struct spinner *s, uint64_t until)
 {
-	uint64_t now;
+	uint64_t now = __rdtsc();
 
-	while ((now = __rdtsc()) < until && leased(s)) {
+	while (now < until && leased(s, now)) {
 		double ns = (until - now) * 1e9 / s->tsc_hz;
 		struct timespec ts = { .tv_nsec = ns < 50e6 ? ns : 50e6 };
+		uint64_t due = now + ts.tv_nsec * (s->tsc_hz / 1e9);
 
 		clock_nanosleep(CLOCK_MONOTONIC, 0, &ts, NULL);
+		now = __rdtsc();
+		if (now > due && now - due >= s->threshold_tsc)
+			stalled(s, now - due);
 	}
 }
 
@@ -160,7 +179,7 @@ void spin_watch(struct spinner *s)
 		_mm_pause();
 	if (s->width_tsc == s->window_tsc)
 		watch_until(s, UINT64_MAX);
-	while (leased(s)) {
+	while (leased(s, __rdtsc())) {
 		watch_until(s, window + s->width_tsc);
 		atomic_store_explicit(&s->progress_tsc, UINT64_MAX, memory_order_release);
 		window += s->window_tsc;

@@ -50,7 +50,8 @@ struct spinner {
 
 	/*
 	 * The thread spins on while less than lease_tsc. The supervisor extends it; 0 ends the
-	 * thread. One that starves its supervisor so stops by itself.
+	 * thread. One that starves its supervisor so stops by itself. What was taken from the
+	 * thread since then does not count: in a stall of the whole machine nobody extends it.
 	 */
 	_Alignas(128) _Atomic uint64_t lease_tsc;
 	_Atomic uint32_t tail; /* the supervisor's place in the ring */
@@ -65,6 +66,7 @@ struct spinner {
 	_Atomic uint64_t lost_max_tsc; /* the longest of them */
 	_Atomic uint64_t quiet_max_tsc; /* the longest step below the threshold since last asked */
 	uint64_t watched_tsc; /* time under watch, once the thread has ended */
+	uint64_t lease_seen, stalled_tsc; /* the lease, and what gaps took since it was extended */
 	uint32_t seen_preempted, seen_faults; /* the thread's counters at the last gap */
 
 	struct spin_gap *ring; /* SPIN_RING entries, the supervisor's to free */

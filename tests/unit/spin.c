@@ -9,7 +9,10 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include <signal.h>
+#include <sys/time.h>
 #include <unistd.h>
+#include <x86intrin.h>
 
 #include "hwlat/spin.h"
 #include "hwlat/tsc.h"
@@ -175,6 +178,104 @@ static void pauses_are_no_gaps(void **state)
 	give_up(s);
 }
 
+/* --- the lease: a timer's signal plays the stall, and the supervisor that comes after it --- */
+
+enum { ALARM_US = 10000, STALL_MS = 200, SHORT_MS = 10, LEASE_MS = 50, RENEWALS = 20 };
+
+static struct {
+	struct spinner *spin;
+	int calls;
+	uint64_t renewed_tsc;
+} alarms; /* a handler has no argument */
+
+static void alarm_after(int us)
+{
+	setitimer(ITIMER_REAL, &(struct itimerval){ .it_value.tv_usec = us }, NULL);
+}
+
+static void stall(int ms)
+{
+	uint64_t end = __rdtsc() + alarms.spin->tsc_hz / 1000 * ms;
+
+	while (__rdtsc() < end)
+		_mm_pause();
+}
+
+/* First a stall much longer than the lease, in which nobody extends it; then the end. */
+static void stall_then_end(int sig)
+{
+	(void)sig;
+	if (alarms.calls++)
+		return atomic_store(&alarms.spin->lease_tsc, 0);
+	stall(STALL_MS);
+	alarm_after(ALARM_US);
+}
+
+/* Stalls and extensions by turns, then no supervisor any more. */
+static void renew_then_leave(int sig)
+{
+	(void)sig;
+	if (alarms.calls++ == RENEWALS)
+		return;
+	stall(SHORT_MS);
+	alarms.renewed_tsc = __rdtsc();
+	atomic_store(&alarms.spin->lease_tsc,
+		     alarms.renewed_tsc + alarms.spin->tsc_hz / 1000 * LEASE_MS);
+	alarm_after(ALARM_US);
+}
+
+static struct spinner *leased_spinner(void (*handler)(int), unsigned int width_percent)
+{
+	struct spinner *s = spinner();
+	struct err e = { 0 };
+	struct tsc t;
+
+	assert_int_equal(tsc_probe(&t, &e), 0);
+	s->tsc_hz = t.hz;
+	s->threshold_tsc = t.hz / 1000;
+	s->blind_limit_tsc = UINT64_MAX;
+	s->window_tsc = t.hz / 50;
+	s->width_tsc = s->window_tsc * width_percent / 100;
+	alarms = (__typeof__(alarms)){ .spin = s };
+	signal(SIGALRM, handler);
+	s->start_tsc = __rdtsc();
+	atomic_store(&s->lease_tsc, s->start_tsc + t.hz / 1000 * LEASE_MS);
+	alarm_after(ALARM_US);
+	spin_watch(s);
+	alarm_after(0);
+	signal(SIGALRM, SIG_DFL);
+	return s;
+}
+
+/* Whether it watches all of the time or parts of it. */
+static void a_stall_of_all_ends_no_watch(void **state)
+{
+	(void)state;
+	for (unsigned int percent = 50; percent <= 100; percent += 50) {
+		struct spinner *s = leased_spinner(stall_then_end, percent);
+
+		assert_int_equal(alarms.calls, 2);
+		give_up(s);
+	}
+}
+
+/* What gaps took before the last extension is no leave to go on after it. */
+static void a_lease_does_not_wear_off(void **state)
+{
+	struct spinner *s = leased_spinner(renew_then_leave, 100);
+	uint64_t stalled = 0, slack = 2 * s->threshold_tsc;
+	struct spin_gap gap;
+
+	(void)state;
+	assert_int_equal(alarms.calls, RENEWALS + 1);
+	while (spin_take(s, &gap))
+		if (gap.end_tsc >= alarms.renewed_tsc)
+			stalled += gap.end_tsc - gap.start_tsc;
+	assert_true(stalled > 0);
+	assert_true(s->start_tsc + s->watched_tsc <= atomic_load(&s->lease_tsc) + stalled + slack);
+	give_up(s);
+}
+
 static void calibrates(void **state)
 {
 	struct spinner *s = spinner();
@@ -190,10 +291,16 @@ static void calibrates(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(converts),	      cmocka_unit_test(places_stamps_on_both_sides),
-		cmocka_unit_test(sees_drift),	      cmocka_unit_test(trusts_only_what_is_steady),
-		cmocka_unit_test(finds_a_rate),	      cmocka_unit_test(loses_nothing_unseen),
-		cmocka_unit_test(pauses_are_no_gaps), cmocka_unit_test(calibrates),
+		cmocka_unit_test(converts),
+		cmocka_unit_test(places_stamps_on_both_sides),
+		cmocka_unit_test(sees_drift),
+		cmocka_unit_test(trusts_only_what_is_steady),
+		cmocka_unit_test(finds_a_rate),
+		cmocka_unit_test(loses_nothing_unseen),
+		cmocka_unit_test(pauses_are_no_gaps),
+		cmocka_unit_test(calibrates),
+		cmocka_unit_test(a_stall_of_all_ends_no_watch),
+		cmocka_unit_test(a_lease_does_not_wear_off),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
