@@ -360,7 +360,6 @@ int harness_main(enum guest_instrument instrument, int argc, char **argv, struct
 		ret = prepare(h, e);
 	if (!ret) {
 		stop_install();
-		signal(SIGPIPE, SIG_IGN); /* a child that died must not take us along */
 		ret = run_it(h, e);
 	}
 	json_object_put(h->g.manifest);

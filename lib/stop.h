@@ -7,7 +7,10 @@
 
 #include <stdbool.h>
 
-/* stop_install - catch SIGINT, SIGTERM and SIGHUP (no SA_RESTART: blocking calls return EINTR) */
+/*
+ * stop_install - catch SIGINT, SIGTERM and SIGHUP (no SA_RESTART: blocking calls return EINTR), and
+ * survive SIGPIPE: writing to a reader that went away is EPIPE
+ */
 void stop_install(void);
 
 /* stop_requested - has one of them come? */

@@ -290,7 +290,6 @@ int tracing_count(int argc, char **argv, struct err *e)
 	if (ret < 0)
 		return ret;
 	stop_install();
-	signal(SIGPIPE, SIG_IGN); /* a reader that went away must not cost us the clean-up */
 	ret = counter_open(&c, o.pid, e);
 	if (ret < 0)
 		return ret;
