@@ -72,6 +72,8 @@ static void one_case(const struct result *r, const struct group *g, const struct
 		snprintf(c->text, sizeof(c->text), "conditions are %s: no verdict on latency",
 			 json_str(r->run.doc, "conditions", "unknown"));
 	} else if (!hist_total(f->hist)) {
+		if (run_none_above(&r->run, g->instrument, f->cpu, r->limits_ns[limit]))
+			return;
 		c->outcome = CASE_SKIPPED;
 		snprintf(c->text, sizeof(c->text), "no samples");
 	} else if (f->hist->max_ns > r->limits_ns[limit]) {

@@ -266,6 +266,8 @@ void run_add_cpu(struct run *r, const struct run_cpu *c, const struct hist *h)
 			json_set_int(quantiles, hist_levels[i].key, ns);
 	json_object_object_add(o, "quantiles_ns", quantiles);
 	json_set_int(o, "resolution_ns", h->resolution_ns);
+	if (c->none_from_ns)
+		json_set_int(o, "none_from_ns", c->none_from_ns);
 	if (h->over) {
 		json_set_int(o, "over", h->over);
 		json_set_int(o, "over_from_ns", h->over_from_ns);
@@ -302,6 +304,28 @@ static json_object *limited_value(json_object *cpu, const char *what)
 	return v;
 }
 
+/* Nothing was seen where anything above ns would have been. */
+static bool none_above(json_object *cpu, int64_t ns)
+{
+	int64_t from_ns = json_int(cpu, "none_from_ns", -1);
+
+	return !json_int(cpu, "samples", -1) && from_ns >= 0 && from_ns <= ns;
+}
+
+bool run_none_above(const struct run *r, const char *instrument, int cpu, uint64_t ns)
+{
+	json_object *cpus = json_at(r->doc, "cpus");
+
+	for (size_t i = 0; i < json_object_array_length(cpus); i++) {
+		json_object *c = json_object_array_get_idx(cpus, i);
+
+		if (json_int(c, "cpu", -1) == cpu && none_above(c, ns) &&
+		    !strcmp(json_str(c, "instrument", ""), instrument))
+			return true;
+	}
+	return false;
+}
+
 static enum verdict judge_limit(struct run *r, json_object *limit)
 {
 	json_object *cpus = json_at(r->doc, "cpus"), *worst = NULL;
@@ -316,7 +340,7 @@ static enum verdict judge_limit(struct run *r, json_object *limit)
 		json_object *v = limited_value(cpu, what);
 
 		if (!v)
-			all = false;
+			all = all && !strcmp(what, "max_ns") && none_above(cpu, bound);
 		else if (json_object_get_int64(v) > most) {
 			most = json_object_get_int64(v);
 			worst = cpu;

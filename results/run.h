@@ -61,10 +61,17 @@ struct run_cpu {
 	int host_cpu; /* -1: unknown */
 	const char *instrument;
 	int64_t expected, missed; /* -1: unknown */
+	int64_t none_from_ns; /* the instrument records from here on, nothing below; 0: everything */
 };
 
 /* run_add_cpu - append to cpus[] the figures of a histogram; quantiles only where supported */
 void run_add_cpu(struct run *r, const struct run_cpu *c, const struct hist *h);
+
+/*
+ * run_none_above - had that CPU no sample although the instrument would have recorded any above ns?
+ * Then it kept a limit of ns.
+ */
+bool run_none_above(const struct run *r, const char *instrument, int cpu, uint64_t ns);
 
 /*
  * run_add_limit - append to limits[] {"what":"max_ns","limit_ns":..}; what: "max_ns" or a quantile
@@ -76,7 +83,8 @@ void run_add_limit(struct run *r, const char *what, uint64_t limit_ns);
  * run_judge - hold cpus[] against limits[]: sets value_ns, cpu (the worst) and met of each, and
  * adds the reasons. PASS only on hardware, or with smoke (function, not latency, is on trial);
  * under other conditions a met limit is INCONCLUSIVE, an exceeded one FAIL only on hardware or
- * with smoke. A limit without enough samples behind it is INCONCLUSIVE. Without limits: PASS.
+ * with smoke. A limit without enough samples behind it is INCONCLUSIVE,
+ * but a CPU without any meets a maximum that its instrument would have recorded. Without limits: PASS.
  */
 enum verdict run_judge(struct run *r, bool smoke);
 

@@ -173,6 +173,48 @@ static void judging(void **state)
 	}
 }
 
+/* An instrument that records from a threshold on tells by recording nothing that a limit was kept. */
+static void no_sample_can_be_an_answer(void **state)
+{
+	static const struct {
+		const char *what;
+		uint64_t none_from_ns, limit_ns;
+		enum verdict want;
+	} cases[] = {
+		{ "max_ns", 10000, 10000, VERDICT_PASS },
+		{ "max_ns", 10000, 50000, VERDICT_PASS },
+		{ "max_ns", 10000, 9999, VERDICT_INCONCLUSIVE },
+		{ "max_ns", 0, 50000, VERDICT_INCONCLUSIVE },
+		{ "p99_ns", 10000, 50000, VERDICT_INCONCLUSIVE },
+	};
+	struct hist none;
+
+	(void)state;
+	hist_init(&none);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct run_cpu c = { .cpu = 3,
+				     .host_cpu = 3,
+				     .instrument = "hwlat",
+				     .none_from_ns = cases[i].none_from_ns };
+		bool pass = cases[i].want == VERDICT_PASS;
+		struct err e = { 0 };
+		char name[32];
+		struct run r;
+
+		snprintf(name, sizeof(name), "none-%zu", i);
+		assert_int_equal(run_create(&r, name, name, &e), 0);
+		json_set_str(r.doc, "conditions", "hardware");
+		run_add_cpu(&r, &c, &none);
+		run_add_limit(&r, cases[i].what, cases[i].limit_ns);
+		assert_int_equal(run_judge(&r, false), cases[i].want);
+		if (!strcmp(cases[i].what, "max_ns"))
+			assert_int_equal(run_none_above(&r, "hwlat", 3, cases[i].limit_ns), pass);
+		assert_false(run_none_above(&r, "hwlat", 4, 50000));
+		assert_false(run_none_above(&r, "sampler", 3, 50000));
+		run_close(&r);
+	}
+}
+
 static void what_is_unknown_is_null(void **state)
 {
 	struct run_cpu c = {
@@ -211,6 +253,7 @@ int main(void)
 		cmocka_unit_test(bad_names),
 		cmocka_unit_test(bad_run_files),
 		cmocka_unit_test(judging),
+		cmocka_unit_test(no_sample_can_be_an_answer),
 		cmocka_unit_test(what_is_unknown_is_null),
 	};
 
