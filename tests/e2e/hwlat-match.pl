@@ -6,9 +6,9 @@
 # PERCENT of what is known of it), how many as one event; on stderr each miss, the errors, the names
 # given, and what else was found (the noise beside them).
 # Where TRUTH has lines "off", which tell when the emulator's thread of a CPU (the nth of CPU...) was
-# not on a CPU, a gap's true length is at least how long that was within it. It may be longer by the
-# times of the other threads (n beyond CPU... too): one that lost its CPU with the emulator's lock on
-# the clock holds up all who read it. "own-thread" counts those that are right without that,
+# not on a CPU, a gap's true length is at least how long that was within it, and at least the stop's.
+# It may be longer by the times of the other threads (n beyond CPU... too): one that lost its CPU with
+# the emulator's lock on the clock holds up all who read it. "own-thread" counts those that are right without that,
 # "as-asked" those that are right by the times of the injecting commands alone.
 # Names are counted for gaps of which the injected is at least half: another may have a larger share.
 # A TRUTH of one number in each line has instants instead, CLOCK_MONOTONIC in ns, as hwlat-kmsg.pl
@@ -171,8 +171,8 @@ for my $t (@stops) {
 			next;
 		}
 		my $asked = beyond($g->{ns}, $least, $most);
-		my $away = $off[$i] ? away($g, $off[$i]) : $least;
-		my $error = $off[$i] ? beyond($g->{ns}, $away, away($g, @off)) : $asked;
+		my $away = $off[$i] ? larger($least, away($g, $off[$i])) : $least;
+		my $error = $off[$i] ? beyond($g->{ns}, $away, larger($away, away($g, @off))) : $asked;
 		my $covered = overlap($t->[0] + $offset, $t->[3] + $offset, $g->{start}, $g->{end});
 		$g->{stop} = $number;
 		push @errors, $error;
