@@ -38,14 +38,16 @@ static bool limited(const struct altered *a)
 }
 
 /* One percent below: what the kernel counts as run time is not exactly ours. */
-void altered_width(struct altered *a, uint64_t *window_ns, uint64_t *width_ns)
+void altered_width(struct altered *a, bool keep_window, uint64_t *window_ns, uint64_t *width_ns)
 {
 	int64_t allowed_us = a->rt_runtime_us - a->rt_period_us / 100;
+	uint64_t period_ns = a->rt_period_us * 1000;
 
 	if (!limited(a) || allowed_us <= 0)
 		return;
-	*window_ns = a->rt_period_us * 1000;
-	*width_ns = allowed_us * 1000;
+	if (!keep_window || *window_ns > period_ns)
+		*window_ns = period_ns;
+	*width_ns = (double)*window_ns * allowed_us / a->rt_period_us;
 	snprintf(a->limit_note, sizeof(a->limit_note),
 		 "respected by watching %.1f %% of the time; --rt-limit=lift watches all",
 		 100.0 * allowed_us / a->rt_period_us);

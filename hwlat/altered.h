@@ -51,9 +51,10 @@ bool altered_limit_lifted(const struct altered *a);
 
 /*
  * altered_width - how much of each *window_ns may be watched without running into the limit on
- * real-time threads; sets *window_ns to the limit's period. *width_ns stays when there is no limit.
+ * real-time threads; sets *window_ns to the limit's period, but with keep_window leaves a shorter
+ * one. Both stay when there is no limit.
  */
-void altered_width(struct altered *a, uint64_t *window_ns, uint64_t *width_ns);
+void altered_width(struct altered *a, bool keep_window, uint64_t *window_ns, uint64_t *width_ns);
 
 /* altered_apply - set what altered_look chose, and ask for no sleep states if opts say so */
 int altered_apply(struct altered *a, const struct hwlat_opts *o, struct err *e);

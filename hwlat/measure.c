@@ -38,7 +38,7 @@ static int decide(struct measure *s, struct err *e)
 	if (!ret)
 		ret = altered_look(&s->altered, s->o, &s->plan, e);
 	if (!ret && !kernel(s) && s->o->limit == HWLAT_LIMIT_PAUSE && !s->o->width_given)
-		altered_width(&s->altered, &s->o->window_ns, &s->o->width_ns);
+		altered_width(&s->altered, s->o->window_given, &s->o->window_ns, &s->o->width_ns);
 	return ret;
 }
 
@@ -101,7 +101,10 @@ int measure_open(struct measure *s, struct hwlat_opts *o, struct err *e)
 {
 	int ret;
 
-	*s = (struct measure){ .o = o, .altered = ALTERED_INIT };
+	*s = (struct measure){ .o = o,
+			       .asked_window_ns = o->window_ns,
+			       .asked_width_ns = o->width_ns,
+			       .altered = ALTERED_INIT };
 	s->evidence.trace.tfs = s->ktracer.tfs = (struct tfs)TFS_INIT;
 	s->ktracer.root = -1;
 	ret = decide(s, e);
@@ -223,6 +226,11 @@ static int watch(struct measure *s, struct err *e)
 		if (stop_requested()) {
 			s->interrupted = true;
 			snprintf(s->why_ended, sizeof(s->why_ended), "interrupted");
+			break;
+		}
+		if (ferror(stdout)) {
+			s->interrupted = true;
+			snprintf(s->why_ended, sizeof(s->why_ended), "nobody reads the output");
 			break;
 		}
 		before = clock_now_ns();

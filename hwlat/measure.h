@@ -19,6 +19,7 @@ enum { MEASURE_SLICE_S = 10 };
 
 struct measure {
 	struct hwlat_opts *o; /* the caller's; its width may be cut below the kernel's limit */
+	uint64_t asked_window_ns, asked_width_ns; /* as they were before that */
 	struct plan plan;
 	struct tsc tsc;
 	struct altered altered;

@@ -271,9 +271,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 /* Where the kernel's tracers have a default of their own, that is ours too. */
-static void default_window(struct hwlat_opts *o, bool window_given)
+static void default_window(struct hwlat_opts *o)
 {
-	if (!window_given)
+	if (!o->window_given)
 		o->window_ns = o->detector == HWLAT_TIMERLAT ? NSEC_PER_SEC / 1000 : NSEC_PER_SEC;
 	if (o->width_given)
 		return;
@@ -282,7 +282,7 @@ static void default_window(struct hwlat_opts *o, bool window_given)
 		o->width_ns /= 2; /* not made for 100 % */
 }
 
-static int check(struct hwlat_opts *o, bool window_given, struct err *e)
+static int check(struct hwlat_opts *o, struct err *e)
 {
 	if (!o->duration_ns)
 		return err_set(e, -EINVAL,
@@ -297,7 +297,7 @@ static int check(struct hwlat_opts *o, bool window_given, struct err *e)
 		return err_set(e, -EINVAL, "--%s: 0 measures nothing",
 			       o->window_ns ? "width" : "window");
 	if (o->width_ns > o->window_ns) {
-		if (window_given)
+		if (o->window_given)
 			return err_set(e, -EINVAL,
 				       "--width: longer than the --window it is a part of");
 		o->window_ns = o->width_ns;
@@ -330,7 +330,6 @@ int hwlat_opts_parse(struct hwlat_opts *o, int argc, char **argv, struct err *e)
 		       "and name it.",
 	};
 	struct parse p = { o, e };
-	bool window_given;
 	int ret;
 
 	*o = (struct hwlat_opts){
@@ -343,10 +342,10 @@ int hwlat_opts_parse(struct hwlat_opts *o, int argc, char **argv, struct err *e)
 	ret = opt_parse(&argp, argc, argv, false, &p, e);
 	if (ret < 0)
 		return ret;
-	window_given = o->window_ns != UINT64_MAX;
+	o->window_given = o->window_ns != UINT64_MAX;
 	o->width_given = o->width_ns != UINT64_MAX;
-	default_window(o, window_given);
-	ret = check(o, window_given, e);
+	default_window(o);
+	ret = check(o, e);
 	if (!ret && !o->hardlimit_ns)
 		o->hardlimit_ns = o->threshold_ns;
 	return ret;

@@ -46,6 +46,7 @@ struct hwlat_opts {
 	uint64_t hardlimit_ns; /* 0: as threshold_ns */
 	uint64_t window_ns, width_ns;
 	uint64_t step_ns; /* rest of about this long between readings; 0: none */
+	bool window_given; /* else it is the kernel's period where there is a limit */
 	bool width_given; /* else the width may be cut to stay below the kernel's limit */
 	int priority; /* SCHED_FIFO */
 	bool guest; /* we are in a guest: unexplained time is the host's */

@@ -25,8 +25,8 @@ static void set_asked(struct measure *s)
 	json_object_object_add(o, "duration_s", seconds(s->o->duration_ns));
 	json_set_int(o, "threshold_ns", s->o->threshold_ns);
 	json_set_int(o, "hardlimit_ns", s->o->hardlimit_ns);
-	json_set_int(o, "window_ns", s->o->window_ns);
-	json_set_int(o, "width_ns", s->o->width_ns);
+	json_set_int(o, "window_ns", s->asked_window_ns);
+	json_set_int(o, "width_ns", s->asked_width_ns);
 	json_set_int(o, "priority", s->o->priority);
 	json_set_bool(o, "smoke", s->o->smoke); /* reports judge as we did */
 }
@@ -51,6 +51,8 @@ static void set_inforce(struct measure *s)
 		json_set_str(o, "policy", "fifo");
 		json_set_int(o, "priority", s->detector.cpus[0].priority);
 	}
+	json_set_int(o, "window_ns", s->o->window_ns);
+	json_set_int(o, "width_ns", s->o->width_ns);
 	json_object_object_add(o, "elapsed_s", seconds(s->found.elapsed_ns));
 	json_set_int(o, "tsc_hz", s->tsc.hz);
 	json_set_str(o, "tsc_source", tsc_source_name(s->tsc.source));
@@ -107,6 +109,9 @@ static void set_hwlat(struct measure *s)
 				     .expected = -1,
 				     .missed = -1 };
 
+		if (s->o->detector !=
+		    HWLAT_SPIN) /* the spin detector tells its longest step, too */
+			c.none_from_ns = s->o->threshold_ns;
 		run_add_cpu(&s->run, &c, &s->found.cpus[i].all);
 		json_object_array_add(cpus, cpu_json(&s->found.cpus[i]));
 	}

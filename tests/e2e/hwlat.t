@@ -163,6 +163,23 @@ like "$out" 'Sample window: +500000us' "the window in the text"
 is "$(jq '.hwlat.cpus[0].watched_ns < 0.9e9' "$T/detect/run.json")" true "it did not watch all the time"
 ok "--report has the samples" test "$(wc -l <"$T/detect.lines")" = "$(jq .spikes "$T/detect/run.json")"
 
+run hwlat --cpus "$cpu" -d 1s --window=100ms --smoke --hardlimit 1s --quiet --out "$T/window"
+is "$(jq .asked.window_ns "$T/window/run.json")" 100000000 "--window alone is kept"
+if [ "$(cat /proc/sys/kernel/sched_rt_runtime_us)" != -1 ]; then
+	is "$(jq -c '[.inforce.window_ns, .inforce.width_ns < .asked.width_ns]' "$T/window/run.json")" \
+		'[100000000,true]' "and its width cut to what real-time threads may use"
+else
+	skip 1 "real-time threads have no limit here"
+fi
+
+# --- a reader that goes away ---
+
+timeout 120 "$RTKVM" hwlat --cpus "$cpu" --duration 1h --rt-limit lift --watch --threshold 1us --smoke \
+	--out "$T/unread" 2>"$T/unread.err" | head -n 1 >/dev/null
+is "${PIPESTATUS[0]}" 2 "a run that nobody reads ends: $(cat "$T/unread.err")"
+like "$(jq -c '[.verdict, .reasons]' "$T/unread/run.json")" 'incomplete.*nobody reads the output' "and says so"
+is "$(cat /proc/sys/kernel/sched_rt_runtime_us)" "$limit" "with what it altered put back"
+
 # --- a limit that no machine meets ---
 
 run hwlat --cpu-list "$cpu" --duration 2 --threshold 1 --hardlimit 1us --watch --smoke --out "$T/over"
