@@ -4,14 +4,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "cyclic/collect.h"
+#include "cyclic/framelog.h"
 #include "cyclic/guestjob.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
-#include "lib/file.h"
 #include "lib/json.h"
 
 enum { JSON_BYTES = 64 << 20 };
@@ -82,31 +80,19 @@ static int take_slice(struct taking *t, struct log_reader *r, struct err *e)
 	return log_write(&t->log, s, &r->hist, e);
 }
 
-/* The log's reader wants a file. */
+static int take_record(void *ctx, struct log_reader *r, int got, struct err *e)
+{
+	if (got == LOG_DAMAGE)
+		return err_set(e, -EPROTO, "the guest's latency.log is damaged");
+	return got == LOG_SLICE ? take_slice(ctx, r, e) : 0;
+}
+
 static int take_log(struct taking *t, const struct frames *f, struct err *e)
 {
-	_cleanup_close_ int fd = memfd_create("rtkvm-slices", MFD_CLOEXEC);
-	_cleanup_free_ struct log_reader *r = malloc(sizeof(*r));
 	const struct frame_file *file;
-	char path[32];
 	int ret = find(t, f, "latency.log", &file, e);
 
-	if (ret < 0)
-		return ret;
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	if (!r || fd < 0 || file_write_all(fd, file->data, file->len) < 0)
-		return err_set(e, -ENOMEM, "reading the guest's slices failed: no memory");
-	ret = log_open(r, path, e);
-	if (ret < 0)
-		return ret;
-	while (!ret && (ret = log_next(r, e)) > 0) {
-		if (ret == LOG_DAMAGE)
-			ret = err_set(e, -EPROTO, "the guest's latency.log is damaged");
-		else
-			ret = ret == LOG_SLICE ? take_slice(t, r, e) : 0;
-	}
-	log_reader_close(r);
-	return ret;
+	return ret < 0 ? ret : framelog_each(file, take_record, t, e);
 }
 
 /* A gap, in our words: a guest may have put anything into its own. */
@@ -145,8 +131,10 @@ static int take_spikes(struct taking *t, const struct frames *f, struct err *e)
 	if (ret < 0)
 		return ret;
 	text = text_of(file);
+	if (!text)
+		return err_set(e, -EPROTO, "the guest's spikes.jsonl is too large to be read");
 	t->spikes = fopen(run_path(t->run, "spikes.jsonl", path), "wxe");
-	if (!text || !t->spikes)
+	if (!t->spikes)
 		return err_sys(e, "making %s failed", path);
 	run_file(t->run, "spikes", "spikes.jsonl");
 	for (char *line = strtok_r(text, "\n", &save); line && !ret;

@@ -11,10 +11,10 @@
 #include <unistd.h>
 
 #include "cyclic/collect.h"
+#include "cyclic/framelog.h"
 #include "cyclic/guestfacts.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
-#include "lib/file.h"
 #include "lib/json.h"
 
 enum {
@@ -100,28 +100,26 @@ static int take_slice(struct guestsample *s, const struct gathered *g, struct lo
 	return log_write(&s->log, slice, &r->hist, e);
 }
 
-/* The log's reader wants a file: a piece is small, and memory. */
+struct piece {
+	struct guestsample *s;
+	const struct gathered *g;
+};
+
+static int take_record(void *ctx, struct log_reader *r, int got, struct err *e)
+{
+	const struct piece *p = ctx;
+
+	if (got == LOG_DAMAGE || r->sequence != p->s->sequence++)
+		return bad_slice("slices are missing before it", e);
+	return got == LOG_SLICE ? take_slice(p->s, p->g, r, e) : 0;
+}
+
 static int take_log(struct guestsample *s, const struct gathered *g, const struct frame_file *f,
 		    struct err *e)
 {
-	_cleanup_close_ int fd = memfd_create("rtkvm-slices", MFD_CLOEXEC);
-	_cleanup_free_ struct log_reader *r = malloc(sizeof(*r));
-	char path[32];
-	int ret;
+	struct piece p = { s, g };
+	int ret = framelog_each(f, take_record, &p, e);
 
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	if (!r || fd < 0 || file_write_all(fd, f->data, f->len) < 0)
-		return err_set(e, -ENOMEM, "reading the guest's slices failed: no memory");
-	ret = log_open(r, path, e);
-	if (ret < 0)
-		return ret;
-	while (!ret && (ret = log_next(r, e)) > 0) {
-		if (ret == LOG_DAMAGE || r->sequence != s->sequence++)
-			ret = bad_slice("slices are missing before it", e);
-		else
-			ret = ret == LOG_SLICE ? take_slice(s, g, r, e) : 0;
-	}
-	log_reader_close(r);
 	return ret < 0 ? ret : log_sync(&s->log, e);
 }
 
