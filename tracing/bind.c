@@ -10,10 +10,10 @@
 
 static struct number number_of(struct field f)
 {
-	struct number n = { f.offset, 0, f.is_signed };
+	struct number n = { UINT64_MAX, f.offset };
 
 	if (f.bytes == 1 || f.bytes == 2 || f.bytes == 4)
-		n.shift = 64 - 8 * f.bytes;
+		n.mask >>= 64 - 8 * f.bytes;
 	return n;
 }
 
@@ -27,7 +27,6 @@ static void bind_fields(const struct dat_format *f, const struct event_row *row,
 		bool optional = *name == '?';
 		struct field *to = &b->field[i];
 
-		b->n_fields = i + 1;
 		/* a thread's name is looked at as a whole */
 		if (format_field(f->text, f->len, name + optional, to) &&
 		    (to->bytes == COMM_BYTES || !strstr(name, "comm"))) {

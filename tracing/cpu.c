@@ -5,32 +5,33 @@
 #include "lib/cleanup.h"
 #include "tracing/model.h"
 
-static void irq_begin(struct cpu *c, const struct said *v, uint16_t name)
+static void irq_begin(const struct side *s, struct cpu *c, const struct said *v, uint16_t name)
 {
-	if (c->now.irqs < IRQ_DEPTH)
-		c->irq_stack[c->now.irqs] = name;
-	if (c->now.irqs < UINT8_MAX)
-		c->now.irqs++;
-	if (c->now.irqs == 1)
-		c->now.preempt = v->preempt;
-	c->now.irq = name;
+	struct cpu_state *now = model_cpu_from(c, v->ts);
+
+	if (now->irqs < IRQ_DEPTH)
+		c->irq_stack[now->irqs] = name;
+	if (now->irqs < UINT8_MAX)
+		now->irqs++;
+	if (now->irqs == 1)
+		now->preempt = said_preempt(s, v);
+	now->irq = name;
 	if (name == NAME_LOCAL_TIMER)
 		c->timer_irq = v->ts;
-	model_push_cpu(c, v->ts);
 }
 
 static void irq_end(struct model *m, struct side *s, struct cpu *c, const struct said *v)
 {
+	struct cpu_state *now = model_cpu_from(c, v->ts);
 	struct thread *t = c->thread;
 
-	if (c->now.irqs)
-		c->now.irqs--;
-	if (c->now.irqs && c->now.irqs <= IRQ_DEPTH)
-		c->now.irq = c->irq_stack[c->now.irqs - 1];
+	if (now->irqs)
+		now->irqs--;
+	if (now->irqs && now->irqs <= IRQ_DEPTH)
+		now->irq = c->irq_stack[now->irqs - 1];
 	c->expiring = false;
-	model_push_cpu(c, v->ts);
 	/* a thread whose timer expires before it has left its CPU goes on without a switch */
-	if (s == &m->side[GUEST] && !c->now.irqs && t && t->sampler != NO_INDEX)
+	if (s == &m->side[GUEST] && !now->irqs && t && t->sampler != NO_INDEX)
 		model_ran(m, &m->samplers[t->sampler], v->cpu, v->ts);
 }
 
@@ -38,7 +39,7 @@ static void vector_entry(struct model *m, struct side *s, struct cpu *c, const s
 {
 	(void)m;
 	(void)s;
-	irq_begin(c, v, v->name);
+	irq_begin(s, c, v, v->b->name);
 }
 
 static void vector_exit(struct model *m, struct side *s, struct cpu *c, const struct said *v)
@@ -59,7 +60,7 @@ static uint16_t said_name(struct side *s, const struct said *v, uint32_t loc)
 static void irq_entry(struct model *m, struct side *s, struct cpu *c, const struct said *v)
 {
 	(void)m;
-	irq_begin(c, v, said_name(s, v, v->f[1]));
+	irq_begin(s, c, v, said_name(s, v, said(v, 1)));
 }
 
 static void irq_exit(struct model *m, struct side *s, struct cpu *c, const struct said *v)
@@ -69,43 +70,41 @@ static void irq_exit(struct model *m, struct side *s, struct cpu *c, const struc
 
 static void softirq_entry(struct model *m, struct side *s, struct cpu *c, const struct said *v)
 {
+	uint64_t vec = said(v, 0);
+
 	(void)m;
 	(void)s;
-	c->now.softirq = v->f[0] < NO_SOFTIRQ ? v->f[0] : NO_SOFTIRQ - 1;
-	model_push_cpu(c, v->ts);
+	model_cpu_from(c, v->ts)->softirq = vec < NO_SOFTIRQ ? vec : NO_SOFTIRQ - 1;
 }
 
 static void softirq_exit(struct model *m, struct side *s, struct cpu *c, const struct said *v)
 {
 	(void)m;
 	(void)s;
-	c->now.softirq = NO_SOFTIRQ;
-	model_push_cpu(c, v->ts);
+	model_cpu_from(c, v->ts)->softirq = NO_SOFTIRQ;
 }
 
 static void cpu_idle(struct model *m, struct side *s, struct cpu *c, const struct said *v)
 {
-	uint32_t state = v->f[0];
+	struct cpu_state *now = model_cpu_from(c, v->ts);
+	uint32_t state = said(v, 0);
 
 	(void)m;
 	(void)s;
 	if (state == UINT32_MAX)
-		c->now.idle = NOT_IDLE;
+		now->idle = NOT_IDLE;
 	else
-		c->now.idle = state < NOT_IDLE ? state : NOT_IDLE - 1;
-	model_push_cpu(c, v->ts);
+		now->idle = state < NOT_IDLE ? state : NOT_IDLE - 1;
 }
 
 /* The event comes when the handler is done and says how long it took. */
 static void nmi_handler(struct model *m, struct side *s, struct cpu *c, const struct said *v)
 {
-	uint64_t took = clock_ticks(m->opts.rate, v->f[0]);
+	uint64_t took = clock_ticks(m->opts.rate, said(v, 0));
 
 	(void)s;
-	c->now.nmi = 1;
-	model_push_cpu(c, took < v->ts ? v->ts - took : 0);
-	c->now.nmi = 0;
-	model_push_cpu(c, v->ts);
+	model_cpu_from(c, took < v->ts ? v->ts - took : 0)->nmi = 1;
+	model_cpu_from(c, v->ts)->nmi = 0;
 }
 
 void model_note(struct model *m, struct side *s, struct thread *t, const uint8_t *comm)
@@ -124,36 +123,43 @@ void model_note(struct model *m, struct side *s, struct thread *t, const uint8_t
  * A softirq that is still running when its thread is switched out belongs to that thread: kernels
  * with PREEMPT_RT run softirqs in threads that can be preempted.
  */
-static void carry_softirq(struct cpu *c, struct thread *prev, const struct thread *next)
+static void carry_softirq(struct cpu_state *now, struct thread *prev, const struct thread *next)
 {
 	if (prev)
-		prev->softirq = c->now.softirq;
-	c->now.softirq = next ? next->softirq : NO_SOFTIRQ;
+		prev->softirq = now->softirq;
+	now->softirq = next ? next->softirq : NO_SOFTIRQ;
+}
+
+/* Mostly the one that is known to run there. */
+static struct thread *thread_of(struct side *s, const struct cpu *c, uint32_t tid)
+{
+	return c->thread && c->thread->tid == tid ? c->thread : threads_get(&s->threads, tid);
 }
 
 static void sched_switch(struct model *m, struct side *s, struct cpu *c, const struct said *v)
 {
-	struct thread *prev = threads_get(&s->threads, v->f[0]);
-	struct thread *next = threads_get(&s->threads, v->f[2]);
+	uint64_t prev_state = said(v, 1);
+	struct thread *prev = thread_of(s, c, said(v, 0));
+	struct thread *next = threads_get(&s->threads, said(v, 2));
+	struct cpu_state *now = model_cpu_from(c, v->ts);
 
 	if (next) {
-		next->prio = (int32_t)v->f[3];
+		next->prio = (int32_t)said(v, 3);
 		model_note(m, s, next, v->rec + v->b->field[4].offset);
 	}
-	carry_softirq(c, prev, next);
+	carry_softirq(now, prev, next);
 	c->thread = next;
-	c->now.pid = v->f[2];
+	now->pid = said(v, 2);
 	/* sched_rt_runtime_us: real-time threads have used up their share of the second */
-	c->now.throttled = !v->f[2] && v->f[0] && !(v->f[1] & 0xff);
-	c->now.irqs = 0; /* no switch happens inside an interrupt */
-	c->now.preempt = 0;
-	c->now.idle = NOT_IDLE;
-	model_push_cpu(c, v->ts);
+	now->throttled = !now->pid && said(v, 0) && !(prev_state & 0xff);
+	now->irqs = 0; /* no switch happens inside an interrupt */
+	now->preempt = 0;
+	now->idle = NOT_IDLE;
 	if (s == &m->side[HOST]) {
 		model_vcpu_switch(m, s, c, v, prev, next);
 		return;
 	}
-	if (prev && prev->sampler != NO_INDEX && v->f[1]) {
+	if (prev && prev->sampler != NO_INDEX && prev_state) {
 		model_slept(m, &m->samplers[prev->sampler]);
 		m->samplers[prev->sampler].slept = v->ts;
 		m->samplers[prev->sampler].slept_cpu = v->cpu;
@@ -164,11 +170,11 @@ static void sched_switch(struct model *m, struct side *s, struct cpu *c, const s
 
 static void sched_waking(struct model *m, struct side *s, struct cpu *c, const struct said *v)
 {
-	struct thread *t = threads_get(&s->threads, v->f[0]);
+	struct thread *t = threads_get(&s->threads, said(v, 0));
 
 	if (!t)
 		return;
-	t->prio = (int32_t)v->f[1];
+	t->prio = (int32_t)said(v, 1);
 	model_note(m, s, t, v->rec + v->b->field[3].offset);
 	if (s == &m->side[GUEST]) {
 		if (t->sampler != NO_INDEX)
@@ -176,11 +182,12 @@ static void sched_waking(struct model *m, struct side *s, struct cpu *c, const s
 	} else if (t->vcpu != NO_INDEX) {
 		struct vcpu *vcpu = &m->vcpus[t->vcpu];
 
-		vcpu->woken = vcpu->now.sched == VCPU_ON;
-		if (vcpu->now.sched == VCPU_SLEEPING) {
-			vcpu->now.sched = VCPU_RUNNABLE;
-			vcpu->now.cpu = v->f[2];
-			model_push_vcpu(vcpu, v->ts);
+		vcpu->woken = vcpu->now->sched == VCPU_ON;
+		if (vcpu->now->sched == VCPU_SLEEPING) {
+			struct vcpu_state *now = model_vcpu_from(vcpu, v->ts);
+
+			now->sched = VCPU_RUNNABLE;
+			now->cpu = said(v, 2);
 		}
 		if (!m->fires)
 			model_fired(vcpu, v->ts, v->cpu);
@@ -216,24 +223,24 @@ enum { FLAG_HARDIRQ = 8 }; /* TRACE_FLAG_HARDIRQ, include/linux/trace_events.h *
 /* Between the last event and this one some are missing: the state is known again from here. */
 void cpu_lost(struct model *m, struct side *s, struct cpu *c, const struct said *v)
 {
+	struct cpu_state *now = model_cpu_from(c, c->last_ts + 1);
+
 	s->lost_gaps++;
-	c->now = (struct cpu_state){ .softirq = NO_SOFTIRQ, .idle = NOT_IDLE, .lost = 1 };
-	model_push_cpu(c, c->last_ts + 1);
-	c->now.lost = 0;
-	c->now.pid = v->pid;
-	c->thread = threads_get(&s->threads, v->pid);
-	if (v->flags & FLAG_HARDIRQ)
-		c->now.irqs = 1;
-	c->now.irq = c->irq_stack[0] = 0;
+	*now = (struct cpu_state){ .softirq = NO_SOFTIRQ, .idle = NOT_IDLE, .lost = 1 };
+	now = model_cpu_from(c, v->ts);
+	now->lost = 0;
+	now->pid = said_pid(s, v);
+	c->thread = threads_get(&s->threads, said_pid(s, v));
+	if (said_flags(s, v) & FLAG_HARDIRQ)
+		now->irqs = 1;
+	now->irq = c->irq_stack[0] = 0;
 	c->expiring = false;
-	model_push_cpu(c, v->ts);
 	for (size_t i = 0; s == &m->side[HOST] && i < m->n_vcpus; i++) {
 		struct vcpu *vcpu = &m->vcpus[i];
 
-		if (!vcpu->now.known || vcpu->now.cpu != v->cpu)
+		if (!vcpu->now->known || vcpu->now->cpu != v->cpu)
 			continue;
-		vcpu->now.known = 0;
-		model_push_vcpu(vcpu, c->last_ts + 1);
+		model_vcpu_from(vcpu, c->last_ts + 1)->known = 0;
 		clock_bound_lost(&vcpu->bound);
 	}
 }

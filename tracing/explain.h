@@ -41,10 +41,7 @@ struct explanation {
 	uint64_t spikes, ns; /* all above the threshold, and the time in them */
 	struct cause_total causes[CAUSE_COUNT];
 	uint64_t events, lost, lost_places;
-	uint64_t first_ts, last_ts;
-	struct went_on {
-		uint64_t events, last_ts;
-	} went_on[SIDES]; /* what each kernel recorded after the last spike, of what is followed */
+	uint64_t until_last[SIDES]; /* events followed until the last spike */
 	uint64_t last_spike_ts;
 	struct clock_bound bound; /* of all vCPUs together */
 	FILE *lines; /* a line of JSON for each spike; NULL: not wanted */
@@ -60,6 +57,9 @@ int explain_run(struct explanation *x, struct err *e);
 
 /* explain_error_known - can the clocks' error be told: by events, or by what the offset was taken from? */
 bool explain_error_known(const struct explanation *x);
+
+/* explain_went_on - events followed that HOST or GUEST recorded after the last spike */
+uint64_t explain_went_on(const struct explanation *x, unsigned int side);
 
 /* explain_went_on_ns - how long HOST or GUEST recorded on after the last spike, to its last event */
 uint64_t explain_went_on_ns(const struct explanation *x, unsigned int side);

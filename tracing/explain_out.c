@@ -83,7 +83,7 @@ static void print_clock(FILE *f, const struct explanation *x)
 static void print_head(FILE *f, const struct explanation *x)
 {
 	uint64_t ns =
-		clock_ns(x->session.rate, x->last_ts) - clock_ns(x->session.rate, x->first_ts);
+		clock_ns(x->session.rate, x->model.now) - clock_ns(x->session.rate, x->model.first);
 
 	fprintf(f, "events: %ju in %.3f s", (uintmax_t)x->events, ns / 1e9);
 	if (x->lost || x->lost_places)
@@ -107,10 +107,10 @@ static void print_head(FILE *f, const struct explanation *x)
 static void print_went_on(FILE *f, const struct explanation *x)
 {
 	fprintf(f, "recorded after the last of them: guest %.3f ms (%ju events followed)",
-		explain_went_on_ns(x, GUEST) / 1e6, (uintmax_t)x->went_on[GUEST].events);
+		explain_went_on_ns(x, GUEST) / 1e6, (uintmax_t)explain_went_on(x, GUEST));
 	if (x->session.has[HOST])
 		fprintf(f, ", host %.3f ms (%ju)", explain_went_on_ns(x, HOST) / 1e6,
-			(uintmax_t)x->went_on[HOST].events);
+			(uintmax_t)explain_went_on(x, HOST));
 	fprintf(f, "\n");
 }
 
@@ -355,7 +355,7 @@ static json_object *went_on_json(const struct explanation *x)
 		if (!x->session.has[i])
 			continue;
 		side = json_object_new_object();
-		json_set_int(side, "events", x->went_on[i].events);
+		json_set_int(side, "events", explain_went_on(x, i));
 		json_set_int(side, "ns", explain_went_on_ns(x, i));
 		json_object_object_add(o, name[i], side);
 	}

@@ -54,7 +54,8 @@ static int on_spike(void *arg, struct spike *s, struct err *e)
 	x->spikes++;
 	x->ns += s->latency_ns;
 	x->last_spike_ts = s->ran;
-	memset(x->went_on, 0, sizeof(x->went_on));
+	for (int i = 0; i < SIDES; i++)
+		x->until_last[i] = x->model.side[i].events;
 	x->causes[budget_verdict(&s->budget)].spikes++;
 	for (size_t i = 0; i < s->budget.n; i++)
 		by_cause[s->budget.parts[i].cause] += s->budget.parts[i].ns;
@@ -135,32 +136,21 @@ static int setup_model(struct explanation *x, struct err *e)
 	return ret;
 }
 
+enum { BETWEEN_STOPS = 65536 }; /* events: some milliseconds */
+
 static int walk(struct explanation *x, struct err *e)
 {
 	struct merge m;
-	const struct event *ev;
-	uint64_t n = 0;
-	unsigned int side;
 	int ret = session_merge(&x->session, &m, e);
 
 	if (ret < 0)
 		return ret;
 	x->model.merge = &m;
-	while ((ret = merge_next(&m, &ev, e)) > 0) {
-		if (!n++)
-			x->first_ts = ev->ts;
-		x->last_ts = ev->ts;
-		side = session_side(&x->session, ev);
-		x->went_on[side].events++;
-		x->went_on[side].last_ts = ev->ts;
-		ret = model_event(&x->model, ev, side, e);
-		if (ret < 0)
-			break;
-		if (!(n & 0xffff) && stop_requested()) {
+	while ((ret = model_follow(&x->model, BETWEEN_STOPS, e)) > 0)
+		if (stop_requested()) {
 			ret = err_set(e, -EINTR, "interrupted");
 			break;
 		}
-	}
 	x->model.merge = NULL;
 	x->events = m.events;
 	x->lost = m.lost;
@@ -255,13 +245,19 @@ static int check_samples(const struct explanation *x, struct err *e)
 		       o->n_threads ? o->threads[0] : "cyclictest or rtkvm");
 }
 
+uint64_t explain_went_on(const struct explanation *x, unsigned int side)
+{
+	return x->model.side[side].events - x->until_last[side];
+}
+
 uint64_t explain_went_on_ns(const struct explanation *x, unsigned int side)
 {
-	const struct went_on *w = &x->went_on[side];
+	uint64_t last = x->model.side[side].last_ts;
+	struct clock_rate r = x->session.rate;
 
-	return w->last_ts > x->last_spike_ts ? clock_ns(x->session.rate, w->last_ts) -
-						       clock_ns(x->session.rate, x->last_spike_ts)
-					     : 0;
+	if (!explain_went_on(x, side) || last <= x->last_spike_ts)
+		return 0;
+	return clock_ns(r, last) - clock_ns(r, x->last_spike_ts);
 }
 
 int explain_walk(struct explanation *x, struct err *e)

@@ -3,7 +3,8 @@
  * feed - the events of one CPU, and of many CPUs and files merged by time, in bounded memory
  *
  * A feed reads its CPU's pages through a window of some pages (or one compressed chunk), passes
- * over events nobody asked for and hands out the rest. A merge is a heap of feeds. Time stamps are
+ * over events nobody asked for and hands out the rest. A merge is a heap of feeds, whose first one goes
+ * on without a look at the heap until the second one's time has come. Time stamps are
  * mapped to the axis of the merge by each feed's clock (clocks.h) before they are compared.
  */
 #ifndef RTKVM_TRACING_FEED_H
@@ -65,6 +66,7 @@ struct merge {
 	size_t n_feeds;
 	struct merge_slot *heap; /* those with an event left, the earliest first */
 	size_t n;
+	uint64_t until; /* events of the first before this time come before those of all others */
 	bool out; /* the first one's event is handed out: the next call moves it on */
 	uint64_t events; /* walked, wanted or not */
 	uint64_t pages;

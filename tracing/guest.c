@@ -67,14 +67,14 @@ static struct timer *place_timer(struct model *m, uint64_t hrtimer)
 
 static void hrtimer_start(struct model *m, struct side *s, struct cpu *c, const struct said *v)
 {
-	struct timer *t = place_timer(m, v->f[0]);
+	struct timer *t = place_timer(m, said(v, 0));
 
 	(void)s;
 	(void)c;
 	/* what the thread asked for is the soft expiry; the hard one adds its timer slack */
-	*t = (struct timer){ .hrtimer = v->f[0],
+	*t = (struct timer){ .hrtimer = said(v, 0),
 			     .armed = v->ts,
-			     .due = v->b->field[2].bytes ? v->f[2] : v->f[1],
+			     .due = v->b->field[2].bytes ? said(v, 2) : said(v, 1),
 			     .cpu = v->cpu };
 }
 
@@ -83,11 +83,11 @@ static void hrtimer_expire(struct model *m, struct side *s, struct cpu *c, const
 	(void)m;
 	(void)s;
 	/* one reading of the clock serves all timers that are due: the first event is nearest */
-	if (c->clock_now != v->f[1]) {
-		c->clock_now = v->f[1];
+	if (c->clock_now != said(v, 1)) {
+		c->clock_now = said(v, 1);
 		c->clock_now_ts = v->ts;
 	}
-	c->hrtimer = v->f[0];
+	c->hrtimer = said(v, 0);
 	c->expiring = true;
 }
 
@@ -119,7 +119,7 @@ void model_woken(struct model *m, struct cpu *c, const struct said *v, struct th
 	s->armed_cpu = s->slept > t->armed ? s->slept_cpu : t->cpu;
 	s->expired = c->clock_now_ts;
 	/* the interrupt that runs the timer; it may have begun for another one, before this was due */
-	s->taken = c->now.irqs ? c->timer_irq : s->expired;
+	s->taken = c->now->irqs ? c->timer_irq : s->expired;
 	if (!s->taken || s->taken > s->expired)
 		s->taken = s->expired;
 	s->woken = v->ts;
@@ -190,7 +190,8 @@ static void nanosleep_exit(struct model *m, struct side *s, struct cpu *c, const
 	const struct thread *t = c->thread;
 
 	(void)s;
-	if (t && t->tid == v->pid && t->sampler != NO_INDEX && m->samplers[t->sampler].running)
+	if (t && t->tid == said_pid(s, v) && t->sampler != NO_INDEX &&
+	    m->samplers[t->sampler].running)
 		finish(m, &m->samplers[t->sampler], v->ts);
 }
 

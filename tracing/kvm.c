@@ -73,45 +73,49 @@ struct vcpu *model_vcpu_of(struct model *m, struct side *s, struct cpu *c, uint3
 }
 
 /* kvm_entry and kvm_exit name the vCPU: whose thread that is need not be told. */
-static struct vcpu *named_vcpu(struct model *m, struct side *s, struct cpu *c, const struct said *v,
-			       uint32_t vcpu)
+static inline struct vcpu *named_vcpu(struct model *m, struct side *s, struct cpu *c,
+				      const struct said *v, uint32_t vcpu)
 {
-	struct vcpu *known = model_vcpu_of(m, s, c, v->pid);
+	struct vcpu *known = model_vcpu_of(m, s, c, said_pid(s, v));
 
 	if (known || m->opts.vcpus_given)
 		return known;
 	if (vcpu >= m->n_vcpus)
 		return NULL;
-	if (model_set_vcpu(m, vcpu, v->pid, m->e)) {
+	if (model_set_vcpu(m, vcpu, said_pid(s, v), m->e)) {
 		m->failed = m->e->code;
 		return NULL;
 	}
 	return &m->vcpus[vcpu];
 }
 
-static void on_cpu(struct vcpu *vcpu, const struct said *v, enum vcpu_mode mode)
+static inline struct vcpu_state *on_cpu(struct vcpu *vcpu, const struct said *v,
+					enum vcpu_mode mode)
 {
+	struct vcpu_state *now = model_vcpu_from(vcpu, v->ts);
+
 	vcpu->woken = false;
-	vcpu->now.known = 1;
-	vcpu->now.sched = VCPU_ON;
-	vcpu->now.cpu = v->cpu;
-	vcpu->now.mode = mode;
-	model_push_vcpu(vcpu, v->ts);
+	now->known = 1;
+	now->sched = VCPU_ON;
+	now->cpu = v->cpu;
+	now->mode = mode;
+	return now;
 }
 
 /* By an interrupt, until kvm_exit says otherwise. */
 void model_left_guest(struct vcpu *vcpu, const struct said *v)
 {
+	struct vcpu_state *now = on_cpu(vcpu, v, VCPU_EXIT);
+
 	clock_bound_exit(&vcpu->bound, v->ts);
-	if (!vcpu->now.isa)
-		vcpu->now.isa = ISA_VMX;
-	vcpu->now.reason = vcpu->now.isa == ISA_SVM ? SVM_INTERRUPT : VMX_EXTERNAL_INTERRUPT;
-	on_cpu(vcpu, v, VCPU_EXIT);
+	if (!now->isa)
+		now->isa = ISA_VMX;
+	now->reason = now->isa == ISA_SVM ? SVM_INTERRUPT : VMX_EXTERNAL_INTERRUPT;
 }
 
 static void kvm_entry(struct model *m, struct side *s, struct cpu *c, const struct said *v)
 {
-	struct vcpu *vcpu = named_vcpu(m, s, c, v, v->f[0]);
+	struct vcpu *vcpu = named_vcpu(m, s, c, v, said(v, 0));
 
 	if (!vcpu)
 		return;
@@ -122,28 +126,29 @@ static void kvm_entry(struct model *m, struct side *s, struct cpu *c, const stru
 static void kvm_exit(struct model *m, struct side *s, struct cpu *c, const struct said *v)
 {
 	/* kernels before 5.11 do not name the vCPU here: kvm_entry has */
-	struct vcpu *vcpu = named_vcpu(m, s, c, v, v->b->field[2].bytes ? v->f[2] : UINT32_MAX);
-	uint32_t reason = v->f[0];
+	struct vcpu *vcpu = named_vcpu(m, s, c, v, v->b->field[2].bytes ? said(v, 2) : UINT32_MAX);
+	uint32_t reason = said(v, 0);
+	struct vcpu_state *now;
 
 	if (!vcpu)
 		return;
-	if (v->f[1] == ISA_VMX)
+	if (said(v, 1) == ISA_VMX)
 		reason &= 0xffff;
 	clock_bound_exit(&vcpu->bound, v->ts);
-	vcpu->now.reason = reason;
-	vcpu->now.isa = v->f[1];
 	vcpu->armed_now = 0;
-	on_cpu(vcpu, v, VCPU_EXIT);
-	if (v->f[1] == ISA_VMX && reason == VMX_PREEMPTION_TIMER)
+	now = on_cpu(vcpu, v, VCPU_EXIT);
+	now->reason = reason;
+	now->isa = said(v, 1);
+	if (said(v, 1) == ISA_VMX && reason == VMX_PREEMPTION_TIMER)
 		model_fired(vcpu, v->ts, v->cpu);
-	if ((v->f[1] == ISA_VMX && reason == VMX_INTERRUPT_WINDOW) ||
-	    (v->f[1] == ISA_SVM && reason == SVM_VINTR))
+	if ((said(v, 1) == ISA_VMX && reason == VMX_INTERRUPT_WINDOW) ||
+	    (said(v, 1) == ISA_SVM && reason == SVM_VINTR))
 		model_marks_add(&vcpu->window, v->ts, v->cpu);
 }
 
 static void kvm_userspace_exit(struct model *m, struct side *s, struct cpu *c, const struct said *v)
 {
-	struct vcpu *vcpu = model_vcpu_of(m, s, c, v->pid);
+	struct vcpu *vcpu = model_vcpu_of(m, s, c, said_pid(s, v));
 
 	/* without kvm_entry nothing would tell when user space is left again */
 	if (vcpu && m->windows)
@@ -152,9 +157,9 @@ static void kvm_userspace_exit(struct model *m, struct side *s, struct cpu *c, c
 
 static void kvm_msr(struct model *m, struct side *s, struct cpu *c, const struct said *v)
 {
-	struct vcpu *vcpu = model_vcpu_of(m, s, c, v->pid);
+	struct vcpu *vcpu = model_vcpu_of(m, s, c, said_pid(s, v));
 
-	if (!vcpu || !v->f[0] || v->f[1] != MSR_TSC_DEADLINE)
+	if (!vcpu || !said(v, 0) || said(v, 1) != MSR_TSC_DEADLINE)
 		return;
 	model_marks_add(&vcpu->programmed, v->ts, v->cpu);
 	if (vcpu->armed_now)
@@ -166,8 +171,8 @@ static void kvm_apic_accept_irq(struct model *m, struct side *s, struct cpu *c,
 {
 	(void)s;
 	(void)c;
-	if (v->f[0] < m->n_vcpus && v->f[1] == m->opts.timer_vector)
-		model_marks_add(&m->vcpus[v->f[0]].accepted, v->ts, v->cpu);
+	if (said(v, 0) < m->n_vcpus && said(v, 1) == m->opts.timer_vector)
+		model_marks_add(&m->vcpus[said(v, 0)].accepted, v->ts, v->cpu);
 }
 
 static void kvm_apicv_accept_irq(struct model *m, struct side *s, struct cpu *c,
@@ -175,14 +180,14 @@ static void kvm_apicv_accept_irq(struct model *m, struct side *s, struct cpu *c,
 {
 	(void)s;
 	(void)c;
-	if (v->f[0] < m->n_vcpus && v->f[1] == m->opts.timer_vector)
-		model_marks_add(&m->vcpus[v->f[0]].injected, v->ts, v->cpu);
+	if (said(v, 0) < m->n_vcpus && said(v, 1) == m->opts.timer_vector)
+		model_marks_add(&m->vcpus[said(v, 0)].injected, v->ts, v->cpu);
 }
 
 static void kvm_inj_virq(struct model *m, struct side *s, struct cpu *c, const struct said *v)
 {
-	struct vcpu *vcpu = model_vcpu_of(m, s, c, v->pid);
-	uint64_t vector = v->b->field[0].bytes ? v->f[0] : v->f[1];
+	struct vcpu *vcpu = model_vcpu_of(m, s, c, said_pid(s, v));
+	uint64_t vector = v->b->field[0].bytes ? said(v, 0) : said(v, 1);
 
 	if (vcpu && vector == m->opts.timer_vector)
 		model_marks_add(&vcpu->injected, v->ts, v->cpu);
@@ -190,10 +195,10 @@ static void kvm_inj_virq(struct model *m, struct side *s, struct cpu *c, const s
 
 static void host_hrtimer_start(struct model *m, struct side *s, struct cpu *c, const struct said *v)
 {
-	struct vcpu *vcpu = model_vcpu_of(m, s, c, v->pid);
+	struct vcpu *vcpu = model_vcpu_of(m, s, c, said_pid(s, v));
 
 	if (vcpu)
-		vcpu->armed_now = v->f[0];
+		vcpu->armed_now = said(v, 0);
 }
 
 static bool stood_still_since(const struct model *m, uint64_t ts)
@@ -208,7 +213,7 @@ static void host_hrtimer_expire(struct model *m, struct side *s, struct cpu *c,
 {
 	(void)s;
 	for (size_t i = 0; i < m->n_vcpus; i++)
-		if (m->vcpus[i].hrtimer && m->vcpus[i].hrtimer == v->f[0]) {
+		if (m->vcpus[i].hrtimer && m->vcpus[i].hrtimer == said(v, 0)) {
 			model_fired(&m->vcpus[i], v->ts, v->cpu);
 			return;
 		}
@@ -216,18 +221,16 @@ static void host_hrtimer_expire(struct model *m, struct side *s, struct cpu *c,
 	if (v->ts - c->tick > m->tick_ticks && !stood_still_since(m, c->tick))
 		c->ticks = c->idle_ticks = 0;
 	c->ticks++;
-	c->idle_ticks += c->now.idle != NOT_IDLE;
+	c->idle_ticks += c->now->idle != NOT_IDLE;
 	c->tick = v->ts;
 }
 
 static void sched_migrate(struct model *m, struct side *s, struct cpu *c, const struct said *v)
 {
-	struct vcpu *vcpu = model_vcpu_of(m, s, c, v->f[0]);
+	struct vcpu *vcpu = model_vcpu_of(m, s, c, said(v, 0));
 
-	if (!vcpu || vcpu->now.sched == VCPU_ON)
-		return;
-	vcpu->now.cpu = v->f[1];
-	model_push_vcpu(vcpu, v->ts);
+	if (vcpu && vcpu->now->sched != VCPU_ON)
+		model_vcpu_from(vcpu, v->ts)->cpu = said(v, 1);
 }
 
 /* prev_state: 0 is running; bits above the lowest 8 say "preempted" */
@@ -238,20 +241,20 @@ void model_vcpu_switch(struct model *m, struct side *s, struct cpu *c, const str
 	(void)c;
 	if (prev && prev->vcpu != NO_INDEX) {
 		struct vcpu *vcpu = &m->vcpus[prev->vcpu];
+		struct vcpu_state *now = model_vcpu_from(vcpu, v->ts);
 
-		vcpu->now.known = 1;
-		vcpu->now.cpu = v->cpu;
-		vcpu->now.sched = v->f[1] & 0xff ? VCPU_SLEEPING : VCPU_RUNNABLE;
+		now->known = 1;
+		now->cpu = v->cpu;
+		now->sched = said(v, 1) & 0xff ? VCPU_SLEEPING : VCPU_RUNNABLE;
 		/* who wakes a thread on its way to sleep waits until it is off its CPU */
-		if (vcpu->woken && v->f[2])
-			vcpu->now.sched = VCPU_RUNNABLE;
+		if (vcpu->woken && said(v, 2))
+			now->sched = VCPU_RUNNABLE;
 		vcpu->woken = false;
-		model_push_vcpu(vcpu, v->ts);
 	}
 	if (next && next->vcpu != NO_INDEX) {
 		struct vcpu *vcpu = &m->vcpus[next->vcpu];
 
-		on_cpu(vcpu, v, vcpu->now.mode);
+		on_cpu(vcpu, v, vcpu->now->mode);
 	}
 }
 

@@ -9,6 +9,7 @@ int lane_init(struct lane *l, uint32_t room, struct err *e)
 	*l = (struct lane){ .ring = calloc(room, sizeof(*l->ring)), .room = room };
 	if (!l->ring)
 		return err_set(e, -ENOMEM, "no memory for a history of %u steps", room);
+	l->last = &l->ring[room - 1];
 	return 0;
 }
 

@@ -50,37 +50,30 @@ struct step {
 };
 
 struct lane {
-	struct step *ring;
+	struct step *ring,
+		*last; /* last: the newest step; before the first, the state to begin with */
 	uint32_t room; /* a power of two */
 	uint64_t n; /* steps ever made */
 };
 
-/* lane_init - room for a power of two of steps; lane_free frees */
+/* lane_init - room for a power of two of steps, at least 2; lane_free frees */
 int lane_init(struct lane *l, uint32_t room, struct err *e);
 void lane_free(struct lane *l);
 
-/* lane_last_ts - the time of the last step, 0 before the first */
-static inline uint64_t lane_last_ts(const struct lane *l)
-{
-	return l->n ? l->ring[(l->n - 1) & (l->room - 1)].ts : 0;
-}
-
-/* lane_push - from ts on this state; a step at the same time replaces, time never runs backwards */
+/*
+ * lane_push - a step at ts, the same state as before it, to be changed by the caller; it is the last
+ * step itself at the same time, and time never runs backwards
+ */
 static inline struct step *lane_push(struct lane *l, uint64_t ts)
 {
-	struct step *s;
+	const struct step *before = l->last;
 
-	if (l->n) {
-		uint64_t last = lane_last_ts(l);
-
-		if (ts <= last) {
-			s = &l->ring[(l->n - 1) & (l->room - 1)];
-			return s;
-		}
-	}
-	s = &l->ring[l->n++ & (l->room - 1)];
-	s->ts = ts;
-	return s;
+	if (l->n && ts <= before->ts)
+		return l->last;
+	l->last = &l->ring[l->n++ & (l->room - 1)];
+	*l->last = *before;
+	l->last->ts = ts;
+	return l->last;
 }
 
 /*

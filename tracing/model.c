@@ -31,8 +31,6 @@ static int side_init(struct side *s, unsigned int which, struct feed_file *file,
 	s->cpus = calloc(s->n_cpus ? s->n_cpus : 1, sizeof(*s->cpus));
 	if (!s->cpus)
 		return err_set(e, -ENOMEM, "no memory for %zu CPUs", s->n_cpus);
-	for (size_t i = 0; i < s->n_cpus; i++)
-		s->cpus[i].now = (struct cpu_state){ .softirq = NO_SOFTIRQ, .idle = NOT_IDLE };
 	ret = threads_init(&s->threads, e);
 	names_id(&s->names, "local_timer", NAME_BYTES);
 	names_id(&s->names, "NMI", NAME_BYTES);
@@ -49,6 +47,24 @@ static uint32_t lane_room(size_t lanes)
 	return room;
 }
 
+static int start_cpu(struct cpu *c, uint32_t room, struct err *e)
+{
+	if (lane_init(&c->lane, room, e))
+		return e->code;
+	c->now = &c->lane.last->cpu;
+	*c->now = (struct cpu_state){ .softirq = NO_SOFTIRQ, .idle = NOT_IDLE };
+	return 0;
+}
+
+static int start_vcpu(struct vcpu *v, uint32_t room, struct err *e)
+{
+	if (lane_init(&v->lane, room, e))
+		return e->code;
+	v->now = &v->lane.last->vcpu;
+	clock_bound_init(&v->bound);
+	return 0;
+}
+
 static int lanes_init(struct model *m, const struct feed_file *host, const struct feed_file *guest,
 		      struct err *e)
 {
@@ -62,9 +78,9 @@ static int lanes_init(struct model *m, const struct feed_file *host, const struc
 	room = lane_room(lanes);
 	for (int s = 0; s < SIDES; s++)
 		for (size_t i = 0; files[s] && i < files[s]->dat->n_cpus && !ret; i++)
-			ret = lane_init(&m->side[s].cpus[files[s]->dat->cpus[i].cpu].lane, room, e);
+			ret = start_cpu(&m->side[s].cpus[files[s]->dat->cpus[i].cpu], room, e);
 	for (size_t i = 0; i < m->n_vcpus && !ret; i++)
-		ret = lane_init(&m->vcpus[i].lane, room, e);
+		ret = start_vcpu(&m->vcpus[i], room, e);
 	return ret;
 }
 
@@ -90,8 +106,6 @@ int model_init(struct model *m, const struct model_opts *o, struct feed_file *ho
 		ret = err_set(e, -ENOMEM, "no memory for %zu vCPUs", m->n_vcpus);
 	if (ret < 0)
 		return ret;
-	for (size_t i = 0; i < m->n_vcpus; i++)
-		clock_bound_init(&m->vcpus[i].bound);
 	return lanes_init(m, host, guest, e);
 }
 
@@ -113,22 +127,11 @@ void model_free(struct model *m)
 	*m = (struct model){ 0 };
 }
 
-void model_push_cpu(struct cpu *c, uint64_t ts)
-{
-	if (c->lane.room)
-		lane_push(&c->lane, ts)->cpu = c->now;
-}
-
-void model_push_vcpu(struct vcpu *v, uint64_t ts)
-{
-	lane_push(&v->lane, ts)->vcpu = v->now;
-}
-
 /* It may be a CPU that does not tick when busy (nohz_full=). */
 static bool has_vcpu(const struct model *m, size_t cpu)
 {
 	for (size_t i = 0; i < m->n_vcpus; i++)
-		if (m->vcpus[i].now.known && m->vcpus[i].now.cpu == cpu)
+		if (m->vcpus[i].now->known && m->vcpus[i].now->cpu == cpu)
 			return true;
 	return false;
 }
@@ -145,7 +148,7 @@ static bool ticked_until(const struct model *m, uint64_t ts)
 		const struct cpu *c = &host->cpus[i];
 
 		if (!has_vcpu(m, i) && c->ticks >= STEADY_TICKS && ts - c->tick <= m->tick_ticks &&
-		    (c->now.idle == NOT_IDLE || c->idle_ticks >= IDLE_TICKS))
+		    (c->now->idle == NOT_IDLE || c->idle_ticks >= IDLE_TICKS))
 			return true;
 	}
 	return false;
@@ -162,7 +165,6 @@ static void note_gap(struct model *m, uint64_t ts)
 			.to = ts,
 			.stall = length > m->stall_ticks && ticked_until(m, host->last_ts),
 		};
-	host->last_ts = ts;
 }
 
 /*
@@ -176,34 +178,26 @@ static void left_guest(struct model *m, const struct cpu *c, const struct said *
 	if (!c->thread || c->thread->vcpu == NO_INDEX)
 		return;
 	vcpu = &m->vcpus[c->thread->vcpu];
-	if (vcpu->now.mode != VCPU_GUEST || vcpu->now.sched != VCPU_ON || vcpu->now.cpu != v->cpu)
+	if (vcpu->now->mode != VCPU_GUEST || vcpu->now->sched != VCPU_ON ||
+	    vcpu->now->cpu != v->cpu)
 		return;
 	model_left_guest(vcpu, v);
 }
 
-int model_event(struct model *m, const struct event *ev, unsigned int side, struct err *e)
+static inline int take_in(struct model *m, const struct event *ev, unsigned int side, struct err *e)
 {
 	struct side *s = &m->side[side];
 	const struct binding *b = &s->bindings[ev->kind];
 	struct cpu *c = &s->cpus[ev->cpu];
-	struct said v; /* not zeroed: nobody looks at fields that its row does not have */
+	struct said v;
 
 	if (ev->len < b->min_bytes)
 		return err_set(e, -EINVAL, "an event %s of %u bytes is shorter than its format",
 			       b->row->name, ev->len);
 	/* a clock that runs backwards would make negative parts */
 	m->now = ev->ts > m->now ? ev->ts : m->now;
-	v.rec = ev->rec;
-	v.len = ev->len;
-	v.cpu = ev->cpu;
-	v.name = b->name;
-	v.b = b;
-	v.ts = m->now;
-	v.pid = number_get(ev->rec, s->pid);
-	v.flags = number_get(ev->rec, s->flags);
-	v.preempt = number_get(ev->rec, s->preempt);
-	for (uint32_t i = 0; i < b->n_fields; i++)
-		v.f[i] = number_get(ev->rec, b->number[i]);
+	v = (struct said){ .ts = m->now, .b = b, .rec = ev->rec, .len = ev->len, .cpu = ev->cpu };
+	s->events++;
 	if (ev->lost)
 		cpu_lost(m, s, c, &v);
 	if (side == HOST) {
@@ -213,7 +207,32 @@ int model_event(struct model *m, const struct event *ev, unsigned int side, stru
 	} else if (m->windows) {
 		clock_bound_event(&m->vcpus[ev->cpu].bound, v.ts);
 	}
+	s->last_ts = v.ts;
 	b->row->take(m, s, c, &v);
 	c->last_ts = v.ts;
 	return m->failed;
+}
+
+int model_event(struct model *m, const struct event *ev, unsigned int side, struct err *e)
+{
+	return take_in(m, ev, side, e);
+}
+
+int model_follow(struct model *m, uint64_t n, struct err *e)
+{
+	unsigned int first = m->side[HOST].present ? HOST : GUEST;
+	const struct event *ev;
+
+	while (n--) {
+		int ret = merge_next(m->merge, &ev, e);
+
+		if (ret <= 0)
+			return ret;
+		if (!m->first)
+			m->first = ev->ts;
+		ret = take_in(m, ev, first + ev->file, e);
+		if (ret < 0)
+			return ret;
+	}
+	return 1;
 }

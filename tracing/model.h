@@ -33,36 +33,36 @@ enum {
 	PICTURE_CELLS = 240,
 };
 
-/* A number in a record, read by one load and two shifts; records have FEED_SLACK bytes behind. */
+/* A number in a record, read by one load and a mask; records have FEED_SLACK bytes behind. */
 struct number {
+	uint64_t mask; /* its bits */
 	uint16_t offset;
-	uint8_t shift; /* 64 minus its bits */
-	bool is_signed;
 };
 
-/* number_get - its value in a record of at least the bytes that bind.c has checked */
-static inline uint64_t number_get(const uint8_t *rec, struct number n)
+/*
+ * number_get - its value in a record of at least the bytes that bind.c has checked; one with a sign
+ * has it in its own bits: cast to its type
+ */
+static inline uint64_t number_get(const uint8_t *rec, const struct number *n)
 {
 	uint64_t v;
 
-	memcpy(&v, rec + n.offset, sizeof(v));
-	v <<= n.shift;
-	return n.is_signed ? (uint64_t)((int64_t)v >> n.shift) : v >> n.shift;
+	memcpy(&v, rec + n->offset, sizeof(v));
+	return v & n->mask;
 }
 
 /* An event of interest as it lies in one file's records. */
 struct binding {
 	const struct event_row *row;
-	struct field field[MODEL_FIELDS];
 	struct number number[MODEL_FIELDS];
-	uint32_t n_fields;
+	struct field field[MODEL_FIELDS];
 	uint32_t min_bytes; /* a shorter record is corrupt */
 	uint16_t name; /* of an interrupt vector's event */
 	bool proves_exit; /* on the host: no vCPU of that CPU is in its guest */
 };
 
 struct cpu {
-	struct cpu_state now;
+	struct cpu_state *now; /* in the lane; NULL: the file has nothing of this CPU */
 	uint16_t irq_stack[IRQ_DEPTH];
 	struct lane lane;
 	uint64_t last_ts;
@@ -89,7 +89,7 @@ struct marks {
 
 struct vcpu {
 	uint32_t tid; /* 0: not known yet */
-	struct vcpu_state now;
+	struct vcpu_state *now; /* in the lane */
 	struct lane lane;
 	uint64_t hrtimer, armed_now; /* KVM's timer for it; started since the last exit */
 	struct marks programmed; /* the guest's deadline has reached KVM */
@@ -129,7 +129,7 @@ struct side {
 	struct threads threads;
 	struct names names;
 	uint64_t lost_gaps; /* places where events are missing */
-	uint64_t last_ts;
+	uint64_t events, last_ts; /* followed; of the last */
 };
 
 struct gap {
@@ -189,24 +189,43 @@ struct model {
 	bool windows; /* kvm_entry and kvm_exit are there */
 	bool returns; /* the guest's trace tells when clock_nanosleep returns */
 	bool fires; /* KVM's timers can be told from others, and their expiry is traced */
-	uint64_t now; /* time of the last event taken in */
+	uint64_t first, now; /* times of the first and of the last event taken in */
 	uint64_t host_end; /* of the host's last event once there is none left, else UINT64_MAX */
-	const struct merge *merge; /* asked whether the host's trace goes on; NULL: it does */
+	struct merge *merge; /* asked whether the host's trace goes on; NULL: it does */
 	int failed; /* what on_spike returned */
 	struct err *e;
 };
 
-/* What an event says, fields in the order of its row. */
+/* What an event says: few look at all of it, so a field is read when it is asked for. */
 struct said {
 	uint64_t ts;
-	uint64_t f[MODEL_FIELDS];
+	const struct binding *b;
 	const uint8_t *rec;
 	uint32_t len;
-	uint32_t pid;
-	uint8_t flags, preempt;
-	uint16_t cpu, name;
-	const struct binding *b;
+	uint16_t cpu;
 };
+
+/* said - the field at this place in the event's row */
+static inline uint64_t said(const struct said *v, unsigned int field)
+{
+	return number_get(v->rec, &v->b->number[field]);
+}
+
+/* said_pid, said_flags, said_preempt - the common fields, of the thread that was on the CPU */
+static inline uint32_t said_pid(const struct side *s, const struct said *v)
+{
+	return number_get(v->rec, &s->pid);
+}
+
+static inline uint8_t said_flags(const struct side *s, const struct said *v)
+{
+	return number_get(v->rec, &s->flags);
+}
+
+static inline uint8_t said_preempt(const struct side *s, const struct said *v)
+{
+	return number_get(v->rec, &s->preempt);
+}
 
 struct event_row {
 	const char *system, *name;
@@ -225,6 +244,9 @@ void model_free(struct model *m);
 
 /* model_event - take in the next event; file is HOST or GUEST */
 int model_event(struct model *m, const struct event *ev, unsigned int side, struct err *e);
+
+/* model_follow - take in the next n events of m->merge, which merges its files alone: 1, 0 at the end */
+int model_follow(struct model *m, uint64_t n, struct err *e);
 
 /* model_set_vcpu - a vCPU's thread, known beforehand */
 int model_set_vcpu(struct model *m, unsigned int vcpu, uint32_t tid, struct err *e);
@@ -246,8 +268,18 @@ int bind_check(struct model *m, const struct dat *host, const struct dat *guest,
 void cpu_lost(struct model *m, struct side *s, struct cpu *c, const struct said *v);
 
 /* What the parts of the model share; for cpu.c, kvm.c, guest.c and paint.c. */
-void model_push_cpu(struct cpu *c, uint64_t ts);
-void model_push_vcpu(struct vcpu *v, uint64_t ts);
+
+/* model_cpu_from, model_vcpu_from - the state from ts on: that before it, to be changed */
+static inline struct cpu_state *model_cpu_from(struct cpu *c, uint64_t ts)
+{
+	return c->now = &lane_push(&c->lane, ts)->cpu;
+}
+
+static inline struct vcpu_state *model_vcpu_from(struct vcpu *v, uint64_t ts)
+{
+	return v->now = &lane_push(&v->lane, ts)->vcpu;
+}
+
 struct vcpu *model_vcpu_of(struct model *m, struct side *s, struct cpu *c, uint32_t tid);
 void model_note(struct model *m, struct side *s, struct thread *t, const uint8_t *comm);
 void model_left_guest(struct vcpu *vcpu, const struct said *v);

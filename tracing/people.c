@@ -2,6 +2,7 @@
 #include "tracing/people.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,7 +54,7 @@ struct thread *threads_find(const struct threads *t, uint32_t tid)
 	return *slot_of(t->slot, t->room, tid);
 }
 
-struct thread *threads_get(struct threads *t, uint32_t tid)
+struct thread *threads_add(struct threads *t, uint32_t tid)
 {
 	struct thread **slot = slot_of(t->slot, t->room, tid);
 
@@ -76,14 +77,21 @@ struct thread *threads_get(struct threads *t, uint32_t tid)
 	return *slot;
 }
 
+static bool is_name(const char *name, const char *text, size_t len)
+{
+	return !strncmp(name, text, len) && !name[len];
+}
+
 uint16_t names_id(struct names *n, const char *text, size_t len)
 {
 	char **more, *copy;
 
 	len = strnlen(text, len < NAME_BYTES - 1 ? len : NAME_BYTES - 1);
-	for (size_t i = 0; i < n->n; i++)
-		if (!strncmp(n->text[i], text, len) && !n->text[i][len])
-			return i + 1;
+	if (n->last < n->n && is_name(n->text[n->last], text, len))
+		return n->last + 1;
+	for (n->last = 0; n->last < n->n; n->last++)
+		if (is_name(n->text[n->last], text, len))
+			return n->last + 1;
 	if (n->n >= NAMES_MAX)
 		return 0;
 	copy = strndup(text, len);

@@ -29,19 +29,29 @@ struct threads {
 int threads_init(struct threads *t, struct err *e);
 void threads_free(struct threads *t);
 
+enum { THREADS_MAX = 1 << 16 };
+
+/* threads_add - for threads_get() alone */
+struct thread *threads_add(struct threads *t, uint32_t tid);
+
 /*
  * threads_get - the thread with this tid, new if need be; NULL when there are more than
  * THREADS_MAX or no memory (it is then shown by its number)
  */
-enum { THREADS_MAX = 1 << 16 };
-struct thread *threads_get(struct threads *t, uint32_t tid);
+
+static inline struct thread *threads_get(struct threads *t, uint32_t tid)
+{
+	struct thread *first = t->slot[tid & (t->room - 1)];
+
+	return first && first->tid == tid ? first : threads_add(t, tid);
+}
 
 /* threads_find - the same, but only one that is known */
 struct thread *threads_find(const struct threads *t, uint32_t tid);
 
 struct names {
 	char **text;
-	size_t n;
+	size_t n, last; /* last: index of the one asked for last */
 };
 
 /* names_id - the number of a name, new if need be; 0 ("?") when there are too many */
