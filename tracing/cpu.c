@@ -218,8 +218,6 @@ const struct event_row vector_rows[] = {
 };
 const size_t n_vector_rows = ARRAY_SIZE(vector_rows);
 
-enum { FLAG_HARDIRQ = 8 }; /* TRACE_FLAG_HARDIRQ, include/linux/trace_events.h */
-
 /* Between the last event and this one some are missing: the state is known again from here. */
 void cpu_lost(struct model *m, struct side *s, struct cpu *c, const struct said *v)
 {

@@ -33,6 +33,9 @@ enum {
 	PICTURE_CELLS = 240,
 };
 
+/* common_flags: TRACE_FLAG_HARDIRQ and TRACE_FLAG_SOFTIRQ of include/linux/trace_events.h */
+enum { FLAG_HARDIRQ = 8, FLAG_SOFTIRQ = 16 };
+
 /* A number in a record, read by one load and a mask; records have FEED_SLACK bytes behind. */
 struct number {
 	uint64_t mask; /* its bits */

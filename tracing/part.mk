@@ -2,7 +2,7 @@
 # The generator of synthetic traces: for unit tests, and as a program for e2e tests and the bench.
 GEN	:= $(B)/tests/gen/ring.o $(B)/tests/gen/sim.o
 
-$(patsubst %,$(B)/tests/unit/%,dat paint): $(GEN)
+$(patsubst %,$(B)/tests/unit/%,dat guest paint): $(GEN)
 
 $(B)/tests/gen/tracegen: $(B)/tests/gen/tracegen.o $(GEN) $(B)/parts.a
 	$(call say,LINK,$@)

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Wake-ups whose way back is not told as usual: each has its own end, none that of the next one. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "lib/cleanup.h"
+#include "lib/file.h"
+#include "tests/gen/ring.h"
+#include "tracing/model.h"
+
+enum {
+	ME = 200,
+	OTHER = 90,
+	TIMER = 0x1000,
+	OTHER_TIMER = 0x2000,
+	CYCLES = 4,
+	PERIOD_NS = 1000000,
+	ARMED_NS = 50000, /* it starts its next timer so long after one was due */
+};
+
+enum how {
+	SWITCHED,
+	UNSEEN, /* the switch to it is missing */
+	AWAKE, /* woken by another CPU's timer before it has left its own */
+	UNSEEN_INTERRUPTED, /* and an interrupt starts a timer meanwhile */
+};
+
+#define V(...)	((const uint64_t[]){ __VA_ARGS__ })
+#define S(text) ((uint64_t)(uintptr_t)(text))
+
+static void put(struct gen_kernel *k, unsigned int cpu, uint64_t ts, uint32_t pid, uint8_t flags,
+		enum gen_event ev, const uint64_t *values)
+{
+	gen_put(k, cpu, ts, (struct gen_common){ .pid = pid, .flags = flags }, ev, values);
+}
+
+static void cycle(struct gen_kernel *k, uint64_t due, enum how how)
+{
+	unsigned int timer_cpu = how == AWAKE;
+	uint64_t armed = due - PERIOD_NS + ARMED_NS;
+
+	put(k, 0, armed, ME, 0, G_HRTIMER_START, V(TIMER, 0, due, due, 0));
+	if (how != AWAKE)
+		put(k, 0, armed + 1000, ME, 0, G_SWITCH,
+		    V(S("cyclictest"), ME, 19, 1, S("other"), OTHER, 120));
+	put(k, timer_cpu, due + 2000, OTHER, 0, G_TIMER_ENTRY, V(0xec));
+	put(k, timer_cpu, due + 3000, OTHER, GEN_FLAG_HARDIRQ, G_HRTIMER_EXPIRE,
+	    V(TIMER, due + 3000, 0));
+	put(k, timer_cpu, due + 4000, OTHER, GEN_FLAG_HARDIRQ, G_WAKING,
+	    V(S("cyclictest"), ME, 19, 0));
+	put(k, timer_cpu, due + 5000, OTHER, GEN_FLAG_HARDIRQ, G_HRTIMER_DONE, V(TIMER));
+	put(k, timer_cpu, due + 6000, OTHER, 0, G_TIMER_EXIT, V(0xec));
+	if (how == SWITCHED)
+		put(k, 0, due + 8000, OTHER, 0, G_SWITCH,
+		    V(S("other"), OTHER, 120, 0, S("cyclictest"), ME, 19));
+	put(k, 0, due + 9000, ME, 0, G_NANOSLEEP_EXIT, V(0, 0));
+	if (how == UNSEEN_INTERRUPTED)
+		put(k, 0, due + 20000, ME, GEN_FLAG_HARDIRQ, G_HRTIMER_START,
+		    V(OTHER_TIMER, 0, due, due, 0));
+}
+
+struct found {
+	uint64_t ns[CYCLES + 1];
+	size_t n;
+};
+
+static int keep(void *arg, struct spike *s, struct err *e)
+{
+	struct found *f = arg;
+
+	(void)e;
+	assert_true(f->n <= CYCLES);
+	assert_int_equal(budget_sum(&s->budget), s->latency_ns);
+	f->ns[f->n++] = s->latency_ns;
+	return 0;
+}
+
+static void follow(const struct gen_kernel *k, struct found *found)
+{
+	static const struct gen_save save = { .clock = "mono" };
+	char dir[] = "/tmp/rtkvm-unit-guest.XXXXXX", path[64];
+	struct model_opts o = {
+		.timer_vector = 0xec, .rate = { 1, 0 }, .on_spike = keep, .arg = found
+	};
+	struct feed_file file;
+	struct merge merge;
+	struct model model;
+	struct err e = { 0 };
+	struct dat dat;
+
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/t.dat", dir);
+	assert_int_equal(gen_save(k, &save, path, &e), 0);
+	assert_int_equal(dat_open(&dat, path, &e), 0);
+	assert_int_equal(feed_file_init(&file, &dat, &e), 0);
+	assert_int_equal(model_init(&model, &o, NULL, &file, &e), 0);
+	assert_int_equal(merge_open(&merge, &file, 1, 1 << 20, &e), 0);
+	model.merge = &merge;
+	assert_int_equal(model_follow(&model, 3, &e), 1);
+	assert_int_equal(model_follow(&model, UINT64_MAX, &e), 0);
+	assert_int_equal(model.side[GUEST].events, gen_events(k));
+	merge_close(&merge);
+	model_free(&model);
+	feed_file_free(&file);
+	dat_close(&dat);
+	assert_int_equal(file_remove_tree(dir, &e), 0);
+}
+
+static void each_wakeup_has_its_own_end(void **state)
+{
+	static const struct {
+		enum how how;
+		bool returns; /* it is recorded when clock_nanosleep returns */
+		uint64_t late_ns;
+	} rows[] = {
+		{ SWITCHED, false, 8000 },
+		{ SWITCHED, true, 9000 },
+		{ UNSEEN, false, ARMED_NS },
+		{ UNSEEN, true, 9000 },
+		{ AWAKE, false, ARMED_NS },
+		{ AWAKE, true, 9000 },
+		{ UNSEEN_INTERRUPTED, false, ARMED_NS },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		uint64_t due = 10 * PERIOD_NS;
+		struct found found = { .n = 0 };
+		struct gen_kernel k;
+
+		gen_kernel_init(&k, 2, false, 300);
+		k.without = rows[i].returns ? 0 : 1ull << G_NANOSLEEP_EXIT;
+		for (int c = 0; c < CYCLES; c++, due += PERIOD_NS)
+			cycle(&k, due, rows[i].how);
+		put(&k, 0, due - PERIOD_NS + ARMED_NS, ME, 0, G_HRTIMER_START,
+		    V(TIMER, 0, due, due, 0));
+		follow(&k, &found);
+		gen_kernel_free(&k);
+		assert_int_equal(found.n, CYCLES);
+		for (size_t c = 0; c < found.n; c++)
+			if (found.ns[c] != rows[i].late_ns)
+				fail_msg("row %zu: wake-up %zu is %ju ns late", i, c,
+					 (uintmax_t)found.ns[c]);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_wakeup_has_its_own_end),
+	};
+
+	return cmocka_run_group_tests_name("guest", tests, NULL, NULL);
+}
