@@ -282,7 +282,7 @@ static void print_run(const struct run *run)
 
 /* Latencies can be measured without a trace: why there is none is told. */
 static int start_trace(struct spiketrace *t, struct sampler_config *config, struct collect *c,
-		       char path[static PATH_MAX], struct err *e)
+		       struct err *e)
 {
 	struct err why = { 0 };
 	struct cpulist cpus = { 0 };
@@ -299,13 +299,7 @@ static int start_trace(struct spiketrace *t, struct sampler_config *config, stru
 		collect_note(c, "no trace: %s", why.text);
 		return 0;
 	}
-	/* the recorder may have found a tracefs that only it sees */
-	if (access(spiketrace_switch(t, path), W_OK)) {
-		collect_note(c, "no trace: %s: %s; mount tracefs there", path, strerror(errno));
-		spiketrace_close(t);
-		return 0;
-	}
-	config->freeze = path;
+	config->freeze = t->freeze;
 	return 0;
 }
 
@@ -325,13 +319,12 @@ static int take_samples(struct run *run, const struct sample_options *o, struct 
 			struct spiketrace *t, struct err *e)
 {
 	struct sampler_config config = o->config;
-	char path[PATH_MAX];
 	int ret = 0;
 
 	if (o->simulate)
 		return simulate_run(&o->config, o->seed, c, e);
 	if (o->on_spike == SPIKE_TRACE)
-		ret = start_trace(t, &config, c, path, e);
+		ret = start_trace(t, &config, c, e);
 	if (!ret)
 		ret = sampler_run(&config, c, run_section(run, "inforce"),
 				  run_section(run, "window"), e);

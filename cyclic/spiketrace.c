@@ -68,18 +68,34 @@ static int spawn(struct spiketrace *t, const struct cpulist *cpus, pid_t pid, in
 	return proc_start(&t->proc, &o, e);
 }
 
-/* The recorder says one word, or ends. */
-static int wait_ready(const struct spiketrace *t, int ready, struct err *e)
+/* "ready FILE": it records, and FILE stops it. Written at once, and shorter than what a pipe keeps whole. */
+static int read_ready(struct spiketrace *t, int ready, struct err *e)
+{
+	static const char word[] = "ready ";
+	char line[sizeof(word) + sizeof(t->freeze)];
+	ssize_t n = read(ready, line, sizeof(line) - 1);
+
+	if (n <= 0)
+		return broke(t, e);
+	line[n] = '\0';
+	line[strcspn(line, "\n")] = '\0';
+	if (strncmp(line, word, strlen(word)) != 0 ||
+	    !file_path(t->freeze, sizeof(t->freeze), "%s", line + strlen(word)))
+		return err_set(e, -EPROTO, "recording the host failed: it says \"%.80s\"", line);
+	return 0;
+}
+
+/* The recorder says one line, or ends. */
+static int wait_ready(struct spiketrace *t, int ready, struct err *e)
 {
 	uint64_t end_ns = clock_now_ns() + READY_MS * 1000000ull;
 	struct pollfd fd = { .fd = ready, .events = POLLIN };
-	char word[16];
 
 	while (clock_now_ns() < end_ns) {
 		if (stop_requested())
 			return err_set(e, -EINTR, "interrupted before the guest ran");
 		if (poll(&fd, 1, 100) > 0)
-			return read(ready, word, sizeof(word)) > 0 ? 0 : broke(t, e);
+			return read_ready(t, ready, e);
 	}
 	return err_set(e, -ETIMEDOUT, "recording the host failed: no word of it for %d s",
 		       READY_MS / 1000);
@@ -136,13 +152,6 @@ void spiketrace_freeze(struct spiketrace *t)
 	t->frozen = true;
 	if (t->proc.pid)
 		kill(t->proc.pid, SIGTERM);
-}
-
-char *spiketrace_switch(const struct spiketrace *t, char buf[static PATH_MAX])
-{
-	snprintf(buf, PATH_MAX, "/sys/kernel/tracing/instances/rtkvm-%d-record/tracing_on",
-		 t->proc.pid);
-	return buf;
 }
 
 int spiketrace_job(const char *command, char *buf, size_t size, struct err *e)

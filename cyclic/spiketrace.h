@@ -22,6 +22,7 @@ struct spiketrace {
 	struct proc proc;
 	int errors; /* a memory file for its stderr */
 	char dir[PATH_MAX]; /* RUN/trace */
+	char freeze[PATH_MAX]; /* stops the recording at once when a 0 is written to it */
 	bool started, frozen;
 	bool host_only; /* there is no guest: the host's own wake-ups are meant */
 };
@@ -58,9 +59,6 @@ int spiketrace_save(struct spiketrace *t, struct run *run, const struct frames *
 
 /* spiketrace_explain - the causes into a finished run's files, the largest one's into its reasons */
 int spiketrace_explain(struct run *run, uint64_t spike_ns, struct err *e);
-
-/* spiketrace_switch - the file that stops the recording at once when a 0 is written to it */
-char *spiketrace_switch(const struct spiketrace *t, char buf[static PATH_MAX]);
 
 /* spiketrace_threshold - what is late in the kernel's view, which is a little shorter than the sampler's */
 uint64_t spiketrace_threshold(uint64_t spike_ns);

@@ -62,6 +62,12 @@ bool tfs_has(const struct tfs *t, const char *file);
 /* tfs_load - the text of a file in the instance, at most max bytes; the caller frees it */
 int tfs_load(const struct tfs *t, const char *file, size_t max, char **text, struct err *e);
 
+/*
+ * tfs_shared - the path of a file of the instance for other processes, while this one lives: also
+ * where tracefs is mounted for this one alone; false when it does not fit
+ */
+bool tfs_shared(const struct tfs *t, const char *file, char *path, size_t size);
+
 /* tfs_write - write a file of the instance; the kernel's own error_log line joins the sentence */
 int tfs_write(const struct tfs *t, const char *file, const char *text, struct err *e);
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/cleanup.h"
 #include "lib/file.h"
@@ -15,6 +16,14 @@ bool tfs_has(const struct tfs *t, const char *file)
 	char path[PATH_MAX];
 
 	return file_path(path, sizeof(path), "%s/%s", t->dir, file) && file_exists(path);
+}
+
+bool tfs_shared(const struct tfs *t, const char *file, char *path, size_t size)
+{
+	if (t->mount < 0)
+		return file_path(path, size, "%s/%s", t->dir, file);
+	return file_path(path, size, "/proc/%d/fd/%d%s/%s", getpid(), t->mount,
+			 t->dir + strlen(t->root), file);
 }
 
 int tfs_load(const struct tfs *t, const char *file, size_t max, char **text, struct err *e)

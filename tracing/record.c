@@ -53,7 +53,8 @@ static const struct argp_option options[] = {
 	{ "all", 'a', NULL, 0, "keep everything, not only what the rings hold at the end", 2 },
 	{ "duration", 'D', "TIME", 0, "without a COMMAND: record so long (default: until Ctrl-C)",
 	  2 },
-	{ "ready", 'r', NULL, 0, "print \"ready\" once it records", 2 },
+	{ "ready", 'r', NULL, 0,
+	  "print \"ready FILE\" once it records; a 0 written to FILE stops it", 2 },
 	{ "pid", 'p', "PID", 0,
 	  "the VMM whose guest is meant, when there are several (default: COMMAND or its child)",
 	  3 },
@@ -215,7 +216,7 @@ static int start_command(struct recorder *r, struct proc *p, struct err *e)
 	struct proc_opts po = PROC_OPTS_INIT;
 	char freeze[PATH_MAX];
 
-	if (!file_path(freeze, sizeof(freeze), "%s/tracing_on", r->tfs.dir) ||
+	if (!tfs_shared(&r->tfs, "tracing_on", freeze, sizeof(freeze)) ||
 	    setenv("RTKVM_TRACE_FREEZE", freeze, 1))
 		return err_sys(e, "starting %s failed", r->o->command[0]);
 	po.argv = r->o->command;
@@ -224,10 +225,15 @@ static int start_command(struct recorder *r, struct proc *p, struct err *e)
 }
 
 /* For a program that holds its guest until then; one that has gone is no reason to stop. */
-static void tell_ready(void)
+static int tell_ready(const struct recorder *r, struct err *e)
 {
-	puts("ready");
+	char freeze[PATH_MAX];
+
+	if (!tfs_shared(&r->tfs, "tracing_on", freeze, sizeof(freeze)))
+		return err_sys(e, "recording failed");
+	printf("ready %s\n", freeze);
 	fflush(stdout);
+	return 0;
 }
 
 /* Until the command ends, the time is up or somebody stops us. */
@@ -263,7 +269,7 @@ static int run(struct recorder *r, int *code, struct err *e)
 	r->m.begin = now();
 	ret = tfs_on(&r->tfs, true, e);
 	if (!ret && r->o->ready)
-		tell_ready();
+		ret = tell_ready(r, e);
 	if (!ret && r->o->command)
 		ret = start_command(r, &p, e);
 	r->ran = !ret;

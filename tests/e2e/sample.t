@@ -78,9 +78,14 @@ if [ "$(id -u)" = 0 ] && [ -e "$T/stall/trace/host.dat" ]; then
 		"[true]" "which the spikes have, too"
 	ok "and run.json counts" [ "$(jq '[.causes[]] | add' "$T/stall/run.json")" -ge 1 ]
 	printf '%s\n' "$reasons" | sed 's/^/# /'
+	# shellcheck disable=SC2016 # words of the shell inside
+	run unshare -m sh -c 'umount -l /sys/kernel/tracing; exec "$@"' sh "$RTKVM" sample -c "$cpu" \
+		-D 1s -i 1ms --spike 20us --on-spike trace --out "$T/unmounted"
+	ok "a trace also where tracefs is not mounted: $out" sh -c \
+		"[ '$code' = 0 ] && ! jq -r '.reasons[]' '$T/unmounted/run.json' | grep -q '^no trace'"
 else
 	like "$reasons" '^no trace: ' "no trace, and why"
-	skip 2 "no trace of this host can be made"
+	skip 3 "no trace of this host can be made"
 fi
 
 # Interrupted: what was measured is kept

@@ -302,7 +302,7 @@ why=
 [ -n "$why" ] || [ -d /sys/kernel/tracing/events/kvm ] || why="this kernel has no KVM loaded"
 [ -n "$why" ] || grep -q x86-tsc /sys/kernel/tracing/trace_clock || why="no x86-tsc trace clock"
 if [ -n "$why" ]; then
-	skip 22 "$why"
+	skip 23 "$why"
 else
 	run "$RTKVM" trace record -o "$T/h.dat" -- sh -c 'sleep 0.5; [ -w "$RTKVM_TRACE_FREEZE" ] || exit 9; exit 7'
 	is "$code" 7 "record: the command's exit code"
@@ -333,9 +333,11 @@ else
 	fails 2 'making a trace instance failed: Read-only file system' "a tracefs that cannot be written" \
 		unshare -m sh -c 'mount -o remount,ro,bind /sys/kernel/tracing &&
 		exec "$0" trace record -o "$1" -D 1s' "$RTKVM" "$T/h2.dat"
-	run unshare -m sh -c 'umount -l /sys/kernel/tracing && exec "$0" trace record -o "$1" -D 1s' \
-		"$RTKVM" "$T/h4.dat"
-	is "$code" 0 "no tracefs mounted: it is mounted for the recorder alone"
+	# shellcheck disable=SC2016 # words of the shells inside
+	run unshare -m sh -c 'umount -l /sys/kernel/tracing && exec "$0" trace record -o "$1" -r -- \
+		sh -c "echo 0 >\$RTKVM_TRACE_FREEZE && exit 7"' "$RTKVM" "$T/h4.dat"
+	is "$code" 7 "no tracefs mounted: it is mounted for the recorder alone, and others can stop it"
+	like "$out" '^ready /proc/[0-9]+/fd/.*/tracing_on$' "told where"
 	is "$(find "$T" -name 'h2*')" "" "no file is left behind"
 
 	# a disk that fills up: what was whole until then is kept
