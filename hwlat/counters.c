@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include <x86intrin.h>
 
 #include "lib/cleanup.h"
 #include "lib/file.h"
@@ -53,12 +54,33 @@ static struct counters_irq *find_irq(struct counters *c, const char *name)
 	c->irqs = grown;
 	irq = &grown[c->n_irqs];
 	*irq = (struct counters_irq){
-		.last = calloc(c->n_cpus, sizeof(uint64_t)),
-		.now = calloc(c->n_cpus, sizeof(uint64_t)),
+		.count = calloc((size_t)COUNTERS_KEPT * c->n_cpus, sizeof(uint64_t)),
 	};
 	snprintf(irq->name, sizeof(irq->name), "%s", name);
 	c->n_irqs++;
-	return irq->last && irq->now ? irq : NULL;
+	return irq->count ? irq : NULL;
+}
+
+/* Where the nth reading's value for a CPU is. */
+static size_t place(const struct counters *c, unsigned int n, unsigned int index)
+{
+	return (size_t)(n % COUNTERS_KEPT) * c->n_cpus + index;
+}
+
+static unsigned int newest(const struct counters *c)
+{
+	return c->n_readings - 1;
+}
+
+/* The last reading that was over before start_tsc. */
+static unsigned int before(const struct counters *c, uint64_t start_tsc)
+{
+	unsigned int kept = c->n_readings < COUNTERS_KEPT ? c->n_readings : COUNTERS_KEPT;
+	unsigned int n = newest(c);
+
+	while (--kept && c->tsc[n % COUNTERS_KEPT] > start_tsc)
+		n--;
+	return n;
 }
 
 static unsigned int index_of(const struct counters *c, int cpu)
@@ -106,7 +128,7 @@ static int parse_line(struct counters *c, char *line, const unsigned int *column
 		return -ENOMEM;
 	for (unsigned int i = 0; i < got; i++)
 		if (column[i] < c->n_cpus)
-			irq->now[column[i]] = value[i];
+			irq->count[place(c, newest(c), column[i])] = value[i];
 	return 0;
 }
 
@@ -121,8 +143,6 @@ static int read_interrupts(struct counters *c, struct err *e)
 	len = file_load(path, MAX_FILE, &text, e);
 	if (len < 0)
 		return len;
-	for (unsigned int i = 0; i < c->n_irqs; i++)
-		memcpy(c->irqs[i].last, c->irqs[i].now, c->n_cpus * sizeof(uint64_t));
 	char *line = strtok_r(text, "\n", &save);
 
 	n = line ? parse_header(c, line, column, CPULIST_CPUS) : 0;
@@ -144,7 +164,6 @@ static int read_steal(struct counters *c, struct err *e)
 	len = file_load(path, MAX_FILE, &text, e);
 	if (len < 0)
 		return len;
-	memcpy(c->steal_last, c->steal_now, c->n_cpus * sizeof(uint64_t));
 	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
 		unsigned long long steal;
 		unsigned int i;
@@ -154,16 +173,43 @@ static int read_steal(struct counters *c, struct err *e)
 			continue;
 		i = index_of(c, cpu);
 		if (i < c->n_cpus)
-			c->steal_now[i] = steal * tick_ns;
+			c->steal[place(c, newest(c), i)] = steal * tick_ns;
 	}
 	return 0;
 }
 
+/* What a file does not tell of this time stays as it was. */
+static void carry_on(struct counters *c, unsigned int from)
+{
+	size_t bytes = c->n_cpus * sizeof(uint64_t);
+
+	for (unsigned int i = 0; i < c->n_irqs; i++)
+		memcpy(c->irqs[i].count + place(c, newest(c), 0),
+		       c->irqs[i].count + place(c, from, 0), bytes);
+	memcpy(c->steal + place(c, newest(c), 0), c->steal + place(c, from, 0), bytes);
+}
+
+static bool spaced(const struct counters *c)
+{
+	return c->n_readings < 2 ||
+	       c->tsc[newest(c) % COUNTERS_KEPT] - c->tsc[(newest(c) - 1) % COUNTERS_KEPT] >=
+		       c->spacing_tsc;
+}
+
 int counters_read(struct counters *c, struct err *e)
 {
-	int ret = read_interrupts(c, e);
+	int ret;
 
-	return ret ? ret : read_steal(c, e);
+	if (spaced(c)) {
+		c->n_readings++;
+		if (c->n_readings > 1)
+			carry_on(c, newest(c) - 1);
+	}
+	ret = read_interrupts(c, e);
+	if (!ret)
+		ret = read_steal(c, e);
+	c->tsc[newest(c) % COUNTERS_KEPT] = __rdtsc();
+	return ret;
 }
 
 static bool read_smi(const struct counters *c, unsigned int index, uint64_t *value)
@@ -213,8 +259,9 @@ static void open_smi(struct counters *c)
 		c->smi_fd[i] = amd ? open_amd_pmc(c->cpus[i]) : open(path, O_RDONLY | O_CLOEXEC);
 		if (c->smi_fd[i] < 0 || !read_smi(c, i, &c->smi_start[i]))
 			why = errno ? errno : EIO;
-		c->smi_last[i] = c->smi_start[i];
 	}
+	for (unsigned int i = 0; i < c->n_cpus && !why; i++)
+		counters_smi_read(c, i);
 	if (!why) {
 		snprintf(c->smi_source, sizeof(c->smi_source), "%s",
 			 amd ? "PMC LsSmiRx" : "MSR 0x34");
@@ -230,22 +277,21 @@ static void open_smi(struct counters *c)
 	}
 }
 
-int counters_open(struct counters *c, const struct cpulist *cpus, const char *proc, struct err *e)
+int counters_open(struct counters *c, const struct cpulist *cpus, const char *proc,
+		  uint64_t spacing_tsc, struct err *e)
 {
 	unsigned int n = cpulist_count(cpus), i = 0;
 	int ret;
 
-	*c = (struct counters){ .n_cpus = n };
+	*c = (struct counters){ .n_cpus = n, .spacing_tsc = spacing_tsc };
 	snprintf(c->proc, sizeof(c->proc), "%s", proc);
 	c->cpus = calloc(n, sizeof(*c->cpus));
-	c->steal_last = calloc(n, sizeof(uint64_t));
-	c->steal_now = calloc(n, sizeof(uint64_t));
+	c->steal = calloc((size_t)COUNTERS_KEPT * n, sizeof(uint64_t));
 	c->steal_mark = calloc(n, sizeof(uint64_t));
 	c->smi_fd = calloc(n, sizeof(*c->smi_fd));
 	c->smi_start = calloc(n, sizeof(uint64_t));
-	c->smi_last = calloc(n, sizeof(uint64_t));
-	if (!c->cpus || !c->steal_last || !c->steal_now || !c->steal_mark || !c->smi_fd ||
-	    !c->smi_start || !c->smi_last) {
+	c->smis = calloc(n, sizeof(*c->smis));
+	if (!c->cpus || !c->steal || !c->steal_mark || !c->smi_fd || !c->smi_start || !c->smis) {
 		ret = err_set(e, -ENOMEM, "no memory for the counters of %u CPUs", n);
 		goto fail;
 	}
@@ -255,8 +301,6 @@ int counters_open(struct counters *c, const struct cpulist *cpus, const char *pr
 		c->smi_fd[i] = -1;
 	open_smi(c);
 	ret = counters_read(c, e);
-	if (!ret)
-		ret = counters_read(c, e); /* so that there is a last one */
 	if (!ret) {
 		counters_mark_steal(c);
 		return 0;
@@ -271,70 +315,116 @@ void counters_close(struct counters *c)
 	for (unsigned int i = 0; c->smi_fd && i < c->n_cpus; i++)
 		if (c->smi_fd[i] >= 0)
 			close(c->smi_fd[i]);
-	for (unsigned int i = 0; i < c->n_irqs; i++) {
-		free(c->irqs[i].last);
-		free(c->irqs[i].now);
-	}
+	for (unsigned int i = 0; i < c->n_irqs; i++)
+		free(c->irqs[i].count);
 	free(c->irqs);
 	free(c->cpus);
-	free(c->steal_last);
-	free(c->steal_now);
+	free(c->steal);
 	free(c->steal_mark);
 	free(c->smi_fd);
 	free(c->smi_start);
-	free(c->smi_last);
+	free(c->smis);
 	*c = (struct counters){ 0 };
 }
 
-uint64_t counters_steal_ns(const struct counters *c, unsigned int index)
+uint64_t counters_steal_ns(const struct counters *c, unsigned int index, uint64_t start_tsc)
 {
-	return c->steal_now[index] - c->steal_last[index];
+	return c->steal[place(c, newest(c), index)] -
+	       c->steal[place(c, before(c, start_tsc), index)];
 }
 
 uint64_t counters_steal_total(const struct counters *c, unsigned int index)
 {
-	return c->steal_now[index] - c->steal_mark[index];
+	return c->steal[place(c, newest(c), index)] - c->steal_mark[index];
 }
 
 void counters_mark_steal(struct counters *c)
 {
-	memcpy(c->steal_mark, c->steal_now, c->n_cpus * sizeof(uint64_t));
+	memcpy(c->steal_mark, c->steal + place(c, newest(c), 0), c->n_cpus * sizeof(uint64_t));
 }
 
-static uint64_t fired(const struct counters_irq *irq, unsigned int index)
+static uint64_t fired(const struct counters *c, const struct counters_irq *irq, unsigned int index,
+		      uint64_t start_tsc)
 {
-	return irq->now[index] - irq->last[index];
+	return irq->count[place(c, newest(c), index)] -
+	       irq->count[place(c, before(c, start_tsc), index)];
 }
 
-uint64_t counters_nmi(const struct counters *c, unsigned int index)
+uint64_t counters_nmi(const struct counters *c, unsigned int index, uint64_t start_tsc)
 {
 	for (unsigned int i = 0; i < c->n_irqs; i++)
 		if (!strcmp(c->irqs[i].name, "NMI"))
-			return fired(&c->irqs[i], index);
+			return fired(c, &c->irqs[i], index, start_tsc);
 	return 0;
 }
 
-uint64_t counters_busiest(const struct counters *c, unsigned int index, const char **name)
+uint64_t counters_busiest(const struct counters *c, unsigned int index, uint64_t start_tsc,
+			  const char **name)
 {
 	uint64_t most = 0;
 
 	*name = "";
-	for (unsigned int i = 0; i < c->n_irqs; i++)
-		if (fired(&c->irqs[i], index) > most) {
-			most = fired(&c->irqs[i], index);
+	for (unsigned int i = 0; i < c->n_irqs; i++) {
+		uint64_t n = fired(c, &c->irqs[i], index, start_tsc);
+
+		if (n > most) {
+			most = n;
 			*name = c->irqs[i].name;
 		}
+	}
 	return most;
 }
 
-bool counters_smi(struct counters *c, unsigned int index, uint32_t *smis)
+bool counters_smi_read(struct counters *c, unsigned int index)
 {
+	struct counters_smis *s = &c->smis[index];
+	unsigned int at = s->n % COUNTERS_SMI_KEPT;
 	uint64_t now;
 
 	if (!read_smi(c, index, &now))
 		return false;
-	*smis = (uint32_t)(now - c->smi_last[index]);
-	c->smi_last[index] = now;
+	s->kept[at].count = now;
+	s->kept[at].tsc = __rdtsc();
+	s->kept[at].gaps = 0;
+	s->n++;
+	return true;
+}
+
+uint64_t counters_smi_age(const struct counters *c, unsigned int index)
+{
+	const struct counters_smis *s = &c->smis[index];
+
+	return s->n ? __rdtsc() - s->kept[(s->n - 1) % COUNTERS_SMI_KEPT].tsc : UINT64_MAX;
+}
+
+bool counters_smi_ask(struct counters *c, unsigned int index, uint64_t end_tsc)
+{
+	struct counters_smis *s = &c->smis[index];
+
+	if (!s->n ||
+	    (s->kept[(s->n - 1) % COUNTERS_SMI_KEPT].tsc < end_tsc && !counters_smi_read(c, index)))
+		return false;
+	s->kept[(s->n - 1) % COUNTERS_SMI_KEPT].gaps++;
+	return true;
+}
+
+bool counters_smi(const struct counters *c, unsigned int index, uint64_t start_tsc,
+		  struct counters_smi *out)
+{
+	const struct counters_smis *s = &c->smis[index];
+	unsigned int kept = s->n < COUNTERS_SMI_KEPT ? s->n : COUNTERS_SMI_KEPT;
+	unsigned int last = s->n - 1, from = last;
+
+	if (kept < 2)
+		return false;
+	*out = (struct counters_smi){ 0 };
+	do
+		out->gaps += s->kept[from-- % COUNTERS_SMI_KEPT].gaps;
+	while (--kept > 1 && s->kept[from % COUNTERS_SMI_KEPT].tsc > start_tsc);
+	out->count =
+		s->kept[last % COUNTERS_SMI_KEPT].count - s->kept[from % COUNTERS_SMI_KEPT].count;
+	out->span_tsc =
+		s->kept[last % COUNTERS_SMI_KEPT].tsc - s->kept[from % COUNTERS_SMI_KEPT].tsc;
 	return true;
 }
 

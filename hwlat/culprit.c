@@ -74,6 +74,25 @@ static bool largely_explained(const struct culprit_facts *f)
 	return explained_ns(f) >= f->gap_ns / 3;
 }
 
+enum { PREEMPTED_SHARE = 50 }; /* interrupts alone may take one in so many of the time */
+
+/*
+ * The thread's counters also move for what is no gap: a switch shorter than the threshold. One of
+ * them made this gap if the thread was away for longer than so many short ones and the interrupts,
+ * which some kernels do not count as its own time either, can take.
+ */
+static bool surely_preempted(const struct culprit_facts *f)
+{
+	return f->preempted &&
+	       f->off_ns > f->preempted * f->threshold_ns + f->since_ns / PREEMPTED_SHARE;
+}
+
+/* And none did if it was away for less than the gap is long. */
+static bool perhaps_preempted(const struct culprit_facts *f)
+{
+	return f->preempted && f->off_ns >= f->gap_ns / 2;
+}
+
 /*
  * A third of the gap, or all but what would not be a gap by itself, or all but what interruptions
  * usually cost on this machine. The parts never add up to the whole: the way into and out of an
@@ -87,7 +106,7 @@ bool culprit_explained(const struct culprit_facts *f)
 
 	if (f->trace)
 		return sum && (largely_explained(f) || f->gap_ns - sum < usual);
-	return f->preempted || f->faults || f->nmi;
+	return surely_preempted(f);
 }
 
 static void set(struct culprit *c, enum culprit_kind kind, enum culprit_evidence by,
@@ -103,17 +122,51 @@ static bool platform_wide(const struct culprit_facts *f)
 {
 	unsigned int enough = f->watched_cpus < 3 ? f->watched_cpus : 3;
 
-	return f->group_cpus >= 2 && f->group_cpus >= enough &&
-	       2 * f->group_unexplained >= f->group_cpus;
+	return f->still_cpus >= 2 && f->still_cpus >= enough &&
+	       2 * f->still_unexplained >= f->still_cpus;
 }
 
 static void find_platform(struct culprit *c, const struct culprit_facts *f)
 {
 	char detail[CULPRIT_DETAIL_BYTES];
 
-	snprintf(detail, sizeof(detail), "%u CPUs at once%s", f->group_cpus,
+	snprintf(detail, sizeof(detail), "%u CPUs at once%s", f->still_cpus,
 		 f->smi_known && !f->smi ? ", no SMI on this one" : "");
 	set(c, CULPRIT_PLATFORM, CULPRIT_BY_GROUP, detail);
+}
+
+enum { SMI_SPAN_NS = 2000000000 }; /* what was counted in more than this is not laid to a gap */
+
+static bool smi_about_then(const struct culprit_facts *f)
+{
+	return f->smi_known && f->smi && f->smi_span_ns <= f->gap_ns + SMI_SPAN_NS;
+}
+
+static void find_smi(struct culprit *c, const struct culprit_facts *f)
+{
+	char gaps[24] = "", detail[CULPRIT_DETAIL_BYTES];
+
+	if (f->smi_gaps > 1)
+		snprintf(gaps, sizeof(gaps), ", %u gaps", f->smi_gaps);
+	snprintf(detail, sizeof(detail), "%u SMI%s within %.0f ms%.20s%s", f->smi,
+		 f->smi > 1 ? "s" : "", f->smi_span_ns / 1e6, gaps,
+		 platform_wide(f) ? ", all CPUs" : "");
+	set(c, CULPRIT_SMI, CULPRIT_BY_MSR, detail);
+}
+
+static void find_hardware(struct culprit *c, const struct culprit_facts *f,
+			  enum culprit_evidence by)
+{
+	char detail[CULPRIT_DETAIL_BYTES];
+
+	if (f->smi_known && f->smi) {
+		snprintf(detail, sizeof(detail), "perhaps an SMI: %u of them in %.0f s", f->smi,
+			 f->smi_span_ns / 1e9);
+		set(c, CULPRIT_HARDWARE, by, detail);
+	} else {
+		set(c, CULPRIT_HARDWARE, by,
+		    f->smi_known ? "no SMI: other firmware, bus or clock" : "no SMI counter");
+	}
 }
 
 static void find_outside(struct culprit *c, const struct culprit_facts *f)
@@ -129,8 +182,7 @@ static void find_outside(struct culprit *c, const struct culprit_facts *f)
 	} else if (f->asleep) {
 		set(c, CULPRIT_HARDWARE, by, "or the way out of a sleep state");
 	} else {
-		set(c, CULPRIT_HARDWARE, by,
-		    f->smi_known ? "no SMI: other firmware, bus or clock" : "no SMI counter");
+		find_hardware(c, f, by);
 	}
 }
 
@@ -172,15 +224,21 @@ static void find_by_counters(struct culprit *c, const struct culprit_facts *f)
 {
 	char detail[CULPRIT_DETAIL_BYTES];
 
-	if (f->preempted)
+	if (surely_preempted(f)) {
 		set(c, CULPRIT_THREAD, CULPRIT_BY_COUNTERS, "which one takes tracefs to tell");
-	else if (f->faults)
-		set(c, CULPRIT_FAULT, CULPRIT_BY_COUNTERS, "");
-	else if (f->nmi)
+	} else if (perhaps_preempted(f)) {
+		snprintf(detail, sizeof(detail), "perhaps: %u switches in %.0f ms", f->preempted,
+			 f->since_ns / 1e6);
+		set(c, CULPRIT_THREAD, CULPRIT_BY_COUNTERS, detail);
+	} else if (f->faults) {
+		snprintf(detail, sizeof(detail), "perhaps: %u in %.0f ms", f->faults,
+			 f->since_ns / 1e6);
+		set(c, CULPRIT_FAULT, CULPRIT_BY_COUNTERS, detail);
+	} else if (f->nmi) {
 		set(c, CULPRIT_NMI, CULPRIT_BY_COUNTERS, "");
-	else if (f->steal_known && f->steal_ns)
+	} else if (f->steal_known && f->steal_ns) {
 		find_outside(c, f);
-	else if (f->irq_count) {
+	} else if (f->irq_count) {
 		snprintf(detail, sizeof(detail), "%.30s perhaps (%u about then)", f->irq,
 			 f->irq_count);
 		set(c, CULPRIT_IRQ, CULPRIT_BY_COUNTERS, detail);
@@ -192,10 +250,8 @@ static void find_by_counters(struct culprit *c, const struct culprit_facts *f)
 void culprit_find(struct culprit *c, const struct culprit_facts *f)
 {
 	*c = (struct culprit){ .explained_ns = explained_ns(f) };
-	if (f->smi_known && f->smi && !culprit_explained(f))
-		snprintf(c->detail, sizeof(c->detail), "%u SMI%s%s", f->smi, f->smi > 1 ? "s" : "",
-			 platform_wide(f) ? ", all CPUs" : ""),
-			c->kind = CULPRIT_SMI, c->evidence = CULPRIT_BY_MSR;
+	if (smi_about_then(f) && !culprit_explained(f))
+		find_smi(c, f);
 	else if (platform_wide(f))
 		find_platform(c, f);
 	else if (f->trace)

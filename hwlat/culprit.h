@@ -55,9 +55,14 @@ struct culprit_facts {
 	struct culprit_part parts[CULPRIT_PARTS]; /* longest first; the smallest merged */
 	unsigned int nmi_events, fault_events, frequency_events; /* in the trace of the gap */
 
-	uint32_t preempted, faults; /* the detector thread's own counters */
+	/* the detector thread's own counters, from the gap or the pause before to the end of this gap */
+	uint32_t preempted, faults;
+	uint64_t since_ns; /* how long that is */
+	uint64_t off_ns; /* how much of it the kernel does not count as the thread's own */
 	bool smi_known;
-	uint32_t smi; /* SMIs of this CPU since its last gap or check */
+	uint32_t smi; /* SMIs of this CPU ... */
+	uint64_t smi_span_ns; /* ... in so long a time, this gap in it, ... */
+	unsigned int smi_gaps; /* ... and so many gaps with nothing else to explain them */
 	bool steal_known;
 	uint64_t steal_ns; /* taken by the host about then, in the kernel's 10 ms steps */
 	uint32_t nmi; /* NMIs of this CPU about then */
@@ -66,8 +71,9 @@ struct culprit_facts {
 
 	bool guest; /* there is a hypervisor below us */
 	bool asleep; /* the CPU may have been idle before: waking it takes time too */
-	unsigned int group_cpus; /* CPUs that stood still together, this one included */
-	unsigned int group_unexplained; /* those whose kernel did nothing to explain it */
+	unsigned int group_cpus; /* CPUs of its group, this one included */
+	unsigned int still_cpus; /* those that bear witness that the machine stood still (gap.h) */
+	unsigned int still_unexplained; /* of these: their kernel did nothing to explain it */
 	unsigned int watched_cpus;
 };
 

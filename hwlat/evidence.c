@@ -6,6 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum {
+	COUNTERS_SPACING_NS = 50000000,
+	SMI_FRESH_NS = 1000000000, /* how old the reading before a gap may become */
+	SMI_COST_NS = 10000, /* more than reading it takes from the CPU it is read on */
+	SMI_REST_NS = 100000000, /* where it costs nothing */
+};
+
 int evidence_open(struct evidence *v, const struct cpulist *watched, const struct hwlat_opts *o,
 		  const struct tsc *tsc, struct err *e)
 {
@@ -22,7 +29,8 @@ int evidence_open(struct evidence *v, const struct cpulist *watched, const struc
 	v->toll_ns = calloc(v->watched, sizeof(*v->toll_ns));
 	if (!v->toll_ns)
 		return err_set(e, -ENOMEM, "no memory for the evidence of %u CPUs", v->watched);
-	ret = counters_open(&v->counters, watched, "/proc", e);
+	ret = counters_open(&v->counters, watched, "/proc",
+			    tsc_cycles(tsc->hz, COUNTERS_SPACING_NS), e);
 	if (ret < 0) {
 		evidence_close(v);
 		return ret;
@@ -111,9 +119,9 @@ void evidence_facts(struct evidence *v, struct gap *gap)
 	f->guest = v->guest;
 	f->watched_cpus = v->watched;
 	f->steal_known = v->guest;
-	f->steal_ns = counters_steal_ns(&v->counters, gap->index);
-	f->nmi = counters_nmi(&v->counters, gap->index);
-	f->irq_count = counters_busiest(&v->counters, gap->index, &irq);
+	f->steal_ns = counters_steal_ns(&v->counters, gap->index, gap->start_tsc);
+	f->nmi = counters_nmi(&v->counters, gap->index, gap->start_tsc);
+	f->irq_count = counters_busiest(&v->counters, gap->index, gap->start_tsc, &irq);
 	snprintf(f->irq, sizeof(f->irq), "%s", irq);
 	if (v->tracing)
 		activity_explain(&v->trace.activity[gap->index], gap->start_tsc, gap->end_tsc,
@@ -121,19 +129,36 @@ void evidence_facts(struct evidence *v, struct gap *gap)
 	learn_toll(v, gap);
 }
 
+void evidence_watch_smi(struct evidence *v, unsigned int index, bool rests)
+{
+	uint64_t age = counters_smi_age(&v->counters, index);
+
+	if (age == UINT64_MAX)
+		return;
+	if (rests ? age >= tsc_cycles(v->tsc_hz, SMI_REST_NS)
+		  : v->threshold_ns >= SMI_COST_NS && age >= tsc_cycles(v->tsc_hz, SMI_FRESH_NS))
+		counters_smi_read(&v->counters, index);
+}
+
 void evidence_smi(struct evidence *v, struct gap *gaps, size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
-		uint32_t smis;
+	struct counters_smi s;
 
-		if (gaps[i].facts.smi_known || culprit_explained(&gaps[i].facts) ||
-		    !counters_smi(&v->counters, gaps[i].index, &smis))
+	for (size_t i = 0; i < n; i++) {
+		struct culprit_facts *f = &gaps[i].facts;
+
+		f->smi_known = !culprit_explained(f) &&
+			       counters_smi_ask(&v->counters, gaps[i].index, gaps[i].end_tsc);
+	}
+	for (size_t i = 0; i < n; i++) {
+		struct culprit_facts *f = &gaps[i].facts;
+
+		if (!f->smi_known)
 			continue;
-		for (size_t j = i; j < n; j++)
-			if (gaps[j].index == gaps[i].index) {
-				gaps[j].facts.smi_known = true;
-				gaps[j].facts.smi = smis;
-			}
+		f->smi_known = counters_smi(&v->counters, gaps[i].index, gaps[i].start_tsc, &s);
+		f->smi = f->smi_known ? s.count : 0;
+		f->smi_gaps = f->smi_known ? s.gaps : 0;
+		f->smi_span_ns = f->smi_known ? tsc_ns(v->tsc_hz, s.span_tsc) : 0;
 	}
 }
 

@@ -40,9 +40,13 @@ int evidence_read(struct evidence *v, struct err *e);
 void evidence_facts(struct evidence *v, struct gap *gap);
 
 /*
- * evidence_smi - ask the SMI counter about gaps that nothing explains, once a CPU and call; gaps
- * of one CPU in the same call share the answer
+ * evidence_watch_smi - keep the reading before a gap fresh, so that only SMIs of about then are laid
+ * to it. The reading takes a CPU for some microseconds: once a second where that is no sample, and
+ * each time while the CPU rests, for all there is of it
  */
+void evidence_watch_smi(struct evidence *v, unsigned int index, bool rests);
+
+/* evidence_smi - ask the SMI counter about gaps that nothing explains, once a CPU and call */
 void evidence_smi(struct evidence *v, struct gap *gaps, size_t n);
 
 /* evidence_stop - record no more */

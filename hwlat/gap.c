@@ -4,6 +4,8 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+#include "lib/cpulist.h"
+
 static int by_start(const void *x, const void *y)
 {
 	const struct gap *a = x, *b = y;
@@ -34,18 +36,22 @@ size_t gap_settled(const struct gap *gaps, size_t n, uint64_t horizon_tsc, uint6
 	return n;
 }
 
-static bool together(const struct gap *a, const struct gap *b, uint64_t near_tsc)
+static bool overlap(const struct gap *a, const struct gap *b)
 {
 	uint64_t la = a->end_tsc - a->start_tsc, lb = b->end_tsc - b->start_tsc;
 	uint64_t longer = la > lb ? la : lb, shorter = la > lb ? lb : la;
+	uint64_t start = a->start_tsc > b->start_tsc ? a->start_tsc : b->start_tsc;
 	uint64_t end = a->end_tsc < b->end_tsc ? a->end_tsc : b->end_tsc;
-	uint64_t overlap = end > b->start_tsc ? end - b->start_tsc : 0;
+	uint64_t both = end > start ? end - start : 0;
 
+	return both > longer / 3 && both > shorter / 2;
+}
+
+static bool together(const struct gap *a, const struct gap *b, uint64_t near_tsc)
+{
 	if (a->cpu == b->cpu)
 		return false;
-	if (b->start_tsc - a->start_tsc <= near_tsc)
-		return true;
-	return overlap > longer / 3 && overlap > shorter / 2;
+	return b->start_tsc - a->start_tsc <= near_tsc || overlap(a, b);
 }
 
 /* Two gaps of one CPU in a group count as one CPU. */
@@ -114,19 +120,40 @@ void gap_group(struct gap *gaps, size_t n, uint64_t near_tsc, uint64_t *next)
 /* An NMI may be sent to all CPUs at once; that is no platform standing still. */
 static bool unexplained_gap(const struct gap *g)
 {
-	return !culprit_explained(&g->facts) && !g->facts.nmi_events;
+	const struct culprit_facts *f = &g->facts;
+
+	return !culprit_explained(f) && !(f->trace ? f->nmi_events : f->nmi);
+}
+
+static bool bears_witness(const struct gap *for_gap, const struct gap *g)
+{
+	return overlap(for_gap, g) || (unexplained_gap(for_gap) && unexplained_gap(g));
+}
+
+/* Gaps of one CPU in a group are one witness. */
+static void count_witnesses(struct gap *gaps, size_t first, size_t last, size_t which)
+{
+	struct cpulist still = { 0 }, unexplained = { 0 };
+	struct gap *g = &gaps[which];
+
+	for (size_t i = first; i < last; i++) {
+		const struct gap *h = &gaps[i];
+
+		if (i != which &&
+		    (!g->group || h->group != g->group || h->cpu == g->cpu || !bears_witness(g, h)))
+			continue;
+		cpulist_add(&still, h->cpu);
+		if (unexplained_gap(h))
+			cpulist_add(&unexplained, h->cpu);
+	}
+	g->facts.still_cpus = cpulist_count(&still);
+	g->facts.still_unexplained = cpulist_count(&unexplained);
 }
 
 void gap_judge(struct gap *gaps, size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
-		unsigned int unexplained = unexplained_gap(&gaps[i]);
-
-		for (size_t j = 0; gaps[i].group && j < n; j++)
-			unexplained += j != i && gaps[j].group == gaps[i].group &&
-				       unexplained_gap(&gaps[j]);
-		gaps[i].facts.group_unexplained = unexplained;
-	}
+	for (size_t i = 0; i < n; i++)
+		count_witnesses(gaps, gaps[i].group ? 0 : i, gaps[i].group ? n : i + 1, i);
 	for (size_t i = 0; i < n; i++)
 		culprit_find(&gaps[i].cause, &gaps[i].facts);
 }

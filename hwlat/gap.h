@@ -39,7 +39,12 @@ size_t gap_settled(const struct gap *gaps, size_t n, uint64_t horizon_tsc, uint6
  */
 void gap_group(struct gap *gaps, size_t n, uint64_t near_tsc, uint64_t *next);
 
-/* gap_judge - settle group_unexplained over each group, then the cause of each gap */
+/*
+ * gap_judge - settle who bears witness that the machine stood still, then the cause of each gap. A
+ * CPU of the group does if its kernel explains its gap as little as ours explains this one, or if the
+ * two gaps overlap as those of one event do: a long gap that is explained by itself is no part of a
+ * short one beside it.
+ */
 void gap_judge(struct gap *gaps, size_t n);
 
 #endif

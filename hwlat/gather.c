@@ -31,6 +31,7 @@ void gather_free(struct gather *c)
 
 static void take(struct gather *c, unsigned int index, const struct spin_gap *s)
 {
+	uint64_t since_ns = tsc_ns(c->tsc->hz, s->end_tsc - s->since_tsc);
 	struct gap *g = &c->pending[c->n++];
 
 	*g = (struct gap){
@@ -41,7 +42,10 @@ static void take(struct gather *c, unsigned int index, const struct spin_gap *s)
 		.wall_ns = tsc_wall_ns(c->tsc, s->start_tsc),
 		.mono_ns = tsc_mono_ns(c->tsc, s->start_tsc),
 		.ns = tsc_ns(c->tsc->hz, s->end_tsc - s->start_tsc),
-		.facts = { .preempted = s->preempted, .faults = s->faults },
+		.facts = { .preempted = s->preempted,
+			   .faults = s->faults,
+			   .since_ns = since_ns,
+			   .off_ns = since_ns > s->ran_ns ? since_ns - s->ran_ns : 0 },
 	};
 }
 
@@ -67,6 +71,16 @@ static bool rings_empty(const struct gather *c)
 	return true;
 }
 
+/* A thread that rests, or has ended, has no gap to report. */
+static void watch_smi(struct gather *c)
+{
+	for (unsigned int i = 0; i < c->detector->n; i++) {
+		uint64_t progress = atomic_load(&c->detector->cpus[i].spin.progress_tsc);
+
+		evidence_watch_smi(c->evidence, i, progress == UINT64_MAX);
+	}
+}
+
 static void hand_on(struct gather *c, size_t n)
 {
 	gap_group(c->pending, n, c->near_tsc, &c->next_group);
@@ -82,6 +96,7 @@ int gather_step(struct gather *c, bool last, struct err *e)
 {
 	int ret, round = 0;
 
+	watch_smi(c);
 	do {
 		/* before the rings are emptied, so that every gap it speaks of is in them */
 		uint64_t horizon = detector_horizon(c->detector);

@@ -245,6 +245,8 @@ int ktracer_step(struct ktracer *k, gather_fn *fn, void *ctx, struct err *e)
 {
 	size_t n;
 
+	for (unsigned int i = 0; i < k->n_cpus; i++)
+		evidence_watch_smi(k->evidence, i, false);
 	do {
 		int ret = tfs_drain(&k->tfs, on_event, k, e);
 

@@ -24,16 +24,21 @@ static void ask_kernel(struct spinner *s, struct spin_gap *gap)
 {
 	struct rusage ru;
 	struct timespec ts;
+	uint64_t cpu_ns;
 	uint32_t faults;
 
 	getrusage(RUSAGE_THREAD, &ru);
 	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
 	faults = ru.ru_minflt + ru.ru_majflt;
-	gap->cpu_ns = ts.tv_sec * 1000000000ull + ts.tv_nsec;
+	cpu_ns = ts.tv_sec * 1000000000ull + ts.tv_nsec;
+	gap->since_tsc = s->seen_tsc;
+	gap->ran_ns = cpu_ns - s->seen_cpu_ns;
 	gap->preempted = (uint32_t)ru.ru_nivcsw - s->seen_preempted;
 	gap->faults = faults - s->seen_faults;
 	s->seen_preempted = ru.ru_nivcsw;
 	s->seen_faults = faults;
+	s->seen_cpu_ns = cpu_ns;
+	s->seen_tsc = __rdtsc();
 }
 
 static void put(struct spinner *s, const struct spin_gap *gap)
@@ -184,6 +189,7 @@ void spin_watch(struct spinner *s)
 		atomic_store_explicit(&s->progress_tsc, UINT64_MAX, memory_order_release);
 		window += s->window_tsc;
 		pause_until(s, window);
+		ask_kernel(s, &start); /* what happened in the pause is no gap's */
 	}
 	atomic_store_explicit(&s->progress_tsc, UINT64_MAX, memory_order_release);
 }

@@ -30,9 +30,10 @@
 struct spin_gap {
 	uint64_t start_tsc; /* last reading before */
 	uint64_t end_tsc; /* first reading after */
-	uint64_t cpu_ns; /* CPU time of this thread so far, as the kernel accounts it */
-	uint32_t preempted; /* involuntary context switches since the gap before */
-	uint32_t faults; /* page faults since the gap before */
+	uint64_t since_tsc; /* the kernel was asked last: at the gap before, or after a pause */
+	uint64_t ran_ns; /* CPU time of this thread since then, as the kernel accounts it */
+	uint32_t preempted; /* involuntary context switches since then */
+	uint32_t faults; /* page faults since then */
 	bool blind; /* fell into the bookkeeping of the gap before */
 };
 
@@ -67,7 +68,8 @@ struct spinner {
 	_Atomic uint64_t quiet_max_tsc; /* the longest step below the threshold since last asked */
 	uint64_t watched_tsc; /* time under watch, once the thread has ended */
 	uint64_t lease_seen, stalled_tsc; /* the lease, and what gaps took since it was extended */
-	uint32_t seen_preempted, seen_faults; /* the thread's counters at the last gap */
+	uint32_t seen_preempted, seen_faults; /* the thread's counters when it last asked, ... */
+	uint64_t seen_cpu_ns, seen_tsc; /* ... and when that was */
 
 	struct spin_gap *ring; /* SPIN_RING entries, the supervisor's to free */
 };

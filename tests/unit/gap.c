@@ -127,27 +127,71 @@ static void sorts(void **state)
 	assert_int_equal(gaps[2].cpu, 3);
 }
 
-/* One CPU was in an interrupt handler when the machine stopped: still one event of the platform. */
+/* Two watched CPUs, by trace; of each gap the kernel explains so much. */
+static void judge(struct gap *gaps, const struct row *rows, const uint64_t *explained, size_t n)
+{
+	uint64_t next = 1;
+
+	fill(gaps, rows, n);
+	for (size_t i = 0; i < n; i++) {
+		gaps[i].facts = (struct culprit_facts){ .gap_ns = rows[i].end - rows[i].start,
+							.threshold_ns = 10,
+							.trace = true,
+							.watched_cpus = 2,
+							.n_parts = explained[i] > 0 };
+		gaps[i].facts.parts[0] = (struct culprit_part){ .kind = CULPRIT_IRQ,
+								.name = "LOC",
+								.ns = explained[i] };
+	}
+	gap_group(gaps, n, NEAR, &next);
+	gap_judge(gaps, n);
+}
+
+/*
+ * One CPU was in an interrupt handler when the machine stopped, and so seems to have been in it all
+ * the time: still one event of the platform, as both stood still for the same time.
+ */
 static void judges_a_group_as_one(void **state)
 {
 	static const struct row rows[] = { { 2, 1000, 9000 }, { 3, 1010, 9000 } };
 	struct gap gaps[MAX];
-	uint64_t next = 1;
 
 	(void)state;
-	fill(gaps, rows, ARRAY_SIZE(rows));
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-		gaps[i].facts = (struct culprit_facts){
-			.gap_ns = 8000, .threshold_ns = 100, .trace = true, .watched_cpus = 2
-		};
-	gaps[1].facts.n_parts = 1;
-	gaps[1].facts.parts[0] =
-		(struct culprit_part){ .kind = CULPRIT_IRQ, .name = "LOC", .ns = 7990 };
-	gap_group(gaps, ARRAY_SIZE(rows), NEAR, &next);
-	gap_judge(gaps, ARRAY_SIZE(rows));
-	assert_int_equal(gaps[0].facts.group_unexplained, 1);
+	judge(gaps, rows, (uint64_t[]){ 0, 7990 }, ARRAY_SIZE(rows));
+	assert_int_equal(gaps[0].facts.still_unexplained, 1);
 	assert_int_equal(gaps[0].cause.kind, CULPRIT_PLATFORM);
 	assert_int_equal(gaps[1].cause.kind, CULPRIT_PLATFORM);
+}
+
+/* A long gap that is explained, and a short one beside it: each has its own cause. */
+static void near_is_not_together(void **state)
+{
+	static const struct row rows[] = { { 2, 1000, 41000 }, { 3, 1020, 1035 } };
+	struct gap gaps[MAX];
+
+	(void)state;
+	judge(gaps, rows, (uint64_t[]){ 39900, 0 }, ARRAY_SIZE(rows));
+	assert_int_equal(gaps[0].facts.group_cpus, 2);
+	assert_int_equal(gaps[0].cause.kind, CULPRIT_IRQ);
+	assert_int_equal(gaps[1].cause.kind, CULPRIT_HARDWARE);
+}
+
+/* Two gaps of one CPU are one witness: not half of the CPUs stood still without a reason. */
+static void counts_cpus_not_gaps(void **state)
+{
+	static const struct row rows[] = { { 2, 1000, 1100 },
+					   { 3, 1005, 1105 },
+					   { 4, 1010, 1030 },
+					   { 4, 1040, 1060 },
+					   { 5, 1010, 1110 } };
+	struct gap gaps[MAX];
+
+	(void)state;
+	judge(gaps, rows, (uint64_t[]){ 90, 90, 0, 0, 90 }, ARRAY_SIZE(rows));
+	assert_int_equal(gaps[0].cause.kind, CULPRIT_IRQ);
+	assert_int_equal(gaps[2].facts.still_unexplained, 1);
+	assert_int_equal(gaps[2].facts.still_cpus, 1);
+	assert_int_equal(gaps[2].cause.kind, CULPRIT_HARDWARE);
 }
 
 /* An NMI that was sent to all CPUs is named as what it is. */
@@ -178,6 +222,8 @@ int main(void)
 		cmocka_unit_test(waits_for_what_may_come),
 		cmocka_unit_test(sorts),
 		cmocka_unit_test(judges_a_group_as_one),
+		cmocka_unit_test(near_is_not_together),
+		cmocka_unit_test(counts_cpus_not_gaps),
 		cmocka_unit_test(nmis_are_no_platform_event),
 	};
 
