@@ -34,7 +34,7 @@ END {
 		for (i = 1; i <= pairs; i++)
 			printf " %8d %8d", count[row, i, "ours"], count[row, i, "stock"]
 		printf "  | %8d %8d", of(row, "ours"), of(row, "stock")
-		if (row ~ /: (interrupts of its own|switches to its|exits)/) {
+		if (row ~ /: (interrupts of its own|interrupts between its|switches to its|exits)/) {
 			print ""
 			continue
 		}
