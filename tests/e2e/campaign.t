@@ -25,10 +25,12 @@ if [ "$cpu" != "$house" ]; then
 		run "$RTKVM" campaign check "$T/$preset.ini"
 		is "$code$errs" 0 "and it is without mistakes"
 	done
+	run "$RTKVM" campaign run --dry-run "$T/nightly.ini"
+	like "$out" ' hwlat-guest --guest=.* --duration=120s --threshold=20000ns ' "hwlat in a guest is a verb of its own"
 	fails 2 'is there already' "init does not overwrite" \
 		"$RTKVM" campaign init --cpus "$cpu" "$T/smoke.ini"
 else
-	skip 9 "one CPU only"
+	skip 10 "one CPU only"
 fi
 
 cat >"$T/bad.ini" <<'END'

@@ -7,29 +7,13 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include "lib/file.h"
 #include "results/dataset.h"
 #include "results/stats.h"
+#include "tests/fuzz/logcrc.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
-
-/* With the right CRC: otherwise hardly a mutation would get past it. Layout: docs/latency-log.md */
-static void mend_crcs(uint8_t *p, size_t len)
-{
-	for (size_t at = 0; at + 40 <= len;) {
-		uint32_t bytes, crc;
-
-		memcpy(&bytes, p + at + 12, 4);
-		if (!log_is(p + at, len - at) || bytes > len - at - 40)
-			return;
-		memset(p + at + 16, 0, 4);
-		crc = crc32(0, p + at, 40 + bytes);
-		memcpy(p + at + 16, &crc, 4);
-		at += 40 + bytes;
-	}
-}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
@@ -43,7 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (fd < 0 || !copy)
 		abort();
 	memcpy(copy, data, len);
-	mend_crcs(copy, len);
+	logcrc_mend(copy, len);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	if (file_write_all(fd, copy, len))
 		abort();
