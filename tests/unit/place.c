@@ -9,10 +9,60 @@
 #include <cmocka.h>
 
 #include <sched.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 
 #include "lib/cleanup.h"
 #include "tests/unit/tree.h"
 #include "vmm/place.h"
+
+/* A kernel with utilization clamps and core scheduling, which few have: what is asked of it. */
+static struct {
+	int clamp_errno, core_errno; /* 0: it does what is asked */
+	unsigned long cookie; /* what a thread is said to have */
+	uint32_t attributes[14]; /* struct sched_attr as given */
+	int cookies_made;
+} fake;
+
+long syscall(long number, ...)
+{
+	va_list args;
+	const void *a;
+
+	va_start(args, number);
+	va_arg(args, int);
+	a = va_arg(args, const void *);
+	va_end(args);
+	errno = number == SYS_sched_setattr ? fake.clamp_errno : ENOSYS;
+	if (errno)
+		return -1;
+	memcpy(fake.attributes, a, sizeof(fake.attributes));
+	return 0;
+}
+
+int prctl(int option, ...)
+{
+	va_list args;
+	unsigned long v[4];
+
+	va_start(args, option);
+	for (size_t i = 0; i < ARRAY_SIZE(v); i++)
+		v[i] = va_arg(args, unsigned long);
+	va_end(args);
+	errno = option == PR_SCHED_CORE ? fake.core_errno : EINVAL;
+	if (errno)
+		return -1;
+	if (v[0] == PR_SCHED_CORE_CREATE) {
+		assert_int_equal(v[1], 0);
+		assert_int_equal(v[2], PR_SCHED_CORE_SCOPE_THREAD_GROUP);
+		fake.cookies_made++;
+	} else {
+		assert_int_equal(v[0], PR_SCHED_CORE_GET);
+		assert_int_equal(v[2], PR_SCHED_CORE_SCOPE_THREAD);
+		*(unsigned long *)v[3] = fake.cookie;
+	}
+	return 0;
+}
 
 static struct cpulist set(const char *text)
 {
@@ -127,12 +177,95 @@ static void reads_the_clamp_in_force(void **state)
 	assert_int_equal(place_uclamp_effective(root, "1"), 300);
 }
 
+/* The calling thread as a vCPU's on CPU first; where it may run is given back. */
+static int as_vcpu(const struct vm_opts *o, struct vcpu_placed *placed, struct err *e)
+{
+	struct cpulist was;
+	int ret, first;
+
+	assert_int_equal(cpulist_affinity(&was, 0, e), 0);
+	first = cpulist_next(&was, 0);
+	ret = place_vcpu(o, 0, first, placed, e);
+	if (!ret)
+		assert_int_equal(placed->cpu, first);
+	assert_int_equal(cpulist_pin(&was, 0, &(struct err){ 0 }), 0);
+	return ret;
+}
+
+static void asks_for_full_utilization(void **state)
+{
+	static const struct {
+		int code;
+		int want; /* the clamp that is told, or -errno */
+	} rows[] = {
+		{ EOPNOTSUPP, -1 }, { EINVAL, -1 }, { E2BIG, -1 }, { EPERM, -EPERM }, { 0, 1024 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct vm_opts o = { .fifo = 0 };
+		struct vcpu_placed placed;
+		struct err e = { 0 };
+		int ret;
+
+		memset(&fake, 0, sizeof(fake));
+		fake.clamp_errno = rows[i].code;
+		ret = as_vcpu(&o, &placed, &e);
+		if (!rows[i].code && place_uclamp_effective("/proc", "thread-self") != 1024) {
+			assert_non_null(strstr(e.text, "wanted a utilization clamp of 1024, 0 is"));
+			continue; /* a kernel that has clamps, and has not been asked in truth */
+		}
+		assert_int_equal(ret < 0 ? ret : placed.uclamp_min, rows[i].want);
+	}
+	/* include/uapi/linux/sched/types.h: the size of version 1; keep all but the least clamp */
+	assert_int_equal(fake.attributes[0], 56);
+	assert_int_equal(fake.attributes[2], 0x08 | 0x10 | 0x20);
+	assert_int_equal(fake.attributes[12], 1024);
+}
+
+static void makes_a_cookie_and_reads_it_back(void **state)
+{
+	static const struct {
+		int code, want;
+		const char *why;
+	} rows[] = {
+		{ 0, 0, "" },
+		{ ENODEV, -ENODEV, "no core of this machine has two threads" },
+		{ EINVAL, -ENOTSUP, "this kernel has no core scheduling" },
+		{ ENOMEM, -ENOMEM, "making a core scheduling cookie failed" },
+	};
+	struct vm_opts o = { .core_sched = true };
+	struct vcpu_placed placed;
+	struct err e = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct err why = { 0 };
+
+		memset(&fake, 0, sizeof(fake));
+		fake.core_errno = rows[i].code;
+		assert_int_equal(place_core_sched(&why), rows[i].want);
+		assert_non_null(strstr(why.text, rows[i].why));
+		assert_int_equal(fake.cookies_made, !rows[i].code);
+	}
+	memset(&fake, 0, sizeof(fake));
+	fake.clamp_errno = EOPNOTSUPP;
+	fake.cookie = 0xffff8881;
+	assert_int_equal(as_vcpu(&o, &placed, &e), 0);
+	assert_int_equal(placed.core_cookie, 0xffff8881);
+	fake.cookie = 0;
+	assert_int_equal(as_vcpu(&o, &placed, &e), -EIO);
+	assert_non_null(strstr(e.text, "a vCPU thread has no cookie"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(judges),
 		tree_test(reads_the_clamp_in_force),
 		cmocka_unit_test(leaves_an_inherited_realtime_policy),
+		cmocka_unit_test(asks_for_full_utilization),
+		cmocka_unit_test(makes_a_cookie_and_reads_it_back),
 	};
 
 	return cmocka_run_group_tests_name("place", tests, NULL, NULL);
