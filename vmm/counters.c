@@ -22,18 +22,23 @@ static void read_interrupts(struct window *w, struct interrupts *t, const struct
 	interrupts_read(t, &w->irq_text, vm->opts.map.host, vm->n_vcpus, &ignored);
 }
 
-static int open_residual(struct window *w, const struct vm *vm, struct err *e)
+static int open_hists(struct window *w, const struct vm *vm, struct err *e)
 {
 	pid_t tids[CPUMAP_VCPUS];
+	int ret = 0;
 
-	if (!advance_read_ns("/sys/kernel/debug", vm->fd, 0))
+	if (vm->opts.timer_residual && !advance_read_ns("/sys/kernel/debug", vm->fd, 0))
 		return err_set(e, -EINVAL,
 			       "--timer-residual: KVM advances no timer of this VM (its "
 			       "lapic_timer_advance_ns is 0), so it waits for no deadline; use "
 			       "--lapic-timer-advance, or load kvm without lapic_timer_advance=0");
 	for (int i = 0; i < vm->n_vcpus; i++)
 		tids[i] = vm->vcpus[i].tid;
-	return residual_open(&w->residual, tids, vm->n_vcpus, e);
+	if (vm->opts.timer_residual)
+		ret = residual_open(&w->residual, tids, vm->n_vcpus, e);
+	if (!ret && vm->opts.trace_switches)
+		ret = preempted_open(&w->switches, tids, vm->n_vcpus, e);
+	return ret;
 }
 
 int window_init(struct window *w, const struct vm *vm, struct err *e)
@@ -45,7 +50,7 @@ int window_init(struct window *w, const struct vm *vm, struct err *e)
 		if (!all[i]->vcpus)
 			return err_set(e, -ENOMEM, "no memory for statistics");
 	}
-	if (vm->opts.timer_residual && open_residual(w, vm, e) < 0)
+	if (open_hists(w, vm, e) < 0)
 		return e->code;
 	read_interrupts(w, &w->begin, vm);
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
@@ -70,28 +75,50 @@ void window_free(struct window *w)
 		interrupts_free(&all[i]->irqs);
 	}
 	interrupts_free(&w->begin);
-	residual_close(&w->residual);
+	vcpuhist_close(&w->residual);
+	vcpuhist_close(&w->switches);
 	free(w->irq_text.at);
 	neighbours_free(&w->others[WINDOW_START]);
 	neighbours_free(&w->others[WINDOW_END]);
 	memset(w, 0, sizeof(*w));
 }
 
-static int take(struct window *w, struct reading *r, struct vm *vm, uint64_t ns, struct err *e)
+static int read_preempted(struct window *w, struct reading *r, struct err *e)
 {
-	int ret = residual_read(&w->residual, e);
+	int ret = vcpuhist_read(&w->switches, e);
 
-	r->ns = ns;
-	read_interrupts(w, &r->irqs, vm);
+	if (!ret && w->switches.on)
+		preempted_parse(&r->preempted, w->switches.text);
+	return ret;
+}
+
+static int take_threads(struct window *w, struct reading *r, struct vm *vm, struct err *e)
+{
+	int ret = vcpuhist_read(&w->residual, e);
+
 	for (int i = 0; !ret && i < vm->n_vcpus; i++) {
 		ret = thread_counts(getpid(), vm->vcpus[i].tid, &r->vcpus[i].thread);
 		if (ret < 0)
 			err_set(e, ret, "reading the counters of vCPU %d's thread failed", i);
 		if (!ret)
 			ret = kvmstats_read(&vm->vcpus[i].kvm, r->vcpus[i].kvm, e);
-		r->vcpus[i].timer = residual_of(&w->residual, vm->vcpus[i].tid);
+		if (w->residual.on)
+			r->vcpus[i].timer = residual_parse(w->residual.text, vm->vcpus[i].tid);
 	}
 	return ret;
+}
+
+/* Those whom a switch was for are read outside of the number of switches: none remains unnamed. */
+static int take(struct window *w, struct reading *r, struct vm *vm, uint64_t ns, struct err *e)
+{
+	bool first = r == &w->edge[WINDOW_START];
+	int ret = first ? read_preempted(w, r, e) : 0;
+
+	r->ns = ns;
+	read_interrupts(w, &r->irqs, vm);
+	if (!ret)
+		ret = take_threads(w, r, vm, e);
+	return ret || first ? ret : read_preempted(w, r, e);
 }
 
 int counters_mark(struct window *w, struct vm *vm, enum abi_mark mark, uint64_t ns, struct err *e)
@@ -110,7 +137,7 @@ int counters_now(struct window *w, struct vm *vm, struct err *e)
 	return take(w, &w->end, vm, clock_now_ns(), e);
 }
 
-/* Who else ran on the vCPU's CPU: what an involuntary switch can only have been for. */
+/* Who else ran on the vCPU's CPU, as far as /proc tells. */
 static json_object *others_json(const struct vcpu *v, const struct window *w)
 {
 	json_object *list = json_object_new_array();
@@ -227,6 +254,9 @@ static json_object *window_json(struct vm *vm, const struct vcpu *v, const struc
 	json_set_int(o, "guest_page_faults", kvmstats_faults(&v->kvm, from->kvm, to->kvm));
 	json_set_int(o, "involuntary_switches",
 		     to->thread.involuntary_switches - from->thread.involuntary_switches);
+	json_object_object_add(
+		o, "preempted_by",
+		w->switches.on ? preempted_json(&start->preempted, &end->preempted, v->tid) : NULL);
 	add_span(o, first, &last);
 	if (!open)
 		json_object_object_add(o, "others", others_json(v, w));

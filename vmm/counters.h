@@ -15,6 +15,7 @@
 #include "lib/threads.h"
 #include "vmm/interrupts.h"
 #include "vmm/neighbours.h"
+#include "vmm/preempted.h"
 #include "vmm/residual.h"
 #include "vmm/vm.h"
 
@@ -22,6 +23,7 @@
 struct reading {
 	uint64_t ns; /* of the mark; 0: not seen */
 	struct interrupts irqs; /* of the host, on the vCPUs' CPUs */
+	struct preempted preempted; /* with --trace-switches */
 	struct reading_vcpu {
 		struct thread_counts thread;
 		uint64_t kvm[KVMSTATS_MAX];
@@ -30,7 +32,7 @@ struct reading {
 };
 
 struct window {
-	struct residual residual; /* of --timer-residual */
+	struct vcpuhist residual, switches; /* of --timer-residual, --trace-switches */
 	struct interrupts_text irq_text;
 	struct interrupts begin; /* before the first instruction */
 	struct reading edge[WINDOW_EDGES], end; /* end: the last one taken */

@@ -117,6 +117,22 @@ static void show_span(FILE *out, json_object *o)
 	show_counts(out, "KVM", json_at(o, "kvm"));
 }
 
+static void show_preemptor(FILE *out, json_object *by)
+{
+	fprintf(out, " %s %" PRId64, json_str(by, "name", "?"), json_int(by, "times", 0));
+}
+
+static void show_preempted(FILE *out, json_object *window)
+{
+	json_object *all = json_at(window, "preempted_by");
+
+	if (!json_object_is_type(all, json_type_array))
+		return;
+	fputs("  CPU lost to:", out);
+	show_each(out, all, show_preemptor);
+	fputs(json_object_array_length(all) ? "\n" : " nobody\n", out);
+}
+
 static void show_vcpu_stats(FILE *out, json_object *v)
 {
 	json_object *window = json_at(v, "window");
@@ -131,6 +147,7 @@ static void show_vcpu_stats(FILE *out, json_object *v)
 		json_int(window, "duration_ns", 0) / 1e9,
 		json_object_get_boolean(json_at(window, "open")) ? " (still open)" : "");
 	show_span(out, window);
+	show_preempted(out, window);
 }
 
 void ctlshow(enum ctl_command command, json_object *reply, FILE *out)

@@ -30,6 +30,7 @@ enum {
 	OPT_PARTITION,
 	OPT_LAPIC_ADVANCE,
 	OPT_RESIDUAL,
+	OPT_SWITCHES,
 	OPT_IRQCHIP,
 	OPT_NO_EXIT,
 	OPT_HALT_POLL,
@@ -98,6 +99,8 @@ static const struct argp_option options[] = {
 	  "how much earlier KVM fires the guest's timer (default: as the host has it)", 2 },
 	{ "timer-residual", OPT_RESIDUAL, 0, 0,
 	  "count how early or late the advanced timer is at its deadlines (needs tracefs)", 2 },
+	{ "trace-switches", OPT_SWITCHES, 0, 0,
+	  "tell who got the CPU when a vCPU's thread lost it against its will (needs tracefs)", 2 },
 	{ "irqchip", OPT_IRQCHIP, "split|full", 0,
 	  "full: IOAPIC and PIC in the kernel, too (default split: local APICs alone)", 2 },
 	{ 0, 0, 0, 0,
@@ -365,6 +368,8 @@ static bool *flag(struct run_opts *o, int key)
 		return &o->core_sched;
 	case OPT_RESIDUAL:
 		return &o->timer_residual;
+	case OPT_SWITCHES:
+		return &o->trace_switches;
 	case OPT_HOLD:
 		return &o->hold;
 	default:

@@ -32,7 +32,7 @@ struct run_opts {
 	bool core_sched;
 	const char *partition; /* name of a cgroup to make; NULL: none */
 	struct advance_opts advance;
-	bool timer_residual;
+	bool timer_residual, trace_switches;
 	bool irqchip_full;
 	uint32_t no_exit; /* KVM_X86_DISABLE_EXITS_* */
 	uint64_t halt_poll_ns; /* valid when halt_poll_given */

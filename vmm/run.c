@@ -231,7 +231,7 @@ static int start_threads(struct run *r, struct err *e)
 		.mode = r->opts.sandbox,
 		.fifo = r->opts.fifo,
 		.restores = r->opts.partition,
-		.traces = r->opts.timer_residual,
+		.traces = r->opts.timer_residual || r->opts.trace_switches,
 		.devices = r->vm.virtio.n,
 		.vfio = r->vm.vfio.n,
 	};
@@ -276,6 +276,7 @@ static int build(struct run *r, struct err *e)
 		.core_sched = r->opts.core_sched,
 		.advance = r->opts.advance,
 		.timer_residual = r->opts.timer_residual,
+		.trace_switches = r->opts.trace_switches,
 		.irqchip_full = r->opts.irqchip_full,
 		.ordinary = r->opts.ordinary,
 		.rt_delay = r->opts.rt_delay,

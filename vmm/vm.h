@@ -104,6 +104,7 @@ struct vm_opts {
 	bool rt_delay; /* SCHED_OTHER until the guest has booted */
 	struct advance_opts advance;
 	bool timer_residual; /* count what is left of the advance at each deadline */
+	bool trace_switches; /* count by whom vCPU threads are preempted */
 	bool irqchip_full; /* IOAPIC and PIC in the kernel, too */
 	uint32_t no_exit; /* KVM_X86_DISABLE_EXITS_* that stay in the guest */
 	bool halt_poll_given;

@@ -143,7 +143,15 @@ else
 	like "$errs" 'timer-residual: .*(hist triggers|no event|racing|racefs)' \
 		"--timer-residual is refused with the reason"
 fi
-is "$(find /sys/kernel/tracing/instances -name '*-residual' 2>/dev/null)" "" "no trace instance is left"
+run guest --trace-switches --events "$T/ev" --append "ticks:20 exit:0"
+if [ "$code" = 0 ]; then
+	is "$(ended '.vcpus[0].window')" null "--trace-switches counts in the window, which this guest has not"
+else
+	like "$errs" 'trace-switches: .*(hist triggers|no event|racing|racefs)' \
+		"--trace-switches is refused with the reason"
+fi
+is "$(find /sys/kernel/tracing/instances -name '*-residual' -o -name '*-switches' 2>/dev/null)" "" \
+	"no trace instance is left"
 run guest --core-sched --events "$T/ev" --append "exit:0"
 if [ "$code" = 0 ]; then
 	is "$(head -n1 "$T/ev" | jq .vcpus[0].core_cookie)" true "--core-sched: a cookie, read back"

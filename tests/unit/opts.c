@@ -45,6 +45,7 @@ static void fills_the_struct(void **state)
 					     "--irqchip=full",
 					     "--lapic-timer-advance=1500",
 					     "--timer-residual",
+					     "--trace-switches",
 					     "--name=g1",
 					     "--ctl=/tmp/x",
 					     "--hold",
@@ -79,6 +80,7 @@ static void fills_the_struct(void **state)
 	assert_int_equal(o.advance.mode, ADVANCE_NS);
 	assert_int_equal(o.advance.ns, 1500);
 	assert_true(o.timer_residual);
+	assert_true(o.trace_switches);
 }
 
 static void refuses(void **state)

@@ -63,14 +63,14 @@ static void means(void **state)
 
 static void harmless_when_closed(void **state)
 {
-	struct residual r = { 0 };
+	struct vcpuhist h = { 0 };
 	struct err e = { 0 };
 
 	(void)state;
-	assert_int_equal(residual_read(&r, &e), 0);
-	assert_int_equal(residual_of(&r, 1).early, 0);
-	residual_close(&r);
-	residual_close(&r);
+	assert_int_equal(vcpuhist_read(&h, &e), 0);
+	assert_null(h.text);
+	vcpuhist_close(&h);
+	vcpuhist_close(&h);
 }
 
 int main(void)
