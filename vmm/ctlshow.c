@@ -56,10 +56,31 @@ static void show_timer(FILE *out, json_object *v)
 	fputs("\n", out);
 }
 
+/* What the scheduler has been asked for, and has said that it goes by. */
+static void show_boost(FILE *out, json_object *v)
+{
+	int64_t least = json_int(v, "uclamp_min", -1);
+
+	if (least < 0)
+		fputs("  no utilization clamp (this kernel has none)", out);
+	else
+		fprintf(out, "  utilization clamped to at least %" PRId64 " of 1024", least);
+	fputs(json_object_get_boolean(json_at(v, "core_cookie")) ? "; shares its core with nobody\n"
+								 : "; no core scheduling cookie\n",
+	      out);
+}
+
 static void show_vcpu(FILE *out, json_object *v)
 {
 	show_thread(out, v);
+	show_boost(out, v);
 	show_timer(out, v);
+}
+
+static void show_helper(FILE *out, json_object *h)
+{
+	fprintf(out, "  %-15s %7" PRId64 "  CPU %-8s (the kernel's, for this VM)\n",
+		json_str(h, "name", "?"), json_int(h, "tid", 0), json_str(h, "cpus", "?"));
 }
 
 static void show_each(FILE *out, json_object *all, void (*show)(FILE *, json_object *))
@@ -77,12 +98,15 @@ static void show_status(FILE *out, json_object *o)
 		json_str(o, "state", "?"), json_int(o, "pid", 0), json_str(o, "version", "?"));
 	show_each(out, json_at(o, "vcpus"), show_vcpu);
 	show_each(out, json_at(o, "threads"), show_thread);
+	show_each(out, json_at(o, "helpers"), show_helper);
 	fprintf(out,
 		"memory: %" PRId64 " MiB in pages of %" PRId64 " KiB, %" PRId64
-		" MiB resident, %" PRId64 " MiB locked",
+		" MiB resident, %" PRId64 " MiB locked, %" PRId64
+		" MiB in KVM's tables at the start",
 		json_int(o, "memory.bytes", 0) >> 20, json_int(o, "memory.page_bytes", 0) >> 10,
 		json_int(o, "memory.resident_bytes", 0) >> 20,
-		json_int(o, "memory.locked_bytes", 0) >> 20);
+		json_int(o, "memory.locked_bytes", 0) >> 20,
+		json_int(o, "memory.prefaulted_bytes", 0) >> 20);
 	if (json_object_is_type(nodes, json_type_array) && json_object_array_length(nodes))
 		fprintf(out, ", NUMA nodes %s",
 			json_object_to_json_string_ext(nodes, JSON_C_TO_STRING_PLAIN));

@@ -36,6 +36,15 @@ dd if=/dev/hwrng bs=16 count=1 2>/dev/null | wc -c; grep virtio /proc/interrupts
 huge() {
 	echo "$1" >/sys/devices/system/node/node1/hugepages/hugepages-2048kB/nr_hugepages
 }
+# pages of 1 GiB, for a program without a kernel: memory is whole only while the machine is young
+giga=/sys/devices/system/node/node1/hugepages/hugepages-1048576kB/nr_hugepages
+echo 1 >$giga
+cat $giga >giga.had
+rtkvm run --kernel "$guest/../flat/script.elf" --cpus 2 --memory 1G --hugepages 1G --timeout 60s \
+	--events giga.ev --console giga.con --append exit:7 2>giga.err
+echo $? >giga.code
+echo 0 >$giga
+
 huge 136
 # nor has it a limit on real-time tasks, which stops a busy vCPU for 50 ms of each second
 echo -1 >/proc/sys/kernel/sched_rt_runtime_us

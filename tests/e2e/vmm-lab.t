@@ -54,6 +54,12 @@ is "$(ended cyclictest '.memory|.page_bytes==2097152 and .resident_bytes>=.bytes
 	"memory is resident, in huge pages"
 is "$(ended poweroff '.memory|.locked_bytes>=.bytes and .resident_bytes>=.bytes')" true \
 	"small pages are resident and locked"
+if [ "$(cat "$R/giga.had")" = 1 ]; then
+	is "$(cat "$R/giga.code") $(ended giga '.memory|[.page_bytes,.resident_bytes]|@csv')" \
+		"7 $((1 << 30)),$((1 << 30))" "pages of 1 GiB: $(cat "$R/giga.err")"
+else
+	skip 1 "the lab's memory has no whole GiB free"
+fi
 ok "the VMM takes at most 5 MiB beside it: $(ended cyclictest .overhead_bytes)" \
 	test "$(ended cyclictest .overhead_bytes)" -le $((5 << 20))
 is "$(ended cyclictest .tsc_is_host)" true "guest TSC = host TSC, read back"
