@@ -97,12 +97,14 @@ guest --events /dev/fd/3 --append "exit:0" 3>"$T/ev" >/dev/null
 is "$(ended .outcome)" exit "--events on an inherited descriptor"
 
 # --- idle in the guest, late real time
-allowed=$(guest --no-exit hlt --events "$T/ev" --append "ticks:5 exit:0" 2>&1) && code=0 || code=$?
-if [ "$code" = 0 ]; then
-	is "$(ended '.no_exit|join(",")')" hlt "--no-exit hlt: timer interrupts still wake the guest"
-else
-	like "$allowed" 'wanted hlt, which KVM does not allow' "--no-exit hlt is refused with the reason"
-fi
+for idle in hlt pause cstate mwait; do
+	allowed=$(guest --no-exit $idle --events "$T/ev" --append "ticks:5 exit:0" 2>&1) && code=0 || code=$?
+	if [ "$code" = 0 ]; then
+		is "$(ended '.no_exit|join(",")')" $idle "--no-exit $idle: timer interrupts still wake the guest"
+	else
+		like "$allowed" "wanted $idle, which KVM does not allow" "--no-exit $idle is refused with the reason"
+	fi
+done
 run guest --halt-poll 20us --append "ticks:5 exit:0"
 is "$code" 0 "--halt-poll"
 guest --rt-delay --fifo 3 --events "$T/ev" --append "mark:1 mark:4 spin:300 exit:0" >/dev/null
