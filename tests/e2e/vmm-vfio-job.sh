@@ -10,7 +10,7 @@ disk=0000:00:1e.0
 start() {
 	name=$1
 	shift
-	rtkvm run --kernel "$guest/vmlinuz" --initrd "$guest/initrd" --memory 256M --timeout 60s \
+	rtkvm run --kernel "$guest/vmlinuz" --initrd "$guest/initrd" --memory 256M --timeout 60s --name "$name" \
 		--events "$name.ev" --console "$name.con" "$@" --vfio $disk 2>"$name.err"
 	echo $? >"$name.code"
 }
@@ -41,10 +41,22 @@ rt='isolcpus=managed_irq,domain,1 nohz_full=1 rcu_nocbs=1 irqaffinity=0 nosoftlo
 	done
 	start second --cpus 1 --allow-shared
 ) &
-# a guest that the emulation stops as a whole says nothing any more: another one is tried
-for _ in 1 2; do
-	start given --cpus 2-3 --append "console=ttyS0 quiet panic=-1 $rt rtkvm.exec=\"$job\""
-	grep -q '"outcome":"timeout"' given.ev || break
+# a guest that the emulation stops as a whole says nothing any more: it is made to tell where it
+# stood, and another one is tried
+stopped() { # TRY
+	for _ in $(seq 100); do
+		sleep 0.5
+		[ -e "tried.$1" ] && return
+	done
+	rtkvm ctl --vm given nmi
+}
+for n in 1 2; do
+	stopped $n &
+	start given --cpus 2-3 \
+		--append "console=ttyS0 quiet panic=-1 unknown_nmi_panic $rt rtkvm.exec=\"$job\""
+	: >tried.$n
+	grep -qE '"outcome":"(timeout|panic)"' given.ev || break
+	cp given.con "stopped.$n"
 done
 wait
 echo >/sys/bus/pci/devices/$disk/driver_override

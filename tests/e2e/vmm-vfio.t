@@ -25,6 +25,9 @@ interrupts() { # of vCPU 1's queue there, at the first or the last look
 is "$(cat "$R/host.code")" 2 "a function that the host's driver has"
 like "$(cat "$R/host.err")" 'wanted driver vfio-pci, got virtio-pci; bind it' "is refused"
 is "$(cat "$R/bound")" vfio-pci "bound to vfio-pci"
+for stopped in "$R"/stopped.*; do
+	[ ! -e "$stopped" ] || tail -n 60 "$stopped" | tr -d '\r' | sed 's/^/# a guest that stopped: /'
+done
 is "$(cat "$R/given.code")" 9 "the guest's job runs: $(cat "$R/given.err")"
 [ "$(cat "$R/given.code")" = 9 ] || tail -n 12 "$R/given.con" | sed 's/^/# /'
 con=$(tr -d '\r' <"$R/given.con")
