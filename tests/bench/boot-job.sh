@@ -45,10 +45,10 @@ qemu() {
 
 # It has no port that tells: the kernel's own word, which comes before /init runs, has to do.
 kvmtool() {
-	mkfifo "$tmp/console"
+	mkfifo "$tmp/lines"
 	start=$(now)
 	"$lkvm" run --kernel "$1" --initrd "$guest/initrd" --cpus 1 --mem 256 --network mode=none \
-		--console serial --params "$append" >"$tmp/console" 2>&1 </dev/null &
+		--console serial --params "$append" >"$tmp/lines" 2>&1 </dev/null &
 	end=
 	while read -r line; do
 		case $line in *'Run /init as init'*)
@@ -57,9 +57,9 @@ kvmtool() {
 			break
 			;;
 		esac
-	done <"$tmp/console"
+	done <"$tmp/lines"
 	wait $! 2>/dev/null
-	rm "$tmp/console"
+	rm "$tmp/lines"
 	[ -z "$end" ] || echo "$set lkvm $(((end - start) / 1000000))"
 }
 
