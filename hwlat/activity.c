@@ -6,27 +6,69 @@
 
 #include "hwlat/tsc.h"
 
-enum { LABEL_OURS, LABEL_OTHER, LABELS_FIXED };
+enum { LABEL_OURS, LABEL_OTHERS, LABELS_FIXED = LABEL_OTHERS + CULPRIT_KINDS };
 
 void activity_init(struct activity *a)
 {
 	memset(a, 0, sizeof(*a));
-	a->labels[LABEL_OTHER] = (struct activity_label){ CULPRIT_THREAD, "others" };
+	for (int k = 0; k < CULPRIT_KINDS; k++)
+		a->labels[LABEL_OTHERS + k] = (struct activity_label){ k, "others", 0 };
 	a->n_labels = LABELS_FIXED;
 	a->depth = 1;
 }
 
-/* Labels are few (interrupts and threads of one CPU); past the table they share one name. */
+static bool on_stack(const struct activity *a, uint16_t what)
+{
+	for (unsigned int i = 0; i < a->depth; i++)
+		if (a->stack[i] == what)
+			return true;
+	return false;
+}
+
+/*
+ * Names of threads hold their numbers, so a load that forks makes new ones all the time. Those that
+ * were last used before the average of all are struck out; what is known of them stays, as others.
+ */
+static void make_room(struct activity *a)
+{
+	uint16_t now[ACTIVITY_LABELS] = { 0 };
+	unsigned int n = LABELS_FIXED;
+	uint64_t sum = 0;
+
+	for (unsigned int i = LABELS_FIXED; i < a->n_labels; i++)
+		sum += a->labels[i].used;
+	for (unsigned int i = 0; i < a->n_labels; i++) {
+		bool stays = i < LABELS_FIXED || on_stack(a, i) ||
+			     a->labels[i].used * (a->n_labels - LABELS_FIXED) > sum;
+
+		now[i] = i < LABELS_FIXED ? i : stays ? n++ : LABEL_OTHERS + a->labels[i].kind;
+		if (stays)
+			a->labels[now[i]] = a->labels[i];
+	}
+	a->n_labels = n;
+	for (unsigned int i = 0; i < ACTIVITY_SEGMENTS; i++)
+		a->ring[i].label = now[a->ring[i].label];
+	for (unsigned int i = 0; i < a->depth; i++)
+		a->stack[i] = now[a->stack[i]];
+}
+
 static uint16_t label(struct activity *a, enum culprit_kind kind, const char *name)
 {
-	for (unsigned int i = LABELS_FIXED; i < a->n_labels; i++)
-		if (a->labels[i].kind == kind && !strcmp(a->labels[i].name, name))
-			return i;
-	if (a->n_labels == ACTIVITY_LABELS)
-		return LABEL_OTHER;
-	a->labels[a->n_labels].kind = kind;
-	snprintf(a->labels[a->n_labels].name, CULPRIT_DETAIL_BYTES, "%s", name);
-	return a->n_labels++;
+	uint16_t at = LABELS_FIXED;
+
+	while (at < a->n_labels && (a->labels[at].kind != kind || strcmp(a->labels[at].name, name)))
+		at++;
+	if (at == ACTIVITY_LABELS) {
+		make_room(a);
+		at = a->n_labels;
+	}
+	if (at == a->n_labels) {
+		a->labels[at].kind = kind;
+		snprintf(a->labels[at].name, CULPRIT_DETAIL_BYTES, "%s", name);
+		a->n_labels++;
+	}
+	a->labels[at].used = a->n_segments;
+	return at;
 }
 
 static void segment(struct activity *a, uint64_t start, uint64_t end, uint16_t what)

@@ -4,7 +4,7 @@
  *
  * A stack machine: a thread at the bottom, softirq, interrupt and NMI above it. Each change ends a
  * segment that belongs to what was on top, so segments never overlap and times are net. Memory is
- * fixed: the oldest segments give way.
+ * fixed: the oldest segments give way, and the names that were not used for longest.
  */
 #ifndef RTKVM_HWLAT_ACTIVITY_H
 #define RTKVM_HWLAT_ACTIVITY_H
@@ -36,6 +36,7 @@ enum { ACTIVITY_SEGMENTS = 16384, ACTIVITY_LABELS = 512, ACTIVITY_DEPTH = 8 };
 struct activity_label {
 	enum culprit_kind kind;
 	char name[CULPRIT_DETAIL_BYTES];
+	uint64_t used; /* n_segments when it was last */
 };
 
 struct activity_segment {
@@ -45,8 +46,8 @@ struct activity_segment {
 
 /* One CPU. */
 struct activity {
-	struct activity_label
-		labels[ACTIVITY_LABELS]; /* 0: the detector itself; 1: anything else */
+	/* 0: the detector itself; 1 + kind: those of this kind whose names gave way */
+	struct activity_label labels[ACTIVITY_LABELS];
 	unsigned int n_labels;
 	uint16_t stack[ACTIVITY_DEPTH];
 	unsigned int depth; /* stack[0] is the thread */

@@ -7,9 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 
 #include "hwlat/tsc.h"
 #include "lib/cleanup.h"
+#include "lib/file.h"
 
 enum { BUFFER_KIB = 1024 };
 
@@ -77,12 +79,8 @@ static unsigned long long number(struct tep_event *event, struct tep_record *rec
 	return value;
 }
 
-/*
- * Kernel priorities: below 0 deadline, 0..99 real-time (99 - user's), 100..139 nice -20..19. An
- * ordinary thread gets past a runnable real-time one only by the kernel's deadline server for
- * starving threads (fair_server, Linux 6.12), which sched_rt_runtime_us does not turn off.
- */
-static void thread_name(char *out, const char *comm, int pid, int prio, bool past_us)
+/* Kernel priorities: below 0 deadline, 0..99 real-time (99 - user's), 100..139 nice -20..19. */
+static void thread_name(char *out, const char *comm, int pid, int prio)
 {
 	int policy = pid ? sched_getscheduler(pid) & ~SCHED_RESET_ON_FORK : SCHED_OTHER;
 
@@ -95,31 +93,49 @@ static void thread_name(char *out, const char *comm, int pid, int prio, bool pas
 					      : "real-time",
 			 99 - prio);
 	else
-		snprintf(out, CULPRIT_DETAIL_BYTES, "%.16s:%d other%s", comm, pid,
-			 past_us ? ", let in by the fair server" : "");
+		snprintf(out, CULPRIT_DETAIL_BYTES, "%.16s:%d other", comm, pid);
 }
 
-/* Only a limit lets the idle task in while the detector wants to run. */
-static void decode_switch(struct tep_event *event, struct tep_record *record, int our_tid,
-			  struct activity_event *out)
+/*
+ * An ordinary thread gets past a runnable real-time one in two ways: by the kernel's deadline server
+ * for starving threads (fair_server, Linux 6.12), which sched_rt_runtime_us does not turn off, or,
+ * before there was one, when the real-time threads have used up sched_rt_runtime_us. Only that limit
+ * lets the idle task in.
+ */
+static void let_in(struct activity_event *out, bool idle, bool fair_server)
+{
+	size_t n = strlen(out->name);
+
+	if (idle) {
+		out->kind = CULPRIT_THROTTLED;
+		snprintf(out->name, sizeof(out->name), "by sched_rt_runtime_us");
+	} else if (fair_server) {
+		snprintf(out->name + n, sizeof(out->name) - n, ", let in by the fair server");
+	} else {
+		out->kind = CULPRIT_THROTTLED;
+		snprintf(out->name + n, sizeof(out->name) - n, ", let in by the real-time limit");
+	}
+}
+
+static void decode_switch(struct tep_event *event, struct tep_record *record,
+			  struct hwtrace_thread *us, bool fair_server, struct activity_event *out)
 {
 	int next = number(event, record, "next_pid");
-	int prev = number(event, record, "prev_pid");
-	bool runnable = !(number(event, record, "prev_state") & 0xff);
+	int prio = number(event, record, "next_prio");
 	char comm[17] = "";
 	int len = 0;
 	char *raw = tep_get_field_raw(NULL, event, "next_comm", record, &len, 0);
 
 	if (raw)
 		snprintf(comm, sizeof(comm), "%.*s", len < 16 ? len : 16, raw);
-	out->ours = next == our_tid;
-	if (!next && prev == our_tid && runnable) {
-		out->kind = CULPRIT_THROTTLED;
-		snprintf(out->name, sizeof(out->name), "by sched_rt_runtime_us");
-		return;
-	}
-	thread_name(out->name, comm, next, (int)number(event, record, "next_prio"),
-		    prev == our_tid && runnable);
+	if ((int)number(event, record, "prev_pid") == us->tid)
+		us->waits = !(number(event, record, "prev_state") & 0xff);
+	out->ours = next == us->tid;
+	if (out->ours)
+		us->waits = false;
+	thread_name(out->name, comm, next, prio);
+	if (us->waits && prio >= 100)
+		let_in(out, !next, fair_server);
 }
 
 static void decode_irq(struct tep_event *event, struct tep_record *record,
@@ -149,8 +165,16 @@ static void decode_softirq(struct tep_event *event, struct tep_record *record,
 		snprintf(out->name, sizeof(out->name), "softirq %llu", vec);
 }
 
-int hwtrace_decode(struct tep_event *event, struct tep_record *record, int our_tid, uint64_t tsc_hz,
-		   struct activity_event *out)
+/* A frequency is set by whichever CPU runs the governor; the event says whose it is. */
+int hwtrace_cpu(struct tep_event *event, struct tep_record *record, int cpu)
+{
+	const struct source *s = find_source(event);
+
+	return s && s->kind == CULPRIT_FREQUENCY ? (int)number(event, record, "cpu_id") : cpu;
+}
+
+int hwtrace_decode(struct tep_event *event, struct tep_record *record, struct hwtrace_thread *us,
+		   bool fair_server, uint64_t tsc_hz, struct activity_event *out)
 {
 	const struct source *s = find_source(event);
 
@@ -160,7 +184,7 @@ int hwtrace_decode(struct tep_event *event, struct tep_record *record, int our_t
 	if (s->name)
 		snprintf(out->name, sizeof(out->name), "%s", s->name);
 	if (s->type == ACTIVITY_SWITCH)
-		decode_switch(event, record, our_tid, out);
+		decode_switch(event, record, us, fair_server, out);
 	else if (s->type == ACTIVITY_SPAN)
 		out->length_tsc = tsc_cycles(tsc_hz, number(event, record, "delta_ns"));
 	else if (s->kind == CULPRIT_SOFTIRQ)
@@ -194,6 +218,23 @@ static int choose_events(struct hwtrace *t, struct err *e)
 	return 0;
 }
 
+bool hwtrace_has_fair_server(const char *release)
+{
+	int major = 0, minor = 0;
+
+	return sscanf(release, "%d.%d", &major, &minor) == 2 &&
+	       (major > 6 || (major == 6 && minor >= 12));
+}
+
+/* Distributions put it into older kernels, too: then debugfs shows it. */
+static bool find_fair_server(void)
+{
+	struct utsname u;
+
+	return (!uname(&u) && hwtrace_has_fair_server(u.release)) ||
+	       file_exists("/sys/kernel/debug/sched/fair_server");
+}
+
 int hwtrace_open(struct hwtrace *t, const struct cpulist *cpus, uint64_t tsc_hz, struct err *e)
 {
 	unsigned int n = cpulist_count(cpus), i = 0;
@@ -201,9 +242,10 @@ int hwtrace_open(struct hwtrace *t, const struct cpulist *cpus, uint64_t tsc_hz,
 
 	*t = (struct hwtrace){ .tfs = TFS_INIT, .tsc_hz = tsc_hz, .n_cpus = n };
 	t->cpus = calloc(n, sizeof(*t->cpus));
-	t->tids = calloc(n, sizeof(*t->tids));
+	t->threads = calloc(n, sizeof(*t->threads));
+	t->fair_server = find_fair_server();
 	t->activity = calloc(n, sizeof(*t->activity));
-	if (!t->cpus || !t->tids || !t->activity) {
+	if (!t->cpus || !t->threads || !t->activity) {
 		ret = err_set(e, -ENOMEM, "no memory for the trace of %u CPUs", n);
 		goto fail;
 	}
@@ -231,14 +273,15 @@ void hwtrace_close(struct hwtrace *t)
 {
 	tfs_destroy(&t->tfs);
 	free(t->cpus);
-	free(t->tids);
+	free(t->threads);
 	free(t->activity);
 	*t = (struct hwtrace){ .tfs = TFS_INIT };
 }
 
 int hwtrace_start(struct hwtrace *t, const int *tids, struct err *e)
 {
-	memcpy(t->tids, tids, t->n_cpus * sizeof(*tids));
+	for (unsigned int i = 0; i < t->n_cpus; i++)
+		t->threads[i] = (struct hwtrace_thread){ .tid = tids[i] };
 	return tfs_on(&t->tfs, true, e);
 }
 
@@ -252,14 +295,16 @@ int hwtrace_stop(struct hwtrace *t, struct err *e)
 static int on_event(struct tep_event *event, struct tep_record *record, int cpu, void *ctx)
 {
 	struct hwtrace *t = ctx;
+	int about = hwtrace_cpu(event, record, cpu);
 	struct activity_event ev;
 
 	for (unsigned int i = 0; i < t->n_cpus; i++) {
-		if (t->cpus[i] != cpu)
-			continue;
-		if (record->missed_events)
+		if (t->cpus[i] == cpu && record->missed_events) {
 			activity_lost(&t->activity[i], record->ts);
-		if (hwtrace_decode(event, record, t->tids[i], t->tsc_hz, &ev))
+			t->threads[i].waits = false;
+		}
+		if (t->cpus[i] == about &&
+		    hwtrace_decode(event, record, &t->threads[i], t->fair_server, t->tsc_hz, &ev))
 			activity_feed(&t->activity[i], &ev);
 	}
 	return 0;

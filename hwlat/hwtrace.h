@@ -14,13 +14,20 @@
 #include "lib/err.h"
 #include "lib/tracefs.h"
 
+/* The detector's thread on one CPU, as the scheduler's events tell of it. */
+struct hwtrace_thread {
+	int tid;
+	bool waits; /* it wants to run and does not */
+};
+
 struct hwtrace {
 	struct tfs tfs;
 	uint64_t tsc_hz;
+	bool fair_server; /* this kernel has one */
 	unsigned int n_cpus;
 	int *cpus; /* the watched CPUs, ascending */
 	struct activity *activity; /* one for each */
-	int *tids; /* the detector's thread on each */
+	struct hwtrace_thread *threads; /* the detector's, one on each */
 	uint64_t lost; /* events dropped so far */
 	char missing[256]; /* events this kernel does not have */
 };
@@ -43,8 +50,17 @@ int hwtrace_read(struct hwtrace *t, struct err *e);
 /* hwtrace_events - the events that hwtrace_open asks for, as "system:event ...", for --dry-run */
 const char *hwtrace_events(void);
 
-/* One decoded event: pure, so that recorded bytes can be tested. 0 when it is none of ours. */
-int hwtrace_decode(struct tep_event *event, struct tep_record *record, int our_tid, uint64_t tsc_hz,
-		   struct activity_event *out);
+/* hwtrace_has_fair_server - does a kernel of this release (uname -r) have it by itself? */
+bool hwtrace_has_fair_server(const char *release);
+
+/* hwtrace_cpu - which CPU an event that was recorded on cpu is about; it need not be a watched one */
+int hwtrace_cpu(struct tep_event *event, struct tep_record *record, int cpu);
+
+/*
+ * hwtrace_decode - one event, pure, so that recorded bytes can be tested; keeps us. 0 when it is none
+ * of ours.
+ */
+int hwtrace_decode(struct tep_event *event, struct tep_record *record, struct hwtrace_thread *us,
+		   bool fair_server, uint64_t tsc_hz, struct activity_event *out);
 
 #endif

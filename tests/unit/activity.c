@@ -189,6 +189,51 @@ static void memory_is_bounded(void **state)
 	free(a);
 }
 
+/*
+ * A load that forks, and interrupts between: an interrupt ends when it ends, the names in use stay, and
+ * what is older than the names is known by kind.
+ */
+static void names_give_way(void **state)
+{
+	struct activity *a = feed(NULL, 0);
+	struct culprit_facts f = { 0 };
+	uint64_t now = 1000;
+
+	(void)state;
+	for (int i = 0; i < 3 * ACTIVITY_LABELS; i++) {
+		struct activity_event ev = { .type = ACTIVITY_SWITCH, .kind = CULPRIT_THREAD };
+
+		ev.tsc = now;
+		snprintf(ev.name, sizeof(ev.name), "cc1:%d other", i);
+		activity_feed(a, &ev);
+		ev = (struct activity_event){ .type = ACTIVITY_ENTER, .kind = CULPRIT_IRQ };
+		ev.tsc = now + 10;
+		snprintf(ev.name, sizeof(ev.name), "%d dev", i);
+		activity_feed(a, &ev);
+		ev.type = ACTIVITY_LEAVE;
+		ev.tsc = now + 14;
+		snprintf(ev.name, sizeof(ev.name), "%d ", i);
+		activity_feed(a, &ev);
+		assert_int_equal(a->depth, 1);
+		now += 20;
+	}
+	assert_int_equal(a->unmatched, 0);
+	activity_explain(a, now - 20, now, HZ, &f);
+	assert_int_equal(f.n_parts, 2);
+	assert_string_equal(f.parts[0].name, "cc1:1535 other");
+	assert_int_equal(f.parts[0].ns, 16);
+	assert_string_equal(f.parts[1].name, "1535 dev");
+	assert_int_equal(f.parts[1].kind, CULPRIT_IRQ);
+	f = (struct culprit_facts){ 0 };
+	activity_explain(a, 1000, 1020, HZ, &f);
+	assert_int_equal(f.n_parts, 2);
+	assert_string_equal(f.parts[0].name, "others");
+	assert_int_equal(f.parts[0].kind, CULPRIT_THREAD);
+	assert_int_equal(f.parts[1].kind, CULPRIT_IRQ);
+	assert_int_equal(f.parts[1].ns, 4);
+	free(a);
+}
+
 /* Ten interrupts in one gap: eight parts, nothing dropped from the sum. */
 static void many_parts_keep_their_sum(void **state)
 {
@@ -222,6 +267,7 @@ int main(void)
 		cmocka_unit_test(points_leave_a_mark),
 		cmocka_unit_test(survives_what_does_not_match),
 		cmocka_unit_test(memory_is_bounded),
+		cmocka_unit_test(names_give_way),
 		cmocka_unit_test(many_parts_keep_their_sum),
 	};
 
