@@ -174,6 +174,7 @@ static int end_slice(struct measure *s, struct err *e)
 	int ret = 0;
 
 	tsc_point(&now);
+	tsc_rebase(&s->tsc, &now);
 	for (unsigned int i = 0; !ret && i < s->found.n_cpus; i++)
 		ret = write_slice(s, i, &now, e);
 	counters_mark_steal(&s->evidence.counters);

@@ -14,6 +14,7 @@
 
 enum {
 	POINT_TRIES = 16,
+	REBASE_NS = 10000, /* a point this good always does */
 	MEASURE_NS = 50000000,
 	MEASURE_ROUNDS = 20, /* at most, ... */
 	MEASURE_PPM = 10, /* ... as many as it takes for reading the clocks to matter no more */
@@ -52,6 +53,14 @@ void tsc_point(struct tsc_point *p)
 		if (q.error_tsc < p->error_tsc)
 			*p = q;
 	}
+}
+
+void tsc_rebase(struct tsc *t, const struct tsc_point *p)
+{
+	uint64_t usual = 2 * t->base.error_tsc, least = tsc_cycles(t->hz, REBASE_NS);
+
+	if (p->error_tsc <= (usual > least ? usual : least))
+		t->base = *p;
 }
 
 /* ECX is the crystal in Hz, EBX/EAX the ratio; a processor that leaves one out cannot be used. */

@@ -40,6 +40,13 @@ int tsc_trust(const struct tsc *t, struct err *e);
 /* tsc_point - read the clocks together, the closest of several tries */
 void tsc_point(struct tsc_point *p);
 
+/*
+ * tsc_rebase - convert by this later point from now on: by an old one the clocks that are told drift
+ * away from the kernel's, which it keeps adjusting. A point whose readings lie too far apart is not
+ * taken.
+ */
+void tsc_rebase(struct tsc *t, const struct tsc_point *p);
+
 /* tsc_source_name - for the report */
 const char *tsc_source_name(enum tsc_source s);
 

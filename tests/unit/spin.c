@@ -50,6 +50,31 @@ static void places_stamps_on_both_sides(void **state)
 	assert_int_equal(tsc_mono_ns(&t, 12000), 71000);
 }
 
+/* 10 ppm off: after a day a stamp would be almost a second off, but for the points in between. */
+static void follows_the_clocks(void **state)
+{
+	struct tsc t = { .hz = 1000000000, .base = { .tsc = 1000, .error_tsc = 50 } };
+	struct tsc_point bad;
+
+	(void)state;
+	for (uint64_t s = 10; s <= 86400; s += 10) {
+		struct tsc_point p = { .tsc = 1000 + s * 1000010000,
+				       .wall_ns = s * 1000000000,
+				       .mono_ns = s * 1000000000,
+				       .error_tsc = 60 };
+
+		assert_in_range(tsc_wall_ns(&t, p.tsc) - p.wall_ns, 0, 100000);
+		tsc_rebase(&t, &p);
+		assert_int_equal(tsc_wall_ns(&t, p.tsc), p.wall_ns);
+		assert_int_equal(tsc_mono_ns(&t, p.tsc), p.mono_ns);
+	}
+	bad = t.base;
+	bad.wall_ns += 5000000;
+	bad.error_tsc = 5000000; /* the CPU was away between the readings */
+	tsc_rebase(&t, &bad);
+	assert_int_equal(tsc_wall_ns(&t, t.base.tsc), bad.wall_ns - 5000000);
+}
+
 static void sees_drift(void **state)
 {
 	struct tsc_point a = { .tsc = 1000000, .raw_ns = 1000 };
@@ -293,6 +318,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(converts),
 		cmocka_unit_test(places_stamps_on_both_sides),
+		cmocka_unit_test(follows_the_clocks),
 		cmocka_unit_test(sees_drift),
 		cmocka_unit_test(trusts_only_what_is_steady),
 		cmocka_unit_test(finds_a_rate),
