@@ -80,12 +80,34 @@ static int choose_watchdog(struct altered *a, const struct plan *p, struct err *
 	return 0;
 }
 
+int altered_not_held(const char *path, const char *what, struct err *e)
+{
+	pid_t pid = knobs_holder(ALTERED_DIR, path);
+
+	if (!pid)
+		return 0;
+	return err_set(e, -EBUSY,
+		       "%s: another run, process %d, has altered %s and puts it back when it ends; "
+		       "wait for that",
+		       what, pid, path);
+}
+
 int altered_look(struct altered *a, const struct hwlat_opts *o, const struct plan *p, struct err *e)
 {
 	char text[32];
 	int ret;
 
 	*a = (struct altered)ALTERED_INIT;
+	if (o->limit == HWLAT_LIMIT_LIFT && o->detector == HWLAT_SPIN) {
+		ret = altered_not_held(RT_RUNTIME, "--rt-limit=lift", e);
+		if (ret < 0)
+			return ret;
+	}
+	if (o->no_watchdog) {
+		ret = altered_not_held(WATCHDOG_CPUS, "--no-watchdog", e);
+		if (ret < 0)
+			return ret;
+	}
 	ret = file_read(RT_RUNTIME, text, sizeof(text), e);
 	if (ret < 0)
 		return ret;

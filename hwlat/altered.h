@@ -42,9 +42,15 @@ struct altered {
 /* altered_recover - undo what runs that are gone have left; returns how many they were */
 int altered_recover(struct err *e);
 
-/* altered_look - read what is in force and choose what altered_apply sets; changes nothing */
+/*
+ * altered_look - read what is in force and choose what altered_apply sets; changes nothing. -EBUSY when
+ * another run has altered the same
+ */
 int altered_look(struct altered *a, const struct hwlat_opts *o, const struct plan *p,
 		 struct err *e);
+
+/* altered_not_held - -EBUSY when another run has altered path and will put it back; for what asks */
+int altered_not_held(const char *path, const char *what, struct err *e);
 
 /* altered_limit_lifted - was the limit on real-time threads taken away? */
 bool altered_limit_lifted(const struct altered *a);

@@ -418,41 +418,66 @@ int knobs_undo_others(int root, const char *journal, const struct knob *keep, si
 	return ret < 0 ? ret : written;
 }
 
-static bool owner_is_gone(const char *journal)
+static bool is_gone(json_object *j)
 {
-	_cleanup_json_ json_object *j = NULL;
-	struct err ignored = { 0 };
-	pid_t pid;
+	pid_t pid = json_int(j, "pid", 0);
 
-	if (journal_load(journal, &j, &ignored) < 0 || !j)
-		return false;
-	if (!journal_is_of_this_boot(j))
-		return true;
-	pid = json_int(j, "pid", 0);
-	return pid > 0 && process_start(pid) != (uint64_t)json_int(j, "start", 0);
+	return !journal_is_of_this_boot(j) ||
+	       (pid > 0 && process_start(pid) != (uint64_t)json_int(j, "start", 0));
+}
+
+/* The next *.knobs in dir that is a journal: its path, and what it holds for the caller to put. */
+static json_object *next_journal(DIR *d, const char *dir, char path[PATH_MAX])
+{
+	struct dirent *entry;
+
+	while ((entry = readdir(d))) {
+		const char *end = strrchr(entry->d_name, '.');
+		struct err ignored = { 0 };
+		json_object *j;
+
+		if (end && !strcmp(end, ".knobs") &&
+		    file_path(path, PATH_MAX, "%s/%s", dir, entry->d_name) &&
+		    journal_load(path, &j, &ignored) >= 0 && j)
+			return j;
+	}
+	return NULL;
 }
 
 int knobs_recover(int root, const char *dir, struct err *e)
 {
-	DIR *d = opendir(dir);
+	_cleanup_closedir_ DIR *d = opendir(dir);
 	int journals = 0, ret = 0;
-	struct dirent *entry;
+	char path[PATH_MAX];
+	json_object *j;
 
 	if (!d)
 		return errno == ENOENT ? 0 : err_sys(e, "reading %s failed", dir);
-	while (ret >= 0 && (entry = readdir(d))) {
-		const char *end = strrchr(entry->d_name, '.');
-		char path[PATH_MAX];
-
-		if (!end || strcmp(end, ".knobs") ||
-		    !file_path(path, sizeof(path), "%s/%s", dir, entry->d_name) ||
-		    !owner_is_gone(path))
-			continue;
-		ret = knobs_undo(root, path, e);
-		journals++;
+	while (ret >= 0 && (j = next_journal(d, dir, path))) {
+		if (is_gone(j)) {
+			ret = knobs_undo(root, path, e);
+			journals++;
+		}
+		json_object_put(j);
 	}
-	closedir(d);
 	return ret < 0 ? ret : journals;
+}
+
+pid_t knobs_holder(const char *dir, const char *path)
+{
+	_cleanup_closedir_ DIR *d = opendir(dir);
+	char journal[PATH_MAX];
+	json_object *j;
+	pid_t pid = 0;
+
+	while (d && !pid && (j = next_journal(d, dir, journal))) {
+		if (!is_gone(j) && entry_of(json_at(j, "knobs"), path))
+			pid = json_int(j, "pid", 0);
+		if (pid == getpid())
+			pid = 0;
+		json_object_put(j);
+	}
+	return pid;
 }
 
 void knobs_free(struct knob *knobs, size_t n)

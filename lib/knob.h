@@ -97,6 +97,13 @@ int knobs_undo_others(int root, const char *journal, const struct knob *keep, si
 /* knobs_recover - knobs_undo for every *.knobs in dir whose process is gone; how many journals */
 int knobs_recover(int root, const char *dir, struct err *e);
 
+/*
+ * knobs_holder - another living process that has set this path and will put it back, by the journals in
+ * dir; 0: none. To set it as well would leave it as that one made it: whoever ends last puts back what
+ * it found
+ */
+pid_t knobs_holder(const char *dir, const char *path);
+
 /* knobs_free - free what knobs_apply saved in each knob */
 void knobs_free(struct knob *knobs, size_t n);
 

@@ -209,6 +209,15 @@ for _ in $(seq 50); do
 	[ -s "$T/kill/hwlat.txt" ] && break
 	sleep 0.1
 done
+is "$(cat /proc/sys/kernel/sched_rt_runtime_us)" -1 "the limit is lifted"
+if [ "$limit" != -1 ]; then
+	fails 2 'another run, process [0-9]+, has altered .*sched_rt_runtime_us and puts it back' \
+		"a second run does not alter what the first will put back" \
+		hwlat --cpus "$cpu" -d 1s --rt-limit lift --out "$T/second"
+	ok "and leaves nothing behind" test ! -e "$T/second"
+else
+	skip 2 "real-time threads have no limit here"
+fi
 kill -9 "$victim"
 wait "$victim" 2>/dev/null
 run hwlat --cpus "$cpu" --duration 1s --smoke --hardlimit 1s --evidence counters --out "$T/after"

@@ -258,6 +258,46 @@ static void a_dead_process_is_cleaned_up_after(void **state)
 	knobs_free(&k, 1);
 }
 
+/* Another that lives and will put it back; not ourselves, nor one that is gone, nor a standing set. */
+static void tells_who_holds_a_knob(void **state)
+{
+	struct fixture *f = *state;
+	struct knob k = { .path = "/watchdog", .want = "0" };
+	struct err e = { 0 };
+	int ready[2], end[2];
+	char dir[96], c = 0;
+	pid_t child;
+
+	snprintf(dir, sizeof(dir), "%s/run", f->dir);
+	assert_int_equal(knobs_holder(dir, "/watchdog"), 0);
+	assert_int_equal(pipe(ready) | pipe(end), 0);
+	child = fork();
+	if (!child) {
+		close(end[1]);
+		c = knobs_apply(f->root, f->journal, KNOB_PROCESS, &k, 1, &e) != 1;
+		if (write(ready[1], &c, 1) == 1 && read(end[0], &c, 1) == 0)
+			_exit(0);
+		_exit(1);
+	}
+	assert_int_equal(read(ready[0], &c, 1), 1);
+	assert_int_equal(c, 0);
+	assert_int_equal(knobs_holder(dir, "/watchdog"), child);
+	assert_int_equal(knobs_holder(dir, "/mask"), 0);
+	close(end[1]);
+	assert_int_equal(waitpid(child, NULL, 0), child);
+	assert_int_equal(knobs_holder(dir, "/watchdog"), 0);
+	assert_int_equal(knobs_recover(f->root, dir, &e), 1);
+	assert_int_equal(knobs_apply(f->root, f->journal, KNOB_PROCESS, &k, 1, &e), 1);
+	assert_int_equal(knobs_holder(dir, "/watchdog"), 0);
+	assert_int_equal(knobs_undo(f->root, f->journal, &e), 1);
+	assert_int_equal(knobs_apply(f->root, f->journal, KNOB_STANDING, &k, 1, &e), 1);
+	assert_int_equal(knobs_holder(dir, "/watchdog"), 0);
+	knobs_free(&k, 1);
+	close(ready[0]);
+	close(ready[1]);
+	close(end[0]);
+}
+
 static void a_journal_from_before_a_reboot_is_dropped(void **state)
 {
 	struct fixture *f = *state;
@@ -291,6 +331,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(absent_knob_touches_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_dead_process_is_cleaned_up_after, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(tells_who_holds_a_knob, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_journal_from_before_a_reboot_is_dropped, setup,
 						teardown),
 	};
