@@ -18,19 +18,31 @@
 #include "lib/json.h"
 #include "lib/paths.h"
 
+static void add_all(struct cpulist *to, const struct cpulist *cpus)
+{
+	cpulist_for_each(cpu, cpus)
+		cpulist_add(to, cpu);
+}
+
+/* Two campaigns may keep house on one CPU, but none may load what another measures. */
 static int claim_cpus(const struct campaign *c, struct err *e)
 {
-	struct cpulist all = { 0 };
+	struct cpulist measured = { 0 }, used = { 0 };
 
 	for (size_t i = 0; i < c->n_phases; i++) {
-		struct cpulist cpus = phase_cpus(&c->phases[i]);
+		const struct phase_entry *p = &c->phases[i];
+		struct cpulist cpus = phase_cpus(p);
 
-		if (c->phases[i].simulate)
-			continue; /* touches no CPU */
-		cpulist_for_each(cpu, &cpus)
-			cpulist_add(&all, cpu);
+		if (!p->simulate) /* that touches no CPU */
+			add_all(&measured, &cpus);
+		for (size_t k = 0; k < p->n_guests; k++) {
+			cpus = cpumap_cpus(&p->guests[k]->cpus);
+			add_all(&used, &cpus);
+		}
+		for (size_t k = 0; k < p->n_loads; k++)
+			add_all(&used, &p->loads[k]->cpus);
 	}
-	return lockfile_cpus(&all, e);
+	return lockfile_cpus(lockfile_dir(), &measured, &used, e);
 }
 
 static int conduct(const struct campaign *c, const char *text, struct state *state,
@@ -142,6 +154,8 @@ static int continue_in(struct state *state, const struct campaign_options *o, st
 		ret = err_sys(e, "going to %s, where the campaign was started, failed", cwd);
 	if (!ret)
 		ret = campaign_load(&c, &text, path, stdout, e);
+	if (!ret)
+		ret = state_phases(state, c, e); /* no drift that could be merged */
 	if (!ret)
 		ret = accept_drift(state, c, text, o->allow_drift, e);
 	if (!ret)

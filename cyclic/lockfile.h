@@ -21,9 +21,17 @@ int lockfile_take(const char *path, pid_t *owner);
 pid_t lockfile_owner(const char *path);
 
 /*
- * lockfile_cpus - claim CPUs for measuring, on this machine, until the process ends; -EBUSY names
- * the CPU and who measures on it
+ * lockfile_dir - where all users' campaigns of this machine meet: the first of /run/lock and /tmp that
+ * everybody may write to. The answer is the same for root and for others.
  */
-int lockfile_cpus(const struct cpulist *cpus, struct err *e);
+const char *lockfile_dir(void);
+
+/*
+ * lockfile_cpus - claim CPUs in dir until the process ends: measured ones for this campaign alone, used
+ * ones (by loads and guests' vCPU 0) beside others that use them; one that is both is measured. -EBUSY
+ * names the CPU, what for, and the process that has it
+ */
+int lockfile_cpus(const char *dir, const struct cpulist *measured, const struct cpulist *used,
+		  struct err *e);
 
 #endif
