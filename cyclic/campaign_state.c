@@ -9,13 +9,16 @@
 #include <zlib.h>
 
 #include "cyclic/lockfile.h"
+#include "cyclic/qemu.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "lib/file.h"
 #include "lib/json.h"
+#include "lib/paths.h"
+#include "lib/proc.h"
 #include "results/record.h"
 
-enum { CHUNK_BYTES = 256 << 10 };
+enum { CHUNK_BYTES = 256 << 10, VERSION_S = 60 };
 
 /* What must not change under a campaign, with what people call it. */
 static const struct {
@@ -28,6 +31,7 @@ static const struct {
 	{ "config", "the campaign file" },
 	{ "images", "a guest image" },
 	{ "rtkvm", "rtkvm itself" },
+	{ "qemu", "QEMU" },
 };
 
 static void set_crc(json_object *o, const char *key, uLong crc)
@@ -66,6 +70,36 @@ static uLong crc_images(const struct campaign *c)
 	return crc;
 }
 
+/* A development build keeps its version from one change to the next: the program's bytes tell. */
+static void set_self(json_object *o)
+{
+	char path[PATH_MAX], text[64];
+	struct err ignored = { 0 };
+	uLong crc = crc32(0, NULL, 0);
+
+	if (!paths_self(path, sizeof(path), &ignored))
+		crc = crc_file(crc, path);
+	snprintf(text, sizeof(text), "%s %08lx", RTKVM_VERSION, crc);
+	json_set_str(o, "rtkvm", text);
+}
+
+/* Only where it is a guest's VMM: an update of what is not used changes nothing. */
+static void set_qemu(json_object *o, const struct campaign *c)
+{
+	char *argv[] = { (char *)QEMU_PROGRAM, (char *)"--version", NULL };
+	struct err ignored = { 0 };
+	char text[256] = "";
+	bool used = false;
+
+	for (size_t i = 0; i < c->n_guests; i++)
+		used |= !strcmp(c->guests[i].vmm, "qemu");
+	if (used && proc_run(argv, VERSION_S, text, sizeof(text), &ignored) == 0)
+		text[strcspn(text, "\n")] = '\0';
+	else
+		text[0] = '\0';
+	json_set_str(o, "qemu", text);
+}
+
 /* The command line without what differs from boot to boot of one configuration: nothing, so far. */
 static json_object *fingerprint(const struct campaign *c, const char *text)
 {
@@ -77,7 +111,8 @@ static json_object *fingerprint(const struct campaign *c, const char *text)
 		json_set_str(o, facts[i], json_str(host, facts[i], ""));
 	set_crc(o, "config", crc32(crc32(0, NULL, 0), (const Bytef *)text, strlen(text)));
 	set_crc(o, "images", crc_images(c));
-	json_set_str(o, "rtkvm", RTKVM_VERSION);
+	set_self(o);
+	set_qemu(o, c);
 	return o;
 }
 
@@ -108,6 +143,28 @@ int state_drift(const struct state *s, const struct campaign *c, const char *tex
 		       "since this campaign began changed: %s; what it measured then and now is "
 		       "not one result (--allow-drift merges it all the same, and records that)",
 		       all);
+}
+
+int state_phases(const struct state *s, const struct campaign *c, struct err *e)
+{
+	size_t n = json_object_array_length(json_at(s->doc, "phases"));
+
+	for (size_t i = 0; i < n || i < c->n_phases; i++) {
+		json_object *was = state_phase(s, i);
+		const char *name = json_str(was, "name", "none");
+		const char *is = i < c->n_phases ? c->phases[i].entry.name : "none";
+		const char *run = i < c->n_phases ? instrument_name(c->phases[i].run) : "";
+
+		if (was && !strcmp(name, is) && !strcmp(json_str(was, "run", ""), run))
+			continue;
+		return err_set(
+			e, -ESTALE,
+			"since this campaign began its list of phases changed: phase %zu was "
+			"%s (%s), is %s (%s); what is measured belongs to its phase, so begin "
+			"another campaign",
+			i + 1, name, json_str(was, "run", ""), is, run);
+	}
+	return 0;
 }
 
 static void state_path(char *buf, size_t size, const char *dir, const char *file)
@@ -158,6 +215,21 @@ int state_create(struct state *s, const char *dir, const struct campaign *c, con
 	return ret < 0 ? ret : state_save(s, e);
 }
 
+/* A list of phases, each with a list of attempts: what is read below that is checked where it is read. */
+static bool is_campaign(json_object *doc)
+{
+	json_object *phases = json_at(doc, "phases");
+
+	if (!json_object_is_type(phases, json_type_array) ||
+	    !json_object_is_type(json_at(doc, "drift"), json_type_array))
+		return false;
+	for (size_t i = 0; i < json_object_array_length(phases); i++)
+		if (!json_object_is_type(json_at(json_object_array_get_idx(phases, i), "attempts"),
+					 json_type_array))
+			return false;
+	return true;
+}
+
 int state_open(struct state *s, const char *dir, struct err *e)
 {
 	char path[PATH_MAX + 32];
@@ -176,8 +248,7 @@ int state_open(struct state *s, const char *dir, struct err *e)
 		return err_set(e, -EPROTONOSUPPORT,
 			       "reading %s failed: schema %jd, this rtkvm reads %d", path,
 			       (intmax_t)schema, STATE_SCHEMA);
-	if (!json_object_is_type(json_at(s->doc, "phases"), json_type_array) ||
-	    !json_object_is_type(json_at(s->doc, "drift"), json_type_array))
+	if (!is_campaign(s->doc))
 		return err_set(e, -EINVAL, "reading %s failed: no campaign is in it", path);
 	return 0;
 }

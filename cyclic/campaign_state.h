@@ -51,8 +51,15 @@ pid_t state_owner(const char *dir);
 json_object *state_phase(const struct state *s, size_t i);
 
 /*
- * state_drift - compare the machine, the campaign file and the guest images with what the
- * campaign began with; what changed is appended to changes (an array). -ESTALE when anything did.
+ * state_phases - -ESTALE unless c has the phases that the campaign began with, in number, order, name
+ * and instrument: attempts belong to their phase by its place
+ */
+int state_phases(const struct state *s, const struct campaign *c, struct err *e);
+
+/*
+ * state_drift - compare the machine, rtkvm, QEMU where a guest runs in it, the campaign file and the
+ * guest images with what the campaign began with; what changed is appended to changes (an array).
+ * -ESTALE when anything did.
  */
 int state_drift(const struct state *s, const struct campaign *c, const char *text,
 		json_object *changes, struct err *e);

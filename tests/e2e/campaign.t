@@ -186,6 +186,14 @@ wait $pid 2>/dev/null
 echo '# changed' >>"$T/drift/campaign.ini"
 fails 2 'changed: the campaign file' "a changed campaign is not merged" \
 	"$RTKVM" campaign resume "$T/drift"
+cp "$RTKVM" "$T/rtkvm" && echo >>"$T/rtkvm" # another build of the same version
+fails 2 'changed: .*rtkvm itself' "nor by another rtkvm" "$T/rtkvm" campaign resume "$T/drift"
+cp "$T/drift/campaign.ini" "$T/drift.ini"
+sed -i 's/^\[phase first\]/[phase new]\nrun = doctor\n&/' "$T/drift/campaign.ini"
+fails 2 'list of phases changed: phase 1 was first \(sample\), is new \(doctor\)' \
+	"what was measured is not taken for another phase's, whatever is allowed" \
+	"$RTKVM" campaign resume --allow-drift "$T/drift"
+cp "$T/drift.ini" "$T/drift/campaign.ini"
 run "$RTKVM" campaign resume --quiet --allow-drift "$T/drift"
 is "$code" 4 "unless that is allowed"
 is "$(jq -r '.drift[0].changes[0].what' "$T/drift/run.json")" config "and it is recorded"
@@ -226,7 +234,7 @@ like "$(jq -r '.reasons[]' "$T/b1/run.json")" 'baseline .*: no phase is worse' "
 
 # --- real measurements ---
 if [ "$cpu" = "$house" ] || ! chrt -f 95 true 2>/dev/null; then
-	skip 18 "one CPU only, or no right to SCHED_FIFO"
+	skip 19 "one CPU only, or no right to SCHED_FIFO"
 	done_testing
 	exit
 fi
@@ -279,6 +287,9 @@ is "$(printf '%s' "$out" | jq -c '[.current.phase, (.current.loads | keys)]')" \
 	'["busy",["fork","timer"]]' "and the phase, and its loads"
 fails 2 "CPU $cpu is being measured by another" "two campaigns on one CPU refuse" \
 	"$RTKVM" campaign run --out "$T/r0" "$T/real.ini"
+sed "s/^cpus = $house\$/cpus = other/; s/^cpus = $cpu\$/cpus = $house/; s/other/$cpu/; s/^interval.*/&\nsimulate = 1/" "$T/real.ini" >"$T/beside.ini"
+fails 2 "CPU $cpu is being measured by another" "so does one whose load would run there" \
+	"$RTKVM" campaign run --out "$T/r0" "$T/beside.ini"
 ok "and nothing is left behind" [ ! -e "$T/r0" ]
 fails 2 "worked on by process $pid" "two processes on one campaign refuse" \
 	"$RTKVM" campaign resume "$T/r1"
