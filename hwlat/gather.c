@@ -81,14 +81,15 @@ static void watch_smi(struct gather *c)
 	}
 }
 
-static void hand_on(struct gather *c, size_t n)
+void gather_judge(struct gap *pending, size_t *n, size_t first, uint64_t near_tsc,
+		  uint64_t *next_group, gather_fn *fn, void *ctx)
 {
-	gap_group(c->pending, n, c->near_tsc, &c->next_group);
-	gap_judge(c->pending, n);
-	for (size_t i = 0; i < n; i++)
-		c->fn(c->ctx, &c->pending[i]);
-	memmove(c->pending, c->pending + n, (c->n - n) * sizeof(*c->pending));
-	c->n -= n;
+	gap_group(pending, first, near_tsc, next_group);
+	gap_judge(pending, first);
+	for (size_t i = 0; i < first; i++)
+		fn(ctx, &pending[i]);
+	memmove(pending, pending + first, (*n - first) * sizeof(*pending));
+	*n -= first;
 }
 
 /* A few rounds a step, for storms; not until all is done, for there is always something new. */
@@ -113,7 +114,7 @@ int gather_step(struct gather *c, bool last, struct err *e)
 		n = gap_settled(c->pending, c->n, horizon, c->near_tsc);
 		if (c->n > GATHER_PENDING / 2 || (last && rings_empty(c)))
 			n = c->n;
-		hand_on(c, n);
+		gather_judge(c->pending, &c->n, n, c->near_tsc, &c->next_group, c->fn, c->ctx);
 	} while (!rings_empty(c) && (last || ++round < MAX_ROUNDS));
 	return 0;
 }

@@ -20,6 +20,13 @@ enum {
 /* A judged gap goes to its consumer. */
 typedef void gather_fn(void *ctx, const struct gap *g);
 
+/*
+ * gather_judge - group and judge the first of *n sorted gaps that are pending, hand them to fn and take
+ * them out
+ */
+void gather_judge(struct gap *pending, size_t *n, size_t first, uint64_t near_tsc,
+		  uint64_t *next_group, gather_fn *fn, void *ctx);
+
 struct gather {
 	struct detector *detector;
 	struct evidence *evidence;

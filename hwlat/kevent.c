@@ -25,6 +25,22 @@ static void text(struct tep_event *event, struct tep_record *record, const char 
 	snprintf(out, size, "%.*s", raw ? len : 0, raw ? raw : "");
 }
 
+/*
+ * What NMIs took, up to the whole gap: they are told for all of the width, in ns by the kernel's local
+ * clock. Where that cannot be read in an NMI, only how many there were is told: then they are no cause.
+ */
+static void add_nmis(struct tep_event *event, struct tep_record *record, struct gap *g)
+{
+	uint64_t took_ns = number(event, record, "nmi_total_ts");
+	struct culprit_part *p = &g->facts.parts[0];
+
+	if (!number(event, record, "nmi_count") || !took_ns)
+		return;
+	g->facts.n_parts = 1;
+	*p = (struct culprit_part){ .kind = CULPRIT_NMI, .name = "NMI" };
+	p->ns = took_ns < g->ns ? took_ns : g->ns;
+}
+
 /* Microseconds, and the wall-clock time of the first gap of the window; interrupts were off. */
 static void from_hwlat(struct tep_event *event, struct tep_record *record, const struct tsc *tsc,
 		       struct gap *g)
@@ -38,7 +54,7 @@ static void from_hwlat(struct tep_event *event, struct tep_record *record, const
 	g->ns = (inner > outer ? inner : outer) * 1000;
 	g->start_tsc = tsc->base.tsc + (back_ns > 0 ? -tsc_cycles(tsc->hz, back_ns)
 						    : tsc_cycles(tsc->hz, -back_ns));
-	g->facts.nmi_events = number(event, record, "nmi_count");
+	add_nmis(event, record, g);
 }
 
 static void name_noise(struct tep_event *event, struct tep_record *record, struct culprit_part *p)
@@ -159,5 +175,5 @@ bool kevent_gap(struct tep_event *event, struct tep_record *record, const struct
 	if (strcmp(event->name, "hwlat"))
 		return false;
 	from_hwlat(event, record, tsc, g);
-	return true;
+	return g->ns >= o->threshold_ns; /* the kernel's is in whole microseconds */
 }

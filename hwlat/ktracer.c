@@ -6,12 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <x86intrin.h>
 
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "lib/file.h"
 
 #define TRACEFS "/sys/kernel/tracing"
+
+enum { TELL_NS = 100000000 };
 
 static void want(struct ktracer *k, const char *path, const char *text)
 {
@@ -28,19 +31,25 @@ static void want_us(struct ktracer *k, const char *path, uint64_t ns)
 	want(k, path, text);
 }
 
-/* The kernel refuses a width above the window at every moment, so the order depends. */
-static void want_hwlat(struct ktracer *k)
+/* The outer one first where it grows; undone in reverse, that is right on the way back too. */
+void ktracer_want_pair(struct ktracer *k, const char *outer, uint64_t outer_ns, const char *inner,
+		       uint64_t inner_ns)
 {
 	char text[32];
-	uint64_t width_us = strtoull(
-		file_read_line(TRACEFS "/hwlat_detector/width", text, sizeof(text)), NULL, 10);
-	bool window_first = k->o->window_ns / 1000 >= width_us;
+	uint64_t inner_us = strtoull(file_read_line(inner, text, sizeof(text)), NULL, 10);
+	bool outer_first = outer_ns / 1000 >= inner_us;
 
-	if (window_first)
-		want_us(k, TRACEFS "/hwlat_detector/window", k->o->window_ns);
-	want_us(k, TRACEFS "/hwlat_detector/width", k->o->width_ns);
-	if (!window_first)
-		want_us(k, TRACEFS "/hwlat_detector/window", k->o->window_ns);
+	if (outer_first)
+		want_us(k, outer, outer_ns);
+	want_us(k, inner, inner_ns);
+	if (!outer_first)
+		want_us(k, outer, outer_ns);
+}
+
+static void want_hwlat(struct ktracer *k)
+{
+	ktracer_want_pair(k, TRACEFS "/hwlat_detector/window", k->o->window_ns,
+			  TRACEFS "/hwlat_detector/width", k->o->width_ns);
 	want(k, TRACEFS "/hwlat_detector/mode", "per-cpu");
 }
 
@@ -49,12 +58,11 @@ static void want_osnoise(struct ktracer *k, const struct plan *plan)
 {
 	char list[200];
 
-	if (k->o->detector == HWLAT_TIMERLAT) {
+	if (k->o->detector == HWLAT_TIMERLAT)
 		want_us(k, TRACEFS "/osnoise/timerlat_period_us", k->o->window_ns);
-	} else {
-		want_us(k, TRACEFS "/osnoise/period_us", k->o->window_ns);
-		want_us(k, TRACEFS "/osnoise/runtime_us", k->o->width_ns);
-	}
+	else
+		ktracer_want_pair(k, TRACEFS "/osnoise/period_us", k->o->window_ns,
+				  TRACEFS "/osnoise/runtime_us", k->o->width_ns);
 	want(k, TRACEFS "/osnoise/cpus", cpulist_format(&plan->watched, list, sizeof(list)));
 	want(k, TRACEFS "/osnoise/stop_tracing_us", "0");
 	want(k, TRACEFS "/osnoise/stop_tracing_total_us", "0");
@@ -112,7 +120,9 @@ int ktracer_choose(struct ktracer *k, const struct plan *plan, const struct hwla
 		want_osnoise(k, plan);
 	if (o->detector != HWLAT_TIMERLAT) /* which has no use for it */
 		want_us(k, TRACEFS "/tracing_thresh", o->threshold_ns);
-	return 0;
+	for (size_t i = 0; !ret && i < k->n_knobs; i++)
+		ret = altered_not_held(k->knobs[i].path, "--detector", e);
+	return ret;
 }
 
 static int set_up(struct ktracer *k, const struct plan *plan, struct err *e)
@@ -150,7 +160,8 @@ int ktracer_open(struct ktracer *k, const struct plan *plan, const struct hwlat_
 	k->pending = calloc(GATHER_PENDING, sizeof(*k->pending));
 	k->cpus = calloc(k->n_cpus, sizeof(*k->cpus));
 	k->noises = calloc(k->n_cpus, sizeof(*k->noises));
-	if (!k->pending || !k->cpus || !k->noises) {
+	k->lost_tsc = calloc(k->n_cpus, sizeof(*k->lost_tsc));
+	if (!k->pending || !k->cpus || !k->noises || !k->lost_tsc) {
 		ret = err_set(e, -ENOMEM, "no memory for %s", name);
 		goto fail;
 	}
@@ -179,6 +190,7 @@ int ktracer_close(struct ktracer *k, struct err *e)
 	free(k->pending);
 	free(k->cpus);
 	free(k->noises);
+	free(k->lost_tsc);
 	*k = (struct ktracer){ .tfs = TFS_INIT, .root = -1 };
 	return ret < 0 ? ret : 0;
 }
@@ -192,25 +204,9 @@ int ktracer_start(struct ktracer *k, struct err *e)
 
 int ktracer_stop(struct ktracer *k, struct err *e)
 {
-	return tfs_on(&k->tfs, false, e);
-}
+	int ret = tfs_on(&k->tfs, false, e);
 
-static int on_event(struct tep_event *event, struct tep_record *record, int cpu, void *ctx)
-{
-	struct ktracer *k = ctx;
-	struct gap g = { .cpu = cpu };
-
-	for (g.index = 0; g.index < k->n_cpus && k->cpus[g.index] != cpu; g.index++)
-		;
-	if (g.index == k->n_cpus)
-		return 0;
-	if (!kevent_gap(event, record, k->o, k->tsc, &k->noises[g.index], &g))
-		return 0;
-	g.end_tsc = g.start_tsc + tsc_cycles(k->tsc->hz, g.ns);
-	g.wall_ns = tsc_wall_ns(k->tsc, g.start_tsc);
-	g.mono_ns = tsc_mono_ns(k->tsc, g.start_tsc);
-	k->pending[k->n++] = g;
-	return k->n == GATHER_PENDING; /* ktracer_step goes on reading when there is room */
+	return ret < 0 ? ret : tfs_lost(&k->tfs, &k->lost, e);
 }
 
 /* The tracer's word is the trace: what it does not name, the kernel did not do. */
@@ -221,44 +217,91 @@ static void complete(struct ktracer *k, struct gap *g)
 	evidence_facts(k->evidence, g);
 	g->facts.trace = true;
 	g->facts.asleep = told.asleep;
-	g->facts.trace_lost = false;
+	g->facts.trace_lost = told.trace_lost;
 	g->facts.nmi_events = told.nmi_events;
 	g->facts.n_parts = told.n_parts;
 	memcpy(g->facts.parts, told.parts, sizeof(told.parts));
 }
 
-static void judge(struct ktracer *k, gather_fn *fn, void *ctx)
+static void complete_new(struct ktracer *k)
 {
-	uint64_t near_tsc = tsc_cycles(k->tsc->hz, GATHER_NEAR_US * 1000);
-
-	for (size_t i = 0; i < k->n; i++)
+	for (size_t i = k->known; i < k->n; i++)
 		complete(k, &k->pending[i]);
-	evidence_smi(k->evidence, k->pending, k->n);
-	gap_sort(k->pending, k->n);
-	gap_group(k->pending, k->n, near_tsc, &k->next_group);
-	gap_judge(k->pending, k->n);
-	for (size_t i = 0; i < k->n; i++)
-		fn(ctx, &k->pending[i]);
+	evidence_smi(k->evidence, k->pending + k->known, k->n - k->known);
+	k->known = k->n;
 }
 
-int ktracer_step(struct ktracer *k, gather_fn *fn, void *ctx, struct err *e)
+void ktracer_hand_on(struct ktracer *k, uint64_t horizon_tsc)
 {
+	uint64_t near_tsc = tsc_cycles(k->tsc->hz, GATHER_NEAR_US * 1000);
 	size_t n;
 
-	for (unsigned int i = 0; i < k->n_cpus; i++)
-		evidence_watch_smi(k->evidence, i, false);
-	do {
-		int ret = tfs_drain(&k->tfs, on_event, k, e);
+	complete_new(k);
+	gap_sort(k->pending, k->n);
+	n = horizon_tsc == UINT64_MAX ? k->n : gap_settled(k->pending, k->n, horizon_tsc, near_tsc);
+	gather_judge(k->pending, &k->n, n, near_tsc, &k->next_group, k->fn, k->ctx);
+	k->known = k->n;
+}
 
-		if (!ret)
-			ret = evidence_read(k->evidence, e);
-		if (ret < 0)
-			return ret;
-		judge(k, fn, ctx);
-		n = k->n;
-		k->n = 0;
-	} while (n == GATHER_PENDING);
+/* Never ends the reading: libtracefs would drop what else is on the pages it has read. */
+static int on_event(struct tep_event *event, struct tep_record *record, int cpu, void *ctx)
+{
+	struct ktracer *k = ctx;
+	struct gap g = { .cpu = cpu };
+
+	for (g.index = 0; g.index < k->n_cpus && k->cpus[g.index] != cpu; g.index++)
+		;
+	if (g.index == k->n_cpus)
+		return 0;
+	if (record->missed_events) {
+		k->lost_tsc[g.index] = record->ts;
+		k->noises[g.index].n = 0;
+	}
+	if (!kevent_gap(event, record, k->o, k->tsc, &k->noises[g.index], &g))
+		return 0;
+	g.end_tsc = g.start_tsc + tsc_cycles(k->tsc->hz, g.ns);
+	g.wall_ns = tsc_wall_ns(k->tsc, g.start_tsc);
+	g.mono_ns = tsc_mono_ns(k->tsc, g.start_tsc);
+	g.facts.trace_lost = k->lost_tsc[g.index] >= g.start_tsc;
+	k->pending[k->n++] = g;
+	if (k->n == GATHER_PENDING)
+		ktracer_hand_on(k, UINT64_MAX);
 	return 0;
+}
+
+/*
+ * How long after its end a gap may be told: hwlat tells the longest of a width when that is over,
+ * the others at once, but not all CPUs at the same moment.
+ */
+static uint64_t horizon(const struct ktracer *k)
+{
+	uint64_t late_ns = TELL_NS + (k->o->detector == HWLAT_TRACER ? k->o->window_ns : 0);
+
+	return __rdtsc() - tsc_cycles(k->tsc->hz, late_ns);
+}
+
+/* A CPU whose interrupts hwlat has off answers late: one of them in a step must do. */
+static void watch_smi(struct ktracer *k)
+{
+	unsigned int n = k->o->detector == HWLAT_TRACER ? 1 : k->n_cpus;
+
+	for (; n; n--)
+		evidence_watch_smi(k->evidence, k->next_smi++ % k->n_cpus, false);
+}
+
+int ktracer_step(struct ktracer *k, bool last, gather_fn *fn, void *ctx, struct err *e)
+{
+	int ret;
+
+	k->fn = fn;
+	k->ctx = ctx;
+	watch_smi(k);
+	ret = tfs_drain(&k->tfs, on_event, k, e);
+	if (!ret)
+		ret = evidence_read(k->evidence, e);
+	if (!ret)
+		ktracer_hand_on(k, last ? UINT64_MAX : horizon(k));
+	return ret;
 }
 
 bool ktracer_line(const struct ktracer *k, bool planned, unsigned int i, char *buf, size_t size)

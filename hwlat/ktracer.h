@@ -40,8 +40,13 @@ struct ktracer {
 	bool set; /* the journal holds something */
 	char journal[64];
 	struct gap *pending; /* GATHER_PENDING entries */
-	size_t n;
+	size_t n, known; /* of these, the facts of the first are complete */
+	uint64_t *lost_tsc; /* by watched CPU: events before this may be missing */
+	uint64_t lost; /* events that the ring buffers dropped, once stopped */
 	uint64_t next_group;
+	unsigned int next_smi; /* whose SMI counter is looked at next */
+	gather_fn *fn;
+	void *ctx;
 };
 
 /*
@@ -61,8 +66,24 @@ int ktracer_close(struct ktracer *k, struct err *e);
 int ktracer_start(struct ktracer *k, struct err *e);
 int ktracer_stop(struct ktracer *k, struct err *e);
 
-/* ktracer_step - read what was recorded, judge it and hand it to fn */
-int ktracer_step(struct ktracer *k, gather_fn *fn, void *ctx, struct err *e);
+/*
+ * ktracer_step - read what was recorded, and hand to fn what can be judged: gaps that no other CPU can
+ * still tell to be part of; last: everything
+ */
+int ktracer_step(struct ktracer *k, bool last, gather_fn *fn, void *ctx, struct err *e);
+
+/*
+ * ktracer_hand_on - judge pending gaps that are settled and hand them to fn; those that ended before
+ * horizon_tsc have all been told. UINT64_MAX: all
+ */
+void ktracer_hand_on(struct ktracer *k, uint64_t horizon_tsc);
+
+/*
+ * ktracer_want_pair - choose two settings of which the kernel wants inner to be at most outer at every
+ * moment; paths are borrowed
+ */
+void ktracer_want_pair(struct ktracer *k, const char *outer, uint64_t outer_ns, const char *inner,
+		       uint64_t inner_ns);
 
 /* ktracer_line - the i-th setting that is, or is planned to be, changed, as altered_line */
 bool ktracer_line(const struct ktracer *k, bool planned, unsigned int i, char *buf, size_t size);

@@ -92,7 +92,7 @@ static void head(struct measure *s, FILE *out)
 
 static int step(struct measure *s, bool last, struct err *e)
 {
-	return kernel(s) ? ktracer_step(&s->ktracer, on_gap, s, e)
+	return kernel(s) ? ktracer_step(&s->ktracer, last, on_gap, s, e)
 			 : gather_step(&s->gather, last, e);
 }
 

@@ -310,6 +310,11 @@ static int check(struct hwlat_opts *o, struct err *e)
 		return err_set(e, -EINVAL,
 			       "--threshold: longer than %s; nothing would ever be found",
 			       o->threshold_ns > NSEC_PER_SEC ? "1s" : "the --width watched");
+	if (o->threshold_ns < 1000 && (o->detector == HWLAT_TRACER || o->detector == HWLAT_OSNOISE))
+		return err_set(e, -EINVAL,
+			       "--threshold: below 1us, the least that --detector %s knows; "
+			       "--detector spin sees less",
+			       detectors[o->detector]);
 	if (o->hardlimit_ns && o->hardlimit_ns < o->threshold_ns)
 		return err_set(e, -EINVAL, "--hardlimit: below --threshold, so it could be missed");
 	if (o->step_ns > o->threshold_ns / 10)

@@ -64,7 +64,7 @@ static void set_inforce(struct measure *s)
 	json_set_int(o, "rt_period_us", s->altered.rt_period_us);
 	json_set_str(o, "evidence", evidence_text(&s->evidence, text, sizeof(text)));
 	json_set_int(o, "trace_events_lost",
-		     s->evidence.tracing ? (int64_t)s->evidence.trace.lost : 0);
+		     (int64_t)(s->evidence.tracing ? s->evidence.trace.lost : s->ktracer.lost));
 	json_object_object_add(o, "altered", altered_json(s));
 }
 
@@ -133,6 +133,12 @@ static enum verdict judge(struct measure *s)
 			   "the time-stamp counter ran %.0f ppm off its rate: lengths are wrong",
 			   s->found.tsc_drift_ppm);
 		v = VERDICT_INCONCLUSIVE;
+	}
+	if (s->ktracer.lost) { /* its events are the samples */
+		run_reason(&s->run,
+			   "the kernel dropped %ju events of its tracer: samples may be missing",
+			   (uintmax_t)s->ktracer.lost);
+		v = v == VERDICT_PASS ? VERDICT_INCONCLUSIVE : v;
 	}
 	if (s->why_ended[0]) {
 		run_reason(&s->run, "ended early: %s", s->why_ended);

@@ -97,12 +97,12 @@ settings() {
 	ls /sys/kernel/tracing/instances
 }
 
-tracer() { # NAME
+tracer() { # NAME OPTION...
 	settings >"$1.before"
 	rtkvm hwlat --detector "$1" --dry-run --cpus $cpu --allow-unstable-tsc >"$1.dry" 2>&1
 	chrt -f 97 taskset -c $cpu perl "$top/tests/e2e/hwlat-hogs.pl" 60 20 40 >/dev/null &
 	hog=$!
-	rtkvm hwlat --detector "$1" --cpus $cpu -d 6s --threshold 1ms --allow-unstable-tsc --smoke \
+	rtkvm hwlat --detector "$@" --cpus $cpu -d 6s --threshold 1ms --allow-unstable-tsc --smoke \
 		--no-watchdog --hardlimit 10s --out "$1" >"$1.txt" 2>"$1.err"
 	echo $? >"$1.code"
 	kill $hog
@@ -122,9 +122,9 @@ machine() {
 	mkdir "$RTKVM_RESULTS/machine"
 	cd "$RTKVM_RESULTS/machine" || exit 2
 	mountpoint -q /sys/kernel/tracing || mount -t tracefs tracefs /sys/kernel/tracing
-	for name in hwlat osnoise timerlat; do
-		tracer $name
-	done
+	tracer hwlat
+	tracer osnoise --window 500ms # below the runtime that is in force
+	tracer timerlat
 	settings >killed.before
 	rtkvm hwlat --detector timerlat --window 2ms --cpus $cpu -d 1h --allow-unstable-tsc \
 		--no-watchdog --quiet --out killed &

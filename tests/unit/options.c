@@ -101,6 +101,9 @@ static void takes_flags(void **state)
 	assert_int_equal(o.evidence, HWLAT_EVIDENCE_COUNTERS);
 	assert_int_equal(o.priority, 90);
 	assert_true(o.guest);
+	assert_int_equal(parse("--threshold 500ns --detector timerlat", &o, &e), 0);
+	assert_int_equal(o.threshold_ns, 500);
+	assert_int_equal(parse("--threshold 500ns", &o, &e), 0);
 	assert_int_equal(parse("--no-watchdog --pm-qos", &o, &e), 0);
 	assert_true(o.no_watchdog && o.pm_qos);
 }
@@ -118,6 +121,9 @@ static void refuses(void **state)
 		{ "--threshold 0", "--threshold: 0" },
 		{ "--threshold 2s", "longer than 1s" },
 		{ "--threshold 100ms --width 50ms", "longer than the --width" },
+		{ "--threshold 500ns --detector hwlat",
+		  "below 1us, the least that --detector hwlat" },
+		{ "--threshold 999ns --detector osnoise", "below 1us" },
 		{ "--threshold ten", "--threshold" },
 		{ "--hardlimit 5us --threshold 10us", "below --threshold" },
 		{ "--width 2s --window 1s", "longer than the --window" },
