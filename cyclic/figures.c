@@ -42,19 +42,33 @@ struct extent {
 	uint64_t duration_ns; /* 0: not known */
 };
 
-static struct extent extent(const struct gathered *g, const struct rttests *r,
-			    const struct rttests_thread *t)
+/*
+ * An oslat that was cut off measured what its thread tells, which is the guest's word where it ran in
+ * one: never more than was asked, or than the job took by this host's clock that nobody sets. The wall
+ * clock, by which its JSON tells of start and end, may have been set meanwhile.
+ */
+static uint64_t oslat_ns(const struct gathered *g, const struct rttests_thread *t,
+			 uint64_t asked_ns)
+{
+	const uint64_t *mark_ns = g->mark_ns;
+	uint64_t begin = mark_ns[ABI_MARK_JOB_START], end = mark_ns[ABI_MARK_JOB_END];
+	uint64_t most = g->o->host ? g->job_ns : end > begin ? end - begin : 0;
+
+	most = most < asked_ns ? most : asked_ns;
+	return t->runtime_ns < most ? t->runtime_ns : most;
+}
+
+static struct extent extent(const struct gathered *g, const struct rttests_thread *t)
 {
 	struct extent x = { .expected = expected(g->o),
 			    .missed = -1,
 			    .duration_ns = g->o->duration_s * NSEC_PER_SEC };
-	int64_t seconds = (r->end_wall_ns - r->start_wall_ns) / (int64_t)NSEC_PER_SEC - 1;
 
 	if (!g->interrupted) {
 		if (x.expected >= 0) /* it may do one more than fit */
 			x.missed = x.expected > (int64_t)t->cycles ? x.expected - t->cycles : 0;
-	} else if (x.expected < 0) { /* whole seconds: less than one of them is not sure */
-		x.duration_ns = seconds > 0 ? seconds * NSEC_PER_SEC : 0;
+	} else if (x.expected < 0) {
+		x.duration_ns = oslat_ns(g, t, x.duration_ns);
 	} else {
 		x.missed = hidden(&t->hist, g->o->interval_us * 1000);
 		x.expected = x.missed < 0 ? -1 : (int64_t)t->cycles + x.missed;
@@ -65,11 +79,11 @@ static struct extent extent(const struct gathered *g, const struct rttests *r,
 }
 
 static int add_cpu(struct run *run, struct log_writer *log, const struct gathered *g,
-		   const struct rttests *r, const struct rttests_thread *t, struct err *e)
+		   const struct rttests_thread *t, struct err *e)
 {
 	const char *name = guest_tool(g->o->instrument)->name;
 	int64_t exits = outcome_exits(g, t->cpu);
-	const struct extent x = extent(g, r, t);
+	const struct extent x = extent(g, t);
 	struct run_cpu cpu = {
 		.cpu = t->cpu,
 		.host_cpu = g->o->host ? t->cpu : g->cpus->host[t->cpu],
@@ -135,7 +149,7 @@ static int add_cpus(struct run *run, const struct gathered *g, const struct rtte
 	if (ret < 0)
 		return ret;
 	for (size_t i = 0; !ret && i < r->n; i++)
-		ret = add_cpu(run, &log, g, r, &r->threads[i], e);
+		ret = add_cpu(run, &log, g, &r->threads[i], e);
 	closed = log_close(&log, e);
 	run_file(run, "log", "latency.log");
 	return ret < 0 ? ret : closed;

@@ -235,6 +235,7 @@ static int run_tool(struct hostrun *r, struct err *e)
 		ret = cpulist_pin(&house, 0, e);
 	if (!ret)
 		ret = follow(r, e);
+	r->g.job_ns = clock_now_ns() - r->start_ns;
 	proc_stop(&r->proc, GRACE_MS);
 	if (ret < 0 || !proc_code(&r->proc))
 		return ret;

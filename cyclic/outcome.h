@@ -26,6 +26,8 @@ struct gathered {
 	uint64_t mark_ns[OUTCOME_MARKS]; /* CLOCK_MONOTONIC by enum abi_mark, 0: never */
 	uint64_t start_ns; /* the VMM's start */
 	uint64_t job_wall_ns; /* CLOCK_REALTIME of JOB_START */
+	uint64_t
+		job_ns; /* CLOCK_MONOTONIC of this host that the job took, on the host; 0: unknown */
 	bool interrupted; /* its job was told to end before its time */
 };
 

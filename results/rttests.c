@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "lib/cleanup.h"
 #include "lib/clock.h"
@@ -239,6 +238,14 @@ static void open_last_bin(struct hist *h, uint64_t last, uint64_t width_ns, uint
 	h->max_ns = max_ns;
 }
 
+/* Seconds with three digits (rt-tests src/oslat/oslat.c, write_summary_json). */
+static uint64_t runtime_of(json_object *o)
+{
+	double s = json_double(o, "duration", 0);
+
+	return s > 0 && s < 1e9 ? s * NSEC_PER_SEC : 0; /* false of NaN */
+}
+
 int rttests_oslat_thread(struct rttests_thread *t, json_object *o, uint64_t width_ns,
 			 const char *name, struct err *e)
 {
@@ -250,6 +257,7 @@ int rttests_oslat_thread(struct rttests_thread *t, json_object *o, uint64_t widt
 	hist_init(h);
 	h->resolution_ns = width_ns;
 	t->cpu = json_int(o, "cpu", -1);
+	t->runtime_ns = runtime_of(o);
 	if (!json_object_is_type(bins, json_type_object))
 		return err_set(e, -EINVAL, "reading %s failed: a thread has no histogram", name);
 	ret = thread_count(o, "min", &min, name, e);
@@ -268,18 +276,6 @@ int rttests_oslat_thread(struct rttests_thread *t, json_object *o, uint64_t widt
 	return 0;
 }
 
-/* "Fri, 20 Nov 2026 10:12:28 +0000": written in UTC */
-static int64_t wall_ns(const char *text)
-{
-	struct tm tm = { 0 };
-	char *end = strptime(text, "%a, %d %b %Y %H:%M:%S", &tm);
-	int64_t ns;
-
-	if (!end || __builtin_mul_overflow((int64_t)timegm(&tm), (int64_t)NSEC_PER_SEC, &ns))
-		return 0; /* unknown */
-	return ns;
-}
-
 static void read_head(struct rttests *r, json_object *o)
 {
 	const char *release = json_str(o, "sysinfo.release", "");
@@ -290,8 +286,6 @@ static void read_head(struct rttests *r, json_object *o)
 	snprintf(r->cmdline, sizeof(r->cmdline), "%s",
 		 json_str(o, "cmdline:", json_str(o, "cmdline", "")));
 	snprintf(r->kernel, sizeof(r->kernel), "%s", release);
-	r->start_wall_ns = wall_ns(json_str(o, "start_time", ""));
-	r->end_wall_ns = wall_ns(json_str(o, "end_time", ""));
 }
 
 /* The histogram's range of cyclictest, the bins' width of oslat. */

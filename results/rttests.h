@@ -23,13 +23,13 @@
 struct rttests_thread {
 	int cpu; /* -1: not pinned, or not told */
 	uint64_t cycles; /* samples, those over the range included */
+	uint64_t runtime_ns; /* oslat's own measure of its time, by the TSC; 0: not told */
 	struct hist hist;
 };
 
 struct rttests {
 	char version[16]; /* as printed: "2.40" is rt-tests 2.4, or 2.40 */
 	char cmdline[512], kernel[128];
-	int64_t start_wall_ns, end_wall_ns; /* whole seconds; 0 unknown */
 	size_t n;
 	struct rttests_thread *threads; /* by thread number */
 };

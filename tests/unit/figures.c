@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "cyclic/figures.h"
+#include "lib/cleanup.h"
+#include "lib/clock.h"
+#include "lib/file.h"
+#include "results/log.h"
+
+#define HOURS (3600 * NSEC_PER_SEC)
+#define MS    1000000ull
+
+/* An oslat of 12 hours that was stopped after 10 minutes; it tells its time, start and end. */
+static const struct {
+	const char *name;
+	const char *duration; /* as in its JSON; "" none */
+	const char *end; /* of day; it began at 10:00:00 */
+	uint64_t job_ns; /* by CLOCK_MONOTONIC */
+	bool interrupted;
+	uint64_t want_ns;
+} rows[] = {
+	{ "as it was", "598.5", "10:10:00", 600 * NSEC_PER_SEC, true, 598500 * MS },
+	{ "the clock was set 10 hours on", "598.5", "20:10:00", 600 * NSEC_PER_SEC, true,
+	  598500 * MS },
+	{ "the clock was set back", "598.5", "09:10:00", 600 * NSEC_PER_SEC, true, 598500 * MS },
+	{ "a guest that claims a day", "86400.0", "10:10:00", 600 * NSEC_PER_SEC, true,
+	  600000 * MS },
+	{ "more than was asked", "86400.0", "10:10:00", 24 * HOURS, true, 12 * HOURS },
+	{ "less than nothing", "-1", "10:10:00", 600 * NSEC_PER_SEC, true, 0 },
+	{ "not told", "", "10:10:00", 600 * NSEC_PER_SEC, true, 0 },
+	{ "no number", "\"long\"", "10:10:00", 600 * NSEC_PER_SEC, true, 0 },
+	{ "to its end", "43199.9", "22:00:00", 12 * HOURS + 5 * NSEC_PER_SEC, false, 12 * HOURS },
+};
+
+static char dir[] = "/tmp/rtkvm-figures.XXXXXX";
+
+static uint64_t duration_in_log(const struct run *run)
+{
+	_cleanup_free_ struct log_reader *r = malloc(sizeof(*r));
+	struct err e = { 0 };
+	char path[PATH_MAX];
+	uint64_t ns;
+
+	assert_non_null(r);
+	assert_int_equal(log_open(r, run_path(run, "latency.log", path), &e), 0);
+	assert_int_equal(log_next(r, &e), LOG_SLICE);
+	ns = r->slice.duration_ns;
+	log_reader_close(r);
+	return ns;
+}
+
+static void oslat(bool host)
+{
+	struct cpumap map = { .n = host ? 1 : 2, .host = { 1, 1 } };
+	struct ctopts o = {
+		.instrument = GUEST_OSLAT, .duration_s = 43200, .priority = 1, .host = host
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		/* as a guest's or the host's JSON has it, and its only thread's stat line */
+		static const char stat[] =
+			"9 (oslat) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 2 0 9 9 9 9 9 9 9 9 9 9 9 "
+			"9 9 9 0 0 17 1 1 1 0 0 0\n";
+		const struct frame_file threads = { .data = (const uint8_t *)stat,
+						    .len = strlen(stat) };
+		struct gathered g = { .o = &o, .cpus = &map, .interrupted = rows[i].interrupted };
+		struct frame_file json = { .len = 0 };
+		char text[1024], name[128];
+		struct err e = { 0 };
+		struct run run;
+
+		g.job_ns = host ? rows[i].job_ns : 0;
+		g.mark_ns[ABI_MARK_JOB_START] = host ? 0 : 77;
+		g.mark_ns[ABI_MARK_JOB_END] = host ? 0 : 77 + rows[i].job_ns;
+		snprintf(
+			text, sizeof(text),
+			"{\"file_version\":1,\"rt_test_version:\":\"2.40\",\"start_time\":"
+			"\"Fri, 20 Nov 2026 10:00:00 +0000\",\"end_time\":\"Fri, 20 Nov 2026 %s "
+			"+0000\",\"num_threads\":1,\"thread\":{\"0\":{\"cpu\":1,\"min\":1,\"max\":3,"
+			"%s%s%s\"histogram\":{\"1\":10,\"3\":2}}}}",
+			rows[i].end, *rows[i].duration ? "\"duration\":" : "", rows[i].duration,
+			*rows[i].duration ? "," : "");
+		json.data = (const uint8_t *)text;
+		json.len = strlen(text);
+		snprintf(name, sizeof(name), "%s/%d-%zu", dir, host, i);
+		if (run_create(&run, name, "test", &e) < 0 ||
+		    figures_take(&run, &g, &json, &threads, &e) < 0)
+			fail_msg("%s: %s", rows[i].name, e.text);
+		if (duration_in_log(&run) != rows[i].want_ns)
+			fail_msg("%s: %ju ns", rows[i].name, (uintmax_t)duration_in_log(&run));
+		run_close(&run);
+	}
+}
+
+static void oslat_on_host(void **state)
+{
+	(void)state;
+	oslat(true);
+}
+
+static void oslat_in_guest(void **state)
+{
+	(void)state;
+	oslat(false);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(oslat_on_host),
+		cmocka_unit_test(oslat_in_guest),
+	};
+	struct err e = { 0 };
+	int ret;
+
+	if (!mkdtemp(dir))
+		return 1;
+	ret = cmocka_run_group_tests_name("figures", tests, NULL, NULL);
+	file_remove_tree(dir, &e);
+	return ret;
+}
