@@ -30,6 +30,8 @@ enum {
 	CAMPAIGN_PHASES = 64,
 	CAMPAIGN_KEYS = 40, /* rows of the key table; checked there */
 	CAMPAIGN_FILE_BYTES = 1 << 20,
+	CAMPAIGN_LINE_BYTES =
+		190, /* inih's own limit is 200 with its end; a longer line is a mistake */
 	CAMPAIGN_TRACES = 10, /* traces kept of a phase, by default */
 };
 

@@ -12,8 +12,6 @@
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 
-enum { LINE_BYTES = 190 }; /* inih's own limit is 200 with its end; a longer line is a mistake */
-
 void mistake(struct mistakes *m, int line, const char *fmt, ...)
 {
 	va_list args;
@@ -186,7 +184,7 @@ static bool next_line(struct parser *p, char *line, size_t size)
 static char *read_line(char *buf, int size, void *stream)
 {
 	struct parser *p = stream;
-	char line[LINE_BYTES];
+	char line[CAMPAIGN_LINE_BYTES];
 
 	(void)size;
 	while (next_line(p, line, sizeof(line))) {

@@ -4,10 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cyclic/campaign.h"
 #include "cyclic/campaign_init.h"
 #include "lib/cleanup.h"
 
-enum { LIST_BYTES = 256 };
+enum { LIST_BYTES = 1024 }; /* more than a line may have: one that is cut off is told */
 
 /* What a preset's text may name; @GUESTS@ are sections, @GUEST@ their names, @FIRST@ one CPU. */
 struct words {
@@ -121,48 +122,77 @@ const struct campaign_preset *campaign_preset_find(const char *name)
 	return NULL;
 }
 
+/* "1-3:5-7": runs of CPUs, each as one range of vCPUs */
+static void write_map(FILE *f, int house, const struct cpulist *measured)
+{
+	int vcpu = 1, first = cpulist_next(measured, 0), last;
+
+	fprintf(f, "cpus = 0:%d", house);
+	for (; first >= 0; first = cpulist_next(measured, last + 1)) {
+		for (last = first; cpulist_has(measured, last + 1);)
+			last++;
+		if (last == first)
+			fprintf(f, ",%d:%d", vcpu, first);
+		else
+			fprintf(f, ",%d-%d:%d-%d", vcpu, vcpu + last - first, first, last);
+		vcpu += last - first + 1;
+	}
+	fputc('\n', f);
+}
+
 static void write_guest(FILE *f, int n, int house, const struct cpulist *measured,
 			const char *image)
 {
-	int vcpu = 1;
-
 	fprintf(f,
 		"[guest g%d]\nimage = %s\nmemory = 512M\nvmm = rtkvm           ; or qemu\n"
-		"cpus = 0:%d",
-		n, image, house);
-	cpulist_for_each(cpu, measured)
-		fprintf(f, ",%d:%d", vcpu++, cpu);
-	fprintf(f, "   ; vCPU:CPU; vCPU 0 keeps the guest's house, the others are measured\n"
-		   "allow-shared = yes    ; vCPU 0's CPU is not isolated\n\n");
+		"# vCPU:CPU; vCPU 0 keeps the guest's house, the others are measured\n",
+		n, image);
+	write_map(f, house, measured);
+	fprintf(f, "allow-shared = yes    ; vCPU 0's CPU is not isolated\n\n");
+}
+
+/* The next CPUs that are in no guest yet, as many as one takes; they are taken out of left. */
+static struct cpulist next_guest(struct cpulist *left, int most)
+{
+	struct cpulist cpus = { 0 };
+
+	for (int cpu; most-- && (cpu = cpulist_next(left, 0)) >= 0;) {
+		cpulist_add(&cpus, cpu);
+		*left = cpulist_minus(left, &cpus);
+	}
+	return cpus;
 }
 
 /*
- * Smoke: two guests where there are two CPUs of each sort, to try that too. Else one guest with a
- * vCPU on every measured CPU.
+ * Smoke: two guests where there are two CPUs of each sort, to try that, too. Else one guest with a
+ * vCPU on every measured CPU; another one where that takes more than a guest may have.
  */
 static int write_guests(struct words *w, const struct cpulist *measured,
 			const struct cpulist *house, bool two, const char *image, struct err *e)
 {
-	size_t size;
+	struct cpulist left = *measured;
+	int keeper = cpulist_next(house, 0), most = CPUMAP_VCPUS - 1, guests = CAMPAIGN_GUESTS;
+	char list[LIST_BYTES];
+	size_t size, used = 0;
 	FILE *f = open_memstream(&w->guests, &size);
-	int first = cpulist_next(house, 0), n = 0;
 
 	if (!f)
 		return err_set(e, -ENOMEM, "writing the preset failed: no memory");
-	two = two && cpulist_count(measured) >= 2 && cpulist_count(house) >= 2;
-	if (!two)
-		write_guest(f, n++, first, measured, image);
-	else
-		cpulist_for_each(cpu, measured) {
-			struct cpulist one = { 0 };
+	if (two && cpulist_count(measured) >= 2 && cpulist_count(house) >= 2)
+		most = 1, guests = 2;
+	for (int n = 0; n < guests && keeper >= 0 && !cpulist_empty(&left); n++) {
+		struct cpulist cpus = next_guest(&left, most);
 
-			if (n == 2)
-				break;
-			cpulist_add(&one, cpu);
-			write_guest(f, n, n ? cpulist_next(house, first + 1) : first, &one, image);
-			n++;
-		}
-	snprintf(w->guest_names, sizeof(w->guest_names), "%s", two ? "g0 g1" : "g0");
+		write_guest(f, n, keeper, &cpus, image);
+		used += snprintf(w->guest_names + used, sizeof(w->guest_names) - used, "%sg%d",
+				 n ? " " : "", n);
+		keeper = cpulist_next(house, keeper + 1);
+	}
+	if (!cpulist_empty(&left) && most > 1)
+		fprintf(f,
+			"# A guest has at most %d vCPUs, and its vCPU 0 a housekeeping CPU of its own:\n"
+			"# CPUs %.120s are in none.\n\n",
+			CPUMAP_VCPUS, cpulist_format(&left, list, sizeof(list)));
 	if (fclose(f))
 		return err_set(e, -ENOMEM, "writing the preset failed: no memory");
 	return 0;
@@ -192,18 +222,45 @@ static void expand(FILE *out, const char *text, const struct words *w)
 	}
 }
 
+/* What is written has to be read: CPUs without runs, or an image far away, make long lines. */
+static int check_lines(const char *text, struct err *e)
+{
+	for (size_t n; *text; text += n + (text[n] == '\n')) {
+		n = strcspn(text, "\n");
+		if (n >= CAMPAIGN_LINE_BYTES)
+			return err_set(
+				e, -E2BIG,
+				"writing the preset failed: \"%.40s...\" would be longer than "
+				"a line of the file, %d bytes; give CPUs in ranges, or an image "
+				"with a shorter path",
+				text, CAMPAIGN_LINE_BYTES - 1);
+	}
+	return 0;
+}
+
 int campaign_init(FILE *out, const struct campaign_preset *p, const struct cpulist *measured,
 		  const struct cpulist *house, const char *image, struct err *e)
 {
+	_cleanup_free_ char *text = NULL;
 	struct words w = { .guests = NULL };
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
 	int ret;
 
+	if (!f)
+		return err_set(e, -ENOMEM, "writing the preset failed: no memory");
 	cpulist_format(measured, w.measured, sizeof(w.measured));
 	snprintf(w.first, sizeof(w.first), "%d", cpulist_next(measured, 0));
 	cpulist_format(house, w.house, sizeof(w.house));
 	ret = write_guests(&w, measured, house, p->smoke, image, e);
 	if (!ret)
-		expand(out, p->text, &w);
+		expand(f, p->text, &w);
 	free(w.guests);
+	if (fclose(f) && !ret)
+		ret = err_set(e, -ENOMEM, "writing the preset failed: no memory");
+	if (!ret)
+		ret = check_lines(text, e);
+	if (!ret)
+		fputs(text, out);
 	return ret;
 }

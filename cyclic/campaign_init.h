@@ -23,7 +23,10 @@ extern const struct campaign_preset campaign_presets[];
 /* campaign_preset_find - by name; NULL */
 const struct campaign_preset *campaign_preset_find(const char *name);
 
-/* campaign_init - write a preset for these CPUs (both sets not empty) and this guest image */
+/*
+ * campaign_init - write a preset for these CPUs (both sets not empty) and this guest image; -E2BIG when
+ * a line would be longer than campaign_parse takes, and nothing is written
+ */
 int campaign_init(FILE *out, const struct campaign_preset *p, const struct cpulist *measured,
 		  const struct cpulist *house, const char *image, struct err *e);
 

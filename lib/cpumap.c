@@ -36,19 +36,8 @@ static int number(const char **p, int limit)
 	return n;
 }
 
-static int pair(struct cpumap *m, bool *seen, const char **p, const char *text, struct err *e)
+static int add(struct cpumap *m, bool *seen, int vcpu, int cpu, const char *text, struct err *e)
 {
-	int vcpu = number(p, CPUMAP_VCPUS), cpu;
-
-	if (vcpu < 0 || *(*p)++ != ':')
-		return err_set(e, -EINVAL,
-			       "CPU map \"%s\": expected vCPU:CPU pairs such as 0:2,1:6 "
-			       "(at most %d vCPUs)",
-			       text, CPUMAP_VCPUS);
-	cpu = number(p, CPULIST_CPUS);
-	if (cpu < 0)
-		return err_set(e, -EINVAL, "CPU map \"%s\": vCPU %d has no valid host CPU", text,
-			       vcpu);
 	if (seen[vcpu])
 		return err_set(e, -EINVAL, "CPU map \"%s\": vCPU %d is given twice", text, vcpu);
 	for (int i = 0; i < CPUMAP_VCPUS; i++)
@@ -58,6 +47,42 @@ static int pair(struct cpumap *m, bool *seen, const char **p, const char *text, 
 	seen[vcpu] = true;
 	m->host[vcpu] = cpu;
 	m->n++;
+	return 0;
+}
+
+/* "FIRST" or "FIRST-LAST"; returns LAST, -1 for neither */
+static int range(const char **p, int limit, int *first)
+{
+	int last;
+
+	*first = number(p, limit);
+	if (*first < 0 || **p != '-')
+		return *first;
+	(*p)++;
+	last = number(p, limit);
+	return last < *first ? -1 : last;
+}
+
+/* "0:2", or as many vCPUs as CPUs: "1-3:5-7" */
+static int pair(struct cpumap *m, bool *seen, const char **p, const char *text, struct err *e)
+{
+	int vcpu, cpu, last = range(p, CPUMAP_VCPUS, &vcpu), last_cpu;
+
+	if (last < 0 || *(*p)++ != ':')
+		return err_set(e, -EINVAL,
+			       "CPU map \"%s\": expected vCPU:CPU pairs such as 0:2,1:6 or "
+			       "0:0,1-3:5-7 (at most %d vCPUs)",
+			       text, CPUMAP_VCPUS);
+	last_cpu = range(p, CPULIST_CPUS, &cpu);
+	if (last_cpu < 0)
+		return err_set(e, -EINVAL, "CPU map \"%s\": vCPU %d has no valid host CPU", text,
+			       vcpu);
+	if (last - vcpu != last_cpu - cpu)
+		return err_set(e, -EINVAL, "CPU map \"%s\": %d vCPUs from %d on have %d CPUs", text,
+			       last - vcpu + 1, vcpu, last_cpu - cpu + 1);
+	for (; vcpu <= last; vcpu++, cpu++)
+		if (add(m, seen, vcpu, cpu, text, e) < 0)
+			return e->code;
 	return 0;
 }
 
@@ -83,11 +108,11 @@ static int from_pairs(struct cpumap *m, const char *text, struct err *e)
 	return 0;
 }
 
-/* A stride "0-31:1/4" has a colon too, but after a '-': a map has none. */
+/* A stride "0-31:1/4" has a colon, too, but also a slash, which a map has not. */
 int cpumap_parse(struct cpumap *m, const char *text, struct err *e)
 {
 	memset(m, 0, sizeof(*m));
-	if (strchr(text, ':') && !strchr(text, '-'))
+	if (strchr(text, ':') && !strchr(text, '/'))
 		return from_pairs(m, text, e);
 	return from_list(m, text, e);
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,19 +15,24 @@
 #define HEAD	 "[campaign]\nname = t\n"
 #define IN_GUEST HEAD "[guest g]\nimage = i\ncpus = 0-1\n[phase p]\nguests = g\n"
 
-static struct mistakes *read_text(struct campaign **c, const char *text)
+static struct mistakes *read_on(struct campaign **c, const char *text, const char *online)
 {
 	struct campaign_machine machine = { .images = false };
 	struct mistakes *m = calloc(1, sizeof(*m));
 	struct err e = { 0 };
 
-	assert_int_equal(cpulist_parse(&machine.online, "0-3", &e), 0);
+	assert_int_equal(cpulist_parse(&machine.online, online, &e), 0);
 	*c = campaign_new(&e);
 	assert_non_null(m);
 	assert_non_null(*c);
 	campaign_parse(*c, text, m);
 	campaign_check(*c, &machine, m);
 	return m;
+}
+
+static struct mistakes *read_text(struct campaign **c, const char *text)
+{
+	return read_on(c, text, "0-3");
 }
 
 static void whole_file(void **state)
@@ -249,6 +255,70 @@ static void presets_have_no_mistakes(void **state)
 	}
 }
 
+/* Of a machine with that many CPUs all but some at its beginning or end are measured. */
+static void init_for(const struct campaign_preset *p, int cpus, int house_cpus, bool at_end)
+{
+	_cleanup_free_ struct campaign *c = NULL;
+	_cleanup_free_ struct mistakes *m = NULL;
+	_cleanup_free_ char *text = NULL;
+	struct cpulist measured = { 0 }, house = { 0 }, in_guests = { 0 };
+	int guests = p->smoke && house_cpus > 1 && cpus - house_cpus > 1 ? 2 : house_cpus;
+	int most = guests * (guests == 2 && p->smoke ? 1 : CPUMAP_VCPUS - 1);
+	struct err e = { 0 };
+	char online[16];
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	for (int i = 0; i < cpus; i++)
+		cpulist_add((at_end ? i >= cpus - house_cpus : i < house_cpus) ? &house : &measured,
+			    i);
+	if (campaign_init(f, p, &measured, &house, "/img", &e) < 0)
+		fail_msg("%s, %d CPUs: %s", p->name, cpus, e.text);
+	fclose(f);
+	snprintf(online, sizeof(online), "0-%d", cpus - 1);
+	m = read_on(&c, text, online);
+	if (m->n)
+		fail_msg("%s, %d CPUs: line %d: %s", p->name, cpus, m->v[0].line, m->v[0].text);
+	for (size_t i = 0; i < c->n_guests; i++)
+		for (int v = 1; v < c->guests[i].cpus.n; v++)
+			cpulist_add(&in_guests, c->guests[i].cpus.host[v]);
+	if (cpulist_count(&in_guests) != (cpus - house_cpus < most ? cpus - house_cpus : most))
+		fail_msg("%s, %d CPUs: %d in guests", p->name, cpus, cpulist_count(&in_guests));
+}
+
+static void init_on_any_machine(void **state)
+{
+	(void)state;
+	for (int cpus = 2; cpus <= 512; cpus++)
+		init_for(&campaign_presets[cpus % 4], cpus, 1, cpus % 8 > 3);
+	for (const struct campaign_preset *p = campaign_presets; p->name; p++) {
+		init_for(p, 512, 5, true);
+		init_for(p, 24, 2, false);
+	}
+}
+
+/* One that cannot be read must not be written. */
+static void init_refuses(void **state)
+{
+	struct cpulist measured = { 0 }, house = { 0 };
+	char image[300] = "/";
+	struct err e = { 0 };
+
+	(void)state;
+	for (int i = 0; i < 200; i++)
+		cpulist_add(i % 2 ? &measured : &house, i);
+	assert_int_equal(campaign_init(stdout, campaign_presets, &measured, &house, "/i", &e),
+			 -E2BIG);
+	assert_non_null(strstr(e.text, "give CPUs in ranges"));
+	err_clear(&e);
+	memset(image, 'i', sizeof(image) - 1);
+	measured = house = (struct cpulist){ 0 };
+	cpulist_add(&measured, 1);
+	cpulist_add(&house, 0);
+	assert_int_equal(campaign_init(stdout, campaign_presets, &measured, &house, image, &e),
+			 -E2BIG);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -257,6 +327,8 @@ int main(void)
 		cmocka_unit_test(long_line),
 		cmocka_unit_test(too_many),
 		cmocka_unit_test(presets_have_no_mistakes),
+		cmocka_unit_test(init_on_any_machine),
+		cmocka_unit_test(init_refuses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,6 +24,8 @@ static void parses(void **state)
 		{ "0:4", 1, { 4 } },
 		{ "0:5,1:2", 2, { 5, 2 } },
 		{ "2:1,0:7,1:3", 3, { 7, 3, 1 } },
+		{ "0:7,1-3:2-4", 4, { 7, 2, 3, 4 } },
+		{ "1-3:5-7,0-0:2-2", 4, { 2, 5, 6, 7 } },
 	};
 
 	(void)state;
@@ -59,6 +61,14 @@ static void refuses(void **state)
 		{ "0:+1", "no valid host CPU" },
 		{ "0-200", "at most 128" },
 		{ "4-2", "backwards" },
+		{ "0-3:1-3", "4 vCPUs from 0 on have 3 CPUs" },
+		{ "0-3:1", "4 vCPUs from 0 on have 1 CPUs" },
+		{ "0:1,1-2:1-2", "CPU 1 carries two" },
+		{ "0-1:1-2,1-2:3-4", "vCPU 1 is given twice" },
+		{ "3-0:0-3", "pairs" },
+		{ "0-3:7-4", "no valid host CPU" },
+		{ "0-128:0-128", "at most 128" },
+		{ "0-:1", "pairs" },
 	};
 
 	(void)state;
