@@ -28,6 +28,7 @@ static const struct {
 	{ "guest-softirq", "host-softirq", NULL },
 	{ "guest-thread", "host-thread", NULL },
 	{ "guest-off", "host-off", NULL },
+	{ "guest-off-or-hw", "host-off-or-hw", NULL },
 	{ "guest-throttled", "host-throttled", NULL },
 	{ "below-guest", "unexplained", "interrupts off, an idle state, or hardware" },
 	{ "guest-unknown", "unexplained", "the timer's state is unknown" },

@@ -36,6 +36,8 @@ static const struct cause causes[] = {
 	{ "guest-or-exit", "guest or exit handling", "#999999", 9, "solid 0.65" },
 	{ "guest-unknown", "in the guest, no telling what", "#999999", 13, "solid 0.4" },
 	{ "below-guest", "below the guest (no host trace)", "#999999", 5, "solid 0.25" },
+	{ "host-off-or-hw", "host interrupts off, or hardware", "#999999", 11, "solid 0.4" },
+	{ "guest-off-or-hw", "guest interrupts off, or hardware", "#999999", 11, "solid 0.65" },
 	{ "unexplained", "unexplained", "#999999", 7, "solid 1" },
 };
 
