@@ -48,6 +48,10 @@ const struct cause_info cause_info[CAUSE_COUNT] = {
 				  DETAIL_NONE, '?', LAYER_UNKNOWN, "#666666" },
 	[CAUSE_BELOW_GUEST] = { "below-guest", "host, VMM or hardware (no host trace)", DETAIL_NONE,
 				'?', LAYER_UNKNOWN, "#666666" },
+	[CAUSE_HOST_OFF_OR_HARDWARE] = { "host-off-or-hw", "host interrupts off, or hardware",
+					 DETAIL_THREAD, '?', LAYER_UNKNOWN, "#666666" },
+	[CAUSE_GUEST_OFF_OR_HARDWARE] = { "guest-off-or-hw", "guest interrupts off, or hardware",
+					  DETAIL_NONE, '?', LAYER_UNKNOWN, "#666666" },
 	[CAUSE_UNEXPLAINED] = { "unexplained", "unexplained", DETAIL_WHY, '?', LAYER_UNKNOWN,
 				"#bbbbbb" },
 };
@@ -56,6 +60,7 @@ const char *const cause_why[WHY_COUNT] = {
 	[WHY_OTHER] = "",
 	[WHY_LOST] = "events lost",
 	[WHY_HISTORY] = "before the history kept",
+	[WHY_TIMER] = "KVM's timer was not seen to fire",
 };
 
 void budget_add(struct budget *b, enum cause cause, uint32_t detail, uint64_t ns)

@@ -35,6 +35,9 @@ enum cause {
 	CAUSE_GUEST_OR_EXIT,
 	CAUSE_GUEST_UNKNOWN,
 	CAUSE_BELOW_GUEST,
+	/* either of two: no event tells one from the other */
+	CAUSE_HOST_OFF_OR_HARDWARE,
+	CAUSE_GUEST_OFF_OR_HARDWARE,
 	CAUSE_UNEXPLAINED,
 	CAUSE_COUNT,
 };
@@ -51,7 +54,7 @@ enum detail_kind {
 };
 
 /* Why something stays unexplained (DETAIL_WHY). */
-enum why { WHY_OTHER, WHY_LOST, WHY_HISTORY, WHY_COUNT };
+enum why { WHY_OTHER, WHY_LOST, WHY_HISTORY, WHY_TIMER, WHY_COUNT };
 
 /* Whose doing it is: the lanes of a picture. */
 enum layer { LAYER_MACHINE, LAYER_HOST, LAYER_KVM, LAYER_GUEST, LAYER_UNKNOWN, LAYERS };

@@ -16,6 +16,7 @@ static void irq_begin(const struct side *s, struct cpu *c, const struct said *v,
 	if (now->irqs == 1)
 		now->preempt = said_preempt(s, v);
 	now->irq = name;
+	now->awake = 1;
 	if (name == NAME_LOCAL_TIMER)
 		c->timer_irq = v->ts;
 }
@@ -95,6 +96,7 @@ static void cpu_idle(struct model *m, struct side *s, struct cpu *c, const struc
 		now->idle = NOT_IDLE;
 	else
 		now->idle = state < NOT_IDLE ? state : NOT_IDLE - 1;
+	now->awake = 0;
 }
 
 /* The event comes when the handler is done and says how long it took. */
@@ -123,11 +125,13 @@ void model_note(struct model *m, struct side *s, struct thread *t, const uint8_t
  * A softirq that is still running when its thread is switched out belongs to that thread: kernels
  * with PREEMPT_RT run softirqs in threads that can be preempted.
  */
-static void carry_softirq(struct cpu_state *now, struct thread *prev, const struct thread *next)
+static void carry_softirq(const struct cpu *c, struct thread *prev, const struct thread *next)
 {
-	if (prev)
-		prev->softirq = now->softirq;
-	now->softirq = next ? next->softirq : NO_SOFTIRQ;
+	if (prev) {
+		prev->softirq = c->now->softirq;
+		prev->losses = c->losses;
+	}
+	c->now->softirq = model_carried_softirq(c, next);
 }
 
 /* Mostly the one that is known to run there. */
@@ -138,7 +142,11 @@ static struct thread *thread_of(struct side *s, const struct cpu *c, uint32_t ti
 
 static void sched_switch(struct model *m, struct side *s, struct cpu *c, const struct said *v)
 {
-	uint64_t prev_state = said(v, 1);
+	/*
+	 * 0: it can go on. Above the lowest eight bits is only that it was preempted: 0x100 in Linux
+	 * 4.14 and later, other bits before.
+	 */
+	bool sleeps = said(v, 1) & 0xff;
 	struct thread *prev = thread_of(s, c, said(v, 0));
 	struct thread *next = threads_get(&s->threads, said(v, 2));
 	struct cpu_state *now = model_cpu_from(c, v->ts);
@@ -147,11 +155,11 @@ static void sched_switch(struct model *m, struct side *s, struct cpu *c, const s
 		next->prio = (int32_t)said(v, 3);
 		model_note(m, s, next, v->rec + v->b->field[4].offset);
 	}
-	carry_softirq(now, prev, next);
+	carry_softirq(c, prev, next);
 	c->thread = next;
 	now->pid = said(v, 2);
 	/* sched_rt_runtime_us: real-time threads have used up their share of the second */
-	now->throttled = !now->pid && said(v, 0) && !(prev_state & 0xff);
+	now->throttled = !now->pid && said(v, 0) && !sleeps;
 	now->irqs = 0; /* no switch happens inside an interrupt */
 	now->preempt = 0;
 	now->idle = NOT_IDLE;
@@ -159,13 +167,29 @@ static void sched_switch(struct model *m, struct side *s, struct cpu *c, const s
 		model_vcpu_switch(m, s, c, v, prev, next);
 		return;
 	}
-	if (prev && prev->sampler != NO_INDEX && prev_state) {
+	if (prev && prev->sampler != NO_INDEX && sleeps) {
 		model_slept(m, &m->samplers[prev->sampler]);
 		m->samplers[prev->sampler].slept = v->ts;
 		m->samplers[prev->sampler].slept_cpu = v->cpu;
 	}
 	if (next && next->sampler != NO_INDEX)
 		model_ran(m, &m->samplers[next->sampler], v->cpu, v->ts);
+}
+
+static void vcpu_waking(struct model *m, struct vcpu *vcpu, const struct said *v)
+{
+	bool slept = vcpu->now->sched == VCPU_SLEEPING;
+
+	vcpu->woken = vcpu->now->sched == VCPU_ON;
+	if (slept) {
+		struct vcpu_state *now = model_vcpu_from(vcpu, v->ts);
+
+		now->sched = VCPU_RUNNABLE;
+		now->cpu = said(v, 2);
+	}
+	/* while nothing is known of its timer, that is what wakes it, if it is due */
+	if (!m->fires || (!vcpu->hrtimer && slept))
+		model_marks_add(&vcpu->fired, v->ts, v->cpu);
 }
 
 static void sched_waking(struct model *m, struct side *s, struct cpu *c, const struct said *v)
@@ -176,22 +200,10 @@ static void sched_waking(struct model *m, struct side *s, struct cpu *c, const s
 		return;
 	t->prio = (int32_t)said(v, 1);
 	model_note(m, s, t, v->rec + v->b->field[3].offset);
-	if (s == &m->side[GUEST]) {
-		if (t->sampler != NO_INDEX)
-			model_woken(m, c, v, t);
-	} else if (t->vcpu != NO_INDEX) {
-		struct vcpu *vcpu = &m->vcpus[t->vcpu];
-
-		vcpu->woken = vcpu->now->sched == VCPU_ON;
-		if (vcpu->now->sched == VCPU_SLEEPING) {
-			struct vcpu_state *now = model_vcpu_from(vcpu, v->ts);
-
-			now->sched = VCPU_RUNNABLE;
-			now->cpu = said(v, 2);
-		}
-		if (!m->fires)
-			model_fired(vcpu, v->ts, v->cpu);
-	}
+	if (s == &m->side[HOST] && t->vcpu != NO_INDEX)
+		vcpu_waking(m, &m->vcpus[t->vcpu], v);
+	else if (s == &m->side[GUEST] && t->sampler != NO_INDEX)
+		model_woken(m, c, v, t);
 }
 
 enum { BOTH = 1 << HOST | 1 << GUEST };
@@ -224,6 +236,8 @@ void cpu_lost(struct model *m, struct side *s, struct cpu *c, const struct said 
 	struct cpu_state *now = model_cpu_from(c, c->last_ts + 1);
 
 	s->lost_gaps++;
+	c->losses++;
+	c->fires = NULL;
 	*now = (struct cpu_state){ .softirq = NO_SOFTIRQ, .idle = NOT_IDLE, .lost = 1 };
 	now = model_cpu_from(c, v->ts);
 	now->lost = 0;

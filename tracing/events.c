@@ -24,6 +24,8 @@ const struct record_event host_events[] = {
 	{ "kvm", "kvm_apic_accept_irq", NULL, false },
 	{ "kvm", "kvm_apicv_accept_irq", NULL, false },
 	{ "kvm", "kvm_inj_virq", NULL, false },
+	/* which of the host's timers is KVM's for a vCPU */
+	{ "kvm", "kvm_hv_timer_state", NULL, false },
 };
 const size_t n_host_events = ARRAY_SIZE(host_events);
 

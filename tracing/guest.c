@@ -71,7 +71,7 @@ static void put_on(struct cpu *c, struct thread *t, uint64_t ts)
 	struct cpu_state *now = model_cpu_from(c, ts);
 
 	now->pid = t->tid;
-	now->softirq = t->softirq;
+	now->softirq = model_carried_softirq(c, t);
 	now->idle = NOT_IDLE;
 	c->thread = t;
 }
@@ -200,7 +200,11 @@ static void finish(struct model *m, struct sampler *s, uint64_t ts)
 /* On its CPU; its own code goes on when the system call has returned. */
 void model_ran(struct model *m, struct sampler *s, unsigned int cpu, uint64_t ts)
 {
-	if (!s->pending || s->running)
+	if (!s->pending)
+		return;
+	s->back = ts;
+	s->back_cpu = cpu;
+	if (s->running)
 		return;
 	s->ran = ts;
 	s->ran_cpu = cpu;

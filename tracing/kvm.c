@@ -12,13 +12,15 @@ enum {
 	VMX_EXTERNAL_INTERRUPT = 1,
 	VMX_INTERRUPT_WINDOW = 7,
 	VMX_PREEMPTION_TIMER = 52,
+	VMX_HLT = 12,
 	SVM_INTERRUPT = 0x60,
 	SVM_VINTR = 0x64,
+	SVM_HLT = 0x78,
 };
 
 void model_marks_add(struct marks *k, uint64_t ts, uint32_t cpu)
 {
-	k->ring[k->n++ % MARKS] = (struct mark){ ts, cpu };
+	k->ring[k->n++ % MARKS] = (struct mark){ .ts = ts, .cpu = cpu };
 }
 
 const struct mark *model_marks_from(const struct marks *k, uint64_t ts)
@@ -27,11 +29,6 @@ const struct mark *model_marks_from(const struct marks *k, uint64_t ts)
 		if (k->ring[i % MARKS].ts >= ts)
 			return &k->ring[i % MARKS];
 	return NULL;
-}
-
-void model_fired(struct vcpu *v, uint64_t ts, uint32_t cpu)
-{
-	model_marks_add(&v->fired, ts, cpu);
 }
 
 const struct mark *model_marks_before(const struct marks *k, uint64_t ts)
@@ -78,8 +75,11 @@ static inline struct vcpu *named_vcpu(struct model *m, struct side *s, struct cp
 {
 	struct vcpu *known = model_vcpu_of(m, s, c, said_pid(s, v));
 
-	if (known || m->opts.vcpus_given)
+	if (known || m->opts.vcpus_given) {
+		/* which guest's is this one, if not that whose vCPUs are known? */
+		m->other_guest |= !known;
 		return known;
+	}
 	if (vcpu >= m->n_vcpus)
 		return NULL;
 	if (model_set_vcpu(m, vcpu, said_pid(s, v), m->e)) {
@@ -119,6 +119,8 @@ static void kvm_entry(struct model *m, struct side *s, struct cpu *c, const stru
 
 	if (!vcpu)
 		return;
+	vcpu->id = said(v, 0);
+	vcpu->id_known = true;
 	clock_bound_entry(&vcpu->bound, v->ts);
 	on_cpu(vcpu, v, VCPU_GUEST);
 }
@@ -140,7 +142,7 @@ static void kvm_exit(struct model *m, struct side *s, struct cpu *c, const struc
 	now->reason = reason;
 	now->isa = said(v, 1);
 	if (said(v, 1) == ISA_VMX && reason == VMX_PREEMPTION_TIMER)
-		model_fired(vcpu, v->ts, v->cpu);
+		vcpu->fired.ring[vcpu->fired.n++ % MARKS] = (struct mark){ v->ts, v->cpu, true };
 	if ((said(v, 1) == ISA_VMX && reason == VMX_INTERRUPT_WINDOW) ||
 	    (said(v, 1) == ISA_SVM && reason == SVM_VINTR))
 		model_marks_add(&vcpu->window, v->ts, v->cpu);
@@ -166,22 +168,51 @@ static void kvm_msr(struct model *m, struct side *s, struct cpu *c, const struct
 		vcpu->hrtimer = vcpu->armed_now;
 }
 
+static struct vcpu *vcpu_by_id(struct model *m, uint32_t id)
+{
+	for (size_t i = 0; i < m->n_vcpus; i++)
+		if (m->vcpus[i].id_known ? m->vcpus[i].id == id : i == id)
+			return &m->vcpus[i];
+	return NULL;
+}
+
+/*
+ * The vCPU whose virtual APIC takes the timer's interrupt. The event has KVM's number of it only, and
+ * each guest has a vCPU 0: whose it is tells the thread that does it, or the timer that has just
+ * expired; where neither can be known, the number, if there is no other guest.
+ */
+static struct vcpu *accepting(struct model *m, struct side *s, struct cpu *c, const struct said *v)
+{
+	struct vcpu *vcpu;
+
+	if (said(v, 1) != m->opts.timer_vector)
+		return NULL;
+	if (!(said_flags(s, v) & (FLAG_HARDIRQ | FLAG_SOFTIRQ)))
+		vcpu = model_vcpu_of(m, s, c, said_pid(s, v));
+	else
+		vcpu = c->fires;
+	if (vcpu)
+		return !vcpu->id_known || vcpu->id == said(v, 0) ? vcpu : NULL;
+	vcpu = vcpu_by_id(m, said(v, 0));
+	return vcpu && !vcpu->hrtimer && !m->other_guest ? vcpu : NULL;
+}
+
 static void kvm_apic_accept_irq(struct model *m, struct side *s, struct cpu *c,
 				const struct said *v)
 {
-	(void)s;
-	(void)c;
-	if (said(v, 0) < m->n_vcpus && said(v, 1) == m->opts.timer_vector)
-		model_marks_add(&m->vcpus[said(v, 0)].accepted, v->ts, v->cpu);
+	struct vcpu *vcpu = accepting(m, s, c, v);
+
+	if (vcpu)
+		model_marks_add(&vcpu->accepted, v->ts, v->cpu);
 }
 
 static void kvm_apicv_accept_irq(struct model *m, struct side *s, struct cpu *c,
 				 const struct said *v)
 {
-	(void)s;
-	(void)c;
-	if (said(v, 0) < m->n_vcpus && said(v, 1) == m->opts.timer_vector)
-		model_marks_add(&m->vcpus[said(v, 0)].injected, v->ts, v->cpu);
+	struct vcpu *vcpu = accepting(m, s, c, v);
+
+	if (vcpu)
+		model_marks_add(&vcpu->posted, v->ts, v->cpu);
 }
 
 static void kvm_inj_virq(struct model *m, struct side *s, struct cpu *c, const struct said *v)
@@ -193,12 +224,34 @@ static void kvm_inj_virq(struct model *m, struct side *s, struct cpu *c, const s
 		model_marks_add(&vcpu->injected, v->ts, v->cpu);
 }
 
+/*
+ * A timer that a vCPU's thread starts itself, and not an interrupt meanwhile, may be KVM's for it.
+ * What follows tells: kvm_hv_timer_state, or that KVM has taken the guest's deadline. Where the
+ * former is not recorded, it is also what is started between HLT and the sleep: a deadline that the
+ * CPU's own timer has kept as long as the guest ran (start_sw_timer() in arch/x86/kvm/lapic.c).
+ */
 static void host_hrtimer_start(struct model *m, struct side *s, struct cpu *c, const struct said *v)
 {
 	struct vcpu *vcpu = model_vcpu_of(m, s, c, said_pid(s, v));
+	const struct vcpu_state *now;
 
-	if (vcpu)
-		vcpu->armed_now = said(v, 0);
+	if (!vcpu || said_flags(s, v) & (FLAG_HARDIRQ | FLAG_SOFTIRQ))
+		return;
+	vcpu->armed_now = said(v, 0);
+	now = vcpu->now;
+	if (!m->tells_timers && now->sched == VCPU_ON && now->mode == VCPU_EXIT &&
+	    ((now->isa == ISA_VMX && now->reason == VMX_HLT) ||
+	     (now->isa == ISA_SVM && now->reason == SVM_HLT)))
+		vcpu->hrtimer = vcpu->armed_now;
+}
+
+/* The guest's deadline is kept by the CPU (1), or by the timer that was just started (0). */
+static void kvm_hv_timer_state(struct model *m, struct side *s, struct cpu *c, const struct said *v)
+{
+	struct vcpu *vcpu = model_vcpu_of(m, s, c, said_pid(s, v));
+
+	if (vcpu && !said(v, 0) && vcpu->armed_now)
+		vcpu->hrtimer = vcpu->armed_now;
 }
 
 static bool stood_still_since(const struct model *m, uint64_t ts)
@@ -212,9 +265,11 @@ static void host_hrtimer_expire(struct model *m, struct side *s, struct cpu *c,
 				const struct said *v)
 {
 	(void)s;
+	c->fires = NULL;
 	for (size_t i = 0; i < m->n_vcpus; i++)
 		if (m->vcpus[i].hrtimer && m->vcpus[i].hrtimer == said(v, 0)) {
-			model_fired(&m->vcpus[i], v->ts, v->cpu);
+			c->fires = &m->vcpus[i];
+			model_marks_add(&c->fires->fired, v->ts, v->cpu);
 			return;
 		}
 	/* a guest's timers stop with the guest, all others go on */
@@ -265,6 +320,7 @@ const struct event_row kvm_rows[] = {
 	{ "kvm", "kvm_msr", 1 << HOST, kvm_msr, { "write", "ecx" } },
 	{ "kvm", "kvm_apic_accept_irq", 1 << HOST, kvm_apic_accept_irq, { "apicid", "vec" } },
 	{ "kvm", "kvm_apicv_accept_irq", 1 << HOST, kvm_apicv_accept_irq, { "apicid", "vec" } },
+	{ "kvm", "kvm_hv_timer_state", 1 << HOST, kvm_hv_timer_state, { "hv_timer_in_use" } },
 	/* "irq" until Linux 5.18, "vector" since */
 	{ "kvm", "kvm_inj_virq", 1 << HOST, kvm_inj_virq, { "?vector", "?irq" } },
 	{ "timer", "hrtimer_start", 1 << HOST, host_hrtimer_start, { "hrtimer" } },

@@ -26,6 +26,7 @@ struct cpu_state {
 	uint8_t lost; /* events are missing here */
 	uint8_t throttled; /* idle although the thread before could have gone on */
 	uint8_t preempt; /* preemption depth of what the last interrupt interrupted */
+	uint8_t awake; /* an interrupt has come since it went idle: the idle state is left */
 };
 
 enum vcpu_sched { VCPU_ON, VCPU_RUNNABLE, VCPU_SLEEPING };

@@ -75,6 +75,8 @@ struct cpu {
 	/* host: when a timer that is not KVM's last expired; in a row, none long after the other */
 	uint64_t tick;
 	uint32_t ticks, idle_ticks; /* all of them, and those while it was idle */
+	struct vcpu *fires; /* host: whose timer expired last here, NULL: none of these */
+	uint32_t losses; /* places where events of it are missing */
 	uint64_t hrtimer, clock_now, clock_now_ts;
 	bool expiring;
 };
@@ -82,6 +84,7 @@ struct cpu {
 struct mark {
 	uint64_t ts;
 	uint32_t cpu; /* of the host */
+	bool in_guest; /* it went off as an exit of the guest: the timer counts there only */
 };
 
 /* The last marks of a kind, a ring. */
@@ -94,11 +97,15 @@ struct vcpu {
 	uint32_t tid; /* 0: not known yet */
 	struct vcpu_state *now; /* in the lane */
 	struct lane lane;
+	uint32_t id; /* KVM's number of it, once an entry has told */
+	bool id_known;
 	uint64_t hrtimer, armed_now; /* KVM's timer for it; started since the last exit */
 	struct marks programmed; /* the guest's deadline has reached KVM */
 	struct marks fired; /* its timer went off on the host */
 	struct marks accepted; /* its virtual APIC has the timer's interrupt pending */
 	struct marks injected; /* its timer's interrupt was given to the guest */
+	struct marks
+		posted; /* or left to the CPU, which gives it when the guest lets interrupts in */
 	struct marks window; /* exits because the guest had let interrupts in at last */
 	bool woken; /* on its CPU still, about to leave it: it will not sleep */
 	struct clock_bound bound;
@@ -115,8 +122,9 @@ struct sampler {
 	struct thread *thread;
 	bool pending, running; /* woken and not yet back in its own code; on its CPU */
 	uint64_t due, armed, taken, expired, woken, ran; /* host axis */
+	uint64_t back; /* it got its CPU again after it was preempted on its way back */
 	uint64_t slept, ready; /* it left its CPU last to sleep; it had done all to be woken */
-	uint32_t slept_cpu, armed_cpu, timer_cpu, ran_cpu; /* of the guest */
+	uint32_t slept_cpu, armed_cpu, timer_cpu, ran_cpu, back_cpu; /* of the guest */
 	uint64_t samples, late; /* all, above the threshold */
 	uint64_t min_ns, max_ns, sum_ns;
 };
@@ -192,6 +200,8 @@ struct model {
 	bool windows; /* kvm_entry and kvm_exit are there */
 	bool returns; /* the guest's trace tells when clock_nanosleep returns */
 	bool fires; /* KVM's timers can be told from others, and their expiry is traced */
+	bool tells_timers; /* kvm_hv_timer_state is there, which follows each start of KVM's timer */
+	bool other_guest; /* the host's trace holds another guest, too */
 	uint64_t first, now; /* times of the first and of the last event taken in */
 	uint64_t host_end; /* of the host's last event once there is none left, else UINT64_MAX */
 	struct merge *merge; /* asked whether the host's trace goes on; NULL: it does */
@@ -225,9 +235,10 @@ static inline uint8_t said_flags(const struct side *s, const struct said *v)
 	return number_get(v->rec, &s->flags);
 }
 
+/* Since Linux 5.16 the upper four bits tell how often migration is off: that keeps nobody waiting. */
 static inline uint8_t said_preempt(const struct side *s, const struct said *v)
 {
-	return number_get(v->rec, &s->preempt);
+	return number_get(v->rec, &s->preempt) & 0xf;
 }
 
 struct event_row {
@@ -283,10 +294,15 @@ static inline struct vcpu_state *model_vcpu_from(struct vcpu *v, uint64_t ts)
 	return v->now = &lane_push(&v->lane, ts)->vcpu;
 }
 
+/* model_carried_softirq - the one that this thread goes on with on this CPU, or NO_SOFTIRQ */
+static inline uint8_t model_carried_softirq(const struct cpu *c, const struct thread *t)
+{
+	return t && t->losses == c->losses ? t->softirq : NO_SOFTIRQ;
+}
+
 struct vcpu *model_vcpu_of(struct model *m, struct side *s, struct cpu *c, uint32_t tid);
 void model_note(struct model *m, struct side *s, struct thread *t, const uint8_t *comm);
 void model_left_guest(struct vcpu *vcpu, const struct said *v);
-void model_fired(struct vcpu *v, uint64_t ts, uint32_t cpu);
 void model_marks_add(struct marks *k, uint64_t ts, uint32_t cpu);
 const struct mark *model_marks_from(const struct marks *k, uint64_t ts);
 const struct mark *model_marks_before(const struct marks *k, uint64_t ts);

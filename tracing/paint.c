@@ -17,6 +17,8 @@ enum {
 	IDLE_EXIT_MAX_NS = 1000000,
 	/* Delivering an injected interrupt, or switching threads, takes microseconds. */
 	PATH_MAX_NS = 100000,
+	/* From its being posted until a guest with interrupts on has it: an interrupt between CPUs. */
+	POSTED_MAX_NS = 10000,
 	/* KVM lets its timer fire early by up to 5 us (lapic_timer_advance_ns) */
 	FIRE_EARLY_NS = 10000,
 };
@@ -25,10 +27,11 @@ enum {
 struct story {
 	const struct model *m;
 	const struct sampler *s;
-	const struct vcpu *vcpu; /* of the CPU whose timer it is, then of that it ran on */
-	const struct cpu *gcpu;
+	const struct vcpu *vcpu; /* of the CPU whose timer it is */
 	uint64_t programmed, fired, accepted, injected; /* UINT64_MAX: not seen */
 	uint32_t fire_cpu;
+	bool fired_in_guest; /* by the CPU's own timer, which counts in the guest only */
+	bool posted, kept_off; /* "injected" is when it was left to the CPU to give */
 	bool window; /* the guest let interrupts in late */
 	uint32_t ran_cpu;
 	uint64_t ran;
@@ -74,7 +77,8 @@ static struct piece piece_at(const struct story *st, uint64_t t)
 	const struct side *host = &st->m->side[HOST], *guest = &st->m->side[GUEST];
 	uint32_t gcpu = t < st->s->ready   ? st->s->armed_cpu
 			: t < st->s->woken ? st->s->timer_cpu
-					   : st->ran_cpu;
+			: t < st->s->back  ? st->ran_cpu
+					   : st->s->back_cpu;
 	const struct vcpu *vcpu = &st->m->vcpus[gcpu];
 	struct piece p = { .t = t, .end = st->ran };
 	uint64_t until = UINT64_MAX, ignored;
@@ -88,6 +92,7 @@ static struct piece piece_at(const struct story *st, uint64_t t)
 	cut(&p, st->s->taken);
 	cut(&p, st->s->woken);
 	cut(&p, st->s->ran);
+	cut(&p, st->s->back);
 	cut(&p, st->m->host_end);
 	p.guest = cpu_at(guest, gcpu, &p, &p.guest_from);
 	if (!host->present)
@@ -149,6 +154,8 @@ static struct verdict_of exit_or_user(const struct vcpu_state *v)
 				    v->reason | (uint32_t)v->isa << 30 };
 }
 
+static struct verdict_of in_host(const struct story *st, const struct piece *p);
+
 /* The timer of an idle CPU is late: an idle state's exit, unless that took longer than any can. */
 static struct verdict_of late_in_idle(const struct story *st, const struct cpu_state *c)
 {
@@ -163,6 +170,8 @@ static struct verdict_of before_fire(const struct story *st, const struct piece 
 	const struct cpu_state *c = p->fire_host;
 	struct verdict_of v;
 
+	if (st->fired_in_guest && (p->vcpu->sched != VCPU_ON || p->vcpu->mode != VCPU_GUEST))
+		return in_host(st, p);
 	if (!c)
 		return (struct verdict_of){ CAUSE_UNEXPLAINED, WHY_HISTORY };
 	if (c->lost)
@@ -178,10 +187,51 @@ static struct verdict_of before_fire(const struct story *st, const struct piece 
 			return (struct verdict_of){ CAUSE_GUEST_OR_EXIT, 0 };
 		return exit_or_user(p->vcpu);
 	}
-	/* a thread cannot hold an interrupt back: it was masked, or the machine stood still */
-	if (host_silent(st->m, st->s->due, st->fired, false))
+	/*
+	 * A thread cannot hold an interrupt back: it was masked, or the machine stood still. In the latter
+	 * case every CPU is silent; but so are CPUs that have nothing to do. The flag for interrupts off
+	 * tells nothing of what comes after its event, and most events are recorded with them off.
+	 */
+	if (host_silent(st->m, st->s->due, st->fired, true))
 		return (struct verdict_of){ CAUSE_HARDWARE, 0 };
+	if (host_silent(st->m, st->s->due, st->fired, false))
+		return (struct verdict_of){ CAUSE_HOST_OFF_OR_HARDWARE, c->pid };
 	return (struct verdict_of){ CAUSE_HOST_IRQS_OFF, c->pid };
+}
+
+/*
+ * The interrupt was left to the CPU, which gives it to the guest as soon as that lets interrupts in
+ * (APICv, AVIC): no exit tells when that is. But a guest that has run with it, has been left without
+ * having taken it, and when it runs again still does not take it, keeps interrupts off: else the
+ * machine would have to stand still twice.
+ */
+static bool kept_off(const struct story *st)
+{
+	uint64_t t = st->injected, until, taken = st->s->taken;
+	bool left = false;
+
+	for (; t < taken; t = until) {
+		const struct step *s = lane_at(&st->vcpu->lane, t, &until);
+		bool inside = s && s->vcpu.sched == VCPU_ON && s->vcpu.mode == VCPU_GUEST;
+
+		if (!s || !s->vcpu.known)
+			return false;
+		if (until >= taken)
+			return inside && left && ns_between(st, t, taken) > PATH_MAX_NS;
+		left |= inside && ns_between(st, t, until) > POSTED_MAX_NS;
+	}
+	return false;
+}
+
+static struct verdict_of not_taken_posted(const struct story *st, const struct piece *p)
+{
+	uint64_t last = p->vcpu_from > st->injected ? p->vcpu_from : st->injected;
+
+	if (st->kept_off)
+		return (struct verdict_of){ CAUSE_GUEST_IRQS_OFF, p->guest ? p->guest->pid : 0 };
+	if (ns_between(st, last, st->s->taken) > POSTED_MAX_NS)
+		return (struct verdict_of){ CAUSE_GUEST_OFF_OR_HARDWARE, 0 };
+	return (struct verdict_of){ CAUSE_LATE_INJECTION, 0 };
 }
 
 /* The guest is running and its timer has fired on the host, but it has not taken the interrupt. */
@@ -201,10 +251,14 @@ static struct verdict_of not_taken(const struct story *st, const struct piece *p
 						    : CAUSE_LATE_INJECTION,
 					    0 };
 	if (p->t < st->injected) {
-		if (st->window || st->injected == UINT64_MAX)
+		if (st->window)
 			return (struct verdict_of){ CAUSE_GUEST_IRQS_OFF, g ? g->pid : 0 };
+		if (st->injected == UINT64_MAX)
+			return (struct verdict_of){ CAUSE_GUEST_OFF_OR_HARDWARE, 0 };
 		return (struct verdict_of){ CAUSE_LATE_INJECTION, 0 };
 	}
+	if (st->posted)
+		return not_taken_posted(st, p);
 	/* injected and in the guest: the CPU takes it at its first instruction */
 	if (ns_between(st, p->vcpu_from > st->injected ? p->vcpu_from : st->injected,
 		       st->s->taken) > PATH_MAX_NS)
@@ -266,8 +320,12 @@ static struct verdict_of in_host(const struct story *st, const struct piece *p)
 		return exit_or_user(vcpu);
 	if (vcpu->sched == VCPU_SLEEPING && vcpu->mode == VCPU_USER)
 		return exit_or_user(vcpu);
-	if (vcpu->sched == VCPU_SLEEPING && st->fired == UINT64_MAX && c->idle != NOT_IDLE)
+	/* what keeps the timer is unknown, and it need not be this CPU's; an idle state is likely */
+	if (vcpu->sched == VCPU_SLEEPING && st->fired == UINT64_MAX) {
+		if (c->idle == NOT_IDLE || ns_between(st, p->t, p->end) > IDLE_EXIT_MAX_NS)
+			return (struct verdict_of){ CAUSE_UNEXPLAINED, WHY_TIMER };
 		return (struct verdict_of){ CAUSE_HOST_IDLE, c->idle };
+	}
 	if (vcpu->sched == VCPU_RUNNABLE && c->throttled)
 		return (struct verdict_of){ CAUSE_HOST_THROTTLED, 0 };
 	if (vcpu->sched == VCPU_RUNNABLE && c->pid)
@@ -275,6 +333,8 @@ static struct verdict_of in_host(const struct story *st, const struct piece *p)
 	/* an idle CPU with a thread to run takes it as soon as it has left its idle state */
 	if (vcpu->sched == VCPU_RUNNABLE && ns_between(st, p->t, p->end) > IDLE_EXIT_MAX_NS)
 		return (struct verdict_of){ CAUSE_HARDWARE, 0 };
+	if (vcpu->sched == VCPU_RUNNABLE && c->idle != NOT_IDLE && !c->awake)
+		return (struct verdict_of){ CAUSE_HOST_IDLE, c->idle };
 	return (struct verdict_of){ CAUSE_HOST_WAKEUP, 0 };
 }
 
@@ -368,6 +428,7 @@ static void find_marks(struct story *st)
 	if (k) {
 		st->fired = from = k->ts;
 		st->fire_cpu = k->cpu;
+		st->fired_in_guest = k->in_guest;
 	}
 	k = mark_in(&v->programmed, st->s->armed, taken);
 	if (k)
@@ -376,8 +437,14 @@ static void find_marks(struct story *st)
 	if (k)
 		st->accepted = from = k->ts;
 	k = mark_in(&v->injected, from, taken);
+	if (!k) {
+		k = mark_in(&v->posted, from, taken);
+		st->posted = k != NULL;
+	}
 	if (k)
 		st->injected = k->ts;
+	st->vcpu = v;
+	st->kept_off = st->posted && kept_off(st);
 	st->window = mark_in(&v->window, from, taken) != NULL;
 }
 

@@ -17,6 +17,7 @@ struct thread {
 	int32_t prio; /* the kernel's: lower is more urgent, below 100 is real time */
 	char comm[COMM_BYTES + 1];
 	uint8_t softirq; /* that this thread was running when it was switched out (PREEMPT_RT) */
+	uint32_t losses; /* of its CPU at that time: one more, and it may have ended unseen */
 	uint16_t vcpu; /* number of the vCPU it runs, or NO_INDEX */
 	uint16_t sampler; /* number among the measured threads, or NO_INDEX */
 };

@@ -12,7 +12,9 @@ const char *const sim_case_name[SIM_CASES] = {
 	"host-hog",	   "host-throttled", "host-irqs-off",	  "exit",
 	"vmm-user",	   "guest-irq",	     "guest-softirq",	  "guest-hog",
 	"guest-throttled", "guest-irqs-off", "guest-preempt-off", "armed-late",
-	"hog-arming",	   "irq-arming",     "wake-race",
+	"hog-arming",	   "irq-arming",     "wake-race",	  "hog-busy",
+	"idle-elsewhere",  "posted-off",     "posted-exits",	  "guest-preempted",
+	"irqs-off-quiet",
 };
 
 const enum cause sim_case_cause[SIM_CASES] = {
@@ -39,6 +41,12 @@ const enum cause sim_case_cause[SIM_CASES] = {
 	[SIM_HOG_ARMING] = CAUSE_HOST_THREAD,
 	[SIM_IRQ_ARMING] = CAUSE_HOST_IRQ,
 	[SIM_WAKE_RACE] = CAUSE_HOST_THREAD,
+	[SIM_HOG_BUSY] = CAUSE_HOST_THREAD,
+	[SIM_IDLE_ELSEWHERE] = CAUSE_HOST_IDLE,
+	[SIM_POSTED_OFF] = CAUSE_GUEST_OFF_OR_HARDWARE,
+	[SIM_POSTED_EXITS] = CAUSE_GUEST_IRQS_OFF,
+	[SIM_GUEST_PREEMPTED] = CAUSE_GUEST_THREAD,
+	[SIM_IRQS_OFF_QUIET] = CAUSE_HOST_OFF_OR_HARDWARE,
 };
 
 enum {
@@ -48,12 +56,16 @@ enum {
 	EXIT_WINDOW = 7,
 	EXIT_NPF = 48,
 	EXIT_IO = 30,
+	EXIT_PREEMPTION_TIMER = 52,
 	VECTOR = 0xec,
 	HOST_HOG = 500,
 	GUEST_HOG = 90,
 	GUEST_LOW = 91,
+	OTHER_GUEST = 2000,
 	KVM_TIMER = 0x10000,
 	GUEST_TIMER = 0x20000,
+	TICK_TIMER = 0x30000,
+	PREEMPTED = 0x100, /* prev_state: TASK_REPORT_MAX of Linux 4.14 and later */
 	SOFTIRQ_NET_RX = 3,
 	SOFTIRQ_RCU = 9,
 };
@@ -181,17 +193,20 @@ static void preempted(struct sim *s, struct sim_vcpu *v)
 	bool move = draw(s, 2);
 	unsigned int old = v->cpu, other = 1 + s->o.vcpus + (v - s->vcpu);
 
-	host_switch(s, v, "vcpu", tid_of(s, v), 0, "hog", HOST_HOG, 49);
+	host_switch(s, v, "vcpu", tid_of(s, v), PREEMPTED, "hog", HOST_HOG, 49);
 	pass(s, v, span(s, 1000, 50000), CAUSE_HOST_THREAD, HOST_HOG);
 	if (move) {
 		/* its spare CPU has been idle */
 		v->cpu = old == other ? 1 + (v - s->vcpu) : other;
 		host_as(s, v->cpu, v->t, 0, GEN_FLAG_IRQS_OFF, G_MIGRATE,
 			V(S("vcpu"), tid_of(s, v), 98, old, v->cpu));
+		pass(s, v, span(s, 100, 2000), CAUSE_HOST_IDLE, 1);
+		host_as(s, v->cpu, v->t, 0, GEN_FLAG_IRQS_OFF, G_IDLE, V(UINT32_MAX, v->cpu));
 		pass(s, v, span(s, 100, 2000), CAUSE_HOST_WAKEUP, 0);
 		host_switch(s, v, "swapper", 0, 0, "vcpu", tid_of(s, v), 98);
 		host_as(s, old, v->t, HOST_HOG, GEN_FLAG_IRQS_OFF, G_SWITCH,
 			V(S("hog"), HOST_HOG, 49, 1, S("swapper"), 0, 120));
+		host_as(s, old, v->t, 0, GEN_FLAG_IRQS_OFF, G_IDLE, V(1, old));
 		return;
 	}
 	host_switch(s, v, "hog", HOST_HOG, 1, "vcpu", tid_of(s, v), 98);
@@ -263,6 +278,30 @@ static void chatter(struct sim *s, struct sim_vcpu *v)
 	}
 }
 
+/* KVM keeps the guest's deadline by a timer of the host. */
+static void start_sw_timer(struct sim *s, struct sim_vcpu *v)
+{
+	unsigned int n = v - s->vcpu;
+	uint64_t due_ns = clock_ns(s->rate, s->cur.due);
+
+	host(s, v, tid_of(s, v), GEN_FLAG_IRQS_OFF, G_HRTIMER_START,
+	     V(KVM_TIMER + n * 64, 0xffffffffc0100000, due_ns, due_ns, 0));
+	host(s, v, tid_of(s, v), GEN_FLAG_IRQS_OFF, G_HV_STATE, V(n, 0));
+}
+
+/* The host ticks meanwhile: a timer is started while this thread is on the CPU, but not by it. */
+static void tick_within(struct sim *s, struct sim_vcpu *v)
+{
+	uint32_t pid = tid_of(s, v);
+
+	host(s, v, pid, GEN_FLAG_IRQS_OFF, G_TIMER_ENTRY, V(VECTOR));
+	host(s, v, pid, GEN_FLAG_HARDIRQ, G_HRTIMER_EXPIRE,
+	     V(TICK_TIMER, clock_ns(s->rate, v->t), 0xffffffff81200000));
+	host(s, v, pid, GEN_FLAG_HARDIRQ | GEN_FLAG_IRQS_OFF, G_HRTIMER_START,
+	     V(TICK_TIMER, 0xffffffff81200000, clock_ns(s->rate, v->t) + 4000000, 0, 0));
+	host(s, v, pid, GEN_FLAG_HARDIRQ, G_TIMER_EXIT, V(VECTOR));
+}
+
 /* Arm the guest's timer; leaves the vCPU in the guest. */
 static void arm(struct sim *s, struct sim_vcpu *v)
 {
@@ -274,8 +313,12 @@ static void arm(struct sim *s, struct sim_vcpu *v)
 	guest_time(s, v, span(s, 300, 900), CAUSE_GUEST_WAKEUP, 0, false);
 	leave(s, v, EXIT_MSR);
 	v->t += span(s, 300, 900);
-	host(s, v, tid_of(s, v), GEN_FLAG_IRQS_OFF, G_HRTIMER_START,
-	     V(KVM_TIMER + n * 64, 0xffffffffc0100000, due_ns, due_ns, 0));
+	if (s->o.hv_timer)
+		host(s, v, tid_of(s, v), GEN_FLAG_IRQS_OFF, G_HV_STATE, V(n, 1));
+	else
+		start_sw_timer(s, v);
+	if (s->o.noise && draw(s, 4) == 0)
+		tick_within(s, v);
 	host(s, v, tid_of(s, v), GEN_FLAG_IRQS_OFF, G_KVM_MSR,
 	     V(1, 0x6e0, clock_to_guest(&s->o.map, s->cur.due), 0));
 	v->t += span(s, 300, 900);
@@ -294,6 +337,8 @@ static void halt(struct sim *s, struct sim_vcpu *v)
 	v->t += span(s, 300, 900);
 	leave(s, v, EXIT_HLT);
 	v->t += span(s, 300, 900);
+	if (s->o.hv_timer)
+		start_sw_timer(s, v);
 	host_switch(s, v, "vcpu", tid_of(s, v), 1, "swapper", 0, 120);
 }
 
@@ -314,6 +359,16 @@ static void fire(struct sim *s, struct sim_vcpu *v, uint32_t pid, bool wakes)
 	host(s, v, pid, GEN_FLAG_HARDIRQ, G_HRTIMER_DONE, V(KVM_TIMER + n * 64));
 	pass(s, v, span(s, 300, 900), after, SIM_LOCAL_TIMER);
 	host(s, v, pid, GEN_FLAG_HARDIRQ, G_TIMER_EXIT, V(VECTOR));
+}
+
+/* Another guest's timer interrupt: its vCPU is number 0, too. */
+static void other_guest(struct sim *s, struct sim_vcpu *v)
+{
+	if (!s->o.other_guest)
+		return;
+	host_as(s, 0, v->t, OTHER_GUEST, 0, G_KVM_ACCEPT, V(0, 0, 0, VECTOR));
+	host_as(s, 0, v->t, OTHER_GUEST, 0, G_KVM_POSTED, V(0, 0, 0, VECTOR));
+	host_as(s, 0, v->t, OTHER_GUEST, 0, G_KVM_ENTRY, V(0, 0xffffffff81000000));
 }
 
 static void accept_irq(struct sim *s, struct sim_vcpu *v)
@@ -382,7 +437,7 @@ static void guest_tail(struct sim *s, struct sim_vcpu *v, enum sim_case kind, bo
 	if (kind == SIM_GUEST_THROTTLED) {
 		guest_switch(s, v, "swapper", 0, 0, "ghog", GUEST_HOG, 1);
 		guest_time(s, v, span(s, 300, 900), CAUSE_GUEST_THREAD, GUEST_HOG, false);
-		guest_switch(s, v, "ghog", GUEST_HOG, 0, "swapper", 0, 120);
+		guest_switch(s, v, "ghog", GUEST_HOG, PREEMPTED, "swapper", 0, 120);
 		guest_time(s, v, injected_length(s), CAUSE_GUEST_THROTTLED, 0, true);
 	} else if (kind == SIM_GUEST_HOG) {
 		if (idle)
@@ -397,18 +452,79 @@ static void guest_tail(struct sim *s, struct sim_vcpu *v, enum sim_case kind, bo
 		guest_time(s, v, span(s, 300, 3000), CAUSE_GUEST_WAKEUP, 0, true);
 	}
 	v->preempt = 0;
-	guest_switch(s, v, v->pid ? "other" : "swapper", v->pid, 0, "cyclictest", me, 4);
+	guest_switch(s, v, v->pid ? "other" : "swapper", v->pid, v->pid ? PREEMPTED : 0,
+		     "cyclictest", me, 4);
+	if (kind == SIM_GUEST_PREEMPTED && !(s->o.without_guest & 1ull << G_NANOSLEEP_EXIT)) {
+		guest_time(s, v, span(s, 300, 900), CAUSE_GUEST_RETURN, 0, true);
+		guest_switch(s, v, "cyclictest", me, PREEMPTED, "ghog", GUEST_HOG, 1);
+		guest_time(s, v, injected_length(s), CAUSE_GUEST_THREAD, GUEST_HOG, true);
+		guest_switch(s, v, "ghog", GUEST_HOG, 1, "cyclictest", me, 4);
+	}
 	wake_up_returns(s, v);
+}
+
+/* Interrupts are off on this CPU; the rest of the machine goes on, or has nothing to do. */
+static void irqs_off(struct sim *s, struct sim_vcpu *v, bool quiet)
+{
+	unsigned int rest = 1 + 2 * s->o.vcpus + (v - s->vcpu);
+	uint64_t left = injected_length(s), step;
+
+	if (quiet)
+		pass(s, v, left, CAUSE_HOST_OFF_OR_HARDWARE, HOST_HOG);
+	for (; left && !quiet; left -= step) {
+		step = clock_ticks(s->rate, 50000);
+		if (step > left)
+			step = left;
+		pass(s, v, step, CAUSE_HOST_IRQS_OFF, HOST_HOG);
+		host_as(s, rest, v->t, 7, 0, G_OTHER, V(1, 2));
+		host_as(s, rest, v->t, 7, GEN_FLAG_IRQS_OFF, G_IDLE, V(UINT32_MAX, rest));
+	}
+}
+
+/* KVM's timer has moved to another CPU, whose interrupt wakes the vCPU; its CPU sleeps deeply. */
+static void woken_from_elsewhere(struct sim *s, struct sim_vcpu *v)
+{
+	unsigned int n = v - s->vcpu, rest = 1 + 2 * s->o.vcpus + n;
+
+	v->t = s->cur.due;
+	host_as(s, rest, v->t, 0, GEN_FLAG_IRQS_OFF, G_TIMER_ENTRY, V(VECTOR));
+	pass(s, v, span(s, 300, 900), CAUSE_HOST_IRQ, SIM_LOCAL_TIMER);
+	host_as(s, rest, v->t, 0, GEN_FLAG_HARDIRQ, G_HRTIMER_EXPIRE,
+		V(KVM_TIMER + n * 64, clock_ns(s->rate, v->t), 0xffffffffc0100000));
+	pass(s, v, span(s, 300, 900), CAUSE_HOST_WAKEUP, 0);
+	host_as(s, rest, v->t, 0, GEN_FLAG_HARDIRQ, G_WAKING,
+		V(S("vcpu"), tid_of(s, v), 98, v->cpu));
+	host_as(s, rest, v->t, 0, GEN_FLAG_HARDIRQ, G_TIMER_EXIT, V(VECTOR));
+	pass(s, v, span(s, 300000, 900000), CAUSE_HOST_IDLE, 2);
+	host_as(s, v->cpu, v->t, 0, GEN_FLAG_IRQS_OFF, G_IDLE, V(UINT32_MAX, v->cpu));
+	pass(s, v, span(s, 500, 2500), CAUSE_HOST_WAKEUP, 0);
+	host_switch(s, v, "swapper", 0, 0, "vcpu", tid_of(s, v), 98);
+}
+
+/* After it has slept: out of the exit by HLT, and with the interrupt into the guest. */
+static void halt_ends(struct sim *s, struct sim_vcpu *v, enum sim_case kind)
+{
+	pass(s, v, span(s, 300, 2000), CAUSE_VMEXIT, exit_detail(EXIT_HLT));
+	accept_irq(s, v);
+	pass(s, v, span(s, 300, 2000), CAUSE_VMEXIT, exit_detail(EXIT_HLT));
+	inject(s, v);
+	guest_tail(s, v, kind, true);
 }
 
 /* The vCPU halts until its timer: the cases in which it sleeps on the host at the deadline. */
 static void halted_cycle(struct sim *s, struct sim_vcpu *v, enum sim_case kind)
 {
-	uint32_t waiting = 0, rest = 1 + 2 * s->o.vcpus + (v - s->vcpu);
+	uint32_t waiting = 0;
 
 	halt(s, v);
 	host_as(s, v->cpu, v->t, 0, GEN_FLAG_IRQS_OFF, G_IDLE, V(2, v->cpu));
-	if (kind == SIM_HOST_IRQS_OFF || kind == SIM_HOST_HOG || kind == SIM_HOST_THROTTLED) {
+	if (kind == SIM_IDLE_ELSEWHERE) {
+		woken_from_elsewhere(s, v);
+		halt_ends(s, v, kind);
+		return;
+	}
+	if (kind == SIM_HOST_IRQS_OFF || kind == SIM_IRQS_OFF_QUIET || kind == SIM_HOST_HOG ||
+	    kind == SIM_HOST_THROTTLED) {
 		/* another thread takes the CPU before the deadline */
 		v->t = s->cur.due - span(s, 20000, 60000);
 		host_as(s, v->cpu, v->t, 0, GEN_FLAG_IRQS_OFF, G_IDLE, V(UINT32_MAX, v->cpu));
@@ -425,17 +541,9 @@ static void halted_cycle(struct sim *s, struct sim_vcpu *v, enum sim_case kind)
 		/* longer than any idle state takes to leave */
 		v->t = s->cur.due;
 		pass(s, v, clock_ticks(s->rate, 1100000) + injected_length(s), CAUSE_HARDWARE, 0);
-	} else if (kind == SIM_HOST_IRQS_OFF) {
+	} else if (kind == SIM_HOST_IRQS_OFF || kind == SIM_IRQS_OFF_QUIET) {
 		v->t = s->cur.due;
-		/* the rest of the machine goes on: it stands still on this CPU only */
-		for (uint64_t left = injected_length(s), step; left; left -= step) {
-			step = clock_ticks(s->rate, 50000);
-			if (step > left)
-				step = left;
-			pass(s, v, step, CAUSE_HOST_IRQS_OFF, HOST_HOG);
-			host_as(s, rest, v->t, 7, 0, G_OTHER, V(1, 2));
-			host_as(s, rest, v->t, 7, GEN_FLAG_IRQS_OFF, G_IDLE, V(UINT32_MAX, rest));
-		}
+		irqs_off(s, v, kind == SIM_IRQS_OFF_QUIET);
 	} else if (kind == SIM_HOST_HOG || kind == SIM_HOST_THROTTLED) {
 		v->t = s->cur.due;
 	} else {
@@ -454,7 +562,7 @@ static void halted_cycle(struct sim *s, struct sim_vcpu *v, enum sim_case kind)
 		pass(s, v, kind == SIM_HOST_HOG ? injected_length(s) : span(s, 300, 900),
 		     CAUSE_HOST_THREAD, HOST_HOG);
 		if (kind == SIM_HOST_THROTTLED) {
-			host_switch(s, v, "hog", HOST_HOG, 0, "swapper", 0, 120);
+			host_switch(s, v, "hog", HOST_HOG, PREEMPTED, "swapper", 0, 120);
 			pass(s, v, injected_length(s), CAUSE_HOST_THROTTLED, 0);
 			host_switch(s, v, "swapper", 0, 0, "hog", HOST_HOG, 49);
 		}
@@ -468,11 +576,7 @@ static void halted_cycle(struct sim *s, struct sim_vcpu *v, enum sim_case kind)
 		host_as(s, v->cpu, v->t, 0, GEN_FLAG_IRQS_OFF, G_IDLE, V(UINT32_MAX, v->cpu));
 		host_switch(s, v, "swapper", 0, 0, "vcpu", tid_of(s, v), 98);
 	}
-	pass(s, v, span(s, 300, 2000), CAUSE_VMEXIT, exit_detail(EXIT_HLT));
-	accept_irq(s, v);
-	pass(s, v, span(s, 300, 2000), CAUSE_VMEXIT, exit_detail(EXIT_HLT));
-	inject(s, v);
-	guest_tail(s, v, kind, true);
+	halt_ends(s, v, kind);
 }
 
 /*
@@ -487,6 +591,7 @@ static void kick_from_elsewhere(struct sim *s, struct sim_vcpu *v)
 	v->cpu = rest;
 	fire(s, v, 0, false);
 	v->cpu = own;
+	other_guest(s, v);
 	pass(s, v, injected_length(s), CAUSE_HARDWARE, 0);
 	host(s, v, tid_of(s, v), GEN_FLAG_IRQS_OFF, G_RESCHED_ENTRY, V(0xfd));
 	pass(s, v, span(s, 100, 900), CAUSE_HOST_IRQ, SIM_RESCHEDULE);
@@ -494,6 +599,87 @@ static void kick_from_elsewhere(struct sim *s, struct sim_vcpu *v)
 	pass(s, v, span(s, 100, 900), CAUSE_VMEXIT, exit_detail(EXIT_EXTINT));
 	leave(s, v, EXIT_EXTINT);
 	pass(s, v, span(s, 100, 900), CAUSE_VMEXIT, exit_detail(EXIT_EXTINT));
+}
+
+/*
+ * What keeps the vCPU from its guest at the deadline is over: its timer fires, here while that is
+ * going on, or, kept by the CPU, when the guest would run again.
+ */
+static void overdue(struct sim *s, struct sim_vcpu *v)
+{
+	enter(s, v);
+	pass(s, v, span(s, 30, 90), CAUSE_HARDWARE, 0); /* the exit's own way */
+	leave(s, v, EXIT_PREEMPTION_TIMER);
+	pass(s, v, span(s, 300, 900), CAUSE_VMEXIT, exit_detail(EXIT_PREEMPTION_TIMER));
+}
+
+/* An exit that begins before the deadline and holds the interrupt up. */
+static void long_exit(struct sim *s, struct sim_vcpu *v, enum sim_case kind)
+{
+	enum cause cause = kind == SIM_EXIT ? CAUSE_VMEXIT : CAUSE_VMM_USER;
+	uint32_t reason = kind == SIM_EXIT ? EXIT_NPF : EXIT_IO;
+
+	v->t = s->cur.due - span(s, 2000, 9000);
+	leave(s, v, reason);
+	if (kind == SIM_VMM_USER)
+		host(s, v, tid_of(s, v), 0, G_KVM_USER, V(2, 0));
+	pass(s, v, s->cur.due - v->t + 1, cause, exit_detail(reason));
+	if (!s->o.hv_timer)
+		fire(s, v, tid_of(s, v), false);
+	pass(s, v, injected_length(s), cause, exit_detail(reason));
+	if (s->o.hv_timer)
+		overdue(s, v);
+}
+
+/* A host thread has the vCPU's CPU before the deadline and after. */
+static void preempted_at_deadline(struct sim *s, struct sim_vcpu *v)
+{
+	v->t = s->cur.due - span(s, 2000, 9000);
+	leave(s, v, EXIT_EXTINT);
+	v->t += span(s, 300, 900);
+	host_switch(s, v, "vcpu", tid_of(s, v), PREEMPTED, "hog", HOST_HOG, 49);
+	if (v->t < s->cur.due)
+		v->t = s->cur.due;
+	if (!s->o.hv_timer)
+		fire(s, v, HOST_HOG, false);
+	pass(s, v, injected_length(s), CAUSE_HOST_THREAD, HOST_HOG);
+	host_switch(s, v, "hog", HOST_HOG, 1, "vcpu", tid_of(s, v), 98);
+	pass(s, v, span(s, 100, 900), CAUSE_VMEXIT, exit_detail(EXIT_EXTINT));
+	if (s->o.hv_timer)
+		overdue(s, v);
+}
+
+/* The timer fires while the vCPU is in its guest, and takes it out. */
+static void fire_in_guest(struct sim *s, struct sim_vcpu *v, enum sim_case kind)
+{
+	uint32_t reason = s->o.hv_timer ? EXIT_PREEMPTION_TIMER : EXIT_EXTINT;
+
+	v->t = s->cur.due;
+	if (kind == SIM_STALL_GUEST)
+		pass(s, v, injected_length(s), CAUSE_HARDWARE, 0);
+	pass(s, v, span(s, 100, 900), CAUSE_HARDWARE, 0); /* the interrupt's own way */
+	leave(s, v, reason);
+	pass(s, v, span(s, 100, 900), CAUSE_VMEXIT, exit_detail(reason));
+	if (!s->o.hv_timer)
+		fire(s, v, tid_of(s, v), false);
+	pass(s, v, span(s, 100, 900), CAUSE_VMEXIT, exit_detail(reason));
+}
+
+/* The CPU is to give the interrupt, once the guest lets it: late, and no exit tells when. */
+static void post(struct sim *s, struct sim_vcpu *v, enum sim_case kind)
+{
+	bool exits = kind == SIM_POSTED_EXITS;
+	enum cause cause = exits ? CAUSE_GUEST_IRQS_OFF : CAUSE_GUEST_OFF_OR_HARDWARE;
+
+	host(s, v, tid_of(s, v), GEN_FLAG_IRQS_OFF, G_KVM_POSTED, V(v - s->vcpu, 0, 0, VECTOR));
+	enter(s, v);
+	if (exits) {
+		pass(s, v, injected_length(s), cause, GUEST_LOW);
+		leave(s, v, EXIT_EXTINT);
+		pass(s, v, span(s, 100, 900), CAUSE_VMEXIT, exit_detail(EXIT_EXTINT));
+		enter(s, v);
+	}
+	pass(s, v, injected_length(s), cause, exits ? GUEST_LOW : 0);
 }
 
 /* The vCPU is busy at the deadline: a less urgent guest thread computes. */
@@ -504,32 +690,21 @@ static void busy_cycle(struct sim *s, struct sim_vcpu *v, enum sim_case kind)
 	guest_switch(s, v, "cyclictest", me, 1, kind == SIM_GUEST_HOG ? "ghog" : "low",
 		     kind == SIM_GUEST_HOG ? GUEST_HOG : GUEST_LOW,
 		     kind == SIM_GUEST_HOG ? 1 : 120);
-	if (kind == SIM_EXIT || kind == SIM_VMM_USER) {
-		/* the exit begins before the deadline and holds the interrupt up */
-		v->t = s->cur.due - span(s, 2000, 9000);
-		leave(s, v, kind == SIM_EXIT ? EXIT_NPF : EXIT_IO);
-		if (kind == SIM_VMM_USER)
-			host(s, v, tid_of(s, v), 0, G_KVM_USER, V(2, 0));
-		pass(s, v, s->cur.due - v->t + 1, kind == SIM_EXIT ? CAUSE_VMEXIT : CAUSE_VMM_USER,
-		     exit_detail(kind == SIM_EXIT ? EXIT_NPF : EXIT_IO));
-		fire(s, v, tid_of(s, v), false);
-		pass(s, v, injected_length(s), kind == SIM_EXIT ? CAUSE_VMEXIT : CAUSE_VMM_USER,
-		     exit_detail(kind == SIM_EXIT ? EXIT_NPF : EXIT_IO));
-	} else if (kind == SIM_STALL_KICK) {
+	/* a sleeping lock keeps its owner on this CPU, but nobody waiting */
+	if (s->o.rt_guest && v->pid == GUEST_LOW && draw(s, 2))
+		v->preempt = 0x10;
+	if (kind == SIM_EXIT || kind == SIM_VMM_USER)
+		long_exit(s, v, kind);
+	else if (kind == SIM_STALL_KICK)
 		kick_from_elsewhere(s, v);
-	} else {
-		v->t = s->cur.due;
-		if (kind == SIM_STALL_GUEST)
-			pass(s, v, injected_length(s), CAUSE_HARDWARE, 0);
-		pass(s, v, span(s, 100, 900), CAUSE_HARDWARE, 0); /* the interrupt's own way */
-		leave(s, v, EXIT_EXTINT);
-		pass(s, v, span(s, 100, 900), CAUSE_VMEXIT, exit_detail(EXIT_EXTINT));
-		fire(s, v, tid_of(s, v), false);
-		pass(s, v, span(s, 100, 900), CAUSE_VMEXIT, exit_detail(EXIT_EXTINT));
-	}
+	else if (kind == SIM_HOG_BUSY)
+		preempted_at_deadline(s, v);
+	else
+		fire_in_guest(s, v, kind);
 	accept_irq(s, v);
 	if (kind == SIM_GUEST_IRQS_OFF) {
-		pass(s, v, span(s, 100, 900), CAUSE_VMEXIT, exit_detail(EXIT_EXTINT));
+		pass(s, v, span(s, 100, 900), CAUSE_VMEXIT,
+		     exit_detail(s->o.hv_timer ? EXIT_PREEMPTION_TIMER : EXIT_EXTINT));
 		enter(s, v);
 		guest_time(s, v, injected_length(s), CAUSE_GUEST_IRQS_OFF, GUEST_LOW, true);
 		leave(s, v, EXIT_WINDOW);
@@ -537,7 +712,10 @@ static void busy_cycle(struct sim *s, struct sim_vcpu *v, enum sim_case kind)
 	}
 	if (kind == SIM_GUEST_PREEMPT_OFF)
 		v->preempt = 1;
-	inject(s, v);
+	if (kind == SIM_POSTED_OFF || kind == SIM_POSTED_EXITS)
+		post(s, v, kind);
+	else
+		inject(s, v);
 	guest_tail(s, v, kind, false);
 }
 
@@ -559,7 +737,7 @@ static void taken_away(struct sim *s, struct sim_vcpu *v, enum sim_case kind, ui
 	leave(s, v, EXIT_EXTINT);
 	pass(s, v, span(s, 100, 900), CAUSE_VMEXIT, exit_detail(EXIT_EXTINT));
 	if (kind == SIM_HOG_ARMING) {
-		host_switch(s, v, "vcpu", tid_of(s, v), 0, "hog", HOST_HOG, 49);
+		host_switch(s, v, "vcpu", tid_of(s, v), PREEMPTED, "hog", HOST_HOG, 49);
 		pass(s, v, ticks, CAUSE_HOST_THREAD, HOST_HOG);
 		host_switch(s, v, "hog", HOST_HOG, 1, "vcpu", tid_of(s, v), 98);
 	} else {
@@ -600,6 +778,8 @@ static void race_cycle(struct sim *s, struct sim_vcpu *v)
 	guest_switch(s, v, "cyclictest", me, 1, "swapper", 0, 120);
 	v->t = s->cur.due - span(s, 2000, 9000);
 	leave(s, v, EXIT_HLT);
+	if (s->o.hv_timer)
+		start_sw_timer(s, v);
 	pass(s, v, s->cur.due - v->t + 1, CAUSE_VMEXIT, exit_detail(EXIT_HLT));
 	fire(s, v, tid_of(s, v), true);
 	pass(s, v, span(s, 300, 900), CAUSE_VMEXIT, exit_detail(EXIT_HLT));
@@ -637,7 +817,9 @@ static void late_cycle(struct sim *s, struct sim_vcpu *v, enum sim_case kind)
 static bool is_busy(enum sim_case kind)
 {
 	return kind == SIM_STALL_GUEST || kind == SIM_STALL_KICK || kind == SIM_EXIT ||
-	       kind == SIM_VMM_USER || kind == SIM_GUEST_IRQS_OFF || kind == SIM_GUEST_PREEMPT_OFF;
+	       kind == SIM_VMM_USER || kind == SIM_GUEST_IRQS_OFF ||
+	       kind == SIM_GUEST_PREEMPT_OFF || kind == SIM_HOG_BUSY || kind == SIM_POSTED_OFF ||
+	       kind == SIM_POSTED_EXITS;
 }
 
 void sim_cycle(struct sim *s, unsigned int vcpu, enum sim_case kind)
@@ -700,7 +882,7 @@ void sim_tick(struct sim *s, uint64_t from, uint64_t to)
 	for (uint64_t t = from; t < to; t += clock_ticks(s->rate, 4000000)) {
 		host_as(s, 0, t, 0, GEN_FLAG_IRQS_OFF, G_TIMER_ENTRY, V(VECTOR));
 		host_as(s, 0, t + clock_ticks(s->rate, 1000), 0, GEN_FLAG_HARDIRQ, G_HRTIMER_EXPIRE,
-			V(0x30000, clock_ns(s->rate, t), 0xffffffff81200000));
+			V(TICK_TIMER, clock_ns(s->rate, t), 0xffffffff81200000));
 		host_as(s, 0, t + clock_ticks(s->rate, 2000), 0, GEN_FLAG_HARDIRQ, G_TIMER_EXIT,
 			V(VECTOR));
 	}

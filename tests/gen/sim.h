@@ -41,6 +41,13 @@ enum sim_case {
 	SIM_HOG_ARMING, /* the vCPU is preempted before the guest has armed its timer */
 	SIM_IRQ_ARMING, /* interrupted when it has, and before KVM knows */
 	SIM_WAKE_RACE, /* woken and preempted on its way to sleep */
+	SIM_HOG_BUSY, /* the vCPU is preempted, but does not sleep */
+	SIM_IDLE_ELSEWHERE, /* KVM's timer fires elsewhere, the vCPU's CPU has to leave an idle state */
+	SIM_POSTED_OFF, /* the interrupt is left to the CPU, the guest keeps interrupts off */
+	SIM_POSTED_EXITS, /* and is left and entered meanwhile */
+	SIM_GUEST_PREEMPTED, /* the guest's thread has run, and is preempted on its way back */
+	SIM_COMPANY, /* the cases from here on are what they are only while no other vCPU runs */
+	SIM_IRQS_OFF_QUIET = SIM_COMPANY, /* interrupts off, and nothing happens elsewhere */
 	SIM_CASES,
 };
 
@@ -60,6 +67,8 @@ struct sim_opts {
 	struct clock_map map; /* of the guest's */
 	bool noise; /* random exits, interrupts, preemption and migration within phases */
 	bool rt_guest, rt_host;
+	bool hv_timer; /* a running vCPU's deadline is kept by the CPU: VMX's preemption timer */
+	bool other_guest; /* a vCPU 0 of another guest on CPU 0 */
 	bool absolute; /* absolute stamps instead of time extends */
 	uint64_t start; /* host ticks */
 	uint64_t without_host, without_guest; /* bits of gen_event */

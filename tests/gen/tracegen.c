@@ -65,7 +65,8 @@ static enum sim_case kind_of(const struct keys *k, uint64_t turn)
 {
 	if (turn % k->every)
 		return SIM_PLAIN;
-	return k->kind >= 0 ? (enum sim_case)k->kind : turn / k->every % SIM_CASES;
+	return k->kind >= 0 ? (enum sim_case)k->kind
+			    : turn / k->every % (k->vcpus > 1 ? SIM_COMPANY : SIM_CASES);
 }
 
 static void truth_line(void *arg, const struct sim_spike *s)
