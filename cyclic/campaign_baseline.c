@@ -90,34 +90,56 @@ static int record(const struct engine *en, const char *what, enum verdict v, boo
 	return ret < 0 ? ret : (int)v;
 }
 
-int baseline_judge(struct engine *en, enum verdict v, const char *text, struct err *e)
+/* What a rerun found by itself counts, whatever the baseline says to it. */
+static int confirm(struct engine *en, enum verdict v, const char *text, struct err *e)
 {
 	char dir[PATH_MAX + 16];
+	int code, own;
+
+	if (!en->quiet)
+		fprintf(stderr, "worse than the baseline: once more\n");
+	snprintf(dir, sizeof(dir), "%s/rerun", en->state->dir);
+	own = rerun(en, dir, text, e);
+	if (own < 0)
+		return own;
+	v = verdict_worse(v, own);
+	if (own == VERDICT_INCOMPLETE)
+		return record(en, "worse; the rerun that would confirm it is not complete", v,
+			      false, e);
+	if (own == VERDICT_FAIL || own == VERDICT_ERROR)
+		return record(en, "worse, and its rerun failed by itself", v, true, e);
+	code = compare(en, dir, "baseline-rerun", e);
+	if (code < 0)
+		return code;
+	if (code == VERDICT_FAIL)
+		return record(en, "worse, and worse again in a rerun", VERDICT_FAIL, true, e);
+	if (code == VERDICT_INCONCLUSIVE)
+		return record(en, "worse once; of its rerun it cannot be told",
+			      verdict_worse(v, VERDICT_INCONCLUSIVE), true, e);
+	return record(en, "worse once, but not in a rerun: not counted", v, true, e);
+}
+
+/* A campaign that does not pass as it is stays what it is, also where it cannot be compared. */
+int baseline_judge(struct engine *en, enum verdict v, const char *text, struct err *e)
+{
+	char told[sizeof(e->text) + 16];
+	struct err why = { 0 };
 	int code;
 
 	if (!json_at(en->state->doc, "baseline") || v == VERDICT_INCOMPLETE)
 		return v;
-	code = compare(en, en->state->dir, "baseline", e);
+	code = compare(en, en->state->dir, "baseline", &why);
+	if (code == -EINTR || (code < 0 && v == VERDICT_PASS))
+		return err_set(e, code, "%s", why.text);
+	snprintf(told, sizeof(told), "not compared: %s", why.text);
 	if (code < 0)
-		return code;
+		return record(en, told, v, true, e);
 	if (code != VERDICT_FAIL)
 		return record(en,
 			      code ? "no phase is worse, of one it cannot be told"
 				   : "no phase is worse",
 			      v, true, e);
-	if (!en->quiet)
-		fprintf(stderr, "worse than the baseline: once more\n");
-	snprintf(dir, sizeof(dir), "%s/rerun", en->state->dir);
-	code = rerun(en, dir, text, e);
-	if (code < 0)
-		return code;
-	if (code == VERDICT_INCOMPLETE)
-		return record(en, "worse; the rerun that would confirm it was interrupted",
-			      VERDICT_INCOMPLETE, false, e);
-	code = compare(en, dir, "baseline-rerun", e);
-	if (code < 0)
-		return code;
-	return code == VERDICT_FAIL
-		       ? record(en, "worse, and worse again in a rerun", VERDICT_FAIL, true, e)
-		       : record(en, "worse once, but not in a rerun: not counted", v, true, e);
+	if (v == VERDICT_FAIL || v == VERDICT_ERROR)
+		return record(en, "worse; not measured again, for it failed by itself", v, true, e);
+	return confirm(en, v, text, e);
 }

@@ -13,8 +13,9 @@
 
 /*
  * baseline_judge - compare a campaign that ended as v with the run in state's "baseline"; text is
- * the campaign file. Returns the verdict it has then: v, or fail, or incomplete when the rerun was
- * interrupted. Without a baseline: v.
+ * the campaign file. Returns the verdict it has then: v, or what is worse of the rerun: its own
+ * verdict, fail where it is worse than the baseline again. One that failed by itself is not measured
+ * again; one that does not pass stays what it is where it cannot be compared. Without a baseline: v.
  */
 int baseline_judge(struct engine *en, enum verdict v, const char *text, struct err *e);
 
