@@ -45,15 +45,37 @@ static bool any_running(const struct phase_run *r)
 	return false;
 }
 
-static void watch(struct phase_run *r)
+/* How many loads have failed; why, into the attempt. */
+static size_t note_failures(const struct phase_run *r, json_object *o)
+{
+	json_object *failures = json_object_new_array();
+
+	loads_failures(&r->loads, failures);
+	json_object_object_add(o, "load_failures", failures);
+	return json_object_array_length(failures);
+}
+
+/* At once: whatever ends the campaign later, nobody else knows it. Tried again until it is on disk. */
+static void save_failures(const struct phase_run *r, json_object *o, size_t *saved)
+{
+	struct err ignored = { 0 };
+	size_t n = note_failures(r, o);
+
+	if (n > *saved && !state_save(r->en->state, &ignored))
+		*saved = n;
+}
+
+static void watch(struct phase_run *r, json_object *o)
 {
 	struct progress bar;
 	uint64_t start = clock_now_ns();
+	size_t saved = 0;
 
 	progress_start(&bar, r->p->entry.name);
 	while (any_running(r)) {
 		poll(NULL, 0, WATCH_MS);
 		loads_watch(&r->loads);
+		save_failures(r, o, &saved);
 		for (size_t k = 0; k < r->n_jobs; k++)
 			if (stop_requested())
 				job_stop(&r->jobs[k]);
@@ -67,7 +89,7 @@ static void watch(struct phase_run *r)
 
 static enum attempt close_attempt(struct phase_run *r, json_object *o)
 {
-	json_object *jobs = json_at(o, "jobs"), *failures = json_object_new_array();
+	json_object *jobs = json_at(o, "jobs");
 	enum attempt how = ATTEMPT_WHOLE;
 	char iso[CLOCK_ISO_BYTES];
 
@@ -77,6 +99,9 @@ static enum attempt close_attempt(struct phase_run *r, json_object *o)
 
 		json_set_str(job, "outcome", job_outcome_name(j->outcome));
 		json_set_int(job, "code", j->code);
+		json_set_str(job, "ended", clock_iso8601(j->ended_wall_ns, iso));
+		if (j->silent)
+			json_set_bool(job, "silent", true);
 		if (j->said[0])
 			json_set_str(job, "said", j->said);
 		if (j->outcome == JOB_STOPPED)
@@ -84,8 +109,7 @@ static enum attempt close_attempt(struct phase_run *r, json_object *o)
 		else if (j->outcome != JOB_ENDED && how == ATTEMPT_WHOLE)
 			how = ATTEMPT_BROKEN;
 	}
-	loads_failures(&r->loads, failures);
-	json_object_object_add(o, "load_failures", failures);
+	note_failures(r, o);
 	json_set_str(o, "ended", clock_iso8601(clock_wall_ns(), iso));
 	json_set_str(o, "status",
 		     how == ATTEMPT_WHOLE    ? "whole"
@@ -125,7 +149,7 @@ int attempt_run(struct phase_run *r, unsigned int number, const uint64_t *ns, st
 	if (!ret)
 		ret = start_all(r, ns, e);
 	if (!ret) {
-		watch(r);
+		watch(r, o);
 		loads_finish(&r->loads);
 		how = close_attempt(r, o);
 	}

@@ -57,28 +57,34 @@ int engine_add_up(const struct state *s, const struct campaign *c, size_t i, str
 	return 0;
 }
 
+uint64_t engine_measured(const struct phaselog *g, const struct phase_entry *p,
+			 const struct guest_entry *guest)
+{
+	size_t cpus = guest ? (size_t)guest->cpus.n - 1 : (size_t)cpulist_count(&p->cpus);
+	char group[LOG_INSTRUMENT_BYTES];
+
+	engine_group(group, p, guest);
+	return phaselog_measured(g, group, cpus);
+}
+
 /* How much of a job's time is still to be measured. */
 static int remaining(const struct phase_run *r, const struct guest_entry *guest, uint64_t *ns,
 		     struct err *e)
 {
-	size_t cpus = guest ? (size_t)guest->cpus.n - 1 : (size_t)cpulist_count(&r->p->cpus);
 	uint64_t slack = JOB_SLACK_PERIODS * r->p->interval_ns, done;
-	char group[LOG_INSTRUMENT_BYTES];
 	struct phaselog g = { 0 };
 	int ret = engine_add_up(r->en->state, r->en->c, r->i, &g, e);
 
-	engine_group(group, r->p, guest);
-	done = phaselog_measured(&g, group, cpus);
+	done = engine_measured(&g, r->p, guest);
 	phaselog_free(&g);
 	*ns = done + slack >= r->p->duration_ns ? 0 : r->p->duration_ns - done;
 	return ret;
 }
 
-/* Only these leave slices that the next attempt can add to. */
-static bool resumable(const struct phase_entry *p)
+bool engine_resumable(const struct phase_entry *p)
 {
 	return p->run == RUN_SAMPLE || p->run == RUN_CYCLICTEST || p->run == RUN_OSLAT ||
-	       phase_watches_guests(p);
+	       p->run == RUN_HWLAT;
 }
 
 /* --- one phase --- */
@@ -130,9 +136,9 @@ static int next_jobs(struct phase_run *r, bool first, uint64_t *ns, uint64_t *le
 		const struct guest_entry *guest = p->n_guests ? p->guests[k] : NULL;
 		uint64_t rest = p->duration_ns;
 
-		if (resumable(p) && remaining(r, guest, &rest, e) < 0)
+		if (engine_resumable(p) && remaining(r, guest, &rest, e) < 0)
 			return e->code;
-		if (!first && (!rest || !resumable(p)))
+		if (!first && (!rest || !engine_resumable(p)))
 			continue;
 		*left += rest;
 		ns[r->n_jobs] = p->segment_ns && rest > p->segment_ns ? p->segment_ns : rest;
@@ -147,17 +153,22 @@ static int next_jobs(struct phase_run *r, bool first, uint64_t *ns, uint64_t *le
 	return 0;
 }
 
-/* An attempt that its crash left open; what it measured counts. */
+/* An attempt that its crash left open; what it measured counts. Did its host go down with it? */
 static unsigned int close_lost(json_object *phase)
 {
 	json_object *attempts = json_at(phase, "attempts");
 	size_t n = json_object_array_length(attempts);
+	char now[64] = "";
 
+	file_read_line("/proc/sys/kernel/random/boot_id", now, sizeof(now));
 	for (size_t i = 0; i < n; i++) {
 		json_object *o = json_object_array_get_idx(attempts, i);
 
-		if (!strcmp(json_str(o, "status", ""), "running"))
-			json_set_str(o, "status", "lost");
+		if (strcmp(json_str(o, "status", ""), "running") != 0)
+			continue;
+		json_set_str(o, "status", "lost");
+		if (strcmp(json_str(o, "boot_id", ""), now) != 0)
+			json_set_bool(o, "rebooted", true);
 	}
 	return n;
 }
@@ -176,7 +187,7 @@ static bool has_whole(json_object *phase)
 static int measure_phase(struct phase_run *r, struct err *e)
 {
 	unsigned int number = close_lost(r->doc), fruitless = 0;
-	bool first = !number || (!resumable(r->p) && !has_whole(r->doc));
+	bool first = !number || (!engine_resumable(r->p) && !has_whole(r->doc));
 	uint64_t left, before, ns[CAMPAIGN_GUESTS] = { 0 };
 
 	if (next_jobs(r, first, ns, &left, e) < 0)
@@ -186,10 +197,10 @@ static int measure_phase(struct phase_run *r, struct err *e)
 
 		if (how < 0 || how == ATTEMPT_STOPPED)
 			return how;
-		if (how == ATTEMPT_WHOLE && (!resumable(r->p) || !r->p->segment_ns))
+		if (how == ATTEMPT_WHOLE && (!engine_resumable(r->p) || !r->p->segment_ns))
 			return ATTEMPT_WHOLE;
 		before = left;
-		first = how == ATTEMPT_BROKEN && !resumable(r->p);
+		first = how == ATTEMPT_BROKEN && !engine_resumable(r->p);
 		if (next_jobs(r, first, ns, &left, e) < 0)
 			return e->code;
 		fruitless = left < before ? 0 : fruitless + 1;

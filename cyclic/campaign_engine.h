@@ -30,6 +30,13 @@ void engine_group(char buf[static LOG_INSTRUMENT_BYTES], const struct phase_entr
 int engine_add_up(const struct state *s, const struct campaign *c, size_t i, struct phaselog *g,
 		  struct err *e);
 
+/* engine_measured - of what was added up of a phase: the time of every CPU of one guest (NULL: host) */
+uint64_t engine_measured(const struct phaselog *g, const struct phase_entry *p,
+			 const struct guest_entry *guest);
+
+/* engine_resumable - do the phase's attempts leave slices that the next one adds to? */
+bool engine_resumable(const struct phase_entry *p);
+
 /* engine_judge - the verdict of a phase that is over, into its object; saves nothing */
 int engine_judge(struct engine *en, size_t i, struct err *e);
 

@@ -25,6 +25,8 @@ enum {
 	SAVE_S = 1800, /* a spike's trace sent, converted and explained: 10 minutes each at most */
 };
 
+#define SLICE_SLACK_NS (2 * NSEC_PER_SEC)
+
 const char *job_outcome_name(enum job_outcome o)
 {
 	static const char *const names[] = { "running", "ended", "broken", "stalled", "stopped" };
@@ -90,14 +92,41 @@ int job_start(struct job *j, const char *self, const struct campaign *c,
 	o.err = j->err;
 	j->started_ns = clock_now_ns();
 	j->end_ns = j->started_ns + ns + LATE_S * NSEC_PER_SEC;
+	j->slice_ns = c->slice_ns;
 	j->silence_ns = p->run == RUN_SAMPLE ? SILENT_SLICES * c->slice_ns + 2 * NSEC_PER_SEC : 0;
 	return proc_start(&j->proc, &o, e);
 }
 
+/*
+ * Silence counts for each CPU, until all of them have measured their time. A guest boots first, and
+ * its harness knows how long that may take.
+ */
+static bool silent_for(const struct job *j, uint64_t now, uint64_t ns, int *cpu)
+{
+	uint64_t since = j->guest ? j->slices.begun_ns : j->started_ns;
+
+	return j->silence_ns && since && !j->measured &&
+	       slices_silent(&j->slices, since, now, cpu) > ns;
+}
+
+static void read_slices(struct job *j, uint64_t now)
+{
+	char path[PATH_MAX + 16];
+
+	snprintf(path, sizeof(path), "%s/latency.log", j->dir);
+	slices_read(&j->slices, path, now);
+}
+
 static void ended(struct job *j, enum job_outcome outcome)
 {
+	uint64_t now = clock_now_ns();
+	int cpu;
+
 	j->outcome = outcome;
 	j->code = proc_code(&j->proc);
+	j->ended_wall_ns = clock_wall_ns();
+	read_slices(j, now);
+	j->silent = silent_for(j, now, j->slice_ns + SLICE_SLACK_NS, &cpu);
 	complaint(j->err, "rtkvm ", j->said, sizeof(j->said));
 }
 
@@ -147,18 +176,6 @@ static bool guest_is_through(const struct job *j)
 	return through;
 }
 
-/*
- * Silence counts for each CPU, until all of them have measured their time. A guest boots first, and
- * its harness knows how long that may take.
- */
-static bool is_silent(const struct job *j, uint64_t now, int *cpu)
-{
-	uint64_t since = j->guest ? j->slices.begun_ns : j->started_ns;
-
-	return j->silence_ns && since && !j->measured &&
-	       slices_silent(&j->slices, since, now, cpu) > j->silence_ns;
-}
-
 static bool has_measured(const struct job *j)
 {
 	return slices_done(&j->slices) || (j->guest && guest_is_through(j));
@@ -177,7 +194,7 @@ static void late(struct job *j, uint64_t now, const char *how)
 
 void job_watch(struct job *j)
 {
-	char path[PATH_MAX + 16], how[64];
+	char how[64];
 	uint64_t now = clock_now_ns();
 	int cpu = -1;
 
@@ -191,9 +208,8 @@ void job_watch(struct job *j)
 		ended(j, verdict ? JOB_ENDED : JOB_BROKEN);
 		return;
 	}
-	snprintf(path, sizeof(path), "%s/latency.log", j->dir);
-	slices_read(&j->slices, path, now);
-	if (is_silent(j, now, &cpu)) {
+	read_slices(j, now);
+	if (silent_for(j, now, j->silence_ns, &cpu)) {
 		snprintf(how, sizeof(how), "no slice came for 3 slices from %sCPU %d",
 			 j->guest ? "v" : "", cpu);
 		late(j, now, how);

@@ -35,10 +35,13 @@ struct job {
 	int err; /* memory file of its stderr */
 	struct slices slices; /* what came of each CPU */
 	uint64_t started_ns; /* CLOCK_MONOTONIC */
+	uint64_t slice_ns; /* how often one comes */
 	uint64_t silence_ns, end_ns; /* longest silence (0: any), latest end; then it is stalled */
 	bool measured; /* all of it: what it still does is saving and explaining */
 	enum job_outcome outcome;
 	int code; /* exit code, once it has ended */
+	uint64_t ended_wall_ns; /* 0: not yet */
+	bool silent; /* when it ended no slice had come for longer than one takes */
 	char said[400]; /* its last line on stderr */
 };
 

@@ -3,13 +3,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "cyclic/campaign_attempts.h"
 #include "cyclic/campaign_engine.h"
+#include "cyclic/campaign_job.h"
+#include "cyclic/campaign_plan.h"
+#include "cyclic/campaign_reasons.h"
 #include "cyclic/complaint.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
@@ -17,7 +20,11 @@
 #include "lib/json.h"
 #include "lib/proc.h"
 
-enum { SPIKES_MAX = 200000, LOG_SLICES = 1440 };
+enum {
+	SPIKES_MAX = 200000,
+	LOG_SLICES = 1440,
+	HWLAT_THRESHOLD_NS = 10000, /* rtkvm hwlat's own, and then its limit, too */
+};
 
 enum verdict verdict_of(const char *name)
 {
@@ -39,36 +46,6 @@ enum verdict verdict_worse(enum verdict a, enum verdict b)
 
 /* --- one phase --- */
 
-static void add_reason(json_object *reasons, const char *text)
-{
-	for (size_t i = 0; i < json_object_array_length(reasons); i++)
-		if (!strcmp(json_object_get_string(json_object_array_get_idx(reasons, i)), text))
-			return; /* several attempts, one finding */
-	json_object_array_add(reasons, json_object_new_string(text));
-}
-
-static void add_reasons(json_object *reasons, json_object *from)
-{
-	size_t n = json_object_is_type(from, json_type_array) ? json_object_array_length(from) : 0;
-
-	for (size_t i = 0; i < n; i++)
-		add_reason(reasons, json_object_get_string(json_object_array_get_idx(from, i)));
-}
-
-static void reasonf(json_object *reasons, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static void reasonf(json_object *reasons, const char *fmt, ...)
-{
-	char text[512];
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(text, sizeof(text), fmt, args);
-	va_end(args);
-	add_reason(reasons, text);
-}
-
 /* A document that run_judge understands, of one phase: never saved. */
 static json_object *phase_doc(const char *conditions)
 {
@@ -81,18 +58,25 @@ static json_object *phase_doc(const char *conditions)
 	return doc;
 }
 
-static void add_cpus(struct run *run, const struct phaselog *g)
+static void add_cpus(struct run *run, const struct phaselog *g, int64_t none_from_ns)
 {
 	for (size_t i = 0; i < g->n; i++) {
 		const struct phaselog_cpu *c = g->cpus[i];
-		struct run_cpu rc = { c->cpu, c->host_cpu, c->group, c->expected, c->missed };
+		struct run_cpu rc = {
+			.cpu = c->cpu,
+			.host_cpu = c->host_cpu,
+			.instrument = c->group,
+			.expected = c->expected,
+			.missed = c->missed,
+			.none_from_ns = none_from_ns,
+		};
 
 		run_add_cpu(run, &rc, &c->hist);
 	}
 }
 
-/* The worst CPU of a limit on max that was broken: when, where. */
-static void tell_worst(json_object *reasons, const struct phaselog *g, const struct phase_entry *p)
+/* The largest of all, where it broke a limit: when, where. */
+static void tell_worst(json_object *reasons, const struct phaselog *g, uint64_t limit_ns)
 {
 	const struct phaselog_cpu *worst = NULL;
 	char iso[CLOCK_ISO_BYTES];
@@ -100,148 +84,170 @@ static void tell_worst(json_object *reasons, const struct phaselog *g, const str
 	for (size_t i = 0; i < g->n; i++)
 		if (!worst || g->cpus[i]->hist.max_ns > worst->hist.max_ns)
 			worst = g->cpus[i];
-	for (size_t i = 0; i < p->n_limits && worst; i++)
-		if (!strcmp(p->limits[i].what, "max_ns") && worst->hist.max_ns > p->limits[i].ns)
-			reasonf(reasons, "largest: %.3f us on CPU %d (host CPU %d) of %s%s%s",
-				worst->hist.max_ns / 1e3, worst->cpu, worst->host_cpu, worst->group,
-				worst->max_wall_ns ? " at " : "",
-				worst->max_wall_ns ? clock_iso8601(worst->max_wall_ns, iso) : "");
+	if (worst && worst->hist.max_ns > limit_ns)
+		reasons_addf(reasons, "largest: %.3f us on CPU %d (host CPU %d) of %s%s%s",
+			     worst->hist.max_ns / 1e3, worst->cpu, worst->host_cpu, worst->group,
+			     worst->max_wall_ns ? " at " : "",
+			     worst->max_wall_ns ? clock_iso8601(worst->max_wall_ns, iso) : "");
 }
 
-/* Spikes by their cause, as rtkvm trace explain counts them. */
-static void add_causes(json_object *into, json_object *from)
-{
-	if (!json_object_is_type(from, json_type_object))
-		return;
-	json_object_object_foreach(from, cause, n) {
-		json_set_int(into, cause, json_int(into, cause, 0) + json_object_get_int64(n));
-	}
-}
-
-struct attempts {
-	size_t n;
-	json_object *causes; /* borrowed */
-	enum verdict verdict; /* the gravest that an attempt's own instrument gave */
-	char conditions[16]; /* the least good; "" no job told */
+/* One phase being judged. */
+struct judging {
+	const struct engine *en;
+	size_t i;
+	const struct phase_entry *p;
+	json_object *phase, *reasons;
+	struct phaselog g;
+	struct attempts a;
 };
 
-/* The instrument's own view of one job: its run.json, where it made one. */
-static void read_job(const struct state *s, json_object *job, struct attempts *a,
-		     json_object *reasons)
+/* doctor judges the machine, and is repeated as a whole: its last word counts. */
+static enum verdict of_doctor(const struct judging *j)
 {
-	char path[PATH_MAX];
-	struct err ignored = { 0 };
-	struct run run;
-	enum verdict v;
-
-	if (!file_path(path, sizeof(path), "%s/%s", s->dir, json_str(job, "dir", "")) ||
-	    run_open(&run, path, &ignored) < 0)
-		return;
-	v = verdict_of(json_str(run.doc, "verdict", ""));
-	if (v != VERDICT_INCOMPLETE)
-		a->verdict = verdict_worse(a->verdict, v);
-	/* one cut off by us has nothing to tell; one that broke by itself has */
-	if (v != VERDICT_INCOMPLETE || !strcmp(json_str(job, "outcome", ""), "broken"))
-		add_reasons(reasons, json_at(run.doc, "reasons"));
-	add_causes(a->causes, json_at(run.doc, "causes"));
-	if (!a->conditions[0] || strcmp(json_str(run.doc, "conditions", ""), "hardware") != 0)
-		snprintf(a->conditions, sizeof(a->conditions), "%s",
-			 json_str(run.doc, "conditions", "emulated"));
-	run_close(&run);
-}
-
-static void tell_broken(json_object *job, json_object *reasons)
-{
-	const char *outcome = json_str(job, "outcome", "ended"); /* none: cut off, told below */
-	const char *guest = json_str(job, "guest", NULL);
-
-	if (!strcmp(outcome, "ended") || !strcmp(outcome, "stopped"))
-		return;
-	reasonf(reasons, "attempt in %s%s%s: %s%s%s", json_str(job, "dir", "?"),
-		guest ? ", guest " : "", guest ? guest : "", outcome,
-		json_str(job, "said", NULL) ? ": " : "", json_str(job, "said", ""));
-}
-
-static struct attempts read_attempts(const struct state *s, json_object *phase,
-				     json_object *reasons)
-{
-	json_object *list = json_at(phase, "attempts");
-	struct attempts a = { .n = json_object_array_length(list),
-			      .causes = json_object_new_object(),
-			      .verdict = VERDICT_PASS,
-			      .conditions = "" };
-	size_t lost = 0;
-
-	json_object_object_add(phase, "causes", a.causes);
-
-	for (size_t i = 0; i < a.n; i++) {
-		json_object *o = json_object_array_get_idx(list, i), *jobs = json_at(o, "jobs");
-		json_object *failures = json_at(o, "load_failures");
-
-		lost += !strcmp(json_str(o, "status", ""), "lost");
-		for (size_t k = 0; k < json_object_array_length(jobs); k++) {
-			json_object *job = json_object_array_get_idx(jobs, k);
-
-			read_job(s, job, &a, reasons);
-			tell_broken(job, reasons);
-		}
-		if (failures && json_object_array_length(failures))
-			a.verdict = verdict_worse(a.verdict, VERDICT_INCONCLUSIVE);
-		add_reasons(reasons, failures);
-	}
-	if (lost)
-		reasonf(reasons, "cut off %zu time%s and resumed; what was measured counts", lost,
-			lost == 1 ? "" : "s");
-	return a;
-}
-
-/* doctor and hwlat judge the machine; a smoke campaign only wants to know that they work. */
-static enum verdict of_machine(const struct engine *en, json_object *phase, enum verdict v,
-			       json_object *reasons)
-{
-	json_object *attempts = json_at(phase, "attempts");
+	json_object *attempts = json_at(j->phase, "attempts");
 	size_t n = json_object_array_length(attempts);
 	json_object *last = n ? json_object_array_get_idx(attempts, n - 1) : NULL;
-	json_object *jobs = json_at(last, "jobs");
-	int64_t code = json_int(json_object_array_get_idx(jobs, 0), "code", VERDICT_ERROR);
+	json_object *job = json_object_array_get_idx(json_at(last, "jobs"), 0);
+	int64_t code = json_int(job, "code", VERDICT_ERROR);
 
-	v = verdict_worse(v, code >= 0 && code <= VERDICT_INCONCLUSIVE ? code : VERDICT_ERROR);
 	if (code == VERDICT_FAIL)
-		reasonf(reasons, "%s found something; %s has it", json_str(phase, "run", ""),
-			json_str(json_object_array_get_idx(jobs, 0), "dir", ""));
-	if (en->c->smoke && (v == VERDICT_FAIL || v == VERDICT_INCONCLUSIVE)) {
-		reasonf(reasons, "a smoke campaign does not judge the machine");
+		reasons_addf(j->reasons, "doctor found something; %s has it",
+			     json_str(job, "dir", ""));
+	return verdict_worse(j->a.verdict,
+			     code >= 0 && code <= VERDICT_INCONCLUSIVE ? code : VERDICT_ERROR);
+}
+
+/* A pass needs the time asked for, but for what a crash may cost. */
+static enum verdict of_time(const struct judging *j)
+{
+	const struct phase_entry *p = j->p;
+	uint64_t lost = p->duration_ns / 10, slack = JOB_SLACK_PERIODS * p->interval_ns;
+	enum verdict v = VERDICT_PASS;
+
+	lost = j->en->c->slice_ns < lost ? j->en->c->slice_ns : lost;
+	slack = lost > slack ? lost : slack;
+	for (size_t k = 0; k < plan_jobs(p); k++) {
+		const struct guest_entry *guest = p->n_guests ? p->guests[k] : NULL;
+		uint64_t ns = engine_measured(&j->g, p, guest);
+
+		if (ns + slack >= p->duration_ns)
+			continue;
+		reasons_addf(j->reasons, "%s%smeasured for %.1f s of %.1f s%s",
+			     guest ? guest->entry.name : "", guest ? ": " : "",
+			     (double)ns / NSEC_PER_SEC, (double)p->duration_ns / NSEC_PER_SEC,
+			     p->on_spike == SPIKE_STOP ? "; on-spike = stop ends it at a spike"
+						       : "");
+		v = VERDICT_INCOMPLETE;
+	}
+	return v;
+}
+
+/* The slice of a spike may have been lost, with the attempt that it ended; the spike was not. */
+static enum verdict of_spikes(const struct judging *j, struct run *run)
+{
+	json_object *limits = json_at(run->doc, "limits");
+	char iso[CLOCK_ISO_BYTES];
+	uint64_t wall_ns = 0;
+	int cpu = -1;
+	uint64_t ns = j->p->run == RUN_SAMPLE ? attempts_spike(j->en->state, j->i, &cpu, &wall_ns)
+					      : 0;
+
+	for (size_t i = 0; i < json_object_array_length(limits); i++) {
+		json_object *limit = json_object_array_get_idx(limits, i);
+
+		if (strcmp(json_str(limit, "what", ""), "max_ns") != 0 ||
+		    (int64_t)ns <= json_int(limit, "limit_ns", 0) ||
+		    (int64_t)ns <= json_int(limit, "value_ns", 0))
+			continue;
+		json_set_int(limit, "value_ns", ns);
+		json_set_int(limit, "cpu", cpu);
+		json_set_bool(limit, "met", false);
+		reasons_addf(j->reasons,
+			     "largest: %.3f us on CPU %d at %s, above its limit of %.3f us; its "
+			     "slice was lost, spikes.jsonl has it",
+			     ns / 1e3, cpu, clock_iso8601(wall_ns, iso),
+			     json_int(limit, "limit_ns", 0) / 1e3);
+		return j->en->c->smoke || run_is_hardware(run) ? VERDICT_FAIL
+							       : VERDICT_INCONCLUSIVE;
+	}
+	return VERDICT_PASS;
+}
+
+static void add_limits(struct run *run, const struct phase_entry *p)
+{
+	for (size_t i = 0; i < p->n_limits; i++)
+		run_add_limit(run, p->limits[i].what, p->limits[i].ns);
+}
+
+/* A limit that was broken where the kernel takes CPUs away from what it measures proves nothing. */
+static enum verdict of_limits(const struct judging *j, struct run *run, bool smoke)
+{
+	enum verdict v = run_judge(run, smoke);
+
+	reasons_add_all(j->reasons, json_at(run->doc, "reasons"));
+	return v == VERDICT_FAIL && j->a.throttled ? VERDICT_INCONCLUSIVE : v;
+}
+
+/* Gaps on the host, of all attempts: one that was cut off found what it found. */
+static enum verdict of_hwlat(const struct judging *j)
+{
+	uint64_t limit_ns = j->p->threshold_ns ? j->p->threshold_ns : HWLAT_THRESHOLD_NS;
+	struct run run = { .doc = phase_doc(j->a.conditions) };
+	enum verdict v;
+
+	add_cpus(&run, &j->g, limit_ns);
+	run_add_limit(&run, "max_ns", limit_ns);
+	v = verdict_worse(of_limits(j, &run, false), of_time(j));
+	tell_worst(j->reasons, &j->g, limit_ns);
+	run_close(&run);
+	return verdict_worse(v, j->a.verdict);
+}
+
+/* A smoke campaign only wants to know that doctor and hwlat work. */
+static enum verdict of_machine(const struct judging *j)
+{
+	enum verdict v = j->p->run == RUN_DOCTOR ? of_doctor(j) : of_hwlat(j);
+
+	if (j->en->c->smoke && (v == VERDICT_FAIL || v == VERDICT_INCONCLUSIVE)) {
+		reasons_addf(j->reasons, "a smoke campaign does not judge the machine");
 		return VERDICT_PASS;
 	}
 	return v;
 }
 
 /* Limits over all attempts together; a single attempt has been judged by its instrument as well. */
-static enum verdict of_figures(const struct engine *en, const struct phase_entry *p,
-			       const struct phaselog *g, const struct attempts *a,
-			       json_object *phase, json_object *reasons)
+static enum verdict of_figures(const struct judging *j)
 {
-	struct run run = { .doc = phase_doc(a->conditions) };
+	struct run run = { .doc = phase_doc(j->a.conditions) };
+	const struct phase_entry *p = j->p;
 	enum verdict v;
 
-	add_cpus(&run, g);
+	add_cpus(&run, &j->g, 0);
+	add_limits(&run, p);
+	v = of_limits(j, &run, j->en->c->smoke);
 	for (size_t i = 0; i < p->n_limits; i++)
-		run_add_limit(&run, p->limits[i].what, p->limits[i].ns);
-	v = run_judge(&run, en->c->smoke);
-	add_reasons(reasons, json_at(run.doc, "reasons"));
-	json_object_object_add(phase, "limits", json_object_get(json_at(run.doc, "limits")));
-	json_object_object_add(phase, "cpus", json_object_get(json_at(run.doc, "cpus")));
-	tell_worst(reasons, g, p);
+		if (!strcmp(p->limits[i].what, "max_ns"))
+			tell_worst(j->reasons, &j->g, p->limits[i].ns);
+	v = verdict_worse(v, of_spikes(j, &run));
+	json_object_object_add(j->phase, "limits", json_object_get(json_at(run.doc, "limits")));
+	json_object_object_add(j->phase, "cpus", json_object_get(json_at(run.doc, "cpus")));
 	run_close(&run);
-	if (!g->n) {
-		reasonf(reasons, "nothing was measured");
+	if (!j->g.n) {
+		reasons_addf(j->reasons, "nothing was measured");
 		v = verdict_worse(v, VERDICT_INCOMPLETE);
+	} else if (engine_resumable(p)) {
+		v = verdict_worse(v, of_time(j));
+	}
+	if (p->simulate && !j->en->c->smoke && v == VERDICT_PASS) {
+		reasons_add(j->reasons,
+			    "no machine was measured: the latencies were drawn from a seed");
+		v = VERDICT_INCONCLUSIVE;
 	}
 	/* too few samples in one attempt may be enough in all: only its other findings count */
-	return a->n > 1 && a->verdict == VERDICT_INCONCLUSIVE && v == VERDICT_PASS &&
-			       !json_object_array_length(reasons)
+	return j->a.n > 1 && j->a.verdict == VERDICT_INCONCLUSIVE && v == VERDICT_PASS &&
+			       !json_object_array_length(j->reasons)
 		       ? v
-		       : verdict_worse(v, a->verdict);
+		       : verdict_worse(v, j->a.verdict);
 }
 
 /* What does not change the verdict. */
@@ -253,40 +259,44 @@ static void add_notes(json_object *phase, json_object *reasons)
 		const char *note = json_str(json_object_array_get_idx(list, i), "note", NULL);
 
 		if (note)
-			add_reason(reasons, note);
+			reasons_add(reasons, note);
 	}
+}
+
+static void judge(struct judging *j)
+{
+	enum verdict v;
+
+	j->a = attempts_read(j->en->state, j->en->c, j->i, j->reasons);
+	v = j->p->run == RUN_DOCTOR || (j->p->run == RUN_HWLAT && !j->p->n_guests) ? of_machine(j)
+										   : of_figures(j);
+	add_notes(j->phase, j->reasons);
+	if (strcmp(json_str(j->phase, "status", ""), "done") != 0)
+		v = verdict_worse(v, VERDICT_INCOMPLETE);
+	if (j->g.damaged)
+		reasons_addf(j->reasons, "%" PRIu64 " bytes of its logs were cut off by crashes",
+			     j->g.damaged);
+	json_set_int(j->phase, "measured_ns", j->g.n ? (int64_t)j->g.cpus[0]->duration_ns : 0);
+	json_set_str(j->phase, "conditions", j->a.conditions[0] ? j->a.conditions : NULL);
+	json_set_str(j->phase, "verdict", verdict_name(v));
 }
 
 int engine_judge(struct engine *en, size_t i, struct err *e)
 {
-	const struct phase_entry *p = &en->c->phases[i];
-	json_object *phase = state_phase(en->state, i), *reasons = json_object_new_array();
-	const char *status = json_str(phase, "status", "");
-	struct phaselog g = { 0 };
-	struct attempts a;
-	enum verdict v;
+	struct judging j = {
+		.en = en,
+		.i = i,
+		.p = &en->c->phases[i],
+		.phase = state_phase(en->state, i),
+		.reasons = json_object_new_array(),
+	};
+	int ret = engine_add_up(en->state, en->c, i, &j.g, e);
 
-	json_object_object_add(phase, "reasons", reasons);
-	if (engine_add_up(en->state, en->c, i, &g, e) < 0) {
-		phaselog_free(&g);
-		return e->code;
-	}
-	a = read_attempts(en->state, phase, reasons);
-	if (p->run == RUN_DOCTOR || (p->run == RUN_HWLAT && !p->n_guests))
-		v = of_machine(en, phase, a.verdict, reasons);
-	else
-		v = of_figures(en, p, &g, &a, phase, reasons);
-	add_notes(phase, reasons);
-	if (strcmp(status, "done") != 0)
-		v = verdict_worse(v, VERDICT_INCOMPLETE);
-	if (g.damaged)
-		reasonf(reasons, "%" PRIu64 " bytes of its logs were cut off by crashes",
-			g.damaged);
-	json_set_int(phase, "measured_ns", g.n ? (int64_t)g.cpus[0]->duration_ns : 0);
-	json_set_str(phase, "conditions", a.conditions[0] ? a.conditions : NULL);
-	json_set_str(phase, "verdict", verdict_name(v));
-	phaselog_free(&g);
-	return 0;
+	json_object_object_add(j.phase, "reasons", j.reasons);
+	if (!ret)
+		judge(&j);
+	phaselog_free(&j.g);
+	return ret;
 }
 
 /* --- the whole --- */
@@ -326,7 +336,7 @@ static void fill_doc(const struct engine *en, struct run *run, enum verdict v)
 		const char *verdict = json_str(phase, "verdict", json_str(phase, "status", ""));
 
 		json_object_array_add(json_at(run->doc, "phases"), json_object_get(phase));
-		add_causes(json_at(run->doc, "causes"), json_at(phase, "causes"));
+		attempts_add_causes(json_at(run->doc, "causes"), json_at(phase, "causes"));
 		list = json_at(phase, "reasons");
 		for (size_t k = 0; list && k < json_object_array_length(list); k++)
 			run_reason(run, "phase %s, %s: %s", en->c->phases[i].entry.name, verdict,

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "cyclic/outcome.h"
 #include "lib/clock.h"
 #include "lib/json.h"
 
@@ -88,20 +89,21 @@ enum verdict guestload_judge(const struct guestload *l, struct run *run, uint64_
 		return v;
 	tell(l, run);
 	if (l->low)
-		run_reason(run,
-			   "the guest's load %s: %" PRIu64 " of %" PRIu64
-			   " slices below its floor of %" PRIu64 "%s rounds a second; the least, "
-			   "%.2f, at %s",
-			   l->name, l->low, l->slices, l->floor,
-			   l->floor ? "" : " (more than nothing)", l->least,
-			   clock_iso8601(l->least_wall_ns, iso));
+		v = outcome_doubt(run, v,
+				  "the guest's load %s: %" PRIu64 " of %" PRIu64
+				  " slices below its floor of %" PRIu64
+				  "%s rounds a second; the least, %.2f, at %s",
+				  l->name, l->low, l->slices, l->floor,
+				  l->floor ? "" : " (more than nothing)", l->least,
+				  clock_iso8601(l->least_wall_ns, iso));
 	if (silent)
-		run_reason(run,
-			   "the guest's load %s proved its work for %.0f s of %.0f s: it was "
-			   "silent for more than %d slices",
-			   l->name, (double)l->elapsed_ns / NSEC_PER_SEC,
-			   (double)job_ns / NSEC_PER_SEC, SILENT_SLICES);
-	return (l->low || silent) && v == VERDICT_PASS ? VERDICT_INCONCLUSIVE : v;
+		v = outcome_doubt(
+			run, v,
+			"the guest's load %s proved its work for %.0f s of %.0f s: it was "
+			"silent for more than %d slices",
+			l->name, (double)l->elapsed_ns / NSEC_PER_SEC,
+			(double)job_ns / NSEC_PER_SEC, SILENT_SLICES);
+	return v;
 }
 
 void guestload_free(struct guestload *l)

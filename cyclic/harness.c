@@ -178,11 +178,19 @@ static int start(struct harness *h, const struct vmproc_opts *vo, struct err *e)
 	return ret < 0 ? ret : vmproc_start(&h->vm, vo, e);
 }
 
+/* A signal that we did not send: whoever judges has to know it from a VMM that crashed. */
+static void note_signal(struct harness *h)
+{
+	if (WIFSIGNALED(h->vm.proc.status))
+		json_set_int(run_section(&h->run, "vmm"), "signal", WTERMSIG(h->vm.proc.status));
+}
+
 static int take_results(struct harness *h, struct err *e)
 {
 	int ret = check_ended(h, e);
 
 	outcome_machine(&h->run, &h->g);
+	note_signal(h);
 	return ret < 0 ? ret : samples(h, e);
 }
 
@@ -242,6 +250,13 @@ static int explain(struct harness *h, struct err *e)
 	return run_save(&h->run, e);
 }
 
+/* By us: a guest that ends before its time has no such excuse. */
+static void note_interruption(struct harness *h)
+{
+	if (stop_requested())
+		json_set_bool(h->run.doc, "interrupted", true);
+}
+
 static enum verdict judge(struct harness *h)
 {
 	uint64_t end_ns = h->g.mark_ns[ABI_MARK_JOB_END];
@@ -262,7 +277,10 @@ static enum verdict judge(struct harness *h)
 static int finish(struct harness *h, struct err *e)
 {
 	enum verdict v = judge(h);
-	int ret = run_finish(&h->run, v, e);
+	int ret;
+
+	note_interruption(h);
+	ret = run_finish(&h->run, v, e);
 
 	if (!ret)
 		ret = explain(h, e);
@@ -294,6 +312,7 @@ static void abandon(struct harness *h, const struct err *why)
 			guestsample_take(&h->sample, &h->g, h->vm.data, &ignored);
 			guestsample_finish(&h->sample, &h->run, &h->g, &ignored);
 		}
+		note_interruption(h);
 		run_finish(&h->run, VERDICT_INCOMPLETE, &ignored);
 		return;
 	}

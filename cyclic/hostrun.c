@@ -316,6 +316,7 @@ static enum verdict judge_limit(struct hostrun *r, enum verdict v)
 		" us: the kernel takes the CPU away from a thread that needs it longer, which these "
 		"latencies show; write -1 to it",
 		runtime_us, period_us);
+	json_set_bool(r->run.doc, "throttled", true); /* a campaign judges figures of its own */
 	return v == VERDICT_FAIL ? VERDICT_INCONCLUSIVE : v;
 }
 

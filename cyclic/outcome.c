@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <stdarg.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -253,46 +254,66 @@ static void judge_counts(struct run *run, const struct gathered *g)
 			   counted, seconds);
 }
 
-/* It tells its rounds when it is ended, so one that does not was gone before. */
-static bool judge_load(struct run *run, const struct gathered *g)
+enum verdict outcome_doubt(struct run *run, enum verdict v, const char *fmt, ...)
+{
+	char text[512];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	run_reason(run, "%s", text);
+	if (!json_at(run->doc, "doubts"))
+		json_object_object_add(run->doc, "doubts", json_object_new_array());
+	json_object_array_add(json_at(run->doc, "doubts"), json_object_new_string(text));
+	return v == VERDICT_PASS ? VERDICT_INCONCLUSIVE : v;
+}
+
+/*
+ * It tells its rounds when it is ended, so one that does not was gone before. An interruption may
+ * leave no time for a round.
+ */
+static enum verdict judge_load(struct run *run, const struct gathered *g, enum verdict v)
 {
 	int64_t rounds = json_int(run->doc, "inforce.guest_load_rounds", -1);
 
-	if (!g->o->load || rounds > 0)
-		return true;
-	run_reason(run, "the guest's load %s %s", g->o->load->name,
-		   rounds ? "ended before the measurement did" : "did not finish a single round");
-	return false;
+	if (!g->o->load || rounds > 0 || (g->interrupted && !rounds))
+		return v;
+	return outcome_doubt(run, v, "the guest's load %s %s", g->o->load->name,
+			     rounds ? "ended before the measurement did"
+				    : "did not finish a single round");
 }
 
-enum verdict outcome_judge(struct run *run, const struct gathered *g)
+static enum verdict judge_samples(struct run *run, const struct gathered *g, enum verdict v)
 {
 	json_object *cpus = json_at(run->doc, "cpus");
-	enum verdict v = run_judge(run, g->o->smoke);
-	int64_t marks_lost = json_int(g->ended, "marks_lost", 0);
-
-	judge_counts(run, g);
-	if (marks_lost > 0) {
-		run_reason(run, "%" PRId64 " marks of the guest were lost: the window is not known",
-			   marks_lost);
-		if (v == VERDICT_PASS)
-			v = VERDICT_INCONCLUSIVE;
-	}
 
 	for (size_t i = 0; i < json_object_array_length(cpus); i++) {
 		json_object *c = json_object_array_get_idx(cpus, i);
 		int64_t n = json_int(c, "samples", 0), want = json_int(c, "expected", 0);
 
-		if (n > 0 && (g->o->smoke || n >= want - want / 10))
+		if (n > 0 ? g->o->smoke || n >= want - want / 10 : g->interrupted && want <= 0)
 			continue;
-		run_reason(run,
-			   "%sCPU %" PRId64 " has %" PRId64 " of %" PRId64
-			   " expected samples: wake-ups were missed, so the tail is not known",
-			   g->o->host ? "" : "v", json_int(c, "cpu", -1), n, want);
-		if (v == VERDICT_PASS)
-			v = VERDICT_INCONCLUSIVE;
+		v = outcome_doubt(run, v,
+				  "%sCPU %" PRId64 " has %" PRId64 " of %" PRId64
+				  " expected samples: wake-ups were missed, so the tail is not "
+				  "known",
+				  g->o->host ? "" : "v", json_int(c, "cpu", -1), n, want);
 	}
-	return judge_load(run, g) || v != VERDICT_PASS ? v : VERDICT_INCONCLUSIVE;
+	return v;
+}
+
+enum verdict outcome_judge(struct run *run, const struct gathered *g)
+{
+	enum verdict v = run_judge(run, g->o->smoke);
+	int64_t marks_lost = json_int(g->ended, "marks_lost", 0);
+
+	judge_counts(run, g);
+	if (marks_lost > 0)
+		v = outcome_doubt(
+			run, v, "%" PRId64 " marks of the guest were lost: the window is not known",
+			marks_lost);
+	return judge_load(run, g, judge_samples(run, g, v));
 }
 
 int outcome_report(const struct run *run, struct err *e)

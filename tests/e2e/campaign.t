@@ -163,6 +163,26 @@ is "$(xmllint --html --xpath '//dl[@class="tiles"]//dt/text()' "$T/limits/report
 	"gate, largesttight, largestwide, largest" "which begins with the largest of each"
 is "$(grep -c '^not ok' "$T/limits/report.ktap")" 4 "KTAP says the same"
 
+# --- ended by its first spike: what was not measured did not pass ---
+cat >"$T/stop.ini" <<'END'
+[campaign]
+name = stop
+smoke = yes
+[phase p]
+run = sample
+cpus = 0
+simulate = 1
+duration = 24h
+limit = 1s
+spike = 50us
+on-spike = stop
+END
+run "$RTKVM" campaign run --quiet --out "$T/stop" "$T/stop.ini"
+is "$code$(jq -c '[.phases[0].status, .limits[0].met]' "$T/stop/run.json")" '3["done",true]' \
+	"a phase that its spike ends is incomplete"
+like "$(jq -r '.reasons[]' "$T/stop/run.json")" \
+	'measured for [0-9.]+ s of 86400.0 s; on-spike = stop ends it at a spike' "with the time it has"
+
 # --- a guest that only spins ---
 if [ "$(id -u)" = 0 ] && [ -w /dev/kvm ]; then
 	printf '[campaign]\nname = gap\nsmoke = yes\n[phase gap]\nrun = gap\ncpus = %s\nduration = 1s\nthreshold = 1ms\nlimit = 100s\n' \
@@ -234,7 +254,7 @@ like "$(jq -r '.reasons[]' "$T/b1/run.json")" 'baseline .*: no phase is worse' "
 
 # --- real measurements ---
 if [ "$cpu" = "$house" ] || ! chrt -f 95 true 2>/dev/null; then
-	skip 19 "one CPU only, or no right to SCHED_FIFO"
+	skip 23 "one CPU only, or no right to SCHED_FIFO"
 	done_testing
 	exit
 fi
@@ -311,8 +331,24 @@ like "$(jq -r '.reasons[]' "$T/r2/run.json")" 'load fork, .*: ended with code 13
 start "$T/r3"
 kill -STOP "$(child $pid sample)"
 wait $pid && code=0 || code=$?
-is "$code" 0 "an instrument that hangs is started again"
+is "$code" 4 "one that hangs is started again: inconclusive, for the CPU may have hung"
+is "$(jq -c '[.phases[1].status, .cpus[1].expected >= 7990]' "$T/r3/run.json")" '["done",true]' \
+	"with all of its time"
+like "$(jq -r '.reasons[]' "$T/r3/run.json")" \
+	'attempt in 02-busy/1, 20.*: stalled: no slice came for 3 slices' "and says when"
 ok "what the host did is kept" ls "$T"/r3/02-busy/1-stalled.txt
+
+start "$T/r5"
+kill -KILL "$(child $pid fork)"
+for _ in $(seq 50); do
+	grep -q 'load fork' "$T/r5/campaign.json" && break
+	sleep 0.1
+done
+kill -KILL $pid
+wait $pid 2>/dev/null
+run "$RTKVM" campaign resume --quiet "$T/r5"
+is "$code" 4 "a load that was killed before the campaign was is not forgotten"
+like "$(jq -r '.reasons[]' "$T/r5/run.json")" 'load fork, .*: ended with code 137' "nor why"
 
 start "$T/r4"
 run "$RTKVM" campaign stop "$T/r4"

@@ -13,6 +13,9 @@
 
 enum { ATTEMPTS = 8 };
 
+#define KILLED	  "$(kill -KILL $$)"
+#define SPIKE(ns) "{\"cpu\":1,\"latency_ns\":" ns "}\n"
+
 /* What each attempt in turn measures, in seconds, of 40 that are asked in pieces of 10. */
 static const struct {
 	const char *name;
@@ -20,24 +23,27 @@ static const struct {
 	struct {
 		int seconds;
 		const char *exits;
-		bool spike;
+		bool spike, over; /* over: above the limit */
 	} attempts[ATTEMPTS];
 	size_t n; /* that there should have been */
 	const char *status;
 	uint64_t measured_s;
+	const char *verdict;
 } rows[] = {
 	{ "pieces",
 	  SPIKE_RECORD,
 	  { { 10, "0" }, { 10, "0", true }, { 10, "1" }, { 10, "4" } },
 	  4,
 	  "done",
-	  40 },
+	  40,
+	  "pass" },
 	{ "broken three times, but each measured something",
 	  SPIKE_RECORD,
 	  { { 5, "2" }, { 5, "2" }, { 5, "2" }, { 10, "0" }, { 10, "0" }, { 5, "0" } },
 	  6,
 	  "done",
-	  40 },
+	  40,
+	  "inconclusive" },
 	{ "broken before anything was measured, but not three times in a row",
 	  SPIKE_RECORD,
 	  { { 0, "2" },
@@ -49,27 +55,64 @@ static const struct {
 	    { 10, "0" } },
 	  7,
 	  "done",
-	  40 },
+	  40,
+	  "inconclusive" },
 	{ "the third in a row measured",
 	  SPIKE_RECORD,
 	  { { 0, "2" }, { 0, "2" }, { 1, "2" }, { 10, "0" }, { 10, "0" }, { 10, "0" }, { 9, "0" } },
 	  7,
 	  "done",
-	  40 },
+	  40,
+	  "inconclusive" },
 	{ "three in a row measured nothing",
 	  SPIKE_RECORD,
 	  { { 10, "0" }, { 0, "2" }, { 0, "2" }, { 0, "2" } },
 	  4,
 	  "broken",
-	  10 },
+	  10,
+	  "incomplete" },
 	{ "good ones that measured nothing do not go on for ever",
 	  SPIKE_RECORD,
 	  { { 10, "0" }, { 0, "0" }, { 0, "0" }, { 0, "0" } },
 	  4,
 	  "broken",
-	  10 },
-	{ "a spike ends the phase", SPIKE_STOP, { { 10, "0" }, { 3, "0", true } }, 2, "done", 13 },
-	{ "also one in an attempt that broke", SPIKE_STOP, { { 3, "2", true } }, 1, "done", 3 },
+	  10,
+	  "incomplete" },
+	{ "a spike ends the phase, which lacks its time",
+	  SPIKE_STOP,
+	  { { 10, "0" }, { 3, "0", true } },
+	  2,
+	  "done",
+	  13,
+	  "incomplete" },
+	{ "also one in an attempt that broke",
+	  SPIKE_STOP,
+	  { { 3, "2", true } },
+	  1,
+	  "done",
+	  3,
+	  "incomplete" },
+	{ "killed from outside, and what it had to measure measured again",
+	  SPIKE_RECORD,
+	  { { 5, KILLED }, { 10, "0" }, { 10, "0" }, { 10, "0" }, { 5, "3" } },
+	  5,
+	  "done",
+	  40,
+	  "pass" },
+	{ "crashed: how late it was then nobody saw",
+	  SPIKE_RECORD,
+	  { { 10, "0" }, { 10, "0" }, { 5, "$(kill -SEGV $$)" }, { 10, "0" }, { 5, "0" } },
+	  5,
+	  "done",
+	  40,
+	  "inconclusive" },
+	{ "killed behind a spike whose slice is lost with it",
+	  SPIKE_RECORD,
+	  { { 5, KILLED, .over = true }, { 10, "0" }, { 10, "0" }, { 10, "0" }, { 5, "0" } },
+	  5,
+	  "done",
+	  40,
+	  "fail" },
 };
 
 static void lay_down(size_t i)
@@ -81,7 +124,9 @@ static void lay_down(size_t i)
 		if (rows[i].attempts[k].seconds)
 			fake_log(name, 1, 1, rows[i].attempts[k].seconds);
 		snprintf(name, sizeof(name), "spikes.%zu", k + 1);
-		put_file(name, rows[i].attempts[k].spike ? "{\"cpu\":1,\"latency_ns\":9}\n" : "");
+		put_file(name, rows[i].attempts[k].over	   ? SPIKE("60000")
+			       : rows[i].attempts[k].spike ? SPIKE("9")
+							   : "");
 		snprintf(name, sizeof(name), "do.%zu", k + 1);
 		snprintf(text, sizeof(text), "exit %s\n", rows[i].attempts[k].exits);
 		put_file(name, text);
@@ -118,6 +163,7 @@ static struct campaign *make_campaign(enum spike_action on_spike)
 	p->segment_ns = 10 * SEC;
 	p->interval_ns = SEC / 1000;
 	p->spike_ns = 1000;
+	p->limits[p->n_limits++] = (struct sample_limit){ .what = "max_ns", .ns = 50000 };
 	p->on_spike = on_spike;
 	cpulist_add(&p->cpus, 1);
 	return c;
@@ -141,6 +187,7 @@ static void attempts(void **state)
 		p = state_phase(&s, 0);
 		if (ret < 0 || json_object_array_length(json_at(p, "attempts")) != rows[i].n ||
 		    strcmp(json_str(p, "status", ""), rows[i].status) != 0 ||
+		    strcmp(json_str(p, "verdict", ""), rows[i].verdict) != 0 ||
 		    (uint64_t)json_int(p, "measured_ns", 0) != rows[i].measured_s * SEC)
 			fail_msg("%s: %d, %s", rows[i].name, ret,
 				 json_object_to_json_string_ext(p, JSON_C_TO_STRING_PRETTY));

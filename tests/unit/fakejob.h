@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * fakejob - a directory with a program that plays rtkvm sample: its Nth start copies what the test
- * has laid down for it (log.N, spikes.N) into the run directory it is given, then runs do.N there
+ * fakejob - a directory with a program that plays rtkvm sample and hwlat: its Nth start copies what
+ * the test has laid down for it (log.N, spikes.N) into the run directory it is
+ * given, then runs do.N there; its Nth compare runs compare.N
  */
 #ifndef RTKVM_TESTS_UNIT_FAKEJOB_H
 #define RTKVM_TESTS_UNIT_FAKEJOB_H
@@ -42,7 +43,9 @@ static inline void put_file(const char *name, const char *text)
 static inline void fake_make(void)
 {
 	static const char script[] =
-		"#!/bin/sh\n[ \"$1\" = sample ] || exit 0\nhere=${0%/*}\n"
+		"#!/bin/sh\nhere=${0%/*}\n"
+		"[ \"$1\" != compare ] || { echo x >>\"$here/compared\"; . \"$here/compare.$(wc -l <\"$here/compared\")\"; }\n"
+		"case $1 in sample | hwlat) ;; *) exit 0 ;; esac\n"
 		"for a; do case $a in --out=*) out=${a#--out=} ;; esac; done\n"
 		"n=$(($(cat \"$here/count\" 2>/dev/null || echo 0) + 1))\necho $n >\"$here/count\"\n"
 		"mkdir -p \"$out\" && cd \"$out\" || exit 2\n"
@@ -64,8 +67,8 @@ static inline void fake_free(void)
 	strcpy(fake_dir + sizeof(fake_dir) - 7, "XXXXXX");
 }
 
-/* fake_log - n slices of 1 s and 1000 periods of each CPU in [from, to] */
-static inline void fake_log(const char *name, int from, int to, int n)
+/* fake_log_of - n slices of 1 s and 1000 periods of each CPU in [from, to], each ns late */
+static inline void fake_log_of(const char *name, int from, int to, int n, uint64_t ns)
 {
 	struct log_writer w;
 	struct err e = { 0 };
@@ -82,12 +85,17 @@ static inline void fake_log(const char *name, int from, int to, int n)
 
 			hist_init(&h);
 			for (int k = 0; k < 1000; k++)
-				hist_add(&h, 5000);
+				hist_add(&h, ns);
 			log_count(&s, LOG_EXPECTED, 1000);
 			log_count(&s, LOG_MISSED, 0);
 			assert_int_equal(log_write(&w, &s, &h, &e), 0);
 		}
 	assert_int_equal(log_close(&w, &e), 0);
+}
+
+static inline void fake_log(const char *name, int from, int to, int n)
+{
+	fake_log_of(name, from, to, n, 5000);
 }
 
 #endif
