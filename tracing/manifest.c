@@ -48,6 +48,7 @@ int manifest_save(const struct manifest *m, const char *path, struct err *e)
 		json_object *vcpu = json_object_new_object();
 
 		json_set_int(vcpu, "vcpu", v->vcpu);
+		json_set_int(vcpu, "kvm_id", v->kvm_id);
 		json_set_int(vcpu, "tid", v->tid);
 		json_set_int(vcpu, "tsc_offset", v->map.offset);
 		json_set_int(vcpu, "tsc_ratio", v->map.ratio);
@@ -80,12 +81,14 @@ static int get_vcpus(struct manifest *m, json_object *list, const char *path, st
 		json_object *o = json_object_array_get_idx(list, i);
 		int64_t frac = json_int(o, "tsc_ratio_frac_bits", 0);
 		int64_t vcpu = json_int(o, "vcpu", -1), tid = json_int(o, "tid", 0);
+		int64_t kvm_id = json_int(o, "kvm_id", vcpu);
 
 		if (vcpu < 0 || vcpu > UINT16_MAX || frac < 0 || frac > 63 || tid < 0 ||
-		    tid > INT32_MAX)
+		    tid > INT32_MAX || kvm_id < 0 || kvm_id > UINT32_MAX)
 			return err_set(e, -EINVAL, "%s: its vCPU %zu is none", path, i);
 		m->vcpus[i] = (struct manifest_vcpu){
 			.vcpu = vcpu,
+			.kvm_id = kvm_id,
 			.tid = tid,
 			.map = { json_int(o, "tsc_offset", 0), json_int(o, "tsc_ratio", 0), frac }
 		};

@@ -20,7 +20,8 @@ struct moment {
 };
 
 struct manifest_vcpu {
-	unsigned int vcpu;
+	unsigned int vcpu; /* the guest's number of it */
+	unsigned int kvm_id; /* KVM's: its APIC id */
 	int tid; /* 0: not known */
 	struct clock_map map;
 };
