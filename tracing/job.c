@@ -4,8 +4,8 @@
  *
  * Any guest with a shell and tracefs can run it: as rtkvm.exec= of our init, over ssh, typed in.
  * The ring overwrites its oldest, so what is kept are the last seconds before the command ends
- * (cyclictest --breaktrace ends at a spike). Nothing is read from the ring before that. A write to
- * the freeze port then stops the host's recording too, before the files are fetched: they go to
+ * (cyclictest --breaktrace ends at a spike), or before it writes 0 to $RTKVM_TRACE_FREEZE. Nothing
+ * is read from the ring before that. A write to the freeze port then stops the host's recording too, before the files are fetched: they go to
  * /out, which our init sends to the host through the data port.
  */
 #include <errno.h>
@@ -81,7 +81,8 @@ static const struct argp argp = {
 	options, parse_opt, "[--] COMMAND [ARGUMENT...]",
 	"Print a line of shell that records a guest's kernel while it runs COMMAND there.\v"
 	"It works as rtkvm.exec=\"...\" of a guest of rtkvm, and in any guest that has a shell, "
-	"tracefs and root. The line holds no double quote. Its exit code is COMMAND's."
+	"tracefs and root. The line holds no double quote. Its exit code is COMMAND's, which finds in "
+	"RTKVM_TRACE_FREEZE a file that stops the recording when a 0 is written to it."
 };
 
 /* The events' directories under events/, for the shell's loop. */
@@ -94,31 +95,63 @@ static void print_events(FILE *f)
 	}
 }
 
-static void print_script(FILE *f, const struct job_opts *o)
+/*
+ * An instance of the shell's own: nothing that another user of tracing set is touched. Its name is
+ * none that rtkvm's own sweep takes, which looks for a lock that a shell cannot hold.
+ */
+static void print_enter(FILE *f)
 {
-	fprintf(f, "_run(){ (cd /;");
-	for (int i = 0; i < o->n_command; i++)
-		fprintf(f, "%s%s", i ? " " : "", o->command[i]);
+	fprintf(f,
+		"i=/-;[ -d /proc/$$ ]&&for t in /sys/kernel/tracing /sys/kernel/debug/tracing;do "
+		"i=$t/instances/rtkvm.job.$$;mkdir $i&&break;done 2>/dev/null;");
 	/* a guest that cannot be traced runs it all the same */
-	fprintf(f, ");};cd /sys/kernel/tracing||{ _run;exit $?;};");
+	fprintf(f,
+		"cd $i 2>/dev/null||{ echo trace job: no tracefs, not recorded>&2;_run;exit $?;};");
+	/* a killed one's goes on tracing */
+	fprintf(f, "for d in ${i%%.*}.*;do [ -d /proc/${d##*.} ]||rmdir $d;done;"
+		   "p=;_end(){ kill $p;wait;cd /;rmdir $i;} 2>/dev/null;"
+		   "trap _end 0;trap 'exit 143' 1 2 15;export RTKVM_TRACE_FREEZE=$i/tracing_on;");
+}
+
+static void print_start(FILE *f, const struct job_opts *o)
+{
 	fprintf(f, "echo 0 >tracing_on;echo x86-tsc >trace_clock;echo %ju >buffer_size_kb;",
 		(uintmax_t)(o->buffer_bytes >> 10));
 	if (o->cpus)
 		fprintf(f, "echo %jx >tracing_cpumask;", (uintmax_t)o->cpus);
 	fprintf(f, "e=;for d in");
 	print_events(f);
-	fprintf(f, ";do for p in events/$d;do [ -e $p/enable ]&&echo 1 >$p/enable&&"
-		   "e=${e}' '${p#events/};done;done;");
+	fprintf(f, ";do for c in events/$d;do [ -e $c/enable ]&&echo 1 >$c/enable&&"
+		   "e=${e}' '${c#events/};done;done;");
+}
+
+/*
+ * Reading a ring that is empty waits for more: a reader that sleeps has read all, however large the
+ * ring and slow the disk. The clock is the one in force, whatever was asked for.
+ */
+static void print_save(FILE *f, const char *out)
+{
+	fprintf(f,
+		"o=%s;for d in $e;do echo '#' $d;cat events/$d/format;done >$o/formats;"
+		"cat $t/events/header_page >$o/header_page;cat per_cpu/*/stats >$o/stats;"
+		"c=$(cat trace_clock);c=${c#*'['};echo ${c%%%%']'*} >$o/clock;"
+		"for c in per_cpu/cpu*;do cat $c/trace_pipe_raw >$o/${c##*/}& p=$p' '$!;done;"
+		"for c in $p;do while grep -q 'State:.[RD]' /proc/$c/status;do sleep 1;done;"
+		"done 2>/dev/null;exit $r\n",
+		out);
+}
+
+static void print_script(FILE *f, const struct job_opts *o)
+{
+	fprintf(f, "_run(){ (cd /;");
+	for (int i = 0; i < o->n_command; i++)
+		fprintf(f, "%s%s", i ? " " : "", o->command[i]);
+	fprintf(f, ");};");
+	print_enter(f);
+	print_start(f, o);
 	fprintf(f, "echo 1 >tracing_on;_run;r=$?;echo 0 >tracing_on;");
 	fprintf(f, "echo|dd of=/dev/port bs=1 seek=%d count=1 2>/dev/null;", ABI_FREEZE_PORT);
-	fprintf(f, "for d in $e;do echo '#' $d;cat events/$d/format;done >%s/formats;", o->out);
-	fprintf(f, "cat events/header_page >%s/header_page;echo x86-tsc >%s/clock;", o->out,
-		o->out);
-	/* reading waits for more when the ring is empty: that is the end here */
-	fprintf(f,
-		"for c in per_cpu/cpu*;do timeout 3 cat $c/trace_pipe_raw >%s/${c##*/}&done;"
-		"wait;exit $r\n",
-		o->out);
+	print_save(f, o->out);
 }
 
 int tracing_job(int argc, char **argv, struct err *e)

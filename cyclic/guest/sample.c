@@ -33,7 +33,6 @@
 
 #define LOG_PATH    "/tmp/latency.log"
 #define SPIKES_PATH "/tmp/spikes.jsonl"
-#define TRACING_ON  "/sys/kernel/tracing/tracing_on"
 
 /* The console is a port, too: nobody is shown how far it has come. */
 void progress_start(struct progress *p, const char *what)
@@ -130,15 +129,19 @@ static int leave_word(json_object *doc, const struct collect *c, int end, struct
 	return json_save("/out/sample.json", doc, e);
 }
 
-/* A kernel that does not trace can be measured. */
+/* Where rtkvm trace job records the guest; one that it could not record can be measured. */
 static void find_freeze(struct sampler_config *config, struct collect *c)
 {
+	const char *file = getenv("RTKVM_TRACE_FREEZE");
+
 	if (!config->hurry)
 		return;
-	if (access(TRACING_ON, W_OK))
-		collect_note(c, "no trace of the guest: %s: %s", TRACING_ON, strerror(errno));
+	if (!file)
+		collect_note(c, "no trace of the guest: it is not recorded");
+	else if (access(file, W_OK))
+		collect_note(c, "no trace of the guest: %s: %s", file, strerror(errno));
 	else
-		config->freeze = TRACING_ON;
+		config->freeze = file;
 }
 
 static int measure(struct sampler_config *config, struct err *e)

@@ -290,9 +290,10 @@ fails 2 'double quote' "a command that rtkvm.exec cannot take" "$RTKVM" trace jo
 # --- the guest's line ---
 job=$("$RTKVM" trace job -o "$T/out" -- 'sleep 1; exit 7')
 ok "the line is shell" sh -n -c "$job"
-ok "and fits a command line" [ "${#job}" -lt 1024 ]
-run sh -c "$(printf '%s' "$job" | sed "s|/sys/kernel/tracing|$T/none|; s|sleep 1|pwd|")"
+ok "and fits a command line of 2048: ${#job}" [ "${#job}" -lt 1400 ]
+run sh -c "$(printf '%s' "$job" | sed "s|/sys/kernel/|$T/none|g; s|sleep 1|pwd|")"
 is "$code $out" "7 /" "a guest without tracefs runs the command all the same"
+like "$errs" '^trace job: no tracefs, not recorded$' "and says that it is not recorded"
 ok "and leaves no trace" [ ! -e "$T/out" ]
 
 # --- recording this kernel ---
@@ -302,7 +303,7 @@ why=
 [ -n "$why" ] || [ -d /sys/kernel/tracing/events/kvm ] || why="this kernel has no KVM loaded"
 [ -n "$why" ] || grep -q x86-tsc /sys/kernel/tracing/trace_clock || why="no x86-tsc trace clock"
 if [ -n "$why" ]; then
-	skip 23 "$why"
+	skip 31 "$why"
 else
 	run "$RTKVM" trace record -o "$T/h.dat" -- sh -c 'sleep 0.5; [ -w "$RTKVM_TRACE_FREEZE" ] || exit 9; exit 7'
 	is "$code" 7 "record: the command's exit code"
@@ -403,6 +404,42 @@ else
 	ok "another user of tracing is left alone while we record" cmp "$T/before" "$T/during"
 	ok "and after" cmp "$T/before" "$T/after"
 	ok "it goes on recording" grep -q sched_switch "$other/trace"
+
+	# the guest's line, here: an instance of its own, all that is in it, and the clock in force
+	mkdir "$T/jout"
+	line() { # no port of this machine is written to
+		"$RTKVM" trace job -o "$T/jout" -- "$1" | sed 's|/dev/port|/dev/null|'
+	}
+	jobs() {
+		find $tfs/instances -maxdepth 1 -name "rtkvm.job.$1"
+	}
+	{ declare -f settings; echo settings; } >"$T/settings.sh"
+	settings >"$T/before"
+	run env tfs=$tfs other=$other sh -c "$(line "bash $T/settings.sh >$T/during;
+		echo 0 >\$RTKVM_TRACE_FREEZE && cat \${RTKVM_TRACE_FREEZE%/*}/per_cpu/*/stats >$T/stats;
+		exit 7")"
+	is "$code" 7 "trace job, here: $errs"
+	settings >"$T/after"
+	ok "nothing of another user of tracing is altered while it records" cmp "$T/before" "$T/during"
+	ok "nor after" cmp "$T/before" "$T/after"
+	"$RTKVM" trace convert "$T/jout" "$T/jout.dat"
+	is "$(trace-cmd report -R -i "$T/jout.dat" 2>/dev/null | grep -vc cpus=)" \
+		"$(awk '/^entries:/ { n += $2 } END { print n }' "$T/stats")" "all that the rings held is read"
+	sh -c "$(line true | sed 's/echo x86-tsc/echo no-such-clock/')" 2>/dev/null
+	is "$(cat "$T/jout/clock")" local "the clock is the one in force, not the one asked for"
+	sh -c "$(line 'sleep 2')" &
+	job=$!
+	for _ in $(seq 100); do
+		[ -n "$(jobs $job)" ] && break
+		sleep 0.1
+	done
+	kill -9 $job
+	ok "what a killed one leaves" [ -n "$(jobs $job)" ]
+	sh -c "$(line true)"
+	is "$(jobs $job)" "" "goes with the next"
+	run unshare -m sh -c 'umount -l /sys/kernel/tracing; umount -l /sys/kernel/debug/tracing
+		exec sh -c "$0"' "$(line 'exit 7')"
+	is "$code" 7 "tracefs not mounted, though its directory is there: $errs"
 	echo 0 >"$other/events/enable"
 	rmdir "$other"
 fi
