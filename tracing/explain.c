@@ -27,7 +27,7 @@ static const struct argp_option options[] = {
 	{ "host", 'H', "FILE", 0, "the host's trace", 1 },
 	{ "guest", 'g', "FILE", 0, "the guest's trace", 1 },
 	{ "thread", 'T', "NAME|TID", 0,
-	  "a guest thread whose wake-ups are explained (default: cyclictest and rtkvm); may be repeated",
+	  "a guest thread whose wake-ups are explained (default: the real-time ones named cyclictest or rtkvm); may be repeated",
 	  2 },
 	{ "threshold", 't', "TIME", 0, "explain wake-ups later than this (default: 100us)", 2 },
 	{ "offset", 'o', "TICKS", 0,

@@ -44,6 +44,9 @@ struct explanation {
 	uint64_t until_last[SIDES]; /* events followed until the last spike */
 	uint64_t last_spike_ts;
 	struct clock_bound bound; /* of all vCPUs together */
+	bool all_threads; /* none is real-time: those that are not count */
+	uint32_t vcpus[EXPLAIN_VCPUS]; /* threads in the order of the guest's CPUs, if found so */
+	size_t n_vcpus;
 	FILE *lines; /* a line of JSON for each spike; NULL: not wanted */
 	bool wall_known; /* the recorder has noted what the wall clock showed at wall_ts */
 	uint64_t wall_ts, wall_ns;

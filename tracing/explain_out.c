@@ -80,6 +80,24 @@ static void print_clock(FILE *f, const struct explanation *x)
 		fprintf(f, ", not checked: too few entries and exits\n");
 }
 
+/* Threads named as measured ones are: told of, so that whoever means them can name them. */
+static void print_left_out(FILE *f, const struct explanation *x)
+{
+	const char *comma = "left out, not real-time: ";
+
+	for (size_t i = 0; i < x->model.n_samplers; i++) {
+		const struct sampler *s = &x->model.samplers[i];
+
+		if (!s->left_out || s->samples)
+			continue;
+		fprintf(f, "%s%s/%u (%ju wake-ups)", comma, s->thread->comm, s->thread->tid,
+			(uintmax_t)s->left_out);
+		comma = ", ";
+	}
+	if (*comma == ',')
+		fprintf(f, "; --thread shows them\n");
+}
+
 static void print_head(FILE *f, const struct explanation *x)
 {
 	uint64_t ns =
@@ -101,6 +119,7 @@ static void print_head(FILE *f, const struct explanation *x)
 				us(s->min_ns), us(s->sum_ns / s->samples), us(s->max_ns),
 				(uintmax_t)s->late, us(x->opts->threshold_ns));
 	}
+	print_left_out(f, x);
 }
 
 /* A ring that went on for long after a spike has overwritten what came before it. */
@@ -323,6 +342,25 @@ static json_object *threads_json(const struct explanation *x)
 	return list;
 }
 
+static json_object *left_out_json(const struct explanation *x)
+{
+	json_object *list = json_object_new_array();
+
+	for (size_t i = 0; i < x->model.n_samplers; i++) {
+		const struct sampler *s = &x->model.samplers[i];
+		json_object *o;
+
+		if (!s->left_out || s->samples)
+			continue;
+		o = json_object_new_object();
+		json_set_str(o, "thread", s->thread->comm);
+		json_set_int(o, "tid", s->thread->tid);
+		json_set_int(o, "wakeups", s->left_out);
+		json_object_array_add(list, o);
+	}
+	return list;
+}
+
 static json_object *clock_json(const struct explanation *x)
 {
 	const struct session *s = &x->session;
@@ -372,6 +410,7 @@ json_object *explain_json(const struct explanation *x)
 	json_object_object_add(o, "clock", clock_json(x));
 	json_set_int(o, "threshold_ns", x->opts->threshold_ns);
 	json_object_object_add(o, "threads", threads_json(x));
+	json_object_object_add(o, "left_out", left_out_json(x));
 	json_set_int(o, "spikes", x->spikes);
 	json_set_int(o, "spikes_ns", x->ns);
 	if (x->spikes)

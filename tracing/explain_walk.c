@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/cleanup.h"
 #include "lib/json.h"
@@ -91,14 +92,46 @@ static int check_vcpus(const struct explanation *x, struct err *e)
 		x->opts->session.path[HOST]);
 }
 
+static int set_vcpus(struct model *m, const uint32_t *tids, size_t n, struct err *e)
+{
+	int ret = 0;
+
+	for (size_t i = 0; i < n && !ret; i++)
+		ret = model_set_vcpu(m, i, tids[i], e);
+	return ret;
+}
+
+/*
+ * The host's recorder knew which threads run which guest. KVM's numbers of them are in the order of
+ * the guest's, but QEMU's have holes. A list with fewer than the guest has CPUs is not whole.
+ */
+static int set_manifest_vcpus(struct explanation *x, struct err *e)
+{
+	const struct manifest *list = &x->session.manifest;
+	struct model *m = &x->model;
+	uint32_t tids[EXPLAIN_VCPUS];
+	size_t n = 0;
+
+	for (size_t i = 0; i < list->n_vcpus && n < EXPLAIN_VCPUS; i++)
+		if (list->vcpus[i].tid)
+			tids[n++] = list->vcpus[i].tid;
+	if (!n || (m->windows && n < m->n_vcpus))
+		return 0;
+	m->opts.vcpus_given = true;
+	return set_vcpus(m, tids, n, e);
+}
+
 static int setup_model(struct explanation *x, struct err *e)
 {
 	const struct explain_opts *o = x->opts;
 	struct session *s = &x->session;
+	const uint32_t *vcpus = o->n_vcpus ? o->vcpus : x->vcpus;
+	size_t n_vcpus = o->n_vcpus ? o->n_vcpus : x->n_vcpus;
 	struct model_opts m = { .threads = o->threads,
 				.n_threads = o->n_threads,
 				.threshold_ns = o->threshold_ns,
-				.vcpus_given = o->n_vcpus > 0,
+				.real_time = !o->n_threads && !x->all_threads,
+				.vcpus_given = n_vcpus > 0,
 				.timer_vector = 0xec,
 				.rate = s->rate,
 				.on_spike = on_spike,
@@ -107,10 +140,10 @@ static int setup_model(struct explanation *x, struct err *e)
 		model_init(&x->model, &m, s->has[HOST] ? &s->file[HOST] : NULL, &s->file[GUEST], e);
 	const struct dat_guest *g;
 
-	for (size_t i = 0; i < o->n_vcpus && !ret && s->has[HOST]; i++)
-		ret = model_set_vcpu(&x->model, i, o->vcpus[i], e);
-	if (o->n_vcpus || !s->has[HOST])
+	if (ret || !s->has[HOST])
 		return ret;
+	if (n_vcpus)
+		return set_vcpus(&x->model, vcpus, n_vcpus, e);
 	for (size_t i = 0; i < s->vmclocks.n && !ret; i++)
 		if (s->vmclocks.vcpus[i].tid) {
 			x->model.opts.vcpus_given = true;
@@ -118,13 +151,7 @@ static int setup_model(struct explanation *x, struct err *e)
 		}
 	if (ret || s->vmclocks.n)
 		return ret;
-	/* the host's recorder knew which threads run which guest; --vcpus comes before it */
-	for (size_t i = 0; i < s->manifest.n_vcpus && !ret; i++)
-		if (s->manifest.vcpus[i].tid) {
-			x->model.opts.vcpus_given = true;
-			ret = model_set_vcpu(&x->model, s->manifest.vcpus[i].vcpu,
-					     s->manifest.vcpus[i].tid, e);
-		}
+	ret = set_manifest_vcpus(x, e);
 	for (size_t k = 0; k < s->dat[HOST].n_guests; k++) {
 		g = &s->dat[HOST].guests[k];
 		if (g->trace_id != s->dat[GUEST].trace_id)
@@ -231,14 +258,20 @@ static int check_clock(const struct explanation *x, struct err *e)
 	return 0;
 }
 
+static uint64_t n_samples(const struct model *m, bool left_out)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < m->n_samplers; i++)
+		n += left_out ? m->samplers[i].left_out : m->samplers[i].samples;
+	return n;
+}
+
 static int check_samples(const struct explanation *x, struct err *e)
 {
 	const struct explain_opts *o = x->opts;
-	uint64_t n = 0;
 
-	for (size_t i = 0; i < x->model.n_samplers; i++)
-		n += x->model.samplers[i].samples;
-	if (n)
+	if (n_samples(&x->model, false))
 		return 0;
 	return err_set(e, -ENODATA, "%s shows no wake-up of %s%s by a timer; name one by --thread",
 		       o->session.path[GUEST], o->n_threads ? "thread " : "",
@@ -260,9 +293,81 @@ uint64_t explain_went_on_ns(const struct explanation *x, unsigned int side)
 	return clock_ns(r, last) - clock_ns(r, x->last_spike_ts);
 }
 
+static int by_id(const void *a, const void *b)
+{
+	const struct vcpu_name *p = a, *q = b;
+
+	return (p->id > q->id) - (p->id < q->id);
+}
+
+/*
+ * Are KVM's numbers other than the guest's? They are when a CPU of the guest has events but KVM ran
+ * no vCPU of its number, and there are enough of higher ones. Their order is the guest's: it numbers
+ * its CPUs by their APIC ids.
+ */
+static bool renumber(struct explanation *x)
+{
+	const struct model *m = &x->model;
+	struct vcpu_name all[EXPLAIN_VCPUS];
+	bool hole = false;
+	size_t n = 0;
+
+	if (m->opts.vcpus_given || !m->n_beyond || m->n_vcpus + m->n_beyond > EXPLAIN_VCPUS)
+		return false;
+	for (size_t i = 0; i < m->n_vcpus; i++)
+		if (m->vcpus[i].tid)
+			all[n++] = (struct vcpu_name){ i, m->vcpus[i].tid };
+		else
+			hole |= m->side[GUEST].cpus[i].last_ts != 0;
+	for (size_t i = 0; i < m->n_beyond; i++)
+		all[n++] = m->beyond[i];
+	if (!hole || n < m->n_vcpus)
+		return false;
+	qsort(all, n, sizeof(all[0]), by_id);
+	for (size_t i = 0; i < n; i++)
+		x->vcpus[i] = all[i].tid;
+	x->n_vcpus = n;
+	return true;
+}
+
+/* What was found shows that something else should have been looked for. */
+static bool look_again(struct explanation *x)
+{
+	if (renumber(x))
+		return true;
+	if (n_samples(&x->model, false) || !n_samples(&x->model, true))
+		return false;
+	x->all_threads = true;
+	return true;
+}
+
+/* As if nothing had been found; at: where the spikes' lines begin. */
+static int forget(struct explanation *x, long at, struct err *e)
+{
+	model_free(&x->model);
+	x->n_worst = 0;
+	x->spikes = x->ns = x->last_spike_ts = 0;
+	memset(x->causes, 0, sizeof(x->causes));
+	memset(x->until_last, 0, sizeof(x->until_last));
+	if (x->lines &&
+	    (fflush(x->lines) || ftruncate(fileno(x->lines), at) || fseek(x->lines, at, SEEK_SET)))
+		return err_sys(e, "writing %s/spikes.jsonl failed", x->opts->run_dir);
+	return 0;
+}
+
+static int follow(struct explanation *x, struct err *e)
+{
+	int ret = setup_model(x, e);
+
+	if (!ret)
+		ret = check_vcpus(x, e);
+	return ret ? ret : walk(x, e);
+}
+
 int explain_walk(struct explanation *x, struct err *e)
 {
 	int ret = session_open(&x->session, &x->opts->session, e);
+	long at = x->lines ? ftell(x->lines) : 0;
 
 	if (x->session.has_manifest) {
 		x->wall_ts = x->session.manifest.begin.ticks;
@@ -270,11 +375,12 @@ int explain_walk(struct explanation *x, struct err *e)
 		x->wall_known = x->wall_ns > 0;
 	}
 	if (!ret)
-		ret = setup_model(x, e);
-	if (!ret)
-		ret = check_vcpus(x, e);
-	if (!ret)
-		ret = walk(x, e);
+		ret = follow(x, e);
+	while (!ret && look_again(x)) {
+		ret = forget(x, at, e);
+		if (!ret)
+			ret = follow(x, e);
+	}
 	if (ret < 0)
 		return ret;
 	join_bounds(x);

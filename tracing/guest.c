@@ -141,6 +141,10 @@ void model_woken(struct model *m, struct cpu *c, const struct said *v, struct th
 	model_slept(m, s);
 	if (!t || s->pending)
 		return;
+	if (m->opts.real_time && thread->prio >= PRIO_NORMAL) {
+		s->left_out++;
+		return;
+	}
 	late_ns = (int64_t)(c->clock_now - (uint64_t)t->due);
 	late = late_ns > 0 ? clock_ticks(m->opts.rate, late_ns) : 0;
 	s->due = late < c->clock_now_ts ? c->clock_now_ts - late : 0;

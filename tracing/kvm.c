@@ -69,6 +69,17 @@ struct vcpu *model_vcpu_of(struct model *m, struct side *s, struct cpu *c, uint3
 	return t && t->vcpu != NO_INDEX ? &m->vcpus[t->vcpu] : NULL;
 }
 
+static void note_beyond(struct model *m, uint32_t id, uint32_t tid)
+{
+	if (id == UINT32_MAX)
+		return;
+	for (size_t i = 0; i < m->n_beyond; i++)
+		if (m->beyond[i].tid == tid)
+			return;
+	if (m->n_beyond < VCPUS_BEYOND)
+		m->beyond[m->n_beyond++] = (struct vcpu_name){ id, tid };
+}
+
 /* kvm_entry and kvm_exit name the vCPU: whose thread that is need not be told. */
 static inline struct vcpu *named_vcpu(struct model *m, struct side *s, struct cpu *c,
 				      const struct said *v, uint32_t vcpu)
@@ -80,8 +91,10 @@ static inline struct vcpu *named_vcpu(struct model *m, struct side *s, struct cp
 		m->other_guest |= !known;
 		return known;
 	}
-	if (vcpu >= m->n_vcpus)
+	if (vcpu >= m->n_vcpus) {
+		note_beyond(m, vcpu, said_pid(s, v));
 		return NULL;
+	}
 	if (model_set_vcpu(m, vcpu, said_pid(s, v), m->e)) {
 		m->failed = m->e->code;
 		return NULL;

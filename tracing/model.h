@@ -30,6 +30,8 @@ enum {
 	TIMERS = 1024,
 	GAPS = 256,
 	SAMPLERS_MAX = 256,
+	VCPUS_BEYOND = 256,
+	PRIO_NORMAL = 100, /* the kernel's: from here on a thread is not real-time */
 	PICTURE_CELLS = 240,
 };
 
@@ -111,6 +113,11 @@ struct vcpu {
 	struct clock_bound bound;
 };
 
+/* KVM's number of a vCPU and its thread. QEMU makes it the APIC id: there may be holes. */
+struct vcpu_name {
+	uint32_t id, tid;
+};
+
 struct timer {
 	uint64_t hrtimer, armed;
 	int64_t due; /* guest clock, ns */
@@ -126,6 +133,8 @@ struct sampler {
 	uint64_t slept, ready; /* it left its CPU last to sleep; it had done all to be woken */
 	uint32_t slept_cpu, armed_cpu, timer_cpu, ran_cpu, back_cpu; /* of the guest */
 	uint64_t samples, late; /* all, above the threshold */
+	uint64_t
+		left_out; /* wake-ups of a thread that is not real-time, where only such ones count */
 	uint64_t min_ns, max_ns, sum_ns;
 };
 
@@ -177,6 +186,7 @@ struct model_opts {
 	const char *const *threads; /* names or numbers of the measured threads; NULL: cyclictest */
 	size_t n_threads;
 	uint64_t threshold_ns;
+	bool real_time; /* of those threads, the ones woken with a real-time priority */
 	bool vcpus_given; /* no other thread runs a vCPU than those of model_set_vcpu */
 	uint8_t timer_vector; /* of the guest's local APIC timer; 0xec in Linux */
 	struct clock_rate rate; /* of the axis */
@@ -201,6 +211,9 @@ struct model {
 	bool returns; /* the guest's trace tells when clock_nanosleep returns */
 	bool fires; /* KVM's timers can be told from others, and their expiry is traced */
 	bool tells_timers; /* kvm_hv_timer_state is there, which follows each start of KVM's timer */
+	struct vcpu_name
+		beyond[VCPUS_BEYOND]; /* entered, but the guest has no CPU of that number */
+	size_t n_beyond;
 	bool other_guest; /* the host's trace holds another guest, too */
 	uint64_t first, now; /* times of the first and of the last event taken in */
 	uint64_t host_end; /* of the host's last event once there is none left, else UINT64_MAX */

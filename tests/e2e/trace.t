@@ -114,6 +114,23 @@ fails 2 'no such offset puts all guest events into' "readings that the events co
 	"${far[@]}" --events "$T/told"
 fails 2 'reading .*none failed: No such file' "events that are not there" "${far[@]}" --events "$T/none"
 
+# --- KVM's numbers of vCPUs have holes where QEMU's -smp makes APIC ids with holes ---
+list='[.list[]|[.cpu,.host_cpu,.latency_ns,.cause]]'
+for hole in 0 1; do
+	"$gen" "$T/hole$hole" 30000 vcpus=3 noise=1 hole=$hole >/dev/null
+	run "$RTKVM" trace explain -H "$T/hole$hole/host.dat" -g "$T/hole$hole/guest.dat" --list 4096 --json
+	is "$code" 0 "vCPUs without number $hole: $errs"
+	printf '%s\n' "$out" | jq -c "$list" >"$T/holes$hole"
+done
+ok "vCPUs 0, 2 and 3 are the guest's CPUs 0, 1 and 2" cmp "$T/holes0" "$T/holes1"
+
+# --- threads of that name that are not real-time: only where no other is ---
+"$gen" "$T/normal" 5000 prio=120 >/dev/null
+run "$RTKVM" trace explain -H "$T/normal/host.dat" -g "$T/normal/guest.dat"
+like "$out" '^cyclictest/200: [0-9]+ wake-ups' "no thread is real-time: all count"
+run "$RTKVM" trace explain -H "$T/hole0/host.dat" -g "$T/hole0/guest.dat" --json
+is "$(printf '%s\n' "$out" | jq -c '[[.threads[].tid],.left_out]')" '[[200,201,202],[]]' "real-time ones: none is left out"
+
 # --- convert, and both files in one order ---
 run "$RTKVM" trace convert "$T/raw/host" "$T/c-host.dat"
 is "$code" 0 "convert raw pages"
@@ -205,6 +222,13 @@ is "$(grep -c '"instrument":"trace"' "$T/run/spikes.jsonl")" "$(jq .trace.explai
 is "$(jq '[.causes[]] | add' "$T/run/run.json")" "$(jq .trace.explained "$T/run/run.json")" \
 	"run.json counts the causes"
 is "$(find "$T/run" -name '*.tmp')" "" "no temporary file is left"
+
+mkdir -p "$T/holerun"
+cp -r "$T/hole1" "$T/holerun/trace"
+cp "$T/run/run.json" "$T/holerun/"
+run "$RTKVM" trace explain "$T/holerun" --list 4096 --json
+is "$code $(grep -c '"trace"' "$T/holerun/spikes.jsonl")" "0 $(printf '%s\n' "$out" | jq '.list | length')" \
+	"what is looked at twice is noted once: $errs"
 
 for side in host guest; do
 	ok "and how long the $side recorded after the last" jq -e ".trace.${side}_went_on_ns >= 0" "$T/run/run.json"

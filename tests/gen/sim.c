@@ -122,6 +122,19 @@ static uint32_t tid_of(const struct sim *s, const struct sim_vcpu *v)
 	return 1000 + (v - s->vcpu);
 }
 
+static uint32_t prio_of(const struct sim *s)
+{
+	return s->o.prio ? s->o.prio : 4;
+}
+
+/* KVM's number of it. */
+static uint32_t id_of(const struct sim *s, const struct sim_vcpu *v)
+{
+	uint32_t n = v - s->vcpu;
+
+	return s->o.hole && n >= s->o.hole ? n + 1 : n;
+}
+
 /* The guest has been left: its last event bounds the clocks' error from below. */
 static void out_of_guest(struct sim *s, struct sim_vcpu *v)
 {
@@ -155,7 +168,7 @@ static void guest(struct sim *s, struct sim_vcpu *v, uint8_t flags, enum gen_eve
 static void enter(struct sim *s, struct sim_vcpu *v)
 {
 	host(s, v, tid_of(s, v), GEN_FLAG_IRQS_OFF, G_KVM_ENTRY,
-	     V(v - s->vcpu, 0xffffffff81000000));
+	     V(id_of(s, v), 0xffffffff81000000));
 	v->in_guest = true;
 	v->any = !v->entry; /* the first: the guest may have run before it, untraced */
 	v->entry = v->t;
@@ -164,7 +177,7 @@ static void enter(struct sim *s, struct sim_vcpu *v)
 static void leave(struct sim *s, struct sim_vcpu *v, uint32_t reason)
 {
 	host(s, v, tid_of(s, v), GEN_FLAG_IRQS_OFF, G_KVM_EXIT,
-	     V(reason, 0xffffffff81000000, 1, 0, 0, v - s->vcpu));
+	     V(reason, 0xffffffff81000000, 1, 0, 0, id_of(s, v)));
 }
 
 static void host_switch(struct sim *s, struct sim_vcpu *v, const char *from, uint32_t from_pid,
@@ -286,7 +299,7 @@ static void start_sw_timer(struct sim *s, struct sim_vcpu *v)
 
 	host(s, v, tid_of(s, v), GEN_FLAG_IRQS_OFF, G_HRTIMER_START,
 	     V(KVM_TIMER + n * 64, 0xffffffffc0100000, due_ns, due_ns, 0));
-	host(s, v, tid_of(s, v), GEN_FLAG_IRQS_OFF, G_HV_STATE, V(n, 0));
+	host(s, v, tid_of(s, v), GEN_FLAG_IRQS_OFF, G_HV_STATE, V(id_of(s, v), 0));
 }
 
 /* The host ticks meanwhile: a timer is started while this thread is on the CPU, but not by it. */
@@ -314,7 +327,7 @@ static void arm(struct sim *s, struct sim_vcpu *v)
 	leave(s, v, EXIT_MSR);
 	v->t += span(s, 300, 900);
 	if (s->o.hv_timer)
-		host(s, v, tid_of(s, v), GEN_FLAG_IRQS_OFF, G_HV_STATE, V(n, 1));
+		host(s, v, tid_of(s, v), GEN_FLAG_IRQS_OFF, G_HV_STATE, V(id_of(s, v), 1));
 	else
 		start_sw_timer(s, v);
 	if (s->o.noise && draw(s, 4) == 0)
@@ -373,7 +386,7 @@ static void other_guest(struct sim *s, struct sim_vcpu *v)
 
 static void accept_irq(struct sim *s, struct sim_vcpu *v)
 {
-	host(s, v, tid_of(s, v), 0, G_KVM_ACCEPT, V(v - s->vcpu, 0, 0, VECTOR));
+	host(s, v, tid_of(s, v), 0, G_KVM_ACCEPT, V(id_of(s, v), 0, 0, VECTOR));
 }
 
 static void inject(struct sim *s, struct sim_vcpu *v)
@@ -401,7 +414,7 @@ static void timer_interrupt(struct sim *s, struct sim_vcpu *v)
 	guest(s, v, GEN_FLAG_HARDIRQ, G_HRTIMER_EXPIRE,
 	      V(GUEST_TIMER + n * 64, clock_ns(s->rate, v->t), 0xffffffff81100000));
 	guest_time(s, v, span(s, 300, 2000), CAUSE_GUEST_IRQ, SIM_LOCAL_TIMER, true);
-	guest(s, v, GEN_FLAG_HARDIRQ, G_WAKING, V(S("cyclictest"), me, 4, n));
+	guest(s, v, GEN_FLAG_HARDIRQ, G_WAKING, V(S("cyclictest"), me, prio_of(s), n));
 	guest(s, v, GEN_FLAG_HARDIRQ, G_HRTIMER_DONE, V(GUEST_TIMER + n * 64));
 	guest_time(s, v, span(s, 300, 2000), CAUSE_GUEST_IRQ, SIM_LOCAL_TIMER, true);
 	guest(s, v, GEN_FLAG_HARDIRQ, G_TIMER_EXIT, V(VECTOR));
@@ -453,12 +466,12 @@ static void guest_tail(struct sim *s, struct sim_vcpu *v, enum sim_case kind, bo
 	}
 	v->preempt = 0;
 	guest_switch(s, v, v->pid ? "other" : "swapper", v->pid, v->pid ? PREEMPTED : 0,
-		     "cyclictest", me, 4);
+		     "cyclictest", me, prio_of(s));
 	if (kind == SIM_GUEST_PREEMPTED && !(s->o.without_guest & 1ull << G_NANOSLEEP_EXIT)) {
 		guest_time(s, v, span(s, 300, 900), CAUSE_GUEST_RETURN, 0, true);
 		guest_switch(s, v, "cyclictest", me, PREEMPTED, "ghog", GUEST_HOG, 1);
 		guest_time(s, v, injected_length(s), CAUSE_GUEST_THREAD, GUEST_HOG, true);
-		guest_switch(s, v, "ghog", GUEST_HOG, 1, "cyclictest", me, 4);
+		guest_switch(s, v, "ghog", GUEST_HOG, 1, "cyclictest", me, prio_of(s));
 	}
 	wake_up_returns(s, v);
 }
@@ -671,7 +684,7 @@ static void post(struct sim *s, struct sim_vcpu *v, enum sim_case kind)
 	bool exits = kind == SIM_POSTED_EXITS;
 	enum cause cause = exits ? CAUSE_GUEST_IRQS_OFF : CAUSE_GUEST_OFF_OR_HARDWARE;
 
-	host(s, v, tid_of(s, v), GEN_FLAG_IRQS_OFF, G_KVM_POSTED, V(v - s->vcpu, 0, 0, VECTOR));
+	host(s, v, tid_of(s, v), GEN_FLAG_IRQS_OFF, G_KVM_POSTED, V(id_of(s, v), 0, 0, VECTOR));
 	enter(s, v);
 	if (exits) {
 		pass(s, v, injected_length(s), cause, GUEST_LOW);
@@ -872,7 +885,7 @@ void sim_init(struct sim *s, const struct sim_opts *o)
 		v->t += 10;
 		enter(s, v);
 		v->t += 10;
-		guest_switch(s, v, "swapper", 0, 0, "cyclictest", 200 + i, 4);
+		guest_switch(s, v, "swapper", 0, 0, "cyclictest", 200 + i, prio_of(s));
 		v->t += 10;
 	}
 }

@@ -68,6 +68,8 @@ struct sim_opts {
 	bool noise; /* random exits, interrupts, preemption and migration within phases */
 	bool rt_guest, rt_host;
 	bool hv_timer; /* a running vCPU's deadline is kept by the CPU: VMX's preemption timer */
+	unsigned int hole; /* KVM has no vCPU of this number; 0: it has those of the guest */
+	uint32_t prio; /* of the guest's thread; 0: 4 */
 	bool other_guest; /* a vCPU 0 of another guest on CPU 0 */
 	bool absolute; /* absolute stamps instead of time extends */
 	uint64_t start; /* host ticks */

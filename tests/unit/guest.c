@@ -21,6 +21,7 @@ enum {
 	OTHER_TIMER = 0x2000,
 	CYCLES = 4,
 	PERIOD_NS = 1000000,
+	PRIO = 19,
 	ARMED_NS = 50000, /* it starts its next timer so long after one was due */
 };
 
@@ -40,7 +41,7 @@ static void put(struct gen_kernel *k, unsigned int cpu, uint64_t ts, uint32_t pi
 	gen_put(k, cpu, ts, (struct gen_common){ .pid = pid, .flags = flags }, ev, values);
 }
 
-static void cycle(struct gen_kernel *k, uint64_t due, enum how how)
+static void cycle(struct gen_kernel *k, uint64_t due, enum how how, uint32_t prio)
 {
 	unsigned int timer_cpu = how == AWAKE;
 	uint64_t armed = due - PERIOD_NS + ARMED_NS;
@@ -48,17 +49,17 @@ static void cycle(struct gen_kernel *k, uint64_t due, enum how how)
 	put(k, 0, armed, ME, 0, G_HRTIMER_START, V(TIMER, 0, due, due, 0));
 	if (how != AWAKE)
 		put(k, 0, armed + 1000, ME, 0, G_SWITCH,
-		    V(S("cyclictest"), ME, 19, 1, S("other"), OTHER, 120));
+		    V(S("cyclictest"), ME, prio, 1, S("other"), OTHER, 120));
 	put(k, timer_cpu, due + 2000, OTHER, 0, G_TIMER_ENTRY, V(0xec));
 	put(k, timer_cpu, due + 3000, OTHER, GEN_FLAG_HARDIRQ, G_HRTIMER_EXPIRE,
 	    V(TIMER, due + 3000, 0));
 	put(k, timer_cpu, due + 4000, OTHER, GEN_FLAG_HARDIRQ, G_WAKING,
-	    V(S("cyclictest"), ME, 19, 0));
+	    V(S("cyclictest"), ME, prio, 0));
 	put(k, timer_cpu, due + 5000, OTHER, GEN_FLAG_HARDIRQ, G_HRTIMER_DONE, V(TIMER));
 	put(k, timer_cpu, due + 6000, OTHER, 0, G_TIMER_EXIT, V(0xec));
 	if (how == SWITCHED)
 		put(k, 0, due + 8000, OTHER, 0, G_SWITCH,
-		    V(S("other"), OTHER, 120, 0, S("cyclictest"), ME, 19));
+		    V(S("other"), OTHER, 120, 0, S("cyclictest"), ME, prio));
 	put(k, 0, due + 9000, ME, 0, G_NANOSLEEP_EXIT, V(0, 0));
 	if (how == UNSEEN_INTERRUPTED)
 		put(k, 0, due + 20000, ME, GEN_FLAG_HARDIRQ, G_HRTIMER_START,
@@ -81,12 +82,18 @@ static int keep(void *arg, struct spike *s, struct err *e)
 	return 0;
 }
 
-static void follow(const struct gen_kernel *k, struct found *found)
+/* left_out: its wake-ups that do not count because it is not real-time */
+static void follow(const struct gen_kernel *k, bool real_time, struct found *found,
+		   uint64_t left_out)
 {
 	static const struct gen_save save = { .clock = "mono" };
 	char dir[] = "/tmp/rtkvm-unit-guest.XXXXXX", path[64];
 	struct model_opts o = {
-		.timer_vector = 0xec, .rate = { 1, 0 }, .on_spike = keep, .arg = found
+		.real_time = real_time,
+		.timer_vector = 0xec,
+		.rate = { 1, 0 },
+		.on_spike = keep,
+		.arg = found,
 	};
 	struct feed_file file;
 	struct merge merge;
@@ -105,6 +112,8 @@ static void follow(const struct gen_kernel *k, struct found *found)
 	assert_int_equal(model_follow(&model, 3, &e), 1);
 	assert_int_equal(model_follow(&model, UINT64_MAX, &e), 0);
 	assert_int_equal(model.side[GUEST].events, gen_events(k));
+	assert_int_equal(model.n_samplers, 1);
+	assert_int_equal(model.samplers[0].left_out, left_out);
 	merge_close(&merge);
 	model_free(&model);
 	feed_file_free(&file);
@@ -137,10 +146,10 @@ static void each_wakeup_has_its_own_end(void **state)
 		gen_kernel_init(&k, 2, false, 300);
 		k.without = rows[i].returns ? 0 : 1ull << G_NANOSLEEP_EXIT;
 		for (int c = 0; c < CYCLES; c++, due += PERIOD_NS)
-			cycle(&k, due, rows[i].how);
+			cycle(&k, due, rows[i].how, PRIO);
 		put(&k, 0, due - PERIOD_NS + ARMED_NS, ME, 0, G_HRTIMER_START,
 		    V(TIMER, 0, due, due, 0));
-		follow(&k, &found);
+		follow(&k, true, &found, 0);
 		gen_kernel_free(&k);
 		assert_int_equal(found.n, CYCLES);
 		for (size_t c = 0; c < found.n; c++)
@@ -150,10 +159,28 @@ static void each_wakeup_has_its_own_end(void **state)
 	}
 }
 
+/* cyclictest's main thread and a sampler's collector sleep by timers, too, and measure nothing. */
+static void others_of_that_name(void **state)
+{
+	(void)state;
+	for (int real_time = 0; real_time < 2; real_time++) {
+		struct found found = { .n = 0 };
+		struct gen_kernel k;
+
+		gen_kernel_init(&k, 2, false, 300);
+		for (int c = 0; c < CYCLES; c++)
+			cycle(&k, (10 + c) * PERIOD_NS, SWITCHED, 120);
+		follow(&k, real_time, &found, real_time ? CYCLES : 0);
+		gen_kernel_free(&k);
+		assert_int_equal(found.n, real_time ? 0 : CYCLES);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_wakeup_has_its_own_end),
+		cmocka_unit_test(others_of_that_name),
 	};
 
 	return cmocka_run_group_tests_name("guest", tests, NULL, NULL);
