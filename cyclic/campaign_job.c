@@ -117,6 +117,26 @@ static void read_slices(struct job *j, uint64_t now)
 	slices_read(&j->slices, path, now);
 }
 
+/* Has the guest's job ended? So say the events of its VMM, which the harness keeps as they come. */
+static bool guest_is_through(const struct job *j)
+{
+	_cleanup_fclose_ FILE *in = NULL;
+	_cleanup_free_ char *line = NULL;
+	char path[PATH_MAX + 16];
+	bool through = false;
+	size_t room = 0;
+
+	snprintf(path, sizeof(path), "%s/events.jsonl", j->dir);
+	in = fopen(path, "re");
+	while (in && !through && getline(&line, &room, in) > 0) {
+		_cleanup_json_ json_object *event = json_tokener_parse(line);
+
+		through = !strcmp(json_str(event, "event", ""), "mark") &&
+			  json_int(event, "id", 0) == ABI_MARK_JOB_END;
+	}
+	return through;
+}
+
 static void ended(struct job *j, enum job_outcome outcome)
 {
 	uint64_t now = clock_now_ns();
@@ -126,7 +146,8 @@ static void ended(struct job *j, enum job_outcome outcome)
 	j->code = proc_code(&j->proc);
 	j->ended_wall_ns = clock_wall_ns();
 	read_slices(j, now);
-	j->silent = silent_for(j, now, j->slice_ns + SLICE_SLACK_NS, &cpu);
+	j->silent = silent_for(j, now, j->slice_ns + SLICE_SLACK_NS, &cpu) &&
+		    !(j->guest && guest_is_through(j)); /* only its files were still to come */
 	complaint(j->err, "rtkvm ", j->said, sizeof(j->said));
 }
 
@@ -154,26 +175,6 @@ static void stalled(struct job *j, const char *how)
 	proc_stop(&j->proc, j->guest ? GUEST_GRACE_MS : STALL_GRACE_MS);
 	ended(j, JOB_STALLED);
 	snprintf(j->said, sizeof(j->said), "%s", how);
-}
-
-/* Has the guest's job ended? So say the events of its VMM, which the harness keeps as they come. */
-static bool guest_is_through(const struct job *j)
-{
-	_cleanup_fclose_ FILE *in = NULL;
-	_cleanup_free_ char *line = NULL;
-	char path[PATH_MAX + 16];
-	bool through = false;
-	size_t room = 0;
-
-	snprintf(path, sizeof(path), "%s/events.jsonl", j->dir);
-	in = fopen(path, "re");
-	while (in && !through && getline(&line, &room, in) > 0) {
-		_cleanup_json_ json_object *event = json_tokener_parse(line);
-
-		through = !strcmp(json_str(event, "event", ""), "mark") &&
-			  json_int(event, "id", 0) == ABI_MARK_JOB_END;
-	}
-	return through;
 }
 
 static bool has_measured(const struct job *j)

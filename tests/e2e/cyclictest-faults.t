@@ -164,8 +164,9 @@ kill -INT $pid
 wait $pid
 is "$?" 3 "Ctrl-C of a guest that listens: exit 3"
 like "$(cat "$T/err")" '^rtkvm cyclictest: interrupted while cyclictest ran; .* has what was measured$' "in one line"
-is "$(jq -c '[.verdict, (.cpus[0] | .samples, .expected, .missed)]' "$T/obeys/run.json")" \
-	'["incomplete",1001,1006,5]' "and its samples"
+is "$(jq -c '[.verdict, .interrupted, (.cpus[0] | .samples, .expected, .missed)]' "$T/obeys/run.json")" \
+	'["incomplete",true,1001,1006,5]' "and its samples"
+ok "by the schema" build/tests/tools/schema docs/run.schema.json "$T/obeys/run.json" "$T/killed/run.json"
 
 # --- kill -9 of the harness: its children die, its run says incomplete ---
 env FAKE=hang-in-job "${base[@]}" $notrace --out "$T/killed-harness" >/dev/null 2>&1 &

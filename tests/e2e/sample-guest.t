@@ -79,12 +79,13 @@ fi
 
 run env FAKE=killed-late "${base[@]}" --out "$T/killed"
 is "$code" 2 "a VMM that is killed is exit 2"
-is "$(jq -c '[.verdict, .cpus[0].samples]' "$T/killed/run.json")" '["incomplete",2000]' \
-	"what came before is kept"
+is "$(jq -c '[.verdict, .cpus[0].samples, .vmm.signal]' "$T/killed/run.json")" '["incomplete",2000,9]' \
+	"what came before is kept, and by which signal"
 run env FAKE=silent "${base[@]}" --slice 500ms --out "$T/silent"
 is "$code" 2 "a guest that falls silent is ended"
 like "$errs" 'fell silent: no slice came for [678] s; see .*/silent/console.log' "and told so"
-is "$(jq -c '.cpus[0].samples' "$T/silent/run.json")" 1000 "what came before is kept"
+is "$(jq -c '[.cpus[0].samples, .vmm.signal, .interrupted]' "$T/silent/run.json")" '[1000,null,null]' \
+	"what came before is kept, and nobody else ended it"
 run env FAKE=silent-vcpu "${base[@]}" --cpus 0:0,1:1,2:2 --duration 60s --slice 500ms --out "$T/vcpu"
 is "$code" 2 "so is one of whose vCPUs only one hangs"
 like "$errs" 'fell silent: no slice came for [0-9]+ s; see .*/vcpu/console.log' "and told so"

@@ -119,11 +119,46 @@ static void late_end(void **state)
 	fake_free();
 }
 
+#define DIES "kill -KILL $$\n"
+
+/* How it looked to us when it was killed. */
+static void silence(void **state)
+{
+	static const struct {
+		bool in_guest;
+		const char *then;
+		bool silent;
+	} ends[] = {
+		{ false, DIES, false },
+		{ false, "sleep 3; " DIES, true },
+		{ true, "sleep 3; " DIES, true },
+		{ true, JOB_END "sleep 3; " DIES, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
+		struct job j;
+
+		fake_make();
+		fake_log("log.1", 1, 2, 5);
+		put_file("do.1", ends[i].then);
+		start(&j, ends[i].in_guest ? &guest : NULL, 10 * SEC);
+		j.silence_ns = 600 * SEC; /* we would have waited longer */
+		watch(&j);
+		if (j.outcome != JOB_BROKEN || j.code != 137 || j.silent != ends[i].silent)
+			fail_msg("%zu: %s, code %d, silent %d", i, job_outcome_name(j.outcome),
+				 j.code, j.silent);
+		job_close(&j);
+		fake_free();
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(outcomes),
 		cmocka_unit_test(late_end),
+		cmocka_unit_test(silence),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
