@@ -185,7 +185,8 @@ static int keep_raw(const char *dir, const struct frames *f, struct err *e)
 		char path[PATH_MAX];
 
 		if (strcmp(file->name, "formats") != 0 && strcmp(file->name, "header_page") != 0 &&
-		    strcmp(file->name, "clock") != 0 && strncmp(file->name, "cpu", 3) != 0)
+		    strcmp(file->name, "clock") != 0 && strcmp(file->name, "stats") != 0 &&
+		    strncmp(file->name, "cpu", 3) != 0)
 			continue;
 		if (!file_path(path, sizeof(path), "%s/%s", dir, file->name))
 			return err_sys(e, "writing %s failed", dir);

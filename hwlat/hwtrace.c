@@ -287,9 +287,13 @@ int hwtrace_start(struct hwtrace *t, const int *tids, struct err *e)
 
 int hwtrace_stop(struct hwtrace *t, struct err *e)
 {
+	struct tfs_lost lost = { 0 };
 	int ret = tfs_on(&t->tfs, false, e);
 
-	return ret < 0 ? ret : tfs_lost(&t->tfs, &t->lost, e);
+	if (!ret)
+		ret = tfs_lost(&t->tfs, &lost, e);
+	t->lost = lost.overwritten + lost.dropped;
+	return ret;
 }
 
 static int on_event(struct tep_event *event, struct tep_record *record, int cpu, void *ctx)

@@ -204,9 +204,13 @@ int ktracer_start(struct ktracer *k, struct err *e)
 
 int ktracer_stop(struct ktracer *k, struct err *e)
 {
+	struct tfs_lost lost = { 0 };
 	int ret = tfs_on(&k->tfs, false, e);
 
-	return ret < 0 ? ret : tfs_lost(&k->tfs, &k->lost, e);
+	if (!ret)
+		ret = tfs_lost(&k->tfs, &lost, e);
+	k->lost = lost.overwritten + lost.dropped;
+	return ret;
 }
 
 /* The tracer's word is the trace: what it does not name, the kernel did not do. */

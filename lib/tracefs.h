@@ -97,7 +97,13 @@ int tfs_on(struct tfs *t, bool on, struct err *e);
 typedef int tfs_event_fn(struct tep_event *event, struct tep_record *record, int cpu, void *ctx);
 int tfs_drain(struct tfs *t, tfs_event_fn *fn, void *ctx, struct err *e);
 
-/* tfs_lost - events the ring buffers have dropped since the instance was made */
-int tfs_lost(const struct tfs *t, uint64_t *lost, struct err *e);
+/* Events that are not in the rings any more, or never were. */
+struct tfs_lost {
+	uint64_t overwritten; /* by newer ones, unread */
+	uint64_t dropped; /* found no room, or came while the ring was being written */
+};
+
+/* tfs_lost - how many, on all CPUs, since the instance was made */
+int tfs_lost(const struct tfs *t, struct tfs_lost *lost, struct err *e);
 
 #endif

@@ -123,7 +123,7 @@ static uint64_t stat_value(const char *text, const char *key)
 	return at ? strtoull(at + strlen(key), NULL, 10) : 0;
 }
 
-int tfs_lost(const struct tfs *t, uint64_t *lost, struct err *e)
+int tfs_lost(const struct tfs *t, struct tfs_lost *lost, struct err *e)
 {
 	_cleanup_free_ char *text = NULL;
 	_cleanup_closedir_ DIR *dir = NULL;
@@ -134,7 +134,7 @@ int tfs_lost(const struct tfs *t, uint64_t *lost, struct err *e)
 	dir = opendir(path);
 	if (!dir)
 		return err_sys(e, "opening %s failed", path);
-	*lost = 0;
+	*lost = (struct tfs_lost){ 0 };
 	while ((d = readdir(dir))) {
 		int ret;
 
@@ -146,8 +146,9 @@ int tfs_lost(const struct tfs *t, uint64_t *lost, struct err *e)
 		ret = tfs_load(t, path, 1 << 16, &text, e);
 		if (ret < 0)
 			return ret;
-		*lost += stat_value(text, "\noverrun: ") + stat_value(text, "commit overrun: ") +
-			 stat_value(text, "dropped events: ");
+		lost->overwritten += stat_value(text, "\noverrun: ");
+		lost->dropped += stat_value(text, "\ncommit overrun: ") +
+				 stat_value(text, "\ndropped events: ");
 	}
 	return 0;
 }

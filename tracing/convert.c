@@ -106,8 +106,10 @@ static int write_out(const struct session *s, const char *out, struct err *e)
 			       .n_formats = d->n_formats,
 			       .n_cpus = d->n_cpus ? d->cpus[d->n_cpus - 1].cpu + 1 : 0,
 			       .clock = d->clock };
+	_cleanup_free_ const char **stats = calloc(h.n_cpus + 1, sizeof(*stats));
+	char lost[128];
 	struct datw w;
-	int ret = formats ? 0 : err_set(e, -ENOMEM, "writing %s failed: no memory", out);
+	int ret = formats && stats ? 0 : err_set(e, -ENOMEM, "writing %s failed: no memory", out);
 
 	if (ret || dat_text(d, &d->kallsyms, &symbols, e) || dat_text(d, &d->printk, &printk, e) ||
 	    dat_text(d, &d->cmdlines, &names, e))
@@ -116,6 +118,12 @@ static int write_out(const struct session *s, const char *out, struct err *e)
 	h.printk = (struct dat_blob){ printk, strlen(printk) };
 	h.cmdlines = (struct dat_blob){ names, strlen(names) };
 	set_clocks(&h, s, d);
+	/* dat.h keeps no more than the sum of all CPUs */
+	snprintf(lost, sizeof(lost), "all CPUs\noverrun: %ju\ndropped events: %ju\n",
+		 (uintmax_t)d->overwritten, (uintmax_t)d->dropped);
+	stats[0] = lost;
+	if (d->overwritten || d->dropped)
+		h.stats = stats;
 	ret = datw_open(&w, out, &h, e);
 	if (ret < 0)
 		return ret;

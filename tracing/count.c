@@ -262,14 +262,14 @@ static int on_event(struct tep_event *event, struct tep_record *record, int cpu,
 
 static int read_ring(struct counter *c, struct counts *now, struct err *e)
 {
-	uint64_t dropped;
+	struct tfs_lost lost = { 0 };
 	int ret = tfs_drain(&c->tfs, on_event, c, e);
 
 	if (!ret)
-		ret = tfs_lost(&c->tfs, &dropped, e);
+		ret = tfs_lost(&c->tfs, &lost, e);
 	if (ret < 0)
 		return ret;
-	now->lost = c->seen.lost + dropped;
+	now->lost = c->seen.lost + lost.overwritten + lost.dropped;
 	for (size_t i = 0; i < c->seen.n; i++) {
 		const struct count_row *r = &c->seen.rows[i];
 

@@ -6,8 +6,8 @@
  * systems are read; others are refused by name. The events stay in the file (feed.h reads them);
  * the formats are held in memory, symbols and command names are fetched when asked for.
  * Raw pages: a directory, or a guest's data stream (lib/abi.h), with the files header_page, formats
- * (the format files one after another, each behind a line "# SYSTEM/EVENT"), clock (a name) and
- * cpuN (what trace_pipe_raw gave). Other files beside them are passed over.
+ * (the format files one after another, each behind a line "# SYSTEM/EVENT"), clock (a name),
+ * cpuN (what trace_pipe_raw gave) and, if it was kept, stats (of all CPUs). Other files beside them are passed over.
  */
 #ifndef RTKVM_TRACING_DAT_H
 #define RTKVM_TRACING_DAT_H
@@ -79,13 +79,13 @@ struct dat {
 	size_t n_formats;
 	uint64_t trace_id, peer_id;
 	uint32_t tsc_mult, tsc_shift; /* TSC2NSEC: ns = tsc * mult >> shift; mult 0: not told */
-	int64_t ts_offset; /* OFFSET: added to every stamp when shown */
 	struct dat_shift *shifts;
 	size_t n_shifts;
 	bool shift_moved; /* the offset changed while the trace ran */
 	struct dat_guest *guests;
 	size_t n_guests;
-	uint64_t overrun; /* events the rings lost, as the kernel counted them at the end */
+	uint64_t overwritten; /* events, by newer ones, as the kernel counted at the end */
+	uint64_t dropped; /* events that never got into the rings; no page tells where */
 	char header_page[1024];
 	struct dat_text kallsyms, printk, cmdlines;
 	char **blobs; /* memory behind the formats */

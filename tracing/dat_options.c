@@ -133,17 +133,21 @@ static void read_tsc(struct src *s, struct dat *d)
 		src_fail(s, "TSC2NSEC shifts by %u bits", d->tsc_shift);
 }
 
-/* "overrun: 12" and "dropped events: 3" of a CPU's stats */
-static void add_lost(struct dat *d, const char *stats)
+static uint64_t sum_of(const char *stats, const char *key)
 {
-	static const char *const keys[] = { "\noverrun: ", "\ndropped events: " };
+	uint64_t sum = 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
-		const char *at = strstr(stats, keys[i]);
-
-		if (at)
-			d->overrun += strtoull(at + strlen(keys[i]), NULL, 10);
+	for (const char *at = stats; (at = strstr(at, key));) {
+		at += strlen(key);
+		sum += strtoull(at, NULL, 10);
 	}
+	return sum;
+}
+
+void dat_add_stats(struct dat *d, const char *stats)
+{
+	d->overwritten += sum_of(stats, "\noverrun: ");
+	d->dropped += sum_of(stats, "\ncommit overrun: ") + sum_of(stats, "\ndropped events: ");
 }
 
 static void with_text(struct src *s, struct dat *d, uint16_t id)
@@ -155,17 +159,14 @@ static void with_text(struct src *s, struct dat *d, uint16_t id)
 	text[n] = '\0';
 	if (id == OPT_TRACECLOCK)
 		dat_set_clock(d, text);
-	else if (id == OPT_OFFSET)
-		d->ts_offset = strtoll(text, NULL, 0);
 	else
-		add_lost(d, text);
+		dat_add_stats(d, text);
 }
 
 void dat_read_option(struct src *s, struct dat *d, uint16_t id)
 {
 	switch (id) {
 	case OPT_TRACECLOCK:
-	case OPT_OFFSET:
 	case OPT_CPUSTAT:
 		with_text(s, d, id);
 		break;

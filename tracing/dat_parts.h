@@ -21,7 +21,6 @@ enum dat_option {
 	OPT_BUFFER = 3,
 	OPT_TRACECLOCK = 4,
 	OPT_UNAME = 5,
-	OPT_OFFSET = 7,
 	OPT_CPUCOUNT = 8,
 	OPT_VERSION = 9,
 	OPT_TRACEID = 11,
@@ -59,6 +58,9 @@ bool dat_keep(struct dat *d, char *blob, size_t bytes);
 void dat_add_format(struct src *s, struct dat *d, const char *system, const char *text, size_t len);
 void dat_set_header_page(struct src *s, struct dat *d, const char *text, size_t len);
 void dat_set_clock(struct dat *d, const char *text);
+
+/* dat_add_stats - take in per_cpu/cpuN/stats of one CPU or of several */
+void dat_add_stats(struct dat *d, const char *stats);
 
 /* dat_add_cpu - true: d has it (its descriptor too) */
 bool dat_add_cpu(struct src *s, struct dat *d, struct dat_cpu cpu);

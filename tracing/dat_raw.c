@@ -15,7 +15,7 @@
 #include "lib/frames.h"
 #include "tracing/dat_parts.h"
 
-enum { CLOCK_MAX = 256 };
+enum { CLOCK_MAX = 256, STATS_MAX = 1 << 20 };
 
 /* "# SYSTEM/EVENT", then the format file, and so on; text ends with a NUL. */
 static void split_formats(struct src *s, struct dat *d, const char *text, size_t len)
@@ -98,6 +98,12 @@ static void from_frames(struct src *s, struct dat *d, const struct frames *f, co
 		return;
 	}
 	take_texts(s, d, page, formats, strlen(formats), clock);
+	if (frames_find(f, "stats")) {
+		_cleanup_free_ char *stats = frame_text(s, f, "stats", STATS_MAX, &n);
+
+		if (stats)
+			dat_add_stats(d, stats);
+	}
 	for (size_t i = 0; i < f->n && !s->bad; i++) {
 		struct dat_cpu c = { .fd = d->fd,
 				     .offset = f->files[i].data - base,
@@ -147,6 +153,20 @@ static char *dir_text(struct src *s, const char *dir, const char *file, size_t m
 	else
 		*len = n;
 	return text;
+}
+
+/* Those of older recordings are not there. */
+static void dir_stats(struct src *s, struct dat *d, const char *dir)
+{
+	_cleanup_free_ char *stats = NULL;
+	char path[4096];
+	size_t n;
+
+	if (!file_path(path, sizeof(path), "%s/stats", dir) || !file_exists(path))
+		return;
+	stats = dir_text(s, dir, "stats", STATS_MAX, &n);
+	if (stats)
+		dat_add_stats(d, stats);
 }
 
 static void dir_cpu(struct src *s, struct dat *d, int dir, const char *name)
@@ -202,6 +222,8 @@ int dat_open_dir(struct dat *d, const char *dir, struct err *e)
 		return e->code;
 	}
 	take_texts(&s, d, page, formats, len, clock);
+	if (!s.bad)
+		dir_stats(&s, d, dir);
 	if (!s.bad)
 		dir_cpus(&s, d, dir);
 	return dat_finish(&s, d);

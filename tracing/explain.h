@@ -41,6 +41,7 @@ struct explanation {
 	uint64_t spikes, ns; /* all above the threshold, and the time in them */
 	struct cause_total causes[CAUSE_COUNT];
 	uint64_t events, lost, lost_places;
+	uint64_t begun_late; /* rings whose oldest events were overwritten */
 	uint64_t until_last[SIDES]; /* events followed until the last spike */
 	uint64_t last_spike_ts;
 	struct clock_bound bound; /* of all vCPUs together */

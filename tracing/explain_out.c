@@ -107,6 +107,13 @@ static void print_head(FILE *f, const struct explanation *x)
 	if (x->lost || x->lost_places)
 		fprintf(f, "; LOST: %ju counted, and an unknown number at %ju places",
 			(uintmax_t)x->lost, (uintmax_t)x->lost_places);
+	for (int i = 0; i < SIDES; i++)
+		if (x->session.has[i] && x->session.dat[i].dropped)
+			fprintf(f, "; DROPPED by the %s's kernel, nobody knows where: %ju",
+				i == HOST ? "host" : "guest", (uintmax_t)x->session.dat[i].dropped);
+	if (x->begun_late)
+		fprintf(f, "; the rings of %ju CPUs had overwritten what came before",
+			(uintmax_t)x->begun_late);
 	fprintf(f, "\n");
 	print_clock(f, x);
 	for (size_t i = 0; i < x->model.n_samplers; i++) {
@@ -407,6 +414,9 @@ json_object *explain_json(const struct explanation *x)
 	json_set_int(o, "events", x->events);
 	json_set_int(o, "lost", x->lost);
 	json_set_int(o, "lost_places", x->lost_places);
+	json_set_int(o, "dropped_host", x->session.dat[HOST].dropped);
+	json_set_int(o, "dropped_guest", x->session.dat[GUEST].dropped);
+	json_set_int(o, "rings_begun_late", x->begun_late);
 	json_object_object_add(o, "clock", clock_json(x));
 	json_set_int(o, "threshold_ns", x->opts->threshold_ns);
 	json_object_object_add(o, "threads", threads_json(x));

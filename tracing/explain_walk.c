@@ -182,6 +182,7 @@ static int walk(struct explanation *x, struct err *e)
 	x->events = m.events;
 	x->lost = m.lost;
 	x->lost_places = m.lost_pages;
+	x->begun_late = m.begun_late;
 	merge_close(&m);
 	return ret;
 }

@@ -213,7 +213,10 @@ static int next_page(struct merge *m, struct feed *f, struct err *e)
 	f->at += page;
 	f->page_no++;
 	m->pages++;
-	if (f->walk.lost == UINT64_MAX)
+	/* before a ring's first page is what was overwritten: the trace begins after it */
+	if (f->page_no == 1)
+		m->begun_late += !!f->walk.lost;
+	else if (f->walk.lost == UINT64_MAX)
 		m->lost_pages++;
 	else
 		m->lost += f->walk.lost;

@@ -70,7 +70,8 @@ struct merge {
 	bool out; /* the first one's event is handed out: the next call moves it on */
 	uint64_t events; /* walked, wanted or not */
 	uint64_t pages;
-	uint64_t lost; /* events the pages say are missing */
+	uint64_t lost; /* events the pages say are missing, after each ring's first page */
+	uint64_t begun_late; /* rings that had overwritten what came before it */
 	uint64_t lost_pages; /* places where an unknown number is missing */
 };
 

@@ -42,6 +42,7 @@ int manifest_save(const struct manifest *m, const char *path, struct err *e)
 	set_moment(o, "begin", &m->begin);
 	set_moment(o, "end", &m->end);
 	json_set_int(o, "lost", m->lost);
+	json_set_int(o, "overwritten", m->overwritten);
 	json_set_str(o, "missing_events", m->missing);
 	for (size_t i = 0; i < m->n_vcpus; i++) {
 		const struct manifest_vcpu *v = &m->vcpus[i];
@@ -114,6 +115,7 @@ int manifest_load(struct manifest *m, const char *path, struct err *e)
 	m->end = get_moment(o, "end");
 	m->tsc_hz = json_double(o, "tsc_hz", 0);
 	m->lost = json_int(o, "lost", 0);
+	m->overwritten = json_int(o, "overwritten", 0);
 	return get_vcpus(m, json_at(o, "vcpus"), path, e);
 }
 

@@ -29,7 +29,8 @@ struct manifest_vcpu {
 struct manifest {
 	struct moment begin, end;
 	double tsc_hz;
-	uint64_t lost;
+	uint64_t lost; /* events that should be in the trace */
+	uint64_t overwritten; /* by newer ones, as rings do that keep the last seconds */
 	struct manifest_vcpu *vcpus; /* of the one guest that ran; the caller frees */
 	size_t n_vcpus;
 	char missing[512]; /* events that this kernel does not have */

@@ -20,6 +20,7 @@
 #include <unistd.h>
 #include <x86intrin.h>
 
+#include "lib/abi.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "lib/cpulist.h"
@@ -40,7 +41,7 @@ enum { POLL_NS = 100000000, FORMATS_MAX = 512, TEXT_MAX = 4 << 20 };
 struct record_opts {
 	const char *out;
 	struct cpulist cpus;
-	bool some_cpus, all, ready;
+	bool some_cpus, all, ready, freeze;
 	uint64_t buffer_bytes, duration_ns;
 	uint64_t pid; /* of the VMM whose guest is meant; 0: not told */
 	char **command;
@@ -55,6 +56,9 @@ static const struct argp_option options[] = {
 	  2 },
 	{ "ready", 'r', NULL, 0,
 	  "print \"ready FILE\" once it records; a 0 written to FILE stops it", 2 },
+	{ "freeze", 'f', NULL, 0,
+	  "stop recording when a guest writes to the freeze port (0x5e8), whatever VMM runs it",
+	  3 },
 	{ "pid", 'p', "PID", 0,
 	  "the VMM whose guest is meant, when there are several (default: COMMAND or its child)",
 	  3 },
@@ -86,6 +90,9 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 	case 'r':
 		o->ready = true;
 		return 0;
+	case 'f':
+		o->freeze = true;
+		return 0;
 	case 'D':
 		return opt_duration("--duration", arg, &o->duration_ns, p->e);
 	case 'p':
@@ -113,6 +120,7 @@ struct recorder {
 	struct rings rings;
 	struct datw_format formats[FORMATS_MAX];
 	char *texts[FORMATS_MAX];
+	char **stats; /* of each CPU's ring, as the kernel counted at the end */
 	size_t n_formats;
 	bool ran; /* there is something to write */
 	struct manifest m;
@@ -192,6 +200,30 @@ static int enable_pairs(struct recorder *r, const struct record_event *ev, struc
 	return ret;
 }
 
+/*
+ * A write to a port that the VMM has no device for is an exit all the same, and KVM's event tells the
+ * port. Before Linux 5.18 the trigger of an instance stopped everybody's tracing but its own.
+ */
+static int freeze_at_port(struct recorder *r, struct err *e)
+{
+	unsigned int major = 0, minor = 0;
+	char trigger[64];
+	struct utsname u;
+
+	uname(&u);
+	if (sscanf(u.release, "%u.%u", &major, &minor) != 2 || major < 5 ||
+	    (major == 5 && minor < 18))
+		return err_set(e, -EOPNOTSUPP,
+			       "--freeze needs Linux 5.18, this is %s; use --freeze of rtkvm run",
+			       u.release);
+	if (!tfs_has(&r->tfs, "events/kvm/kvm_pio/trigger"))
+		return err_set(
+			e, -ENOENT,
+			"--freeze failed: this kernel has no event kvm:kvm_pio with triggers; use --freeze of rtkvm run");
+	snprintf(trigger, sizeof(trigger), "traceoff if port == %#x && rw == 1", ABI_FREEZE_PORT);
+	return tfs_write(&r->tfs, "events/kvm/kvm_pio/trigger", trigger, e);
+}
+
 static int set_up(struct recorder *r, struct err *e)
 {
 	const struct record_opts *o = r->o;
@@ -206,6 +238,8 @@ static int set_up(struct recorder *r, struct err *e)
 	for (size_t i = 0; i < n_host_events && !ret; i++)
 		ret = host_events[i].event ? enable_one(r, &host_events[i], host_events[i].event, e)
 					   : enable_pairs(r, &host_events[i], e);
+	if (!ret && o->freeze)
+		ret = freeze_at_port(r, e);
 	return ret;
 }
 
@@ -303,7 +337,37 @@ static struct datw_head head(const struct recorder *r, char *page, char *event, 
 				   .tsc_shift = 31,
 				   .guest = r->m.n_vcpus ? "guest" : NULL,
 				   .vcpus = vcpus,
-				   .n_vcpus = r->m.n_vcpus };
+				   .n_vcpus = r->m.n_vcpus,
+				   .stats = (const char *const *)r->stats };
+}
+
+/* What the rings lost: what they overwrote is lost only where all was to be kept. */
+static int count_lost(struct recorder *r, struct err *e)
+{
+	struct tfs_lost lost;
+	int ret = tfs_lost(&r->tfs, &lost, e);
+
+	if (ret < 0)
+		return ret;
+	r->m.lost = lost.dropped + (r->o->all ? lost.overwritten : 0);
+	r->m.overwritten = lost.overwritten;
+	r->stats = calloc(r->rings.n, sizeof(*r->stats));
+	if (!r->stats)
+		return err_set(e, -ENOMEM, "recording failed: no memory");
+	for (unsigned int i = 0; i < r->rings.n && !ret; i++) {
+		_cleanup_free_ char *text = NULL;
+		char file[64];
+
+		snprintf(file, sizeof(file), "per_cpu/cpu%u/stats", i);
+		if (!tfs_has(&r->tfs, file)) /* a CPU number that is not there */
+			continue;
+		ret = tfs_load(&r->tfs, file, 4096, &text, e);
+		if (!ret && asprintf(&r->stats[i], "CPU: %u\n%s", i, text) < 0) {
+			r->stats[i] = NULL;
+			ret = err_set(e, -ENOMEM, "recording failed: no memory");
+		}
+	}
+	return ret;
 }
 
 static int write_file(struct recorder *r, struct err *e)
@@ -327,7 +391,7 @@ static int write_file(struct recorder *r, struct err *e)
 	if (!ret)
 		ret = tfs_load(&r->tfs, "../../saved_cmdlines", TEXT_MAX, &cmdlines, e);
 	if (!ret)
-		ret = tfs_lost(&r->tfs, &r->m.lost, e);
+		ret = count_lost(r, e);
 	if (ret < 0)
 		return ret;
 	h = head(r, page, event, cmdlines, uname_text, vcpus);
@@ -344,6 +408,9 @@ static int write_file(struct recorder *r, struct err *e)
 
 static void tear_down(struct recorder *r)
 {
+	for (unsigned int i = 0; r->stats && i < r->rings.n; i++)
+		free(r->stats[i]);
+	free(r->stats);
 	rings_close(&r->rings);
 	for (size_t i = 0; i < r->n_formats; i++)
 		free(r->texts[i]);
@@ -374,9 +441,11 @@ static int record(struct recorder *r, struct err *e)
 	wrote = write_file(r, e);
 	if (ret < 0 || wrote < 0)
 		return e->code;
-	fprintf(stderr, "%s: %.1f s, %ju events lost%s%s\n", r->o->out,
-		(r->m.end.mono_ns - r->m.begin.mono_ns) / 1e9, (uintmax_t)r->m.lost,
-		*r->m.missing ? "; not in this kernel: " : "", r->m.missing);
+	fprintf(stderr, "%s: %.1f s, %ju events lost", r->o->out,
+		(r->m.end.mono_ns - r->m.begin.mono_ns) / 1e9, (uintmax_t)r->m.lost);
+	if (r->m.overwritten && !r->o->all)
+		fprintf(stderr, ", %ju older ones overwritten", (uintmax_t)r->m.overwritten);
+	fprintf(stderr, "%s%s\n", *r->m.missing ? "; not in this kernel: " : "", r->m.missing);
 	return code;
 }
 

@@ -327,7 +327,7 @@ why=
 [ -n "$why" ] || [ -d /sys/kernel/tracing/events/kvm ] || why="this kernel has no KVM loaded"
 [ -n "$why" ] || grep -q x86-tsc /sys/kernel/tracing/trace_clock || why="no x86-tsc trace clock"
 if [ -n "$why" ]; then
-	skip 31 "$why"
+	skip 36 "$why"
 else
 	run "$RTKVM" trace record -o "$T/h.dat" -- sh -c 'sleep 0.5; [ -w "$RTKVM_TRACE_FREEZE" ] || exit 9; exit 7'
 	is "$code" 7 "record: the command's exit code"
@@ -339,6 +339,13 @@ else
 	n=$(wc -l <"$T/report1")
 	ok "trace-cmd reads $n events of it" [ "$n" -gt 20 ]
 	ok "host.json tells the clock" jq -e '.tsc_hz > 1e8 and .lost >= 0' "$T/h.json"
+	is "$(trace-cmd report --stat -i "$T/h.dat" 2>/dev/null | grep -c '^dropped events: ')" \
+		"$(find /sys/kernel/tracing/per_cpu -mindepth 1 -maxdepth 1 -name 'cpu*' | wc -l)" \
+		"host.dat holds what the kernel counted of each ring"
+	run "$RTKVM" trace record -b 64K -o "$T/small.dat" -- sh -c 'for i in $(seq 2000); do : | :; done'
+	like "$errs" 'small.dat: [0-9.]+ s, 0 events lost, [0-9]+ older ones overwritten' \
+		"what a small ring overwrote is not called lost"
+	ok "nor in small.json" jq -e '.lost == 0 and .overwritten > 1000' "$T/small.json"
 	fails 2 'starting /nonexistent failed' "a command that is not there" \
 		"$RTKVM" trace record -o "$T/h2.dat" -- /nonexistent
 	is "$(find "$T" -name 'h2*' -o -name '*.tmp')" "" "no file is left behind"
@@ -380,6 +387,21 @@ else
 	trace-cmd report -i "$T/full.dat" 2>/dev/null | norm | sort >"$T/report1"
 	"$RTKVM" trace report -H "$T/full.dat" | norm | sort >"$T/report2"
 	ok "and trace-cmd reads the same" cmp "$T/report1" "$T/report2"
+
+	# a guest's write to the freeze port stops it under any VMM: this one is not told of the recording
+	payload=build/guests/flat/script.elf
+	if [ -w /dev/kvm ] && [ -r "$payload" ]; then
+		for freeze in "--freeze 1 0" "--all 1 1"; do
+			# shellcheck disable=SC2016,SC2086 # the inner shell's; words
+			set -- $freeze
+			run "$RTKVM" trace record "$1" -o "$T/fr.dat" -- sh -c 'cat "$RTKVM_TRACE_FREEZE"
+				"$0" run --kernel "$1" --cpus 0 --allow-shared --fifo 0 --memory 32M \
+				--append "freeze:1 exit:0" && cat "$RTKVM_TRACE_FREEZE"' "$RTKVM" "$payload"
+			is "$code $(echo $out)" "0 $2 $3" "freeze port, record $1: $errs"
+		done
+	else
+		skip 2 "no /dev/kvm"
+	fi
 
 	# two guests at once: the one that is meant is the one that is noted
 	payload=build/guests/flat/script.elf
