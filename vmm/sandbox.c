@@ -2,6 +2,7 @@
 #include "vmm/sandbox.h"
 
 #include <asm/ioctls.h>
+#include <asm/termbits.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -129,6 +130,10 @@ static const struct row {
 	{ SCMP_SYS(ioctl), MAIN, IOCTL(TCSETS), "the terminal" },
 	{ SCMP_SYS(ioctl), MAIN, IOCTL(TCSETSW), "the terminal" },
 	{ SCMP_SYS(ioctl), MAIN, IOCTL(TCSETSF), "the terminal" },
+	{ SCMP_SYS(ioctl), MAIN, IOCTL(TCGETS2), "the terminal, by a glibc of 2.42 or later" },
+	{ SCMP_SYS(ioctl), MAIN, IOCTL(TCSETS2), "the terminal" },
+	{ SCMP_SYS(ioctl), MAIN, IOCTL(TCSETSW2), "the terminal" },
+	{ SCMP_SYS(ioctl), MAIN, IOCTL(TCSETSF2), "the terminal" },
 	{ SCMP_SYS(ioctl), MAIN, IOCTL(FIONREAD), "the terminal" },
 	/* what was changed for this run is put back */
 	{ SCMP_SYS(openat), UNDO, ANY, "kernel files are written" },

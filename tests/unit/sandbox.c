@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <asm/ioctls.h>
+#include <asm/termbits.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -9,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -60,6 +63,18 @@ static bool status_has(const char *line)
 	return file_read(path, text, sizeof(text), &e) > 0 && strstr(text, line);
 }
 
+/* What isatty, tcgetattr and tcsetattr may be made of; no descriptor -1 is a terminal. */
+static bool reaches_terminals(void)
+{
+	static const unsigned long requests[] = { TCGETS,  TCSETS,  TCSETSW,  TCSETSF,
+						  TCGETS2, TCSETS2, TCSETSW2, TCSETSF2 };
+
+	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++)
+		if (ioctl(-1, requests[i], NULL) != -1 || errno != EBADF)
+			return false;
+	return true;
+}
+
 static int main_role(const struct sandbox *s)
 {
 	struct err e = { 0 };
@@ -73,6 +88,8 @@ static int main_role(const struct sandbox *s)
 		return 12;
 	if (sandbox_violation(&e))
 		return 13;
+	if (!reaches_terminals() || sandbox_violation(&e))
+		return 15;
 	if (socket(AF_INET, SOCK_STREAM, 0) >= 0 || errno != EPERM)
 		return 14;
 	return says("a main thread at system call socket");
