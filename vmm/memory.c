@@ -165,11 +165,24 @@ static const char *memlock_limit(void)
 	return "give the guest less memory";
 }
 
+/*
+ * What is there stays as it is: khugepaged, which would copy small pages into a huge one at any time
+ * later, holds up every vCPU that touches them meanwhile. EINVAL: a kernel without THP.
+ */
+static int keep_khugepaged_off(const struct memory *m, struct err *e)
+{
+	if (m->page_bytes == 4096 && madvise(m->host, m->bytes, MADV_NOHUGEPAGE) && errno != EINVAL)
+		return err_sys(e, "guest memory: keeping khugepaged off failed");
+	return 0;
+}
+
 static int populate(struct memory *m, const struct mem_opts *o, struct err *e)
 {
 	if (o->populate && madvise(m->host, m->bytes, MADV_POPULATE_WRITE))
 		return err_sys(e, "populating %" PRIu64 " MiB of guest memory failed",
 			       m->bytes / MIB);
+	if (o->populate && keep_khugepaged_off(m, e) < 0)
+		return e->code;
 	if (m->page_bytes > 4096 && o->populate)
 		return 0; /* hugetlb pages stay; the kernel would count them against RLIMIT_MEMLOCK */
 	if (mlock2(m->host, m->bytes, o->populate ? 0 : MLOCK_ONFAULT))
@@ -234,7 +247,7 @@ static int advise(const struct memory *m, struct err *e)
 		bool small_only, may_lack;
 		const char *what;
 	} rows[] = {
-		{ MADV_HUGEPAGE, true, true, "transparent huge pages" },
+		{ MADV_HUGEPAGE, true, true, "transparent huge pages" }, /* until populated */
 		{ MADV_UNMERGEABLE, true, true, "keeping KSM off" },
 		{ MADV_DONTFORK, false, false, "keeping it out of forks" },
 		{ MADV_DONTDUMP, false, false, "keeping it out of core dumps" },

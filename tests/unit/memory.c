@@ -84,7 +84,7 @@ static void refuses_sizes(void **state)
 	}
 }
 
-/* proc_pid_smaps(5): dc not in forks, dd not in dumps, lo locked; mg would be mergeable */
+/* proc_pid_smaps(5): dc not in forks, dd not in dumps, lo locked; mg would be mergeable, hg khugepaged's */
 static void assert_flags(const uint8_t *host)
 {
 	FILE *f = fopen("/proc/self/smaps", "re");
@@ -102,6 +102,7 @@ static void assert_flags(const uint8_t *host)
 		assert_non_null(strstr(line, " dd"));
 		assert_non_null(strstr(line, " lo"));
 		assert_null(strstr(line, " mg"));
+		assert_null(strstr(line, " hg"));
 		break;
 	}
 	fclose(f);
