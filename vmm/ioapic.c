@@ -62,6 +62,16 @@ static void kernel_edge(struct vm *vm, unsigned int gsi)
 	}
 }
 
+/* Has a mask that went away meanwhile left an edge behind? One of all who ask delivers it. */
+static void deliver_pending(struct ioapic *io, unsigned int pin)
+{
+	uint64_t entry = atomic_load(&io->entry[pin]);
+	uint32_t bit = 1u << pin;
+
+	if (!(entry & ENTRY_MASKED) && atomic_fetch_and(&io->pending, ~bit) & bit)
+		deliver(io, entry);
+}
+
 void vm_irq(struct vm *vm, unsigned int gsi)
 {
 	struct ioapic *io = container_of(vm->ioapic, struct ioapic, dev);
@@ -74,23 +84,24 @@ void vm_irq(struct vm *vm, unsigned int gsi)
 		return;
 	}
 	entry = atomic_load(&io->entry[gsi]);
-	if (entry & ENTRY_MASKED)
-		atomic_fetch_or(&io->pending, 1u << gsi);
-	else
+	if (!(entry & ENTRY_MASKED)) {
 		deliver(io, entry);
+		return;
+	}
+	atomic_fetch_or(&io->pending, 1u << gsi);
+	deliver_pending(io, gsi); /* unmasked between the two: write_entry saw nothing pending */
 }
 
 static void write_entry(struct ioapic *io, uint32_t index, uint32_t value)
 {
-	uint32_t pin = index / 2, bit = 1u << pin;
+	uint32_t pin = index / 2;
 	uint64_t old = atomic_load(&io->entry[pin]), now;
 
 	do
 		now = index & 1 ? (old & 0xffffffffull) | (uint64_t)value << 32
 				: (old & ~0xffffffffull) | value;
 	while (!atomic_compare_exchange_weak(&io->entry[pin], &old, now & ENTRY_WRITABLE));
-	if (!(now & ENTRY_MASKED) && atomic_fetch_and(&io->pending, ~bit) & bit)
-		deliver(io, now);
+	deliver_pending(io, pin);
 }
 
 static uint32_t read_register(struct ioapic *io, uint32_t index)

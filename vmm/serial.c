@@ -51,11 +51,14 @@ static bool rx_ready(struct serial *s)
 
 static bool tx_room(struct serial *s)
 {
-	if (ring_space(&s->dev.vm->console) >= TX_MARGIN)
+	struct ring *console = &s->dev.vm->console;
+
+	if (ring_space(console) >= TX_MARGIN)
 		return true;
 	atomic_store(&s->tx_stalled, true);
-	vm_nudge_io(s->dev.vm);
-	return false;
+	vm_nudge_io(s->dev.vm); /* its fence parts the store from the second look, too */
+	/* drained since the first look? Nobody may come to say so: who takes the flag back tells */
+	return ring_space(console) >= TX_MARGIN && atomic_exchange(&s->tx_stalled, false);
 }
 
 static void tx_done(struct serial *s)
@@ -75,10 +78,10 @@ static void transmit(struct serial *s, uint8_t byte)
 	/* a guest that ignores LSR loses its byte, as with the real part */
 	ring_push(&s->dev.vm->console, &byte, 1);
 	vm_nudge_io(s->dev.vm);
+	if (ring_space(&s->dev.vm->console) < TX_MARGIN)
+		atomic_store(&s->tx_pending, false); /* before tx_room: who drains sets it again */
 	if (tx_room(s))
 		tx_done(s);
-	else
-		atomic_store(&s->tx_pending, false);
 }
 
 static uint8_t receive(struct serial *s)
@@ -223,6 +226,8 @@ void serial_drained(struct vdev *d)
 {
 	struct serial *s = container_of(d, struct serial, dev);
 
+	atomic_thread_fence(
+		memory_order_seq_cst); /* the ring's new tail first; pairs with tx_room */
 	if (atomic_exchange(&s->tx_stalled, false))
 		tx_done(s);
 }
