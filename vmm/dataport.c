@@ -10,19 +10,21 @@
 #include <time.h>
 
 #include "lib/abi.h"
-#include "vmm/vm.h"
+#include "vmm/vcpu.h"
 
 /*
  * The port has no "ready" bit that a rep outs could heed, so a full ring holds the vCPU back here.
  * Guests send when their job is over; a sleep then disturbs nothing.
  */
-static void push_all(struct vm *vm, const uint8_t *data, uint32_t len)
+static void push_all(struct vcpu *v, const uint8_t *data, uint32_t len)
 {
 	static const struct timespec pause = { .tv_nsec = 200000 };
+	struct vm *vm = v->vm;
 
 	while (!ring_push(&vm->data, data, len)) {
 		if (atomic_load_explicit(&vm->stopping, memory_order_relaxed))
 			return;
+		vcpu_park_if_pausing(v); /* its reader may stall for as long as it likes */
 		vm_nudge_io(vm);
 		nanosleep(&pause, NULL);
 	}
@@ -31,9 +33,9 @@ static void push_all(struct vm *vm, const uint8_t *data, uint32_t len)
 
 static enum vcpu_next pio(struct vdev *d, struct vcpu *v, struct pio *io)
 {
-	(void)v;
+	(void)d;
 	if (io->write)
-		push_all(d->vm, io->data, (uint32_t)io->len * io->count);
+		push_all(v, io->data, (uint32_t)io->len * io->count);
 	else
 		vdev_ignore_pio(io);
 	return VCPU_RUN;
@@ -47,15 +49,16 @@ const struct vdev_ops dataport_ops = {
 };
 
 /* The guest may go on writing to the page meanwhile: what it sends then is its own affair. */
-static enum vcpu_next push_page(struct vm *vm, uint32_t frame)
+static enum vcpu_next push_page(struct vcpu *v, uint32_t frame)
 {
+	struct vm *vm = v->vm;
 	const uint8_t *page =
 		mem_ptr(&vm->mem, GPA((uint64_t)frame * ABI_PAGE_BYTES), ABI_PAGE_BYTES);
 
 	if (!page)
 		return vm_fail(vm, -EFAULT, "the guest sends page frame %#x, which is not memory",
 			       frame);
-	push_all(vm, page, ABI_PAGE_BYTES);
+	push_all(v, page, ABI_PAGE_BYTES);
 	return VCPU_RUN;
 }
 
@@ -64,7 +67,7 @@ static enum vcpu_next page_pio(struct vdev *d, struct vcpu *v, struct pio *io)
 	static const uint32_t magic = ABI_PAGE_MAGIC;
 	uint32_t frame;
 
-	(void)v;
+	(void)d;
 	if (io->len != sizeof(frame) || io->port != ABI_PAGE_PORT) {
 		vdev_ignore_pio(io);
 		return VCPU_RUN;
@@ -74,7 +77,7 @@ static enum vcpu_next page_pio(struct vdev *d, struct vcpu *v, struct pio *io)
 
 		memcpy(io->write ? (void *)&frame : data, io->write ? (const void *)data : &magic,
 		       sizeof(frame));
-		if (io->write && push_page(d->vm, frame) != VCPU_RUN)
+		if (io->write && push_page(v, frame) != VCPU_RUN)
 			return VCPU_STOP;
 	}
 	return VCPU_RUN;

@@ -186,8 +186,10 @@ static enum vcpu_next run_failed(struct vcpu *v, int error)
 		       strerror(error), rip_of(v));
 }
 
-static void park(struct vcpu *v)
+void vcpu_park_if_pausing(struct vcpu *v)
 {
+	if (!atomic_load(&v->vm->pausing) || atomic_load(&v->vm->stopping))
+		return;
 	atomic_store(&v->parked, true);
 	vm_wake_io(v->vm);
 	while (sem_wait(&v->resume))
@@ -206,7 +208,7 @@ static void loop(struct vcpu *v)
 
 	while (next == VCPU_RUN && !atomic_load(&v->vm->stopping)) {
 		if (atomic_load(&v->vm->pausing)) {
-			park(v);
+			vcpu_park_if_pausing(v);
 			continue;
 		}
 		int ret = ioctl(v->fd, KVM_RUN, 0);

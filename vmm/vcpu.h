@@ -48,6 +48,12 @@ void vcpus_pause(struct vm *vm);
 bool vcpus_parked(const struct vm *vm);
 void vcpus_resume(struct vm *vm);
 
+/*
+ * vcpu_park_if_pausing - for a device that keeps a vCPU thread waiting: a pause takes effect there,
+ * and the thread comes back when it is over, or the machine is stopped
+ */
+void vcpu_park_if_pausing(struct vcpu *v);
+
 /* vcpus_realtime - SCHED_FIFO as asked at the start, or SCHED_OTHER, for all; read back */
 int vcpus_realtime(struct vm *vm, bool on, struct err *e);
 
