@@ -50,6 +50,14 @@ int window_init(struct window *w, const struct vm *vm, struct err *e)
 		if (!all[i]->vcpus)
 			return err_set(e, -ENOMEM, "no memory for statistics");
 	}
+	for (int i = 0; i < WINDOW_EDGES; i++) {
+		size_t bytes = vm->n_vcpus * sizeof(*w->stats[i]);
+
+		w->stats[i] = aligned_alloc(_Alignof(struct vcpu_stats), bytes);
+		if (!w->stats[i])
+			return err_set(e, -ENOMEM, "no memory for statistics");
+		memset(w->stats[i], 0, bytes);
+	}
 	if (open_hists(w, vm, e) < 0)
 		return e->code;
 	read_interrupts(w, &w->begin, vm);
@@ -74,6 +82,8 @@ void window_free(struct window *w)
 		free(all[i]->vcpus);
 		interrupts_free(&all[i]->irqs);
 	}
+	for (int i = 0; i < WINDOW_EDGES; i++)
+		free(w->stats[i]);
 	interrupts_free(&w->begin);
 	vcpuhist_close(&w->residual);
 	vcpuhist_close(&w->switches);
@@ -128,6 +138,9 @@ int counters_mark(struct window *w, struct vm *vm, enum abi_mark mark, uint64_t 
 
 	if (mark != ABI_MARK_JOB_START && mark != ABI_MARK_JOB_END)
 		return 0;
+	for (int i = 0; i < vm->n_vcpus; i++)
+		vcpu_stats_copy(&w->stats[edge][i], &vm->window[edge][i]);
+	atomic_store(&vm->window_full[edge], false); /* room for the next one */
 	ret = take(w, &w->edge[edge], vm, ns, e);
 	return ret < 0 ? ret : neighbours_read(&w->others[edge], "/proc", e);
 }
@@ -234,7 +247,7 @@ static json_object *window_json(struct vm *vm, const struct vcpu *v, const struc
 				bool live)
 {
 	const struct reading *start = &w->edge[WINDOW_START], *end = &w->edge[WINDOW_END];
-	const struct vcpu_stats *first = &vm->window[WINDOW_START][v->index];
+	const struct vcpu_stats *first = &w->stats[WINDOW_START][v->index];
 	struct vcpu_stats last;
 	const struct reading_vcpu *from = &start->vcpus[v->index], *to;
 	bool open = end->ns < start->ns;
@@ -242,7 +255,7 @@ static json_object *window_json(struct vm *vm, const struct vcpu *v, const struc
 
 	if (!start->ns || (open && !live))
 		return NULL;
-	vcpu_stats_copy(&last, open ? &v->stats : &vm->window[WINDOW_END][v->index]);
+	vcpu_stats_copy(&last, open ? &v->stats : &w->stats[WINDOW_END][v->index]);
 	if (open)
 		end = &w->end;
 	to = &end->vcpus[v->index];
@@ -251,7 +264,8 @@ static json_object *window_json(struct vm *vm, const struct vcpu *v, const struc
 	json_set_int(o, "duration_ns", end->ns - start->ns);
 	json_set_int(o, "userspace_exits", all_exits(&last) - all_exits(first));
 	json_set_int(o, "page_faults", to->thread.page_faults - from->thread.page_faults);
-	json_set_int(o, "guest_page_faults", kvmstats_faults(&v->kvm, from->kvm, to->kvm));
+	json_object_object_add(o, "guest_page_faults",
+			       kvmstats_faults(&v->kvm, from->kvm, to->kvm));
 	json_set_int(o, "involuntary_switches",
 		     to->thread.involuntary_switches - from->thread.involuntary_switches);
 	json_object_object_add(

@@ -36,6 +36,7 @@ struct window {
 	struct interrupts_text irq_text;
 	struct interrupts begin; /* before the first instruction */
 	struct reading edge[WINDOW_EDGES], end; /* end: the last one taken */
+	struct vcpu_stats *stats[WINDOW_EDGES]; /* of every vCPU, when it made the mark */
 	struct neighbours others[WINDOW_EDGES]; /* all threads of the host at the two marks */
 };
 

@@ -102,12 +102,17 @@ json_object *kvmstats_json(const struct kvmstats *s, const uint64_t *from, const
 	return o;
 }
 
-uint64_t kvmstats_faults(const struct kvmstats *s, const uint64_t *from, const uint64_t *to)
+/*
+ * pf_taken (5.19 and later) counts each fault once, however it was dealt with; pf_fixed, its nearest
+ * of before, those that led to a mapping. Neither has the faults that are the guest's own.
+ */
+json_object *kvmstats_faults(const struct kvmstats *s, const uint64_t *from, const uint64_t *to)
 {
-	uint64_t n = 0;
+	static const char *const names[] = { "pf_taken", "pf_fixed" };
 
-	for (size_t i = 0; i < s->n; i++)
-		if (!strncmp(s->counters[i].name, "pf_", 3))
-			n += to[i] - from[i];
-	return n;
+	for (size_t k = 0; k < ARRAY_SIZE(names); k++)
+		for (size_t i = 0; i < s->n; i++)
+			if (!strcmp(s->counters[i].name, names[k]))
+				return json_object_new_int64(to[i] - from[i]);
+	return NULL;
 }

@@ -38,7 +38,7 @@ int kvmstats_read(const struct kvmstats *s, uint64_t *values, struct err *e);
 /* kvmstats_json - {"name": to - from} of the counters that changed; from NULL: since the start */
 json_object *kvmstats_json(const struct kvmstats *s, const uint64_t *from, const uint64_t *to);
 
-/* kvmstats_faults - second-level page faults (all pf_*) between the two readings */
-uint64_t kvmstats_faults(const struct kvmstats *s, const uint64_t *from, const uint64_t *to);
+/* kvmstats_faults - second-level page faults between the two readings; NULL: nobody counts them */
+json_object *kvmstats_faults(const struct kvmstats *s, const uint64_t *from, const uint64_t *to);
 
 #endif

@@ -11,16 +11,28 @@ static void keep_stats(struct vm *vm, enum window_edge edge)
 		vcpu_stats_copy(&vm->window[edge][i], &vm->vcpus[i].stats);
 }
 
+/* Not over those of the same mark before it, which would be taken for what counted at that time. */
+static bool push(struct vm *vm, const struct mark *m)
+{
+	bool job = m->id == ABI_MARK_JOB_START || m->id == ABI_MARK_JOB_END;
+	enum window_edge edge = m->id == ABI_MARK_JOB_START ? WINDOW_START : WINDOW_END;
+
+	if (job && atomic_exchange(&vm->window_full[edge], true))
+		return false;
+	if (job)
+		keep_stats(vm, edge);
+	if (ring_push(&vm->marks, m, sizeof(*m)))
+		return true;
+	if (job)
+		atomic_store(&vm->window_full[edge], false);
+	return false;
+}
+
 bool vm_mark(struct vm *vm, uint8_t id)
 {
-	struct mark m = { .ns = clock_now_ns(), .id = id };
-	bool kept;
+	const struct mark m = { .ns = clock_now_ns(), .id = id };
+	bool kept = push(vm, &m);
 
-	if (id == ABI_MARK_JOB_START)
-		keep_stats(vm, WINDOW_START);
-	else if (id == ABI_MARK_JOB_END)
-		keep_stats(vm, WINDOW_END);
-	kept = ring_push(&vm->marks, &m, sizeof(m));
 	if (!kept)
 		atomic_fetch_add_explicit(&vm->marks_lost, 1, memory_order_relaxed);
 	vm_wake_io(vm);

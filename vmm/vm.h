@@ -141,7 +141,8 @@ struct vm {
 	_Atomic uint64_t marks_lost;
 	_Atomic bool io_sleeping;
 	int io_wake; /* eventfd */
-	struct vcpu_stats *window[WINDOW_EDGES]; /* of every vCPU, at the two job marks */
+	struct vcpu_stats *window[WINDOW_EDGES]; /* of every vCPU, at a job mark on its way */
+	_Atomic bool window_full[WINDOW_EDGES]; /* the I/O thread has not taken it yet */
 	_Atomic uint64_t unclaimed; /* port and MMIO accesses that no device has */
 
 	sem_t ready, go, leave; /* vCPU threads: prepared, may run, may end */
@@ -174,7 +175,7 @@ const char *vm_no_exit_name(uint32_t bit);
 
 /*
  * vm_mark - a mark as from the guest: counts of now are kept, the I/O thread does the rest; false
- * (and counted as lost) when more marks wait than there is room for
+ * (and counted as lost) when more marks wait than there is room for, or a job mark of the same kind
  */
 bool vm_mark(struct vm *vm, uint8_t id);
 
