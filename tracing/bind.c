@@ -180,7 +180,6 @@ int bind_check(struct model *m, const struct dat *host, const struct dat *guest,
 	if (ret < 0 || !host)
 		return ret;
 	m->windows = has(&m->side[HOST], "kvm_entry") && has(&m->side[HOST], "kvm_exit");
-	m->tells_timers = has(&m->side[HOST], "kvm_hv_timer_state");
 	m->fires = has(&m->side[HOST], "kvm_msr") && has(&m->side[HOST], "hrtimer_start") &&
 		   has(&m->side[HOST], "hrtimer_expire_entry");
 	return need(&m->side[HOST], host, host_needs, ARRAY_SIZE(host_needs), "rtkvm trace record",

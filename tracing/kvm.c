@@ -165,6 +165,8 @@ static void kvm_userspace_exit(struct model *m, struct side *s, struct cpu *c, c
 {
 	struct vcpu *vcpu = model_vcpu_of(m, s, c, said_pid(s, v));
 
+	if (vcpu)
+		vcpu->armed_now = 0;
 	/* without kvm_entry nothing would tell when user space is left again */
 	if (vcpu && m->windows)
 		on_cpu(vcpu, v, VCPU_USER);
@@ -248,7 +250,9 @@ static void host_hrtimer_start(struct model *m, struct side *s, struct cpu *c, c
 	struct vcpu *vcpu = model_vcpu_of(m, s, c, said_pid(s, v));
 	const struct vcpu_state *now;
 
-	if (!vcpu || said_flags(s, v) & (FLAG_HARDIRQ | FLAG_SOFTIRQ))
+	/* in user space the VMM may start some of its own */
+	if (!vcpu || vcpu->now->mode == VCPU_USER ||
+	    said_flags(s, v) & (FLAG_HARDIRQ | FLAG_SOFTIRQ))
 		return;
 	vcpu->armed_now = said(v, 0);
 	now = vcpu->now;
@@ -263,8 +267,13 @@ static void kvm_hv_timer_state(struct model *m, struct side *s, struct cpu *c, c
 {
 	struct vcpu *vcpu = model_vcpu_of(m, s, c, said_pid(s, v));
 
-	if (vcpu && !said(v, 0) && vcpu->armed_now)
+	/* a format alone does not say that it is recorded */
+	m->tells_timers = true;
+	if (!vcpu)
+		return;
+	if (!said(v, 0) && vcpu->armed_now)
 		vcpu->hrtimer = vcpu->armed_now;
+	vcpu->armed_now = 0;
 }
 
 static bool stood_still_since(const struct model *m, uint64_t ts)

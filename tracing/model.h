@@ -210,7 +210,7 @@ struct model {
 	bool windows; /* kvm_entry and kvm_exit are there */
 	bool returns; /* the guest's trace tells when clock_nanosleep returns */
 	bool fires; /* KVM's timers can be told from others, and their expiry is traced */
-	bool tells_timers; /* kvm_hv_timer_state is there, which follows each start of KVM's timer */
+	bool tells_timers; /* kvm_hv_timer_state comes, which follows each start of KVM's timer */
 	struct vcpu_name
 		beyond[VCPUS_BEYOND]; /* entered, but the guest has no CPU of that number */
 	size_t n_beyond;

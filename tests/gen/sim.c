@@ -65,6 +65,7 @@ enum {
 	KVM_TIMER = 0x10000,
 	GUEST_TIMER = 0x20000,
 	TICK_TIMER = 0x30000,
+	VMM_TIMER = 0x40000,
 	PREEMPTED = 0x100, /* prev_state: TASK_REPORT_MAX of Linux 4.14 and later */
 	SOFTIRQ_NET_RX = 3,
 	SOFTIRQ_RCU = 9,
@@ -259,6 +260,8 @@ static void excursion(struct sim *s, struct sim_vcpu *v)
 		break;
 	case 2:
 		host(s, v, tid_of(s, v), 0, G_KVM_USER, V(2, 0));
+		host(s, v, tid_of(s, v), GEN_FLAG_IRQS_OFF, G_HRTIMER_START,
+		     V(VMM_TIMER, 0xffffffff81300000, clock_ns(s->rate, v->t), 0, 0));
 		pass(s, v, span(s, 300, 9000), CAUSE_VMM_USER, exit_detail(reason));
 		break;
 	default:

@@ -68,6 +68,7 @@ static void cycle(struct gen_kernel *k, uint64_t due, enum how how, uint32_t pri
 
 struct found {
 	uint64_t ns[CYCLES + 1];
+	enum cause cause[CYCLES + 1];
 	size_t n;
 };
 
@@ -78,6 +79,7 @@ static int keep(void *arg, struct spike *s, struct err *e)
 	(void)e;
 	assert_true(f->n <= CYCLES);
 	assert_int_equal(budget_sum(&s->budget), s->latency_ns);
+	f->cause[f->n] = budget_verdict(&s->budget);
 	f->ns[f->n++] = s->latency_ns;
 	return 0;
 }
@@ -176,11 +178,83 @@ static void others_of_that_name(void **state)
 	}
 }
 
+/*
+ * A thread that is preempted in a softirq goes on with it later, unless it was done with it where
+ * events are missing.
+ */
+static void softirq_of_a_preempted_thread(void **state)
+{
+	(void)state;
+	for (int lost = 0; lost < 2; lost++) {
+		uint64_t due = 10 * PERIOD_NS;
+		struct found found = { .n = 0 };
+		struct gen_kernel k;
+
+		gen_kernel_init(&k, 1, true, 300);
+		put(&k, 0, due - 900000, OTHER, GEN_FLAG_SOFTIRQ, G_SOFTIRQ_ENTRY, V(9));
+		put(&k, 0, due - 800000, OTHER, 0, G_SWITCH,
+		    V(S("other"), OTHER, 1, 0x100, S("cyclictest"), ME, PRIO));
+		if (lost)
+			gen_lose(&k, 0);
+		put(&k, 0, due - 700000, ME, 0, G_HRTIMER_START, V(TIMER, 0, due, due, 0));
+		put(&k, 0, due - 600000, ME, 0, G_SWITCH,
+		    V(S("cyclictest"), ME, PRIO, 1, S("other"), OTHER, 1));
+		put(&k, 0, due + 2000, OTHER, 0, G_TIMER_ENTRY, V(0xec));
+		put(&k, 0, due + 3000, OTHER, GEN_FLAG_HARDIRQ, G_HRTIMER_EXPIRE,
+		    V(TIMER, due + 3000, 0));
+		put(&k, 0, due + 4000, OTHER, GEN_FLAG_HARDIRQ, G_WAKING,
+		    V(S("cyclictest"), ME, PRIO, 0));
+		put(&k, 0, due + 5000, OTHER, 0, G_TIMER_EXIT, V(0xec));
+		put(&k, 0, due + 90000, OTHER, 0, G_SWITCH,
+		    V(S("other"), OTHER, 1, 0x100, S("cyclictest"), ME, PRIO));
+		put(&k, 0, due + 91000, ME, 0, G_NANOSLEEP_EXIT, V(0, 0));
+		follow(&k, true, &found, 0);
+		gen_kernel_free(&k);
+		assert_int_equal(found.n, 1);
+		assert_int_equal(found.ns[0], 91000);
+		assert_int_equal(found.cause[0], lost ? CAUSE_GUEST_THREAD : CAUSE_GUEST_SOFTIRQ);
+	}
+}
+
+/* It has run, is preempted before its system call returns, and goes on on another CPU. */
+static void preempted_on_its_way_back(void **state)
+{
+	uint64_t due = 10 * PERIOD_NS;
+	struct found found = { .n = 0 };
+	struct gen_kernel k;
+
+	(void)state;
+	gen_kernel_init(&k, 2, false, 300);
+	put(&k, 1, due - 900000, OTHER + 1, 0, G_SWITCH,
+	    V(S("swapper"), 0, 120, 0, S("third"), OTHER + 1, 1));
+	put(&k, 0, due - 700000, ME, 0, G_HRTIMER_START, V(TIMER, 0, due, due, 0));
+	put(&k, 0, due - 600000, ME, 0, G_SWITCH,
+	    V(S("cyclictest"), ME, PRIO, 1, S("swapper"), 0, 120));
+	put(&k, 0, due + 2000, 0, 0, G_TIMER_ENTRY, V(0xec));
+	put(&k, 0, due + 3000, 0, GEN_FLAG_HARDIRQ, G_HRTIMER_EXPIRE, V(TIMER, due + 3000, 0));
+	put(&k, 0, due + 4000, 0, GEN_FLAG_HARDIRQ, G_WAKING, V(S("cyclictest"), ME, PRIO, 0));
+	put(&k, 0, due + 5000, 0, 0, G_TIMER_EXIT, V(0xec));
+	put(&k, 0, due + 6000, 0, 0, G_SWITCH,
+	    V(S("swapper"), 0, 120, 0, S("cyclictest"), ME, PRIO));
+	put(&k, 0, due + 7000, ME, 0, G_SWITCH,
+	    V(S("cyclictest"), ME, PRIO, 0x100, S("other"), OTHER, 1));
+	put(&k, 1, due + 17000, OTHER + 1, 0, G_SWITCH,
+	    V(S("third"), OTHER + 1, 1, 1, S("cyclictest"), ME, PRIO));
+	put(&k, 1, due + 90000, ME, 0, G_NANOSLEEP_EXIT, V(0, 0));
+	follow(&k, true, &found, 0);
+	gen_kernel_free(&k);
+	assert_int_equal(found.n, 1);
+	assert_int_equal(found.ns[0], 90000);
+	assert_int_equal(found.cause[0], CAUSE_GUEST_RETURN);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_wakeup_has_its_own_end),
 		cmocka_unit_test(others_of_that_name),
+		cmocka_unit_test(softirq_of_a_preempted_thread),
+		cmocka_unit_test(preempted_on_its_way_back),
 	};
 
 	return cmocka_run_group_tests_name("guest", tests, NULL, NULL);
