@@ -1,14 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # campaign.json of a campaign of one phase, with --slurpfile hits [{kind, attempt, measured_ns}] and
 # --argjson asked_ns: a line for each kind of hit
-# - completed: the attempt that was hit is closed, and the phase done
+# - completed: the phase is done, and the attempt that was hit ended as such a hit lets it: lost with the
+#   campaign, broken with its instrument; a load's end, or a full disk, may also come to its end
 # - accounted: what had been measured at the hit was not asked of the next attempt again
+def ends: {
+	"campaign killed": ["lost"],
+	"load killed": ["whole", "broken", "lost"],
+	"disk full": ["whole", "broken", "lost", "stopped"]
+};
 .phases[0] as $phase |
 [$hits[] | . as $hit |
 	([$phase.attempts[] | select(.number == $hit.attempt)][0]) as $this |
 	([$phase.attempts[] | select(.number == $hit.attempt + 1)][0]) as $next |
 	$hit + {
-		completed: ($phase.status == "done" and $this.status != "running"),
+		completed: ($phase.status == "done" and $this != null and
+			($this.status | IN((ends[$hit.kind] // ["broken", "lost"])[]))),
 		accounted: ($next == null or $next.jobs[0].asked_ns <= $asked_ns - $hit.measured_ns + 10000000)
 	}] as $all |
 (["kind", "n", "completed", "accounted"],
