@@ -62,9 +62,14 @@ static struct cpulist log_cpus(const struct phase_entry *p, const struct guest_e
 static int watch_slices(struct job *j, const struct phase_entry *p, uint64_t ns, struct err *e)
 {
 	uint64_t slack = JOB_SLACK_PERIODS * p->interval_ns;
-	struct cpulist cpus = log_cpus(p, j->guest);
+	struct cpulist cpus = log_cpus(p, j->guest), house = { 0 };
+	bool beats = j->guest && p->run != RUN_SAMPLE;
+	int ret;
 
-	return slices_init(&j->slices, &cpus, ns > slack ? ns - slack : ns, e);
+	cpulist_add(&house, 0);
+	ret = slices_init(&j->slices, beats ? &house : &cpus, ns > slack ? ns - slack : ns, e);
+	j->slices.beats = beats;
+	return ret;
 }
 
 int job_start(struct job *j, const char *self, const struct campaign *c,
@@ -93,7 +98,9 @@ int job_start(struct job *j, const char *self, const struct campaign *c,
 	j->started_ns = clock_now_ns();
 	j->end_ns = j->started_ns + ns + LATE_S * NSEC_PER_SEC;
 	j->slice_ns = c->slice_ns;
-	j->silence_ns = p->run == RUN_SAMPLE ? SILENT_SLICES * c->slice_ns + 2 * NSEC_PER_SEC : 0;
+	j->silence_ns = p->run == RUN_SAMPLE || j->guest
+				? SILENT_SLICES * c->slice_ns + 2 * NSEC_PER_SEC
+				: 0;
 	return proc_start(&j->proc, &o, e);
 }
 
@@ -107,14 +114,6 @@ static bool silent_for(const struct job *j, uint64_t now, uint64_t ns, int *cpu)
 
 	return j->silence_ns && since && !j->measured &&
 	       slices_silent(&j->slices, since, now, cpu) > ns;
-}
-
-static void read_slices(struct job *j, uint64_t now)
-{
-	char path[PATH_MAX + 16];
-
-	snprintf(path, sizeof(path), "%s/latency.log", j->dir);
-	slices_read(&j->slices, path, now);
 }
 
 /* Has the guest's job ended? So say the events of its VMM, which the harness keeps as they come. */
@@ -145,7 +144,7 @@ static void ended(struct job *j, enum job_outcome outcome)
 	j->outcome = outcome;
 	j->code = proc_code(&j->proc);
 	j->ended_wall_ns = clock_wall_ns();
-	read_slices(j, now);
+	slices_read(&j->slices, j->dir, now);
 	j->silent = silent_for(j, now, j->slice_ns + SLICE_SLACK_NS, &cpu) &&
 		    !(j->guest && guest_is_through(j)); /* only its files were still to come */
 	complaint(j->err, "rtkvm ", j->said, sizeof(j->said));
@@ -209,10 +208,10 @@ void job_watch(struct job *j)
 		ended(j, verdict ? JOB_ENDED : JOB_BROKEN);
 		return;
 	}
-	read_slices(j, now);
+	slices_read(&j->slices, j->dir, now);
 	if (silent_for(j, now, j->silence_ns, &cpu)) {
-		snprintf(how, sizeof(how), "no slice came for 3 slices from %sCPU %d",
-			 j->guest ? "v" : "", cpu);
+		snprintf(how, sizeof(how), "no %s came for 3 slices from %sCPU %d",
+			 j->slices.beats ? "sign of life" : "slice", j->guest ? "v" : "", cpu);
 		late(j, now, how);
 	} else if (now > j->end_ns) {
 		late(j, now, "it did not end in time");

@@ -66,7 +66,7 @@ static void add_guest(struct vmproc_argv *a, const struct campaign *c, const str
 		argv_add(a, "--guest-load=%s", p->guest_load->name);
 	if (p->guest_load_floor)
 		argv_add(a, "--guest-load-floor=%ju", (uintmax_t)p->guest_load_floor);
-	if (p->guest_load && p->run != RUN_SAMPLE) /* that one gets it anyway */
+	if (p->run != RUN_SAMPLE) /* that one gets it anyway */
 		argv_add(a, "--slice=%juns", (uintmax_t)c->slice_ns);
 	argv_add(a, "--no-report");
 }

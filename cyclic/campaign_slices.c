@@ -2,11 +2,15 @@
 #include "cyclic/campaign_slices.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/cleanup.h"
+#include "lib/file.h"
 #include "results/record.h"
 
 int slices_init(struct slices *s, const struct cpulist *cpus, uint64_t asked_ns, struct err *e)
@@ -31,7 +35,32 @@ static void take(struct slices *s, const struct log_slice *slice, uint64_t now_n
 		}
 }
 
-void slices_read(struct slices *s, const char *path, uint64_t now_ns)
+static void beat(struct slices *s, uint64_t now_ns)
+{
+	if (!s->begun_ns)
+		s->begun_ns = now_ns;
+	for (size_t i = 0; i < s->n; i++)
+		s->cpus[i].grown_ns = now_ns;
+}
+
+/* A line without its end is being written. */
+static void read_beats(struct slices *s, const char *path, uint64_t now_ns)
+{
+	_cleanup_fclose_ FILE *in = fopen(path, "re");
+	_cleanup_free_ char *line = NULL;
+	size_t room = 0;
+	ssize_t n;
+
+	if (!in || fseeko(in, s->bytes, SEEK_SET))
+		return;
+	while ((n = getline(&line, &room, in)) > 0 && line[n - 1] == '\n') {
+		s->bytes += n;
+		if (strstr(line, "\"event\":\"beat\""))
+			beat(s, now_ns);
+	}
+}
+
+static void read_log(struct slices *s, const char *path, uint64_t now_ns)
 {
 	_cleanup_free_ struct log_reader *r = NULL;
 	struct err ignored = { 0 };
@@ -55,6 +84,18 @@ void slices_read(struct slices *s, const char *path, uint64_t now_ns)
 		end = lseek(r->fd, 0, SEEK_CUR);
 	s->bytes = got == LOG_DAMAGE ? s->bytes + r->damage_offset : end;
 	log_reader_close(r);
+}
+
+void slices_read(struct slices *s, const char *dir, uint64_t now_ns)
+{
+	char path[PATH_MAX];
+
+	if (!file_path(path, sizeof(path), "%s/%s", dir, s->beats ? "events.jsonl" : "latency.log"))
+		return;
+	if (s->beats)
+		read_beats(s, path, now_ns);
+	else
+		read_log(s, path, now_ns);
 }
 
 static bool is_done(const struct slices *s, const struct slices_cpu *c)

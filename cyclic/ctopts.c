@@ -66,8 +66,8 @@ static const struct argp_option guest_rows[] = {
 	{ "guest-load-floor", OPT_LOAD_FLOOR, "N", 0,
 	  "rounds a second it has to make in every slice (default: more than nothing)", 1 },
 	{ "slice", OPT_SLICE, "TIME", 0,
-	  "the guest's load proves its work, and sample hands over a histogram, every (default "
-	  "10s)",
+	  "the guest's load proves its work, its vCPU 0 that it lives, and sample hands over a "
+	  "histogram, every (default 10s)",
 	  1 },
 	{ "timeout", OPT_TIMEOUT, "TIME", 0, "end the guest then (default duration + 3m)", 1 },
 	{ "no-trace", OPT_NO_TRACE, NULL, 0, "do not count VM exits", 2 },

@@ -100,6 +100,13 @@ static const char threads[] =
 	"[ $(grep -cE '( [^ ]+){36} %ju 1 ' /out/guest-threads) -ge %d -o ! -e /proc/$p ]; do :; done; "
 	"while wait $p; r=$?; [ -e /proc/$p ]; do :; done; grep %s /tmp/text >/out/%s; ";
 
+/*
+ * cyclic/guest/beat.h: the sampler's slices are signs of life, of the others nothing comes until they
+ * end. It runs on vCPU 0, where the port's exits disturb nothing that is measured.
+ */
+static const char beat_start[] = "rtkvm-sample beat %ju & b=$!; ";
+static const char beat_end[] = "kill $b; wait $b; ";
+
 /* cyclic/guest/load.h; its children's output goes nowhere. */
 static const char load_start[] = "rtkvm-sample load %ju %s >/dev/null 2>&1 & l=$!; ";
 static const char load_end[] = "kill $l; wait $l; ";
@@ -169,10 +176,13 @@ static int instrument_job(const struct ctopts *o, int vcpus, const char *run, ch
 int guestjob_append(const struct ctopts *o, int vcpus, const char *run, char *buf, size_t size,
 		    struct err *e)
 {
-	char list[16], job[CTOPTS_APPEND_BYTES], load[256] = "";
+	char list[16], job[CTOPTS_APPEND_BYTES], beat[64] = "", load[256] = "";
+	bool beats = o->instrument != GUEST_SAMPLE;
 	int n;
 
 	cpu_list(vcpus, list);
+	if (beats)
+		snprintf(beat, sizeof(beat), beat_start, (uintmax_t)o->slice_ns);
 	if (o->load)
 		snprintf(load, sizeof(load), load_start, (uintmax_t)o->slice_ns, o->load->command);
 	n = instrument_job(o, vcpus, run, job, sizeof(job));
@@ -181,8 +191,9 @@ int guestjob_append(const struct ctopts *o, int vcpus, const char *run, char *bu
 			     "console=ttyS0 quiet isolcpus=managed_irq,domain,%s nohz_full=%s "
 			     "rcu_nocbs=%s rcu_nocb_poll irqaffinity=0 skew_tick=1 tsc=reliable "
 			     "nosoftlockup nmi_watchdog=0 mce=ignore_ce panic=-1 "
-			     "rtkvm.exec=\"trap : INT; %s%s%s%sexit $r\"",
-			     list, list, list, facts, load, job, o->load ? load_end : "");
+			     "rtkvm.exec=\"trap : INT; %s%s%s%s%s%sexit $r\"",
+			     list, list, list, beat, facts, load, job, o->load ? load_end : "",
+			     beats ? beat_end : "");
 	if (n < 0 || (size_t)n >= size)
 		return err_set(e, -E2BIG, "the guest's command line is too long");
 	return 0;

@@ -35,6 +35,8 @@ struct guestsample {
 	uint64_t n_spikes, n_listed;
 	bool interrupted, at_spike; /* how it ended, in its own words */
 	struct guestload load;
+	uint64_t beats; /* signs of life from a guest whose instrument gives no slices */
+	uint64_t beat_ns; /* CLOCK_MONOTONIC when the last of them came, 0: none did */
 	uint64_t clock_ns; /* the guest's CLOCK_MONOTONIC at mark ABI_MARK_CLOCK; 0: not told */
 };
 

@@ -18,7 +18,7 @@ struct port {
 /* port_open - the right to the ports, for the calling thread alone */
 int port_open(struct port *p, struct err *e);
 
-/* port_send - one piece under that name */
+/* port_send - one piece under that name; data is not NULL (to crc32 that means to begin anew) */
 int port_send(const struct port *p, const char *name, const void *data, size_t len, struct err *e);
 
 #endif

@@ -20,6 +20,7 @@
 #include <unistd.h>
 #include <x86intrin.h>
 
+#include "cyclic/guest/beat.h"
 #include "cyclic/guest/load.h"
 #include "cyclic/guest/port.h"
 #include "cyclic/sampler.h"
@@ -180,6 +181,15 @@ static int load_main(int argc, char **argv, struct err *e)
 	return load_run(slice_ns, argv + 3, e);
 }
 
+static int beat_main(int argc, char **argv, struct err *e)
+{
+	uint64_t slice_ns;
+
+	if (argc != 3 || number(argv[2], &slice_ns) || !slice_ns)
+		return err_set(e, -EINVAL, "usage: rtkvm-sample beat SLICE_NS");
+	return beat_run(slice_ns, e);
+}
+
 int main(int argc, char **argv)
 {
 	struct sampler_config config = { 0 };
@@ -187,6 +197,8 @@ int main(int argc, char **argv)
 
 	if (argc > 1 && !strcmp(argv[1], "load")) {
 		load_main(argc, argv, &e);
+	} else if (argc > 1 && !strcmp(argv[1], "beat")) {
+		beat_main(argc, argv, &e);
 	} else {
 		stop_install();
 		if (!parse(&config, argc, argv, &e))

@@ -20,6 +20,7 @@ cp $guest/vmlinuz $guest/manifest.json "$T/share/dying"
 cp build/guests/sample "$T/overlay/usr/bin/rtkvm-sample.real"
 cat >"$T/overlay/usr/bin/rtkvm-sample" <<'EOF'
 #!/bin/sh
+[ "$1" = load ] || exec rtkvm-sample.real "$@"
 rtkvm-sample.real "$@" &
 p=$!
 sleep 3
@@ -108,6 +109,7 @@ duration = 30s
 spike = 900ms
 END
 } >killed.ini
+printf '%s' "$EPOCHSECONDS" >killed.begun
 rtkvm campaign run --quiet --out killed killed.ini 2>killed.err &
 campaign=$!
 # without starting processes: on a busy machine each takes a second here, and the guest goes on
@@ -263,8 +265,10 @@ is "$(jq -r '.phases[0].attempts[].jobs[] | "\(.dir) \(.asked_ns / 1000000 | flo
 		jq -c --argjson n "$periods" '.missed == ([(.latency_ns / 1000000 | floor), $n - 1 - .cycle] | min)' \
 			"killed/$dir/spikes.jsonl"
 	done | sort | uniq -c | sed 's/^ *[0-9]* //')" true "with every period that it hid"
-like "$(jq -sc '[.[].wall_ns] | min' killed/spikes.jsonl) $(date +%s)" '^1?[0-9]{19} ' \
-	"on the host's clock"
+# the first hit stalls the guest before the clock is set back by a day
+like "$(jq -sr --argjson from "$(cat killed.begun)" \
+	'[.[].wall_ns / 1e9] | min, max | . >= $from - 86500 and . <= $from + 3600' killed/spikes.jsonl | sort -u)" \
+	'^true$' "on the host's clock"
 # a VMM that is stopped and goes on leaves the guest: one that was left in peace is looked at
 whole=$(jq -r '[.phases[0].attempts[] | select(.status == "whole" and .number > 1) | .jobs[0].dir] | last // ""' \
 	killed/campaign.json)

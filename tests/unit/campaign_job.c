@@ -15,9 +15,9 @@
 static struct campaign campaign = { .slice_ns = SEC / 10 }; /* silent after 2.3 s */
 static struct guest_entry guest = { .image = "/none", .cpus_text = "0-2", .cpus.n = 3 };
 
-static void start(struct job *j, const struct guest_entry *g, uint64_t ns)
+static void start_run(struct job *j, enum instrument run, const struct guest_entry *g, uint64_t ns)
 {
-	struct phase_entry p = { .run = RUN_SAMPLE,
+	struct phase_entry p = { .run = run,
 				 .duration_ns = ns,
 				 .interval_ns = SEC / 1000,
 				 .guests = { g },
@@ -32,6 +32,11 @@ static void start(struct job *j, const struct guest_entry *g, uint64_t ns)
 		fail_msg("%s", e.text);
 }
 
+static void start(struct job *j, const struct guest_entry *g, uint64_t ns)
+{
+	start_run(j, RUN_SAMPLE, g, ns);
+}
+
 static void watch(struct job *j)
 {
 	while (j->outcome == JOB_RUNNING) {
@@ -44,7 +49,8 @@ static void watch(struct job *j)
 /* slices of CPU 1 go on, none come of CPU 2 */
 #define ONE_HANGS \
 	"for i in $(seq 600); do cat \"$here/one\" >>latency.log; sleep 0.1; done; exit 0\n"
-#define JOB_END "echo '{\"event\":\"mark\",\"id\":3,\"name\":\"job_end\",\"ns\":1}' >events.jsonl\n"
+#define JOB_END \
+	"echo '{\"event\":\"mark\",\"id\":3,\"name\":\"job_end\",\"ns\":1}' >>events.jsonl\n"
 
 static const struct {
 	const char *name;
@@ -80,6 +86,40 @@ static void outcomes(void **state)
 		watch(&j);
 		if (j.outcome != rows[i].outcome || !strstr(j.said, rows[i].said))
 			fail_msg("%s: %s, said \"%s\"", rows[i].name, job_outcome_name(j.outcome),
+				 j.said);
+		job_close(&j);
+		fake_free();
+	}
+}
+
+/* Instruments that give their histogram when they end: their guest's signs of life are watched. */
+static const struct {
+	const char *name, *then;
+	enum job_outcome outcome;
+	const char *said;
+} quiet[] = {
+#define BEATS(n, s)                                                                               \
+	"for i in $(seq " n "); do echo '{\"event\":\"beat\",\"ns\":1}' >>events.jsonl; sleep " s \
+	"; done\n"
+	{ "a guest that boots", LATER, JOB_ENDED, "" },
+	{ "one that lives", BEATS("40", "0.1") "exit 0\n", JOB_ENDED, "" },
+	{ "one that hangs", BEATS("3", "0.1") LATER, JOB_STALLED,
+	  "no sign of life came for 3 slices from vCPU 0" },
+	{ "one whose job has ended", BEATS("3", "0.1") JOB_END LATER, JOB_ENDED, "" },
+};
+
+static void signs_of_life(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(quiet); i++) {
+		struct job j;
+
+		fake_make();
+		put_file("do.1", quiet[i].then);
+		start_run(&j, RUN_CYCLICTEST, &guest, 10 * SEC);
+		watch(&j);
+		if (j.outcome != quiet[i].outcome || !strstr(j.said, quiet[i].said))
+			fail_msg("%s: %s, said \"%s\"", quiet[i].name, job_outcome_name(j.outcome),
 				 j.said);
 		job_close(&j);
 		fake_free();
@@ -157,6 +197,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(outcomes),
+		cmocka_unit_test(signs_of_life),
 		cmocka_unit_test(late_end),
 		cmocka_unit_test(silence),
 	};

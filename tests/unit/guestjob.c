@@ -45,12 +45,15 @@ static void instruments(void **state)
 	assert_non_null(strstr(exec,
 			       "cyclictest -m -q -p95 --policy=fifo -a 1-2 -t 2 -i 200 "
 			       "-h 1000 -D 45 --json=/out/cyclictest.json >/tmp/text & p=$!; "));
-	assert_non_null(strstr(exec, "grep ^# /tmp/text >/out/cyclictest.txt; exit $r\""));
+	assert_non_null(strstr(
+		exec, "grep ^# /tmp/text >/out/cyclictest.txt; kill $b; wait $b; exit $r\""));
 	/* read back once both have what was asked; Ctrl-C ends cyclictest, not the shell */
 	assert_non_null(
 		strstr(exec, "grep -cE '( [^ ]+){36} 95 1 ' /out/guest-threads) -ge 2 -o "));
 	assert_memory_equal(exec, "trap : INT; ", 12);
 	assert_null(strstr(exec, "rtkvm-sample load"));
+	/* signs of life, as long as the job runs */
+	assert_memory_equal(exec + 12, "rtkvm-sample beat 10000000000 & b=$!; ", 38);
 	line(&o, 2, text);
 	assert_non_null(strstr(text, "isolcpus=managed_irq,domain,1 nohz_full=1 "));
 	o.instrument = GUEST_OSLAT;
@@ -65,9 +68,11 @@ static void instruments(void **state)
 	assert_non_null(strstr(exec, "(trap : INT; rtkvm-hwlat --guest --cpus 1-2 --duration 45s "
 				     "--threshold 10000ns --width 500000000ns --rt-limit lift "));
 	/* a run with gaps is one that worked */
-	assert_non_null(strstr(exec, "[ $r = 2 ] || r=0; exit $r); r=$?; exit $r\""));
+	assert_non_null(
+		strstr(exec, "[ $r = 2 ] || r=0; exit $r); r=$?; kill $b; wait $b; exit $r\""));
 	o.instrument = GUEST_SAMPLE;
 	o.on_spike = SPIKE_STOP;
+	assert_null(strstr(line(&o, 3, text), "beat")); /* its slices are that */
 	assert_non_null(
 		strstr(line(&o, 3, text),
 		       "(trap : INT; rtkvm-sample 1-2 200000 0 10000000000 1 0 stop); r=$?; "));
@@ -83,7 +88,7 @@ static void loads(void **state)
 	o.load = guest_load_find("hackbench");
 	exec = line(&o, 3, text);
 	assert_non_null(strstr(exec, "rtkvm-sample load 10000000000 hackbench -g 1 -l 100 >"));
-	assert_non_null(strstr(exec, "kill $l; wait $l; exit $r\""));
+	assert_non_null(strstr(exec, "kill $l; wait $l; kill $b; wait $b; exit $r\""));
 	assert_null(guest_load_find("music"));
 }
 
