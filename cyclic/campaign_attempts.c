@@ -196,7 +196,7 @@ static void read_doc(struct reading *r, json_object *job, json_object *doc)
 		reasons_add_all(r->reasons, json_at(doc, "reasons"));
 	else
 		reasons_add_all(r->reasons, json_at(doc, "doubts"));
-	if (v == VERDICT_INCOMPLETE)
+	if (v == VERDICT_INCOMPLETE && !json_at(doc, "doubts"))
 		judge_cut(r, job);
 	a->throttled |= json_object_get_boolean(json_at(doc, "throttled"));
 	attempts_add_causes(a->causes, json_at(doc, "causes"));

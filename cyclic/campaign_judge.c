@@ -243,11 +243,7 @@ static enum verdict of_figures(const struct judging *j)
 			    "no machine was measured: the latencies were drawn from a seed");
 		v = VERDICT_INCONCLUSIVE;
 	}
-	/* too few samples in one attempt may be enough in all: only its other findings count */
-	return j->a.n > 1 && j->a.verdict == VERDICT_INCONCLUSIVE && v == VERDICT_PASS &&
-			       !json_object_array_length(j->reasons)
-		       ? v
-		       : verdict_worse(v, j->a.verdict);
+	return verdict_worse(v, j->a.verdict);
 }
 
 /* What does not change the verdict. */
