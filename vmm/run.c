@@ -18,6 +18,7 @@
 #include "vmm/boot.h"
 #include "vmm/cgroup.h"
 #include "vmm/choose.h"
+#include "vmm/claim.h"
 #include "vmm/control.h"
 #include "vmm/helpers.h"
 #include "vmm/io.h"
@@ -40,6 +41,7 @@ struct run {
 	struct cpulist housekeeping;
 	char why[256]; /* what --placement auto has to say for its choice */
 	int choosing; /* the lock that keeps other runs from choosing the same CPUs; -1: not held */
+	struct claim claim; /* of CPUs, against other guests */
 	struct partition partition;
 	struct vm vm;
 	struct io io;
@@ -76,6 +78,23 @@ static int choose(struct run *r, const struct hostcpus *host, struct err *e)
 	return 0;
 }
 
+/* The CPUs of this guest are nobody else's from now until the end of the run. */
+static int claim(struct run *r, const struct cpulist *isolated, const struct cpulist *devices,
+		 struct err *e)
+{
+	struct cpulist vcpus = cpumap_cpus(&r->opts.map), others = r->housekeeping;
+	const struct claim_opts o = {
+		.isolated = isolated,
+		.vcpus = &vcpus,
+		.others = &others,
+		.allow_shared = r->opts.allow_shared,
+	};
+
+	cpulist_for_each(cpu, devices)
+		cpulist_add(&others, cpu);
+	return claim_cpus(&r->claim, "/sys", &o, e);
+}
+
 static int check_placement(struct run *r, struct err *e)
 {
 	struct cpulist allowed, cpus, own, devices = devopts_cpus(&r->opts.devices);
@@ -100,6 +119,8 @@ static int check_placement(struct run *r, struct err *e)
 			cpulist_add(&host.isolated, cpu);
 	if (!ret)
 		ret = place_check(&host, &p, &r->housekeeping, e);
+	if (!ret)
+		ret = claim(r, &host.isolated, &devices, e);
 	if (ret < 0)
 		return ret;
 	/* memory near the vCPUs that have a CPU of their own; the guest's housekeeping can wait */
@@ -470,6 +491,7 @@ static int run_and_close(struct run *r, struct err *e)
 	window_free(&r->io.window);
 	vm_destroy(&r->vm);
 	choose_unlock(&r->choosing);
+	claim_drop(&r->claim);
 	undone = partition_remove(&r->partition, e);
 	if (ret >= 0 && undone < 0)
 		ret = undone;
