@@ -113,6 +113,14 @@ static void add_limit(json_object *o, const struct vm *vm)
 		json_set_int(o, "sched_rt_runtime_us", vm->opts.rt_runtime_us);
 }
 
+/* KVM's mitigation that splits huge pages, and how to be without it where it is in force unasked. */
+static void add_nx_pages(json_object *o, const struct vm *vm)
+{
+	json_set_str(o, "nx_huge_pages", nxpages_name(vm->nx_pages));
+	if (nxpages_remedy(vm->nx_pages))
+		json_set_str(o, "nx_huge_pages_remedy", nxpages_remedy(vm->nx_pages));
+}
+
 /* How long each step took, after the first: when it began. */
 static json_object *setup_json(const struct setup *s)
 {
@@ -143,6 +151,7 @@ static void add_placement(json_object *o, const struct events *ev, const struct 
 	if (vm->opts.partition)
 		json_set_str(o, "cpuset_partition", vm->opts.partition->dir);
 	json_set_str(o, "irqchip", vm->opts.irqchip_full ? "full" : "split");
+	add_nx_pages(o, vm);
 	json_object_object_add(o, "helpers", helpers_json(&vm->helpers));
 	json_set_str(o, "ctl", ev->ctl);
 	add_limit(o, vm);
@@ -255,6 +264,7 @@ void events_machine(json_object *o, const struct vm *vm)
 	json_set_bool(o, "tsc_is_host", vm->tsc_is_host);
 	json_set_bool(o, "invtsc", vm->invtsc);
 	json_set_str(o, "irqchip", vm->opts.irqchip_full ? "full" : "split");
+	add_nx_pages(o, vm);
 	if (vm->opts.partition)
 		json_set_str(o, "cpuset_partition", vm->opts.partition->dir);
 	json_object_object_add(o, "helpers", helpers_json(&vm->helpers));

@@ -31,6 +31,7 @@ enum {
 	OPT_LAPIC_ADVANCE,
 	OPT_RESIDUAL,
 	OPT_SWITCHES,
+	OPT_NX_PAGES,
 	OPT_IRQCHIP,
 	OPT_NO_EXIT,
 	OPT_HALT_POLL,
@@ -101,6 +102,9 @@ static const struct argp_option options[] = {
 	  "count how early or late the advanced timer is at its deadlines (needs tracefs)", 2 },
 	{ "trace-switches", OPT_SWITCHES, 0, 0,
 	  "tell who got the CPU when a vCPU's thread lost it against its will (needs tracefs)", 2 },
+	{ "nx-huge-pages", OPT_NX_PAGES, "auto|keep|off", 0,
+	  "keep: huge pages that the host's KVM splits stay split (default auto: off for this VM)",
+	  2 },
 	{ "irqchip", OPT_IRQCHIP, "split|full", 0,
 	  "full: IOAPIC and PIC in the kernel, too (default split: local APICs alone)", 2 },
 	{ 0, 0, 0, 0,
@@ -300,6 +304,19 @@ static int set_partition(struct run_opts *o, const char *text, struct err *e)
 	return 0;
 }
 
+static int set_nx_pages(struct run_opts *o, const char *text, struct err *e)
+{
+	static const char *const names[] = {
+		[NXPAGES_AUTO] = "auto", [NXPAGES_KEEP] = "keep", [NXPAGES_OFF] = "off"
+	};
+	int i = choice("--nx-huge-pages", text, names, ARRAY_SIZE(names), e);
+
+	if (i < 0)
+		return i;
+	o->nx_pages = i;
+	return 0;
+}
+
 static int set_irqchip(struct run_opts *o, const char *text, struct err *e)
 {
 	static const char *const names[] = { "split", "full" };
@@ -405,6 +422,8 @@ static int set_checked(struct run_opts *o, int key, char *arg, struct err *e)
 		return set_partition(o, arg, e);
 	case OPT_LAPIC_ADVANCE:
 		return set_advance(o, arg, e);
+	case OPT_NX_PAGES:
+		return set_nx_pages(o, arg, e);
 	case OPT_IRQCHIP:
 		return set_irqchip(o, arg, e);
 	case OPT_NO_EXIT:

@@ -15,6 +15,7 @@
 #include "vmm/devopts.h"
 #include "lib/cpumap.h"
 #include "vmm/memory.h"
+#include "vmm/nxpages.h"
 #include "vmm/sandbox.h"
 
 struct run_opts {
@@ -33,6 +34,7 @@ struct run_opts {
 	const char *partition; /* name of a cgroup to make; NULL: none */
 	struct advance_opts advance;
 	bool timer_residual, trace_switches;
+	enum nxpages_mode nx_pages;
 	bool irqchip_full;
 	uint32_t no_exit; /* KVM_X86_DISABLE_EXITS_* */
 	uint64_t halt_poll_ns; /* valid when halt_poll_given */

@@ -298,6 +298,7 @@ static int build(struct run *r, struct err *e)
 		.advance = r->opts.advance,
 		.timer_residual = r->opts.timer_residual,
 		.trace_switches = r->opts.trace_switches,
+		.nx_pages = r->opts.nx_pages,
 		.irqchip_full = r->opts.irqchip_full,
 		.ordinary = r->opts.ordinary,
 		.rt_delay = r->opts.rt_delay,
@@ -342,6 +343,18 @@ static void tell_limit(const struct run *r)
 			us);
 }
 
+/* As with the limit: what costs latency and was not asked for. */
+static void tell_nx_pages(const struct run *r)
+{
+	const char *remedy = nxpages_remedy(r->vm.nx_pages);
+
+	if (remedy && !r->opts.allow_shared && isatty(STDERR_FILENO))
+		fprintf(stderr,
+			"rtkvm run: kvm.nx_huge_pages is Y: where the guest runs code in a huge page "
+			"for the first time, it is split; %s\n",
+			remedy);
+}
+
 /* From the first instruction to the last byte of output. */
 static int run_guest(struct run *r, struct err *e)
 {
@@ -353,6 +366,7 @@ static int run_guest(struct run *r, struct err *e)
 	if (r->why[0])
 		fprintf(stderr, "rtkvm run: placement: %s\n", r->why);
 	tell_limit(r);
+	tell_nx_pages(r);
 	r->io.timeout_ns = r->opts.timeout_ns;
 	if (!strcmp(r->opts.console, "-"))
 		term_open(&r->io.term);

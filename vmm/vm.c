@@ -148,6 +148,8 @@ static int create_vm(struct vm *vm, struct err *e)
 			     "x2APIC ids", e);
 	if (!ret)
 		ret = disable_exits(vm, e);
+	if (!ret)
+		ret = nxpages_set(&vm->nx_pages, vm->opts.nx_pages, "/sys", vm->fd, e);
 	if (!ret && vm->opts.halt_poll_given)
 		ret = enable(vm, KVM_CAP_HALT_POLL, vm->opts.halt_poll_ns, "--halt-poll", e);
 	/* with the PMU off KVM saves and restores no counters on the way in and out of the guest */

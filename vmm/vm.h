@@ -19,6 +19,7 @@
 #include "vmm/helpers.h"
 #include "vmm/kvmstats.h"
 #include "vmm/memory.h"
+#include "vmm/nxpages.h"
 #include "vmm/ring.h"
 #include "vmm/sandbox.h"
 #include "vmm/tscread.h"
@@ -105,6 +106,7 @@ struct vm_opts {
 	struct advance_opts advance;
 	bool timer_residual; /* count what is left of the advance at each deadline */
 	bool trace_switches; /* count by whom vCPU threads are preempted */
+	enum nxpages_mode nx_pages;
 	bool irqchip_full; /* IOAPIC and PIC in the kernel, too */
 	uint32_t no_exit; /* KVM_X86_DISABLE_EXITS_* that stay in the guest */
 	bool halt_poll_given;
@@ -123,6 +125,7 @@ struct vm {
 	uint32_t tsc_khz;
 	bool tsc_is_host; /* offset 0, read back: guest and host stamps are one clock */
 	bool invtsc; /* the host's own clocksource is the TSC */
+	enum nxpages nx_pages; /* what became of the option */
 	struct memory mem;
 	struct vcpu *vcpus;
 	int n_vcpus;

@@ -116,6 +116,9 @@ is "$(ended '.tsc_is_host|type')" boolean "the TSC's offset is told"
 run guest --irqchip full --events "$T/ev" --append "ticks:5 exit:1"
 is "$code $(head -n1 "$T/ev" | jq -r .irqchip)" "1 full" "--irqchip full: the guest's timer works"
 guest --events "$T/ev" --append "ticks:5 exit:0"
+want=off
+[ "$(cat /sys/module/kvm/parameters/nx_huge_pages 2>/dev/null)" != Y ] || want='(on|off for this VM)'
+like "$(head -n1 "$T/ev" | jq -r .nx_huge_pages)" "^$want\$" "started tells whether code splits huge pages"
 is "$(head -n1 "$T/ev" | jq -r .irqchip)" split "the split irqchip is the default"
 parameters=/sys/module/kvm/parameters
 for want in auto off 2500; do
@@ -268,6 +271,7 @@ bad 'out of range' --cpus 0 --allow-shared --fifo 99
 bad 'no vCPU 1' --cpus 0 --allow-shared --ordinary 0-1
 bad 'not auto, off or a number' --cpus 0 --allow-shared --lapic-timer-advance fast
 bad 'out of range' --cpus 0 --allow-shared --lapic-timer-advance 1000000
+bad '--nx-huge-pages: "on"' --cpus 0 --allow-shared --nx-huge-pages on
 bad '--irqchip: "none"' --cpus 0 --allow-shared --irqchip none
 [ -s /sys/devices/system/cpu/isolated ] && [ "$(cat /sys/devices/system/cpu/isolated)" ] || {
 	bad 'is not isolated .*; boot the host with isolcpus=' --cpus 0

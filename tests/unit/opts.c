@@ -11,7 +11,7 @@
 #include "lib/cleanup.h"
 #include "vmm/opts.h"
 
-enum { ARGS = 26 };
+enum { ARGS = 28 };
 
 static int parse(struct run_opts *o, const char *const *words, struct err *e)
 {
@@ -43,6 +43,7 @@ static void fills_the_struct(void **state)
 					     "--halt-poll=50us",
 					     "--rt-delay",
 					     "--irqchip=full",
+					     "--nx-huge-pages=keep",
 					     "--lapic-timer-advance=1500",
 					     "--timer-residual",
 					     "--trace-switches",
@@ -77,6 +78,7 @@ static void fills_the_struct(void **state)
 	assert_int_equal(o.no_exit, 2 | 4);
 	assert_int_equal(o.halt_poll_ns, 50000);
 	assert_true(o.irqchip_full);
+	assert_int_equal(o.nx_pages, NXPAGES_KEEP);
 	assert_int_equal(o.advance.mode, ADVANCE_NS);
 	assert_int_equal(o.advance.ns, 1500);
 	assert_true(o.timer_residual);
@@ -125,6 +127,7 @@ static void refuses(void **state)
 		    "p", NULL },
 		  "give one" },
 		{ { "--irqchip=none", NULL }, "--irqchip" },
+		{ { "--nx-huge-pages=Y", NULL }, "--nx-huge-pages: \"Y\"" },
 		{ { "--core-sched", "--core-sched", NULL }, "given twice" },
 		{ { "--lapic-timer-advance=", NULL }, "not auto, off or a number" },
 		{ { "--lapic-timer-advance=-1", NULL }, "not auto, off or a number" },
