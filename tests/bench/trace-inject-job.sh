@@ -80,7 +80,11 @@ console() {
 	return 1
 }
 
-rtkvm trace record --out host.dat --buffer 256M -- sh "$tmp/vmm" >vmm.out 2>err &
+# QEMU cannot be told where the recording is stopped; KVM can
+freeze=
+[ "$vmm" = rtkvm ] || freeze=--freeze
+# shellcheck disable=SC2086 # one word or none
+rtkvm trace record $freeze --out host.dat --buffer 256M -- sh "$tmp/vmm" >vmm.out 2>err &
 recorder=$!
 echo -1 >/proc/sys/kernel/sched_rt_runtime_us # a throttled hog is none
 start=$(date +%s)
