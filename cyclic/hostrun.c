@@ -171,8 +171,10 @@ static int read_threads(struct hostrun *r)
 static int watch_time(struct hostrun *r, struct err *e)
 {
 	uint64_t now = clock_now_ns();
+	/* not before it can have its handlers: until then it would only die */
+	uint64_t last_ns = r->told_ns ? r->told_ns : r->start_ns;
 
-	if (stop_requested() && now > r->told_ns + AGAIN_S * NSEC_PER_SEC) {
+	if (stop_requested() && now > last_ns + AGAIN_S * NSEC_PER_SEC) {
 		r->asked_ns = r->asked_ns ? r->asked_ns : now;
 		r->told_ns = now;
 		r->g.interrupted = true;
