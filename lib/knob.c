@@ -160,6 +160,11 @@ bool knob_same(const char *a, const char *b)
 	return !strcasecmp(bare(a), bare(b));
 }
 
+bool knob_as_wanted(const struct knob *k, const char *value)
+{
+	return knob_same(value, k->want) || (k->also && knob_same(value, k->also));
+}
+
 static json_object *entry_of(json_object *list, const char *path)
 {
 	for (size_t i = 0; i < json_object_array_length(list); i++) {
@@ -267,13 +272,18 @@ static int look(int root, struct knob *knobs, size_t n, size_t *to_write, struct
 			k->state = KNOB_ABSENT;
 			continue;
 		}
+		if ((ret == -EPERM || ret == -EACCES) && (k->flags & KNOB_MAY_REFUSE)) {
+			k->state = KNOB_REFUSED;
+			k->refusal = ret;
+			continue;
+		}
 		if (ret < 0)
 			return err_set(e, ret, "%s", why.text);
 		free(k->saved);
 		k->saved = strdup(knob_value(text, value, sizeof(value)));
 		if (!k->saved)
 			return err_set(e, -ENOMEM, "reading %s failed: no memory", k->path);
-		if (knob_same(k->saved, k->want))
+		if (knob_as_wanted(k, k->saved))
 			k->state = KNOB_KEPT;
 		else
 			(*to_write)++;
@@ -289,6 +299,7 @@ static int set_one(int root, struct knob *k, struct err *e)
 
 	if (ret < 0 && (k->flags & KNOB_MAY_REFUSE)) {
 		k->state = KNOB_REFUSED;
+		k->refusal = ret;
 		return 0;
 	}
 	if (ret < 0)
@@ -303,15 +314,26 @@ static int set_one(int root, struct knob *k, struct err *e)
 	return 1;
 }
 
-/* Puts back what this call has written; the caller's error is the one that counts. */
-static void put_back(int root, struct knob *knobs, size_t n)
+/*
+ * Puts back what this call has written, and once more what a driver would not take before the rest
+ * was back; the first that stays, or NULL.
+ */
+static const struct knob *put_back(int root, struct knob *knobs, size_t n)
 {
-	while (n-- > 0) {
-		struct err ignored = { 0 };
+	const struct knob *left = NULL;
 
-		if (knobs[n].state == KNOB_SET)
-			knob_write(root, knobs[n].path, knobs[n].saved, &ignored);
-	}
+	for (int turn = 0; turn < 2; turn++)
+		for (size_t i = n; i-- > 0;) {
+			struct err ignored = { 0 };
+
+			if (knobs[i].state == KNOB_SET &&
+			    !knob_write(root, knobs[i].path, knobs[i].saved, &ignored))
+				knobs[i].state = KNOB_NONE;
+		}
+	for (size_t i = 0; i < n && !left; i++)
+		if (knobs[i].state == KNOB_SET)
+			left = &knobs[i];
+	return left;
 }
 
 int knobs_apply(int root, const char *journal, enum knob_owner owner, struct knob *knobs, size_t n,
@@ -328,14 +350,19 @@ int knobs_apply(int root, const char *journal, enum knob_owner owner, struct kno
 	if (ret < 0)
 		return ret;
 	for (size_t i = 0; i < n; i++) {
+		struct err why = { 0 };
+
 		if (knobs[i].state != KNOB_NONE)
 			continue;
-		ret = set_one(root, &knobs[i], e);
+		ret = set_one(root, &knobs[i], &why);
 		if (ret < 0) {
-			put_back(root, knobs, n);
-			if (fresh)
+			const struct knob *left = put_back(root, knobs, n);
+
+			if (fresh && !left)
 				unlink(journal);
-			return ret;
+			return left ? err_set(e, ret, "%s; %s could not be put back to %s",
+					      why.text, left->path, left->saved)
+				    : err_set(e, ret, "%s", why.text);
 		}
 		written += ret;
 	}
@@ -361,30 +388,6 @@ static int undo_one(int root, json_object *entry, struct err *e)
 	return ret < 0 ? ret : 1;
 }
 
-int knobs_undo(int root, const char *journal, struct err *e)
-{
-	_cleanup_json_ json_object *j = NULL;
-	int written = 0, first = journal_load(journal, &j, e);
-	json_object *list;
-
-	if (first < 0 || !j)
-		return first;
-	list = json_at(j, "knobs");
-	for (size_t i = json_object_array_length(list); i-- > 0 && journal_is_of_this_boot(j);) {
-		int ret = undo_one(root, json_object_array_get_idx(list, i), e);
-
-		if (ret < 0 && !first)
-			first = ret;
-		if (ret > 0)
-			written += ret;
-	}
-	if (first < 0)
-		return first;
-	if (unlink(journal))
-		return err_sys(e, "removing %s failed", journal);
-	return written;
-}
-
 static bool is_among(const char *path, const struct knob *knobs, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
@@ -393,28 +396,67 @@ static bool is_among(const char *path, const struct knob *knobs, size_t n)
 	return false;
 }
 
+/*
+ * Puts back what is not among keep, last first, and strikes it out of the list; what a driver refuses
+ * gets a second turn after the rest. How many were written; *e has the first that failed twice.
+ */
+static int undo_list(int root, json_object *list, const struct knob *keep, size_t n, struct err *e)
+{
+	int written = 0;
+
+	for (int turn = 0; turn < 2; turn++)
+		for (size_t i = json_object_array_length(list); i-- > 0;) {
+			json_object *entry = json_object_array_get_idx(list, i);
+			struct err first_turn = { 0 };
+			int ret;
+
+			if (is_among(json_str(entry, "path", ""), keep, n))
+				continue;
+			ret = undo_one(root, entry, turn ? e : &first_turn);
+			if (ret < 0)
+				continue;
+			written += ret;
+			json_object_array_del_idx(list, i, 1);
+		}
+	return written;
+}
+
+int knobs_undo(int root, const char *journal, struct err *e)
+{
+	_cleanup_json_ json_object *j = NULL;
+	int written = 0, ret = journal_load(journal, &j, e);
+	struct err why = { 0 };
+
+	if (ret < 0 || !j)
+		return ret;
+	if (journal_is_of_this_boot(j))
+		written = undo_list(root, json_at(j, "knobs"), NULL, 0, &why);
+	if (why.code) {
+		ret = json_save(journal, j, e);
+		return ret < 0 ? ret : err_set(e, why.code, "%s", why.text);
+	}
+	if (unlink(journal))
+		return err_sys(e, "removing %s failed", journal);
+	return written;
+}
+
 int knobs_undo_others(int root, const char *journal, const struct knob *keep, size_t n,
 		      struct err *e)
 {
 	_cleanup_json_ json_object *j = NULL;
-	int written = 0, struck = 0, ret = journal_load(journal, &j, e);
+	int written, ret = journal_load(journal, &j, e);
+	struct err why = { 0 };
 	json_object *list;
+	size_t before;
 
 	if (ret < 0 || !j || !journal_is_of_this_boot(j))
 		return ret;
 	list = json_at(j, "knobs");
-	for (size_t i = json_object_array_length(list); i-- > 0;) {
-		json_object *entry = json_object_array_get_idx(list, i);
-
-		if (is_among(json_str(entry, "path", ""), keep, n))
-			continue;
-		ret = undo_one(root, entry, e);
-		if (ret < 0)
-			return ret;
-		written += ret;
-		struck += !json_object_array_del_idx(list, i, 1);
-	}
-	ret = struck ? json_save(journal, j, e) : 0;
+	before = json_object_array_length(list);
+	written = undo_list(root, list, keep, n, &why);
+	ret = json_object_array_length(list) < before ? json_save(journal, j, e) : 0;
+	if (!ret && why.code)
+		ret = err_set(e, why.code, "%s", why.text);
 	return ret < 0 ? ret : written;
 }
 

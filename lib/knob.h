@@ -45,7 +45,8 @@ bool knob_same(const char *a, const char *b);
 
 enum knob_flags {
 	KNOB_MAY_MISS = 1, /* a kernel without this file is no error: KNOB_ABSENT */
-	KNOB_MAY_REFUSE = 2, /* a write that the kernel refuses is no error: KNOB_REFUSED */
+	/* what the kernel refuses to change, or (-EPERM, -EACCES) to show, is no error: KNOB_REFUSED */
+	KNOB_MAY_REFUSE = 2,
 };
 
 enum knob_state {
@@ -59,10 +60,15 @@ enum knob_state {
 struct knob {
 	const char *path; /* borrowed */
 	const char *want; /* borrowed; compared with knob_same */
+	const char *also; /* borrowed, NULL: none; another value that is as good, and left alone */
 	unsigned int flags;
 	enum knob_state state; /* set by knobs_apply */
+	int refusal; /* KNOB_REFUSED: -errno */
 	char *saved; /* what was there; knobs_free frees it */
 };
+
+/* knob_as_wanted - is this value, of knob_value, one that the knob is to have? */
+bool knob_as_wanted(const struct knob *k, const char *value);
 
 /* Whose life a journal is tied to. */
 enum knob_owner {
@@ -74,7 +80,8 @@ enum knob_owner {
  * knobs_apply - set n knobs in order and read each back; returns how many were written.
  * Before the first write the old values are in the file journal (its directory is made; an older
  * journal there keeps its values for the same paths). When one fails, those written by this call
- * are put back, last first. Nothing to write: no journal is made and nothing is touched.
+ * are put back, last first; the sentence says what could not be, and the journal then stays. Nothing
+ * to write: no journal is made and nothing is touched.
  */
 int knobs_apply(int root, const char *journal, enum knob_owner owner, struct knob *knobs, size_t n,
 		struct err *e);
@@ -83,7 +90,9 @@ int knobs_apply(int root, const char *journal, enum knob_owner owner, struct kno
  * knobs_undo - put back what a journal holds, last first, and remove it; returns how many were
  * written, 0 when there is no journal. A knob that somebody else has set since, or that is gone,
  * is left alone. A journal from before a reboot is only removed: the kernel forgot it all.
- * When a write fails the rest is still tried; the journal stays and the first failure is returned.
+ * What fails is tried once more after the rest (a driver may refuse one value while another is in
+ * force: -EBUSY for an energy preference under the governor "performance"). What failed then is all
+ * that stays in the journal, and its first failure is returned.
  */
 int knobs_undo(int root, const char *journal, struct err *e);
 

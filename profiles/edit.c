@@ -162,6 +162,11 @@ static int remember(struct edits *d, const char *path, const char *now, struct e
 	return save(d, e);
 }
 
+static bool same(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : !a && !b;
+}
+
 static int put(const struct edits *d, const char *path, const char *text, mode_t mode,
 	       struct err *e)
 {
@@ -173,7 +178,93 @@ static int put(const struct edits *d, const char *path, const char *text, mode_t
 	return ret;
 }
 
+/* text with the line "KEY=..." replaced, added at the end, or (value NULL) removed */
+static char *replace_line(const char *text, const char *key, const char *value)
+{
+	size_t len = strlen(key), size = 0;
+	bool done = false;
+	char *out = NULL;
+	FILE *f = open_memstream(&out, &size);
+
+	if (!f)
+		return NULL;
+	while (*text) {
+		size_t line = strcspn(text, "\n");
+
+		if (!strncmp(text, key, len) && text[len] == '=') {
+			if (!done && value)
+				fprintf(f, "%s=%s\n", key, value);
+			done = true;
+		} else {
+			fprintf(f, "%.*s\n", (int)line, text);
+		}
+		text += line + (text[line] == '\n');
+	}
+	if (!done && value)
+		fprintf(f, "%s=%s\n", key, value);
+	if (!fclose(f))
+		return out;
+	free(out);
+	return NULL;
+}
+
+/* The last line "KEY=value" of text: the value, for the caller to free; NULL: none */
+static char *line_value(const char *text, const char *key)
+{
+	const char *value = NULL;
+	size_t len = strlen(key);
+
+	for (const char *p = text; *p; p += strcspn(p, "\n"), p += *p == '\n')
+		if (!strncmp(p, key, len) && p[len] == '=')
+			value = p + len + 1;
+	return value ? strndup(value, strcspn(value, "\n")) : NULL;
+}
+
+/* text with the lines of keys as they are in model (NULL: as in no file); NULL without memory */
+static char *lines_as_in(const char *text, const char *model, const char *const *keys)
+{
+	char *out = strdup(text);
+
+	for (; out && *keys; keys++) {
+		_cleanup_free_ char *value = model ? line_value(model, *keys) : NULL;
+		char *next = replace_line(out, *keys, value);
+
+		free(out);
+		out = next;
+	}
+	return out;
+}
+
+/*
+ * Somebody may have changed the file since we wrote it: then what it was is their file without our
+ * lines. is: what it is now. A write of ours that was cut short is none of theirs: without our lines
+ * that is what it was.
+ */
+static int keep_foreign_edits(struct edits *d, const char *path, const char *is,
+			      const char *const *keys, struct err *e)
+{
+	json_object *entry = entry_of(d, path);
+	const char *was = json_str(entry, "was", NULL);
+	_cleanup_free_ char *theirs = NULL, *before = NULL;
+
+	if (!entry || !is || same(is, was) || same(is, json_str(entry, "now", NULL)))
+		return 0;
+	theirs = lines_as_in(is, was, keys);
+	before = lines_as_in(was ? was : "", was, keys);
+	if (!theirs || !before)
+		return err_set(e, -ENOMEM, "changing %s failed: no memory", path);
+	if (strcmp(theirs, before) != 0)
+		json_set_str(entry, "was", theirs);
+	return 0;
+}
+
 int edit_write(struct edits *d, const char *path, const char *text, struct err *e)
+{
+	return edit_write_lines(d, path, text, NULL, e);
+}
+
+int edit_write_lines(struct edits *d, const char *path, const char *text, const char *const *keys,
+		     struct err *e)
 {
 	_cleanup_free_ char *is = NULL;
 	char real[PATH_MAX];
@@ -183,7 +274,9 @@ int edit_write(struct edits *d, const char *path, const char *text, struct err *
 	sweep(full(d, path, real));
 	if (ret < 0 || (is && !strcmp(is, text)))
 		return ret;
-	ret = remember(d, path, text, e);
+	ret = keys ? keep_foreign_edits(d, path, is, keys, e) : 0;
+	if (!ret)
+		ret = remember(d, path, text, e);
 	if (!ret)
 		ret = make_parents(d, path, entry_of(d, path), e);
 	if (!ret)
@@ -196,7 +289,22 @@ int edit_write(struct edits *d, const char *path, const char *text, struct err *
 
 int edit_note_before(struct edits *d, const char *path, struct err *e)
 {
+	_cleanup_free_ char *is = NULL;
+	json_object *entry = entry_of(d, path);
+	int ret = edit_load(d, path, &is, e);
+
+	if (ret < 0)
+		return ret;
+	if (entry && !same(is, json_str(entry, "was", NULL)) &&
+	    !same(is, json_str(entry, "now", NULL)))
+		json_set_bool(entry, "forgotten", true);
 	return remember(d, path, NULL, e);
+}
+
+int edit_forget(struct edits *d, const char *path, struct err *e)
+{
+	json_set_bool(entry_of(d, path), "forgotten", true);
+	return save(d, e);
 }
 
 int edit_note_after(struct edits *d, const char *path, struct err *e)
@@ -222,11 +330,6 @@ static int restore(const struct edits *d, const char *path, json_object *entry, 
 	return 0;
 }
 
-static bool same(const char *a, const char *b)
-{
-	return a && b ? !strcmp(a, b) : !a && !b;
-}
-
 int edit_undo(struct edits *d, const char *path, struct err *e)
 {
 	_cleanup_free_ char *is = NULL;
@@ -240,7 +343,9 @@ int edit_undo(struct edits *d, const char *path, struct err *e)
 	ret = edit_load(d, path, &is, e);
 	if (ret < 0)
 		return ret;
-	if (same(is, json_str(entry, "was", NULL)))
+	if (json_at(entry, "forgotten"))
+		done = -ESTALE;
+	else if (same(is, json_str(entry, "was", NULL)))
 		done = 0;
 	else if (same(is, json_str(entry, "now", NULL)))
 		done = 1;
@@ -257,29 +362,5 @@ int edit_undo(struct edits *d, const char *path, struct err *e)
 
 char *set_line(const char *text, const char *key, const char *value)
 {
-	size_t len = strlen(key), size = 0;
-	bool done = false;
-	char *out = NULL;
-	FILE *f = open_memstream(&out, &size);
-
-	if (!f)
-		return NULL;
-	while (*text) {
-		size_t line = strcspn(text, "\n");
-
-		if (!strncmp(text, key, len) && text[len] == '=') {
-			if (!done)
-				fprintf(f, "%s=%s\n", key, value);
-			done = true;
-		} else {
-			fprintf(f, "%.*s\n", (int)line, text);
-		}
-		text += line + (text[line] == '\n');
-	}
-	if (!done)
-		fprintf(f, "%s=%s\n", key, value);
-	if (!fclose(f))
-		return out;
-	free(out);
-	return NULL;
+	return replace_line(text, key, value);
 }

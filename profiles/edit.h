@@ -28,13 +28,27 @@ int edit_load(const struct edits *d, const char *path, char **text, struct err *
 
 /*
  * edit_write - give a file this content (its mode is kept, a new one is 0644); 1 written, 0 it was
- * so already
+ * so already. The whole file is ours: undone, it is what it was when it was noted first
  */
 int edit_write(struct edits *d, const char *path, const char *text, struct err *e);
 
-/* edit_note - a program is about to rewrite the file (before), or has done so (after) */
+/*
+ * edit_write_lines - the same, when ours are only the lines of these keys (NULL ends the list) that
+ * text has by set_line: what somebody else has written into the file since our last time is kept when
+ * it is undone
+ */
+int edit_write_lines(struct edits *d, const char *path, const char *text, const char *const *keys,
+		     struct err *e);
+
+/*
+ * edit_note - a program is about to rewrite the file (before), or has done so (after). When somebody
+ * else has changed it since the last time, what it was at first is given up, as by edit_forget
+ */
 int edit_note_before(struct edits *d, const char *path, struct err *e);
 int edit_note_after(struct edits *d, const char *path, struct err *e);
+
+/* edit_forget - what the file was is of no use any more: undoing it is -ESTALE */
+int edit_forget(struct edits *d, const char *path, struct err *e);
 
 /* edit_has - is there an entry for this file? */
 bool edit_has(const struct edits *d, const char *path);

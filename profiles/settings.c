@@ -176,18 +176,30 @@ static int add_word(struct paths *p, const char *word, struct err *e)
 	return 0;
 }
 
-static int add_knob(struct settings *s, const char *path, const char *want, unsigned int flags,
-		    struct err *e)
+/*
+ * debugfs is refused under lockdown (Secure Boot), even to be read (fs/debugfs/file.c,
+ * debugfs_locked_down); that is no reason to go without the other settings.
+ */
+static unsigned int knob_flags(const char *path)
 {
+	return KNOB_MAY_MISS | (strncmp(path, "/sys/kernel/debug/", 18) ? 0 : KNOB_MAY_REFUSE);
+}
+
+static int add_knob(struct settings *s, const char *path, const char *want, struct err *e)
+{
+	const char *bar = strchr(want, '|');
 	struct knob *grown = more(s->knobs, s->n_knobs, sizeof(*grown)), *k;
 
 	if (!grown)
 		return no_memory(e);
 	s->knobs = grown;
 	k = &s->knobs[s->n_knobs];
-	*k = (struct knob){ .path = strdup(path), .want = strdup(want), .flags = flags };
+	*k = (struct knob){ .path = strdup(path),
+			    .want = bar ? strndup(want, bar - want) : strdup(want),
+			    .also = bar ? strdup(bar + 1) : NULL,
+			    .flags = knob_flags(path) };
 	s->n_knobs++;
-	return k->path && k->want ? 0 : no_memory(e);
+	return k->path && k->want && (k->also || !bar) ? 0 : no_memory(e);
 }
 
 /* "=NAME": what stands in the file NAME beside path; false when it cannot be read */
@@ -215,9 +227,9 @@ static int add_set(const struct reader *r, char *args, struct err *e)
 	ret = machine_glob(r->m, args, &paths, e);
 	for (size_t i = 0; i < paths.n && ret >= 0; i++)
 		if (*value != '=')
-			ret = add_knob(r->s, paths.v[i], value, KNOB_MAY_MISS, e);
+			ret = add_knob(r->s, paths.v[i], value, e);
 		else if (sibling(r, paths.v[i], value + 1, content, sizeof(content)))
-			ret = add_knob(r->s, paths.v[i], content, KNOB_MAY_MISS, e);
+			ret = add_knob(r->s, paths.v[i], content, e);
 	paths_free(&paths);
 	return ret;
 }
@@ -412,6 +424,7 @@ void settings_free(struct settings *s)
 	for (size_t i = 0; i < s->n_knobs; i++) {
 		free((char *)s->knobs[i].path);
 		free((char *)s->knobs[i].want);
+		free((char *)s->knobs[i].also);
 	}
 	for (size_t i = 0; i < s->n_modules; i++) {
 		free(s->modules[i].module);

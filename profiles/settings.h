@@ -8,7 +8,8 @@
  *	default NAME VALUE		a variable's value where the user gives none
  *	boot WORD...			kernel parameters
  *	set PATH VALUE			a kernel file; PATH may be a pattern, VALUE "=NAME" is the
- *					content of the file NAME in the same directory
+ *					content of the file NAME in the same directory, "A|B" is A, and B is
+ *					left alone
  *	module NAME OPTION VALUE	a module's option, from its next load on
  *	priority NAME PRIORITY		SCHED_FIFO priority of the kernel threads NAME/N
  *	queues NUMBER			queues of a network card, at most

@@ -20,6 +20,9 @@ struct notes {
 
 void note(struct notes *n, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* remark - the same for what is no difference: it is said, and not counted */
+void remark(const struct notes *n, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
 struct tune {
 	const char *root; /* "" or a tree to work in: no program is run, no task touched */
 	const char *profile; /* its directory */

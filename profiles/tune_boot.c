@@ -13,6 +13,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/file.h"
+#include "profiles/grub.h"
 #include "profiles/tune.h"
 
 static const char bootcmdline[] = "/etc/tuned/bootcmdline";
@@ -42,30 +43,12 @@ static char *command_line(const struct tune *t)
 	return NULL;
 }
 
-/* Entries of a kernel that lack the words; *entries counts those that should have them. */
-static int entries_without(const char *grub, const char *line, int *entries)
-{
-	int without = 0;
-
-	*entries = 0;
-	for (const char *p = grub; *p; p += strcspn(p, "\n"), p += *p == '\n') {
-		size_t len = strcspn(p, "\n"), skip = strspn(p, " \t");
-
-		if (strncmp(p + skip, "linux", 5) || !strpbrk(p + skip, " \t") ||
-		    memmem(p, len, " single", 7) || memmem(p, len, " recovery", 9))
-			continue;
-		(*entries)++;
-		without += !memmem(p, len, line, strlen(line));
-	}
-	return without;
-}
-
 static int grub_state(struct tune *t, const char *line, int *entries, struct err *e)
 {
 	_cleanup_free_ char *grub = NULL;
 	int ret = edit_load(&t->files, grub_cfg, &grub, e);
 
-	return ret < 0 ? ret : entries_without(grub ? grub : "", line, entries);
+	return ret < 0 ? ret : grub_entries_without(grub ? grub : "", line, entries);
 }
 
 static int run_update_grub(struct tune *t, struct err *e)
@@ -101,28 +84,53 @@ static int write_dropin(struct tune *t, const char *line, struct err *e)
 	return edit_write(&t->files, dropin, text, e);
 }
 
+/*
+ * update-grub with our drop-in. The grub.cfg from before is put back only while ours says the same but
+ * for the words: entries of a kernel that has gone must not come back, nor those of a new one go.
+ */
+static int renew_grub(struct tune *t, struct err *e)
+{
+	_cleanup_free_ char *before = NULL, *after = NULL;
+	bool again = edit_has(&t->files, grub_cfg);
+	int ret = edit_load(&t->files, grub_cfg, &before, e);
+
+	if (!ret)
+		ret = edit_note_before(&t->files, grub_cfg, e);
+	if (!ret)
+		ret = run_update_grub(t, e);
+	if (!ret)
+		ret = edit_note_after(&t->files, grub_cfg, e);
+	if (!ret)
+		ret = edit_load(&t->files, grub_cfg, &after, e);
+	if (!ret && again && (!before || !after || !grub_same_kernels(before, after)))
+		ret = edit_forget(&t->files, grub_cfg, e);
+	return ret;
+}
+
 /* How many writes; the words are on every entry afterwards, or a note says where they are not. */
 static int grub_apply(struct tune *t, const char *line, struct err *e)
 {
-	int entries = 0, writes = write_dropin(t, line, e), without, ret;
+	_cleanup_free_ char *old_dropin = NULL;
+	int ret = edit_load(&t->files, dropin, &old_dropin, e), entries = 0, writes, without;
 
+	if (ret < 0)
+		return ret;
+	writes = write_dropin(t, line, e);
 	if (writes < 0)
 		return writes;
 	without = grub_state(t, line, &entries, e);
 	if (without < 0 || (!without && entries && !writes) || *t->root)
 		return without < 0 ? without : writes;
-	ret = edit_note_before(&t->files, grub_cfg, e);
-	if (!ret)
-		ret = run_update_grub(t, e);
-	if (ret < 0) {
+	ret = renew_grub(t, e);
+	if (ret < 0) { /* the next update-grub must find what was in force */
 		struct err ignored = { 0 };
 
-		edit_undo(&t->files, dropin, &ignored);
+		if (old_dropin)
+			edit_write(&t->files, dropin, old_dropin, &ignored);
+		else
+			edit_undo(&t->files, dropin, &ignored);
 		return ret;
 	}
-	ret = edit_note_after(&t->files, grub_cfg, e);
-	if (ret < 0)
-		return ret;
 	without = grub_state(t, line, &entries, e);
 	if (without > 0 || !entries)
 		note(&t->notes,
@@ -134,6 +142,8 @@ static int grub_apply(struct tune *t, const char *line, struct err *e)
 
 static int write_bootcmdline(struct tune *t, const char *line, struct err *e)
 {
+	static const char key[] = "TUNED_BOOT_CMDLINE";
+	static const char *const keys[] = { key, NULL };
 	_cleanup_free_ char *was = NULL, *now = NULL, *quoted = NULL;
 	int ret = edit_load(&t->files, bootcmdline, &was, e);
 
@@ -142,10 +152,10 @@ static int write_bootcmdline(struct tune *t, const char *line, struct err *e)
 	if (asprintf(&quoted, "\"%s\"", line) < 0)
 		quoted = NULL;
 	if (quoted)
-		now = set_line(was ? was : "", "TUNED_BOOT_CMDLINE", quoted);
+		now = set_line(was ? was : "", key, quoted);
 	if (!now)
 		return err_set(e, -ENOMEM, "writing %s failed: no memory", bootcmdline);
-	return edit_write(&t->files, bootcmdline, now, e);
+	return edit_write_lines(&t->files, bootcmdline, now, keys, e);
 }
 
 int tune_boot_apply(struct tune *t, struct err *e)

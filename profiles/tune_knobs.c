@@ -120,6 +120,22 @@ static int irqs_apply(struct tune *t, struct err *e)
 	return noted < 0 ? noted : ret;
 }
 
+/* One sentence for all that the kernel keeps to itself. */
+static void note_refused(struct tune *t)
+{
+	const struct knob *first = NULL;
+	int n = 0;
+
+	for (size_t i = 0; i < t->s.n_knobs; i++)
+		if (t->s.knobs[i].state == KNOB_REFUSED && !n++)
+			first = &t->s.knobs[i];
+	if (n)
+		note(&t->notes,
+		     "%d settings are refused by the kernel (%s; lockdown, as with Secure Boot?), "
+		     "first %s: see rtkvm doctor",
+		     n, strerror(-first->refusal), first->path);
+}
+
 int tune_knobs_apply(struct tune *t, struct err *e)
 {
 	char path[PATH_MAX];
@@ -130,6 +146,8 @@ int tune_knobs_apply(struct tune *t, struct err *e)
 	if (dropped < 0)
 		return dropped;
 	ret = knobs_apply(t->m.root, path, KNOB_STANDING, t->s.knobs, t->s.n_knobs, e);
+	if (ret >= 0)
+		note_refused(t);
 	if (ret >= 0 && t->s.irqs)
 		irqs = irqs_apply(t, e);
 	return ret < 0 ? ret : irqs < 0 ? irqs : dropped + ret + irqs;
@@ -143,9 +161,11 @@ static void verify_knob(struct tune *t, const struct knob *k)
 
 	if (n == -ENOENT || n == -ENODEV)
 		return;
-	if (n < 0)
+	if ((n == -EPERM || n == -EACCES) && (k->flags & KNOB_MAY_REFUSE))
+		remark(&t->notes, "%s: it can neither be set nor checked (lockdown?)", why.text);
+	else if (n < 0)
 		note(&t->notes, "%s", why.text);
-	else if (!knob_same(knob_value(text, value, sizeof(value)), k->want))
+	else if (!knob_as_wanted(k, knob_value(text, value, sizeof(value))))
 		note(&t->notes, "%s is %s, expected %s", k->path, value, k->want);
 }
 

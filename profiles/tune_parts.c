@@ -14,17 +14,31 @@
 #include "lib/proc.h"
 #include "profiles/tune.h"
 
+static void say(const struct notes *n, const char *fmt, va_list args)
+{
+	if (n->quiet)
+		return;
+	fputs("rtkvm tune: ", stderr);
+	vfprintf(stderr, fmt, args);
+	fputc('\n', stderr);
+}
+
 void note(struct notes *n, const char *fmt, ...)
 {
 	va_list args;
 
 	n->n++;
-	if (n->quiet)
-		return;
 	va_start(args, fmt);
-	fputs("rtkvm tune: ", stderr);
-	vfprintf(stderr, fmt, args);
-	fputc('\n', stderr);
+	say(n, fmt, args);
+	va_end(args);
+}
+
+void remark(const struct notes *n, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	say(n, fmt, args);
 	va_end(args);
 }
 
@@ -161,15 +175,16 @@ int tune_start(struct tune *t, struct err *e)
 	int writes = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
-		struct err why = { 0 }, ignored = { 0 };
+		struct err why = { 0 }, back = { 0 };
 		int ret = parts[i].apply(t, &why);
 
 		if (ret < 0 && fresh)
-			undo(t, &ignored);
+			undo(t, &back);
 		if (ret < 0)
 			return err_set(e, ret, "%s; %s", why.text,
-				       fresh ? "nothing was changed"
-					     : "what was set before stays in force");
+				       back.code ? back.text
+				       : fresh	 ? "nothing was changed"
+						 : "what was set before stays in force");
 		writes += ret;
 	}
 	remember_cpus(t);

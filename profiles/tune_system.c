@@ -108,6 +108,8 @@ static int modules_apply(struct tune *t, struct err *e)
 }
 
 /* Both names: Debian 12's irqbalance ignores the mask, older ones do not know the list. */
+static const char *const banned[] = { "IRQBALANCE_BANNED_CPULIST", "IRQBALANCE_BANNED_CPUS", NULL };
+
 static int irqbalance_text(struct tune *t, char **text, struct err *e)
 {
 	_cleanup_free_ char *was = NULL, *half = NULL;
@@ -118,10 +120,9 @@ static int irqbalance_text(struct tune *t, char **text, struct err *e)
 	if (ret < 0 || !was)
 		return ret;
 	cpulist_format(&t->m.isolated, list, sizeof(list));
-	half = set_line(was, "IRQBALANCE_BANNED_CPULIST", list);
+	half = set_line(was, banned[0], list);
 	if (half)
-		*text = set_line(half, "IRQBALANCE_BANNED_CPUS",
-				 mask_format(&t->m.isolated, mask, sizeof(mask)));
+		*text = set_line(half, banned[1], mask_format(&t->m.isolated, mask, sizeof(mask)));
 	return *text ? 0 : err_set(e, -ENOMEM, "writing %s failed: no memory", irqbalance);
 }
 
@@ -142,7 +143,7 @@ static int irqbalance_apply(struct tune *t, struct err *e)
 	ret = irqbalance_text(t, &text, e);
 	if (ret < 0 || !text)
 		return ret;
-	ret = edit_write(&t->files, irqbalance, text, e);
+	ret = edit_write_lines(&t->files, irqbalance, text, banned, e);
 	if (ret > 0)
 		restart_irqbalance(t);
 	return ret;

@@ -93,6 +93,17 @@ like "$errs" 'irqbalance has been edited since, it stays' "an edited file stays,
 like "$(cat "$t/etc/default/irqbalance")" '# mine' "it is there"
 is "$(cat "$t/proc/sys/vm/stat_interval")" 20 "so does a setting of somebody else"
 
+# And what came between two activations.
+unpack intel-6.1-stock
+rm -rf "$t/boot/grub2"
+cp "$t/etc/default/irqbalance" "$T/irqbalance"
+ok "start with 3-7" tune "$t" --set isolated_cores=3-7 start >/dev/null
+echo 'IRQBALANCE_ARGS=--banirq=9' >>"$t/etc/default/irqbalance"
+ok "start with 4-7" tune "$t" --set isolated_cores=4-7 start >/dev/null
+run tune "$t" stop full_rollback
+is "$(cat "$t/etc/default/irqbalance")" "$(cat "$T/irqbalance")
+IRQBALANCE_ARGS=--banirq=9" "a line that somebody added in between stays, ours go"
+
 # A failure half way leaves nothing behind. (A directory cannot be read as a setting.)
 unpack intel-6.1-stock
 rm -rf "$t/boot/grub2"
@@ -331,6 +342,16 @@ fails 2 'hugepages_1g has a character' "a value that would become another parame
 printf 'isolated_cores=${f:calc_isolated_cores:1}\n' >"$vars"
 fails 2 'number is missing' "what only tuned can work out" "$RTKVM" tune --root "$t" show
 fails 2 'empty' "an empty list" "$RTKVM" tune --root "$t" --set isolated_cores= start
+
+# nx_huge_pages once switched off for good takes no write any more, and needs none.
+unpack intel-6.1-stock
+rm -rf "$t/boot/grub2"
+mkdir -p "$t/sys/module/kvm/parameters"
+echo never >"$t/sys/module/kvm/parameters/nx_huge_pages"
+ok "start with nx_huge_pages=never" tune "$t" --set isolated_cores=2-7 start >/dev/null
+is "$(cat "$t/sys/module/kvm/parameters/nx_huge_pages")" never "it stays"
+run tune "$t" --set isolated_cores=2-7 verify
+is "$(printf '%s\n' "$errs" | grep nx_huge_pages)" "" "and is as it should be"
 
 # The kernel knows every parameter that the profile sets, and the conditions are those of the CPU.
 run "$RTKVM" tune --root "$t" --set isolated_cores=2-7 show

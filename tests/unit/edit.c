@@ -134,6 +134,61 @@ static void a_programs_output(void **state)
 	expect(f, "/grub.cfg", "old\n");
 }
 
+/* A kernel comes, an old one goes, somebody runs the program: what it was at first is history. */
+static void a_programs_output_changed_by_another(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = { 0 };
+
+	put(f, "/grub.cfg", "old kernel\n");
+	assert_int_equal(edit_note_before(&f->d, "/grub.cfg", &e), 0);
+	put(f, "/grub.cfg", "old kernel ours\n");
+	assert_int_equal(edit_note_after(&f->d, "/grub.cfg", &e), 0);
+	put(f, "/grub.cfg", "new kernel ours\n");
+	assert_int_equal(edit_note_before(&f->d, "/grub.cfg", &e), 0);
+	put(f, "/grub.cfg", "new kernel other words\n");
+	assert_int_equal(edit_note_after(&f->d, "/grub.cfg", &e), 0);
+	reopen(f);
+	assert_int_equal(edit_undo(&f->d, "/grub.cfg", &e), -ESTALE);
+	expect(f, "/grub.cfg", "new kernel other words\n");
+	assert_false(file_exists(f->d.journal));
+}
+
+static void lines_of_others_stay(void **state)
+{
+	static const char *const keys[] = { "A", "B", NULL };
+	static const struct {
+		const char *was, *edited, *undone;
+	} t[] = {
+		{ "x\nA=1", "x\nA=1", "x\nA=1" }, /* nobody: byte for byte */
+		{ "x\nA=1\n", "x\nA=ours\nB=ours\nmine\n", "x\nA=1\nmine\n" },
+		{ "", "mine\nA=ours\nB=ours\n", "mine\n" },
+		{ "x\nA=1", "x\nA=ours\n", "x\nA=1" }, /* killed: half of it is there */
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
+		struct fixture *f = *state;
+		_cleanup_free_ char *half = NULL, *first = NULL;
+		struct err e = { 0 };
+
+		put(f, "/a", t[i].was);
+		half = set_line(t[i].was, "A", "ours");
+		first = set_line(half, "B", "ours");
+		assert_int_equal(edit_write_lines(&f->d, "/a", first, keys, &e), 1);
+		if (strcmp(t[i].was, t[i].edited) != 0)
+			put(f, "/a", t[i].edited);
+		reopen(f);
+		_cleanup_free_ char *is = NULL, *more = NULL, *last = NULL;
+
+		assert_int_equal(edit_load(&f->d, "/a", &is, &e), 0);
+		more = set_line(is, "A", "other");
+		last = set_line(more, "B", "other");
+		assert_int_equal(edit_write_lines(&f->d, "/a", last, keys, &e), 1);
+		assert_int_equal(edit_undo(&f->d, "/a", &e), 1);
+		expect(f, "/a", t[i].undone);
+	}
+}
+
 static void bad_input(void **state)
 {
 	struct fixture *f = *state;
@@ -175,6 +230,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(there_and_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_others_wrote_stays, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_programs_output, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_programs_output_changed_by_another, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(lines_of_others_stay, setup, teardown),
 		cmocka_unit_test_setup_teardown(bad_input, setup, teardown),
 		cmocka_unit_test(lines),
 	};

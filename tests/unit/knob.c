@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -233,6 +234,141 @@ static void absent_knob_touches_nothing(void **state)
 	knobs_free(k, 2);
 }
 
+/*
+ * Stands in for intel_pstate and amd-pstate-epp (store_energy_performance_preference): -EBUSY for any
+ * other preference while the governor is "performance". A file "stuck" takes no write at all.
+ */
+ssize_t write(int fd, const void *buf, size_t n)
+{
+	char link[64], path[128] = "", governor[160], text[32] = "";
+	const char *name;
+	bool busy;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	if (readlink(link, path, sizeof(path) - 1) < 0)
+		path[0] = '\0';
+	name = strrchr(path, '/');
+	busy = name && !strcmp(name, "/stuck");
+	if (name && !strcmp(name, "/epp") && memcmp(buf, "performance", 11) != 0) {
+		snprintf(governor, sizeof(governor), "%.*s/governor", (int)(name - path), path);
+		file_read(governor, text, sizeof(text), &(struct err){ 0 });
+		busy = !strncmp(text, "performance", 11);
+	}
+	if (!busy)
+		return syscall(SYS_write, fd, buf, n);
+	/* what was in force still is: opening the file has emptied it, as no kernel file is */
+	text[0] = syscall(SYS_write, fd, name[1] == 'e' ? "performance\n" : "0\n",
+			  name[1] == 'e' ? 12 : 2);
+	errno = EBUSY;
+	return -1;
+}
+
+static void the_old_preference_waits_for_the_old_governor(void **state)
+{
+	struct fixture *f = *state;
+	struct knob k[] = {
+		{ .path = "/governor", .want = "performance" },
+		{ .path = "/epp", .want = "performance" },
+		{ .path = "/min", .want = "3000" },
+		{ .path = "/stuck", .want = "1" },
+	};
+	struct err e = { 0 };
+
+	put(f, "/governor", "powersave\n");
+	put(f, "/epp", "balance_performance\n");
+	put(f, "/min", "1000\n");
+	assert_int_equal(knobs_apply(f->root, f->journal, KNOB_STANDING, k, 3, &e), 3);
+	assert_int_equal(knobs_undo(f->root, f->journal, &e), 3);
+	expect(f, "/epp", "balance_performance");
+	knobs_free(k, 3);
+	assert_int_equal(knobs_apply(f->root, f->journal, KNOB_STANDING, k, 3, &e), 3);
+	assert_int_equal(knobs_undo_others(f->root, f->journal, &k[2], 1, &e), 2);
+	expect(f, "/governor", "powersave");
+	expect(f, "/epp", "balance_performance");
+	expect(f, "/min", "3000");
+	assert_int_equal(knobs_undo(f->root, f->journal, &e), 1);
+	knobs_free(k, 3);
+	/* a later one fails: the same on the way back */
+	put(f, "/stuck", "0\n");
+	assert_int_equal(knobs_apply(f->root, f->journal, KNOB_STANDING, k, 4, &e), -EBUSY);
+	expect(f, "/epp", "balance_performance");
+	assert_false(file_exists(f->journal));
+	assert_null(strstr(e.text, "could not be put back"));
+	knobs_free(k, 4);
+}
+
+static void what_cannot_be_put_back_is_said_and_kept(void **state)
+{
+	struct fixture *f = *state;
+	struct knob k[] = {
+		{ .path = "/epp", .want = "performance" },
+		{ .path = "/governor", .want = "performance" },
+		{ .path = "/thp", .want = "never" },
+		{ .path = "/stuck", .want = "1" },
+	};
+	struct err e = { 0 };
+
+	put(f, "/governor", "powersave\n");
+	put(f, "/epp", "balance_performance\n");
+	put(f, "/stuck", "0\n");
+	assert_int_equal(knobs_apply(f->root, f->journal, KNOB_STANDING, k, 3, &e), 3);
+	/* struck out but for the one that fails, whatever comes after it */
+	put(f, "/governor", "performance \n");
+	assert_int_equal(knobs_undo(f->root, f->journal, &e), -EBUSY);
+	expect(f, "/thp", "always");
+	assert_true(file_exists(f->journal));
+	put(f, "/governor", "powersave\n");
+	e = (struct err){ 0 };
+	assert_int_equal(knobs_undo(f->root, f->journal, &e), 1);
+	expect(f, "/epp", "balance_performance");
+	assert_false(file_exists(f->journal));
+	knobs_free(k, 4);
+}
+
+static void another_value_may_be_as_good(void **state)
+{
+	struct fixture *f = *state;
+	struct knob k = { .path = "/thp", .want = "N", .also = "always" };
+	struct err e = { 0 };
+
+	assert_int_equal(knobs_apply(f->root, f->journal, KNOB_STANDING, &k, 1, &e), 0);
+	assert_int_equal(k.state, KNOB_KEPT);
+	expect(f, "/thp", "always");
+	knobs_free(&k, 1);
+}
+
+/* As debugfs under lockdown; root reads everything, so it takes somebody else. */
+static void a_file_that_is_not_shown(void **state)
+{
+	struct fixture *f = *state;
+	struct knob k[] = {
+		{ .path = "/mask", .want = "1", .flags = KNOB_MAY_REFUSE },
+		{ .path = "/watchdog", .want = "0" },
+	};
+	struct err e = { 0 };
+	char path[96];
+	int status;
+	pid_t pid;
+
+	snprintf(path, sizeof(path), "%s/watchdog", f->dir);
+	assert_int_equal(chmod(path, 0666), 0);
+	snprintf(path, sizeof(path), "%s/mask", f->dir);
+	assert_int_equal(chmod(path, 0), 0);
+	assert_int_equal(chmod(f->dir, 0777), 0);
+	pid = fork();
+	if (!pid) {
+		int ret;
+
+		if (!geteuid() && setresuid(65534, 65534, 65534))
+			_exit(9);
+		ret = knobs_apply(f->root, f->journal, KNOB_STANDING, k, 2, &e);
+		_exit(ret != 1 ? 1 : k[0].state != KNOB_REFUSED ? 2 : k[0].refusal != -EACCES);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	expect(f, "/watchdog", "0");
+}
+
 static void a_dead_process_is_cleaned_up_after(void **state)
 {
 	struct fixture *f = *state;
@@ -329,6 +465,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(failure_puts_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(refusal_may_be_allowed, setup, teardown),
 		cmocka_unit_test_setup_teardown(absent_knob_touches_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_old_preference_waits_for_the_old_governor,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(what_cannot_be_put_back_is_said_and_kept, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(another_value_may_be_as_good, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_file_that_is_not_shown, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_dead_process_is_cleaned_up_after, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(tells_who_holds_a_knob, setup, teardown),

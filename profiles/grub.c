@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "profiles/grub.h"
+
+#include <stddef.h>
+#include <string.h>
+
+static const char begin[] = "### BEGIN /etc/grub.d/";
+
+static const char *next_line(const char *p)
+{
+	p += strcspn(p, "\n");
+	return p + (*p == '\n');
+}
+
+/* How long the part "linux /boot/vmlinuz-..." of a kernel's line is; 0: it is another line */
+static size_t kernel_length(const char *line)
+{
+	const char *p = line + strspn(line, " \t");
+
+	if (strncmp(p, "linux", 5) != 0)
+		return 0;
+	p += strcspn(p, " \t\n");
+	if (*p == '\n' || !*p)
+		return 0;
+	p += strspn(p, " \t");
+	p += strcspn(p, " \t\n");
+	return p - line;
+}
+
+int grub_entries_without(const char *grub, const char *words, int *entries)
+{
+	bool framed = strstr(grub, begin), ours = !framed;
+	int without = 0;
+
+	*entries = 0;
+	for (const char *p = grub; *p; p = next_line(p)) {
+		size_t len = strcspn(p, "\n");
+
+		if (framed && !strncmp(p, begin, strlen(begin)))
+			ours = !strncmp(p + strlen(begin), "10_linux ", 9);
+		if (!ours || !kernel_length(p) || memmem(p, len, " single", 7) ||
+		    memmem(p, len, " recovery", 9))
+			continue;
+		(*entries)++;
+		without += !memmem(p, len, words, strlen(words));
+	}
+	return without;
+}
+
+bool grub_same_kernels(const char *a, const char *b)
+{
+	while (*a && *b) {
+		size_t la = kernel_length(a), lb = kernel_length(b);
+
+		if (!la && !lb) {
+			la = strcspn(a, "\n");
+			lb = strcspn(b, "\n");
+		}
+		if (la != lb || memcmp(a, b, la) != 0)
+			return false;
+		a = next_line(a);
+		b = next_line(b);
+	}
+	return !*a && !*b;
+}

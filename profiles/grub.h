@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * grub - what a grub.cfg says about this system's kernels
+ *
+ * grub-mkconfig frames what each of its scripts prints: "### BEGIN /etc/grub.d/10_linux ###". Only the
+ * entries of 10_linux boot this system's kernels with GRUB_CMDLINE_LINUX_DEFAULT; memory testers, other
+ * systems (os-prober) and the user's own entries have theirs. A file without any frame was written by
+ * hand, and counts as a whole.
+ */
+#ifndef RTKVM_PROFILES_GRUB_H
+#define RTKVM_PROFILES_GRUB_H
+
+#include <stdbool.h>
+
+/* grub_entries_without - entries but recovery that lack the words; *entries: of how many */
+int grub_entries_without(const char *grub, const char *words, int *entries);
+
+/* grub_same_kernels - do two files differ in nothing but the words after the kernels' names? */
+bool grub_same_kernels(const char *a, const char *b);
+
+#endif
