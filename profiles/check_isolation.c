@@ -6,6 +6,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/knob.h"
+#include "profiles/fixed.h"
 #include "profiles/judge.h"
 #include "profiles/tasks.h"
 
@@ -71,31 +72,20 @@ static void judge_nocb(const struct machine *m, const struct check *c, struct fi
 	found_pass(f, "offloaded to housekeeping CPUs");
 }
 
-/* Did rtkvm tune try in vain to move it? Then it is a driver's queue of the isolated CPUs. */
-static bool fixed_by_driver(const char *list, int irq)
-{
-	char word[16];
-
-	snprintf(word, sizeof(word), " %d ", irq);
-	return strstr(list, word);
-}
-
 /* The files' lists, not their masks: what the interrupt really uses now. */
 static void judge_irqs(const struct machine *m, const struct check *c, struct finding *f)
 {
-	char fixed[MACHINE_WORD], first[128] = "";
-	struct err ignored = { 0 };
+	char fixed[FIXED_BYTES], first[128] = "";
 	int n = 0, queues = 0;
 	struct paths paths;
 
 	if (!look_all(m, c, &paths, f))
 		return;
-	if (knob_read(m->root, "/run/rtkvm/tune.fixed-irqs", fixed, sizeof(fixed), &ignored) < 0)
-		fixed[0] = '\0';
+	fixed_load(m, fixed);
 	for (size_t i = 0; i < paths.n; i++) {
 		struct cpulist have, both;
 		struct err e = { 0 };
-		char action[64], path[128];
+		char action[128];
 		int irq = 0, ret = machine_cpus(m, paths.v[i], &have, &e);
 
 		if (ret == -ENOENT) /* freed meanwhile */
@@ -107,13 +97,10 @@ static void judge_irqs(const struct machine *m, const struct check *c, struct fi
 		}
 		both = cpulist_and(&have, &m->isolated);
 		sscanf(paths.v[i], "/proc/irq/%d", &irq);
-		snprintf(path, sizeof(path), "/sys/kernel/irq/%d/actions", irq);
-		err_clear(&e);
-		if (knob_read(m->root, path, action, sizeof(action), &e) < 0)
-			snprintf(action, sizeof(action), "?");
+		fixed_action(m, irq, action, sizeof(action));
 		if (cpulist_empty(&both) || !*action) /* no action: nobody asked for it */
 			continue;
-		if (fixed_by_driver(fixed, irq)) {
+		if (fixed_harmless(m, fixed, irq, action)) {
 			queues++;
 			continue;
 		}

@@ -88,6 +88,7 @@ static const struct item {
 	{ "/sys/kernel/tracing/events/enable" },
 	{ "/sys/kernel/irq/[0-9]*/actions" },
 	{ "/proc/irq/[0-9]*/effective_affinity_list" },
+	{ "/proc/irq/[0-9]*/smp_affinity" },
 	{ "/proc/irq/default_smp_affinity" },
 	{ "/run/rtkvm/tune.fixed-irqs" },
 	{ "/proc/sys/kernel/sched_rt_runtime_us" },

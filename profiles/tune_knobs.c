@@ -9,15 +9,12 @@
 
 #include "lib/cleanup.h"
 #include "lib/file.h"
+#include "profiles/fixed.h"
 #include "profiles/tune.h"
-
-enum { FIXED_BYTES = 8192 };
 
 static const char journal[] = "/run/rtkvm/tune.knobs";
 /* apart from the others: which interrupts there are, and where, changes by itself */
 static const char irq_journal[] = "/run/rtkvm/tune-irqs.knobs";
-/* the interrupts that the kernel did not let go: a driver's own spread over its queues */
-static const char fixed_irqs[] = "/run/rtkvm/tune.fixed-irqs";
 
 static void irqs_free(struct knob *irqs, size_t n)
 {
@@ -29,43 +26,42 @@ static void irqs_free(struct knob *irqs, size_t n)
 	free(irqs);
 }
 
-/* Is the interrupt with this file in the list? " 35 36 " */
-static bool is_fixed(const char *list, const char *path)
+static int irq_of(const char *path)
 {
-	char word[16];
-
-	snprintf(word, sizeof(word), " %d ", atoi(path + strlen("/proc/irq/")));
-	return strstr(list, word);
+	return atoi(path + strlen("/proc/irq/"));
 }
 
-static void load_fixed(const struct tune *t, char *list, size_t size)
-{
-	struct err ignored = { 0 };
-	char path[PATH_MAX];
-
-	if (file_read(tune_path(t, fixed_irqs, path), list, size, &ignored) < 0)
-		list[0] = '\0';
-}
-
+/*
+ * -EIO, since 6.13 -EPERM: the kernel lets nobody move it (write_irq_affinity() in kernel/irq/proc.c).
+ * Any other refusal (no vector free, a move still under way) may pass, and is tried again next time.
+ */
 static int note_fixed(const struct tune *t, const struct knob *irqs, size_t n, struct err *e)
 {
-	char path[PATH_MAX], list[FIXED_BYTES];
+	char path[PATH_MAX], list[FIXED_BYTES], action[128];
 	size_t used, before;
 
-	load_fixed(t, list, sizeof(list));
+	fixed_load(&t->m, list);
 	before = used = strlen(list);
-	for (size_t i = 0; i < n && used < sizeof(list) - 16; i++)
-		if (irqs[i].state == KNOB_REFUSED)
-			used += snprintf(list + used, sizeof(list) - used, "%s%d ", used ? "" : " ",
-					 atoi(irqs[i].path + strlen("/proc/irq/")));
-	return used == before ? 0 : file_replace(tune_path(t, fixed_irqs, path), list, used, e);
+	for (size_t i = 0; i < n && used < sizeof(list) - sizeof(action) - 16; i++) {
+		int irq = irq_of(irqs[i].path);
+
+		if (irqs[i].state != KNOB_REFUSED ||
+		    (irqs[i].refusal != -EIO && irqs[i].refusal != -EPERM))
+			continue;
+		fixed_action(&t->m, irq, action, sizeof(action));
+		used += snprintf(list + used, sizeof(list) - used, "%s%d %s", used ? "\n" : "", irq,
+				 action);
+	}
+	return used == before ? 0 : file_replace(tune_path(t, FIXED_IRQS, path), list, used, e);
 }
 
 /*
  * A knob for each interrupt that may come to isolated CPUs: without them, or all the others. Those
- * that could not be moved before are not tried again.
+ * that skip is true of (list: the fixed ones) are left out.
  */
-static int plan_irqs(const struct tune *t, struct knob **out, size_t *n, struct err *e)
+static int plan_irqs(const struct tune *t,
+		     bool (*skip)(const struct tune *t, const char *list, int irq),
+		     struct knob **out, size_t *n, struct err *e)
 {
 	char fixed[FIXED_BYTES];
 	struct paths paths;
@@ -75,7 +71,7 @@ static int plan_irqs(const struct tune *t, struct knob **out, size_t *n, struct 
 	*out = NULL;
 	if (ret < 0)
 		return ret;
-	load_fixed(t, fixed, sizeof(fixed));
+	fixed_load(&t->m, fixed);
 	*out = calloc(paths.n + 1, sizeof(**out));
 	for (size_t i = 0; *out && i < paths.n; i++) {
 		struct cpulist now, rest;
@@ -83,7 +79,7 @@ static int plan_irqs(const struct tune *t, struct knob **out, size_t *n, struct 
 		struct knob *k = &(*out)[*n];
 		char mask[2048];
 
-		if (is_fixed(fixed, paths.v[i]) ||
+		if (skip(t, fixed, irq_of(paths.v[i])) ||
 		    machine_mask(&t->m, paths.v[i], &now, &ignored) < 0)
 			continue;
 		rest = cpulist_and(&now, &t->m.isolated);
@@ -105,12 +101,29 @@ static int plan_irqs(const struct tune *t, struct knob **out, size_t *n, struct 
 	return ret;
 }
 
+/* The kernel will not let it go: another try would be a write at each activation. */
+static bool not_movable(const struct tune *t, const char *list, int irq)
+{
+	char action[128];
+
+	fixed_action(&t->m, irq, action, sizeof(action));
+	return fixed_has(list, irq, action);
+}
+
+static bool harmless(const struct tune *t, const char *list, int irq)
+{
+	char action[128];
+
+	fixed_action(&t->m, irq, action, sizeof(action));
+	return fixed_harmless(&t->m, list, irq, action);
+}
+
 static int irqs_apply(struct tune *t, struct err *e)
 {
 	char path[PATH_MAX];
 	struct knob *irqs;
 	size_t n;
-	int noted, ret = plan_irqs(t, &irqs, &n, e);
+	int noted, ret = plan_irqs(t, not_movable, &irqs, &n, e);
 
 	if (!ret)
 		ret = knobs_apply(t->m.root, tune_path(t, irq_journal, path), KNOB_STANDING, irqs,
@@ -170,23 +183,23 @@ static void verify_knob(struct tune *t, const struct knob *k)
 }
 
 /*
- * An interrupt counts where it really goes. Those that cannot be moved are left out: queues of the
- * isolated CPUs come only for what these ask for themselves, others move with a boot.
+ * An interrupt counts where it really goes. Those that cannot be moved and serve isolated CPUs alone
+ * are left out: they come only for what these ask for themselves.
  */
 static int verify_irqs(struct tune *t, struct err *e)
 {
 	struct knob *irqs;
 	size_t n;
-	int ret = plan_irqs(t, &irqs, &n, e);
+	int ret = plan_irqs(t, harmless, &irqs, &n, e);
 
 	for (size_t i = 0; i < n && ret >= 0; i++) {
 		char path[128], action[64];
 		struct cpulist now, both;
 		struct err ignored = { 0 };
-		int irq = atoi(irqs[i].path + strlen("/proc/irq/"));
+		int irq = irq_of(irqs[i].path);
 
-		snprintf(path, sizeof(path), "/sys/kernel/irq/%d/actions", irq);
-		if (knob_read(t->m.root, path, action, sizeof(action), &ignored) >= 0 && !*action)
+		fixed_action(&t->m, irq, action, sizeof(action));
+		if (!*action)
 			continue; /* nobody waits for it */
 		snprintf(path, sizeof(path), "/proc/irq/%d/effective_affinity_list", irq);
 		if (machine_cpus(&t->m, path, &now, &ignored) < 0)
@@ -212,7 +225,7 @@ int tune_knobs_undo(struct tune *t, struct err *e)
 	char path[PATH_MAX];
 	int ret, irqs = knobs_undo(t->m.root, tune_path(t, irq_journal, path), e);
 
-	unlink(tune_path(t, fixed_irqs, path));
+	unlink(tune_path(t, FIXED_IRQS, path));
 	ret = knobs_undo(t->m.root, tune_path(t, journal, path), e);
 	return e->code ? e->code : irqs + ret;
 }
