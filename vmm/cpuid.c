@@ -2,6 +2,7 @@
 #include "vmm/cpuid.h"
 
 #include <asm/kvm_para.h>
+#include <cpuid.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -119,6 +120,13 @@ void cpuid_adjust(struct kvm_cpuid_entry2 *c, const struct cpuid_facts *f)
 	topology(c, f);
 	if (c->function == 1)
 		c->ecx = f->mwait ? c->ecx | BIT(3) : c->ecx & ~BIT(3);
+	if (c->function == 5 &&
+	    f->mwait) { /* without its sizes and C-states idle drivers stay away */
+		c->eax = f->monitor[EAX];
+		c->ebx = f->monitor[EBX];
+		c->ecx = f->monitor[ECX];
+		c->edx = f->monitor[EDX];
+	}
 	if (c->function == 0x80000007 && f->invtsc)
 		c->edx |= BIT(8);
 	if (c->function == KVM_CPUID_SIGNATURE)
@@ -161,6 +169,7 @@ int cpuid_set(struct vcpu *v, struct err *e)
 	};
 	_cleanup_free_ struct kvm_cpuid2 *list = NULL;
 
+	__get_cpuid(5, &f.monitor[EAX], &f.monitor[EBX], &f.monitor[ECX], &f.monitor[EDX]);
 	list = calloc(1, sizeof(*list) + CPUID_ENTRIES * sizeof(list->entries[0]));
 	if (!list)
 		return err_set(e, -ENOMEM, "no memory for CPUID leaves");

@@ -21,6 +21,7 @@ struct cpuid_facts {
 	uint32_t n_vcpus; /* one package, one thread a core */
 	uint32_t tsc_khz;
 	bool mwait; /* MWAIT does not exit: the guest may use it */
+	uint32_t monitor[4]; /* the host's leaf 5 (MONITOR/MWAIT), EAX to EDX */
 	bool invtsc; /* the TSC never stops or changes its rate */
 };
 

@@ -27,6 +27,23 @@ static struct kvm_cpuid_entry2 adjusted(uint32_t leaf, uint32_t index, uint32_t 
 	return c;
 }
 
+static void mwait_comes_with_its_leaf(void **state)
+{
+	const struct cpuid_facts with = { .n_vcpus = 1,
+					  .mwait = true,
+					  .monitor = { 64, 65, 3, 0x2020 } };
+	struct kvm_cpuid_entry2 c = { .function = 5 };
+
+	(void)state;
+	cpuid_adjust(&c, &with);
+	assert_int_equal(c.eax, 64);
+	assert_int_equal(c.ebx, 65);
+	assert_int_equal(c.ecx, 3);
+	assert_int_equal(c.edx, 0x2020);
+	c = adjusted(5, 0, 0); /* where MWAIT would exit */
+	assert_int_equal(c.eax | c.ebx | c.ecx | c.edx, 0);
+}
+
 static void what_a_realtime_guest_sees(void **state)
 {
 	struct kvm_cpuid_entry2 c = adjusted(1, 0, 0);
@@ -110,6 +127,7 @@ static void caches_are_shared_by_all_or_none(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(mwait_comes_with_its_leaf),
 		cmocka_unit_test(what_a_realtime_guest_sees),
 		cmocka_unit_test(topology_is_a_core_each),
 		cmocka_unit_test(caches_are_shared_by_all_or_none),
