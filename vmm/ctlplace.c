@@ -78,15 +78,29 @@ static bool is_dead(const char *path)
 	return fd == -ECONNREFUSED;
 }
 
+static const char *dir_of(const char *path, char *dir, size_t size)
+{
+	const char *slash = strrchr(path, '/');
+
+	snprintf(dir, size, "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
+	return dir[0] ? dir : "/";
+}
+
+bool ctlplace_is_others(const char *path)
+{
+	char dir[CTLPLACE_PATH_MAX];
+	struct stat st;
+
+	return path[0] && !stat(dir_of(path, dir, sizeof(dir)), &st) && st.st_uid != geteuid();
+}
+
 /* The directory of path, locked until it is closed. */
 static int lock_dir(const char *path, struct err *e)
 {
-	const char *slash = strrchr(path, '/');
 	char dir[CTLPLACE_PATH_MAX];
 	int fd;
 
-	snprintf(dir, sizeof(dir), "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
-	fd = open(dir[0] ? dir : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fd = open(dir_of(path, dir, sizeof(dir)), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return err_sys(e, "opening %s for the control socket failed", dir);
 	for (int i = 0; i < LOCK_TRIES; i++) {

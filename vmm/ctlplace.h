@@ -8,6 +8,7 @@
 #ifndef RTKVM_VMM_CTLPLACE_H
 #define RTKVM_VMM_CTLPLACE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "lib/err.h"
@@ -33,5 +34,8 @@ void ctlplace_sweep(const char *dir);
  * process id in dir; NULL: the only one that runs. Returns the descriptor.
  */
 int ctlplace_connect(const char *dir, const char *vm, struct err *e);
+
+/* ctlplace_is_others - does the socket of that path ("": none) lie in another user's directory? */
+bool ctlplace_is_others(const char *path);
 
 #endif

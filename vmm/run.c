@@ -20,6 +20,7 @@
 #include "vmm/choose.h"
 #include "vmm/claim.h"
 #include "vmm/control.h"
+#include "vmm/ctlplace.h"
 #include "vmm/helpers.h"
 #include "vmm/io.h"
 #include "vmm/nodes.h"
@@ -253,6 +254,7 @@ static int start_threads(struct run *r, struct err *e)
 		.fifo = r->opts.fifo,
 		.restores = r->opts.partition,
 		.traces = r->opts.timer_residual || r->opts.trace_switches,
+		.unlinks = ctlplace_is_others(r->io.ctl.path),
 		.devices = r->vm.virtio.n,
 		.vfio = r->vm.vfio.n,
 	};

@@ -331,7 +331,8 @@ void sandbox_free(struct sandbox *s)
  * What the main thread keeps, as a mask: priorities where the rlimit does not do; for what is to be
  * undone the removal of a cgroup, whose parent, the root cgroup, is writable by no mode (0555), and
  * giving the cpuset controller back, which moves other processes' threads
- * (security_task_setscheduler).
+ * (security_task_setscheduler); and the removal of a control socket that lies where root has no more
+ * rights than others.
  */
 static uint64_t keep(const struct sandbox *s)
 {
@@ -339,7 +340,7 @@ static uint64_t keep(const struct sandbox *s)
 
 	if (s->opts.restores)
 		return nice | access;
-	return s->keep_nice ? nice : 0;
+	return (s->keep_nice ? nice : 0) | (s->opts.unlinks ? access : 0);
 }
 
 /* capset(2): of the calling thread alone; what it did not have it does not get. */

@@ -30,6 +30,7 @@ struct sandbox_opts {
 	enum sandbox_mode mode;
 	bool traces; /* a trace instance is removed at the end */
 	bool restores; /* the main thread undoes changes to kernel files at the end: it may write */
+	bool unlinks; /* the main thread removes a file at the end from a directory of another user */
 	bool devices; /* there are threads of devices */
 	bool vfio; /* vCPU threads reach a PCI function of the host */
 	int fifo; /* highest SCHED_FIFO priority that is given later on */

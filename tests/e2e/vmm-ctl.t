@@ -62,6 +62,12 @@ ctl() {
 	"$RTKVM" ctl --vm "$T/$vm.sock" "$@"
 }
 
+# --- the socket goes at the end, also from a directory that is not root's
+mkdir "$T/others"
+chown 65534 "$T/others"
+run vm --ctl "$T/others/s" --append exit:3
+is "$code $(ls "$T/others")" "3 " "no socket is left in another user's directory"
+
 # --- held: nothing runs until resume
 vm=held
 start held --hold --append "mark:1 exit:6"
