@@ -58,7 +58,7 @@ static void judge_nodes_served(const struct machine *m, const struct check *c, s
 		judge_choice(m, c, isolate_nodes_served, f);
 }
 
-/* Two isolated CPUs on one core disturb each other even when nobody else is there. */
+/* Two threads of one core disturb each other, whoever runs on the other one. */
 static void judge_smt(const struct machine *m, const struct check *c, struct finding *f)
 {
 	struct topology t;
@@ -73,8 +73,12 @@ static void judge_smt(const struct machine *m, const struct check *c, struct fin
 			found_na(f, "the kernel does not show the cores");
 			return;
 		}
-		if (t.at[cpu].core != cpu) {
-			found_bad(c, f, "CPU %d and CPU %d are one core", t.at[cpu].core, cpu);
+		for (int other = 0; other < CPULIST_CPUS; other++) {
+			if (other == cpu || !cpulist_has(&m->online, other) ||
+			    t.at[other].core != t.at[cpu].core)
+				continue;
+			found_bad(c, f, "CPU %d and CPU %d are one core", cpu < other ? cpu : other,
+				  cpu < other ? other : cpu);
 			return;
 		}
 	}

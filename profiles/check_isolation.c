@@ -136,6 +136,7 @@ static bool setting(const char *text, const char *name, char *buf, size_t size)
 
 static void judge_irqbalance(const struct machine *m, const struct check *c, struct finding *f)
 {
+	static const char redhat[] = "/etc/sysconfig/irqbalance";
 	char text[MACHINE_WORD], value[256], missing_text[64];
 	struct cpulist banned, missing;
 	struct err e = { 0 };
@@ -146,7 +147,8 @@ static void judge_irqbalance(const struct machine *m, const struct check *c, str
 		found_pass(f, "it does not run");
 		return;
 	}
-	if (knob_read(m->root, c->path, text, sizeof(text), &e) < 0) {
+	if (knob_read(m->root, machine_has(m, redhat) ? redhat : "/etc/default/irqbalance", text,
+		      sizeof(text), &e) < 0) {
 		found_unread(c, f, e.text);
 		return;
 	}
@@ -248,7 +250,7 @@ static const struct check rows[] = {
 		.severity = SEV_HIGH,
 		.flags = NEEDS_CPUS,
 		.what = "irqbalance is off, or leaves the isolated CPUs out",
-		.path = "/etc/default/irqbalance",
+		.path = "/etc/default/irqbalance, /etc/sysconfig/irqbalance",
 		.expected = "not running, or IRQBALANCE_BANNED_CPULIST with every isolated CPU",
 		.why = "It undoes any affinity every ten seconds; Debian 12's ignores the older "
 		       "IRQBALANCE_BANNED_CPUS.",

@@ -66,11 +66,9 @@ static void judge_tuned_runs(const struct machine *m, const struct check *c, str
 
 	if (!look(m, c, "/etc/tuned/active_profile", text, sizeof(text), f))
 		return;
-	if (m->tasks_err.code)
-		found_unread(c, f, m->tasks_err.text);
-	else if (machine_running(m, "tuned"))
+	if (machine_running(m, "tuned"))
 		found_pass(f, "it runs");
-	else
+	else if (tasks_known(m, c, f))
 		found_bad(c, f, "it does not run");
 }
 
@@ -105,10 +103,15 @@ static void judge_boot_pending(const struct machine *m, const struct check *c, s
 	found_pass(f, "all on the command line");
 }
 
-/* The drop-ins come after /etc/default/grub: one that assigns anew drops what tuned added there. */
+/*
+ * grub-mkconfig reads the drop-ins in the order of their names, after /etc/default/grub. One that
+ * assigns anew drops what came before: what tuned added there, and our drop-in's words.
+ */
 static void judge_grub_dropin(const struct machine *m, const struct check *c, struct finding *f)
 {
 	static const char name[] = "GRUB_CMDLINE_LINUX_DEFAULT=";
+	static const char ours[] = "/etc/default/grub.d/zz-rtkvm-tune.cfg";
+	bool there = machine_has(m, ours);
 	char text[MACHINE_WORD];
 	struct err e = { 0 };
 	struct paths paths;
@@ -122,6 +125,8 @@ static void judge_grub_dropin(const struct machine *m, const struct check *c, st
 	for (size_t i = 0; i < paths.n; i++) {
 		const char *p;
 
+		if (there && strcmp(paths.v[i], ours) < 0)
+			continue;
 		if (!look(m, c, paths.v[i], text, sizeof(text), f))
 			goto out;
 		for (p = strstr(text, name); p; p = strstr(p + 1, name)) {
@@ -135,7 +140,7 @@ static void judge_grub_dropin(const struct machine *m, const struct check *c, st
 			goto out;
 		}
 	}
-	found_pass(f, "none assigns it anew");
+	found_pass(f, there ? "none after ours assigns it anew" : "none assigns it anew");
 out:
 	paths_free(&paths);
 }
@@ -217,11 +222,34 @@ static void judge_grubenv(const struct machine *m, const struct check *c, struct
 		found_pass(f, "%zu bytes left", room);
 }
 
-/* Files that sysctl applies after or beside the profile. */
+/* TLP is no daemon: it sets at boot and when the power source changes. */
+static void judge_conflicts(const struct machine *m, const struct check *c, struct finding *f)
+{
+	if (machine_has(m, "/etc/systemd/system/multi-user.target.wants/tlp.service"))
+		found_bad(c, f, "tlp.service is enabled");
+	else
+		judge_not_running(m, c, f);
+}
+
+/* A file in /usr/lib counts only where none of that name is in /etc or /run (sysctl.d(5)). */
+static bool masked(const struct machine *m, const char *file)
+{
+	const char *name = strrchr(file, '/') + 1;
+	char path[2][256];
+
+	if (strncmp(file, "/usr/lib/", 9) != 0)
+		return false;
+	snprintf(path[0], sizeof(path[0]), "/etc/sysctl.d/%s", name);
+	snprintf(path[1], sizeof(path[1]), "/run/sysctl.d/%s", name);
+	return machine_has(m, path[0]) || machine_has(m, path[1]);
+}
+
+/* Files that sysctl applies at boot, and again with each "sysctl --system". */
 static void judge_sysctl(const struct machine *m, const struct check *c, struct finding *f)
 {
 	static const char *const patterns[] = { "/etc/sysctl.conf", "/etc/sysctl.d/*.conf",
-						"/run/sysctl.d/*.conf" };
+						"/run/sysctl.d/*.conf",
+						"/usr/lib/sysctl.d/*.conf" };
 	static const struct {
 		const char *key, *want;
 	} ours[] = {
@@ -246,6 +274,8 @@ static void judge_sysctl(const struct machine *m, const struct check *c, struct 
 			char text[MACHINE_WORD], key[96], value[32];
 
 			err_clear(&e);
+			if (masked(m, paths.v[i]))
+				continue;
 			if (knob_read(m->root, paths.v[i], text, sizeof(text), &e) < 0) {
 				found_unread(c, f, e.text);
 				paths_free(&paths);
@@ -386,22 +416,24 @@ static const struct check rows[] = {
 		.severity = SEV_MEDIUM,
 		.what = "no other daemon turns the same knobs",
 		.path = "/proc/*/stat",
-		.want = "power-profiles-daemon|tlp|auto-cpufreq|cpufreqd|numad|ksmtuned",
-		.expected = "no power-profiles-daemon, tlp, auto-cpufreq, cpufreqd, numad, "
-			    "ksmtuned",
+		.want = "power-profiles-daemon|tuned-ppd|auto-cpufreq|cpufreqd|numad|ksmtuned",
+		.expected = "no power-profiles-daemon, tuned-ppd, auto-cpufreq, cpufreqd, "
+			    "numad, ksmtuned, tlp",
 		.why = "Whoever writes last wins, at a time of its own.",
-		.remedy = "systemctl disable --now the one that runs",
-		.judge = judge_not_running,
+		.remedy = "systemctl disable --now that one",
+		.judge = judge_conflicts,
 	},
 	{
 		.id = "services.sysctl",
 		.scope = BOTH,
 		.severity = SEV_MEDIUM,
 		.what = "no sysctl file contradicts the profile",
-		.path = "/etc/sysctl.conf, /etc/sysctl.d/*.conf, /run/sysctl.d/*.conf",
+		.path = "/etc/sysctl.conf, and *.conf in /etc, /run and /usr/lib/sysctl.d",
 		.expected = "none of the profile's settings with another value",
-		.why = "tuned itself applies these files once more after its own settings.",
-		.remedy = "remove that line",
+		.why = "Each sysctl --system, or restart of systemd-sysctl, undoes the profile's "
+		       "setting.",
+		.remedy = "remove that line; for a file in /usr/lib, put one of the same name into "
+			  "/etc/sysctl.d",
 		.judge = judge_sysctl,
 	},
 };

@@ -99,6 +99,7 @@ static const struct item {
 	{ "/proc/pressure/cpu" },
 	{ "/proc/sys/vm/compaction_proactiveness" },
 	{ "/etc/default/irqbalance", keep_lines, "IRQBALANCE_BANNED_CPU" },
+	{ "/etc/sysconfig/irqbalance", keep_lines, "IRQBALANCE_BANNED_CPU" },
 	{ "/etc/default/grub", keep_grub_default },
 	{ "/etc/default/grub.d/*.cfg", keep_grub_default },
 	{ "/boot/grub/grub.cfg", keep_grub },
@@ -112,15 +113,17 @@ static const struct item {
 	{ "/etc/sysctl.conf", keep_lines, "kernel.|kernel/|vm." },
 	{ "/etc/sysctl.d/*.conf", keep_lines, "kernel.|kernel/|vm." },
 	{ "/run/sysctl.d/*.conf", keep_lines, "kernel.|kernel/|vm." },
+	{ "/usr/lib/sysctl.d/*.conf", keep_lines, "kernel.|kernel/|vm." },
+	{ "/etc/systemd/system/multi-user.target.wants/tlp.service", keep_nothing },
 	{ "/etc/systemd/system/timers.target.wants/fwupd-refresh.timer", keep_nothing },
 };
 
 /* Programs whose names the checks ask for; every other program is "task". */
 static const char *const known_programs[] = {
-	"tuned",    "irqbalance",   "stalld",	"power-profiles-daemon",
-	"tlp",	    "auto-cpufreq", "cpufreqd", "numad",
-	"ksmtuned", "smartd",	    "fwupd",	"rasdaemon",
-	"thermald", "sensord",
+	"tuned",     "irqbalance",   "stalld",	 "power-profiles-daemon",
+	"tuned-ppd", "auto-cpufreq", "cpufreqd", "numad",
+	"ksmtuned",  "smartd",	     "fwupd",	 "rasdaemon",
+	"thermald",  "sensord",
 };
 
 static bool starts_with_one_of(const char *line, const char *words)

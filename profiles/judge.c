@@ -205,10 +205,8 @@ void judge_masks_spare_isolated(const struct machine *m, const struct check *c, 
 
 void judge_not_running(const struct machine *m, const struct check *c, struct finding *f)
 {
-	if (m->tasks_err.code) {
-		found_unread(c, f, m->tasks_err.text);
+	if (!tasks_known(m, c, f))
 		return;
-	}
 	for (const char *p = c->want; *p; p += *p == '|') {
 		size_t len = strcspn(p, "|");
 		char name[32];
@@ -263,13 +261,25 @@ void judge_nothing_there(const struct machine *m, const struct check *c, struct 
 	paths_free(&paths);
 }
 
+/*
+ * In a container, or where /proc is mounted with hidepid, the tasks of others are not there: that
+ * none is seen says nothing. kthreadd is the one that every kernel has.
+ */
+static bool all_visible(const struct machine *m)
+{
+	for (size_t i = 0; i < m->n_tasks; i++)
+		if (m->tasks[i].tid == 2 && !strcmp(m->tasks[i].comm, "kthreadd"))
+			return true;
+	return false;
+}
+
 bool tasks_known(const struct machine *m, const struct check *c, struct finding *f)
 {
 	if (m->tasks_err.code)
 		found_unread(c, f, m->tasks_err.text);
-	else if (!m->n_tasks)
-		found_unread(c, f, "/proc shows no task");
-	return !m->tasks_err.code && m->n_tasks;
+	else if (!all_visible(m))
+		found_unread(c, f, "/proc shows no kernel thread (a container, or hidepid=)");
+	return !m->tasks_err.code && all_visible(m);
 }
 
 bool task_touches_isolated(const struct machine *m, const struct task *t)

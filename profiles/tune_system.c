@@ -11,7 +11,9 @@
 #include "profiles/tune.h"
 
 static const char modprobe[] = "/etc/modprobe.d/rtkvm-tune.conf";
-static const char irqbalance[] = "/etc/default/irqbalance";
+/* Debian's, Red Hat's */
+static const char *const irqbalance_files[] = { "/etc/default/irqbalance",
+						"/etc/sysconfig/irqbalance" };
 static const char units[] = "/var/lib/rtkvm/tune.units";
 
 enum { UNITS_BYTES = 4096 };
@@ -110,7 +112,7 @@ static int modules_apply(struct tune *t, struct err *e)
 /* Both names: Debian 12's irqbalance ignores the mask, older ones do not know the list. */
 static const char *const banned[] = { "IRQBALANCE_BANNED_CPULIST", "IRQBALANCE_BANNED_CPUS", NULL };
 
-static int irqbalance_text(struct tune *t, char **text, struct err *e)
+static int irqbalance_text(struct tune *t, const char *irqbalance, char **text, struct err *e)
 {
 	_cleanup_free_ char *was = NULL, *half = NULL;
 	char list[2048], mask[2048];
@@ -135,18 +137,21 @@ static void restart_irqbalance(const struct tune *t)
 
 static int irqbalance_apply(struct tune *t, struct err *e)
 {
-	_cleanup_free_ char *text = NULL;
-	int ret;
+	int writes = 0;
 
-	if (!t->s.irqbalance)
-		return 0;
-	ret = irqbalance_text(t, &text, e);
-	if (ret < 0 || !text)
-		return ret;
-	ret = edit_write_lines(&t->files, irqbalance, text, banned, e);
-	if (ret > 0)
+	for (size_t i = 0; i < ARRAY_SIZE(irqbalance_files) && t->s.irqbalance; i++) {
+		_cleanup_free_ char *text = NULL;
+		int ret = irqbalance_text(t, irqbalance_files[i], &text, e);
+
+		if (!ret && text)
+			ret = edit_write_lines(&t->files, irqbalance_files[i], text, banned, e);
+		if (ret < 0)
+			return ret;
+		writes += ret;
+	}
+	if (writes)
 		restart_irqbalance(t);
-	return ret;
+	return writes;
 }
 
 static bool unit_enabled(const struct tune *t, const char *unit)
@@ -255,17 +260,20 @@ static void verify_module(struct tune *t, const struct module_option *o)
 
 int tune_system_verify(struct tune *t, struct err *e)
 {
-	_cleanup_free_ char *modules = modprobe_text(t), *balance = NULL;
+	_cleanup_free_ char *modules = modprobe_text(t);
 	int ret = 0;
 
 	if (!modules)
 		return err_set(e, -ENOMEM, "checking %s failed: no memory", modprobe);
 	if (*modules)
 		ret = verify_file(t, modprobe, modules, e);
-	if (!ret && t->s.irqbalance)
-		ret = irqbalance_text(t, &balance, e);
-	if (!ret && balance)
-		ret = verify_file(t, irqbalance, balance, e);
+	for (size_t i = 0; i < ARRAY_SIZE(irqbalance_files) && t->s.irqbalance && !ret; i++) {
+		_cleanup_free_ char *text = NULL;
+
+		ret = irqbalance_text(t, irqbalance_files[i], &text, e);
+		if (!ret && text)
+			ret = verify_file(t, irqbalance_files[i], text, e);
+	}
 	for (size_t i = 0; i < t->s.n_modules; i++)
 		verify_module(t, &t->s.modules[i]);
 	for (size_t i = 0; i < t->s.units_off.n; i++)
@@ -277,8 +285,11 @@ int tune_system_verify(struct tune *t, struct err *e)
 int tune_system_undo(struct tune *t, struct err *e)
 {
 	int modules = tune_undo_file(t, modprobe, e);
-	int balance = tune_undo_file(t, irqbalance, e);
-	int off = units_undo(t, e);
+	int balance = 0, off;
+
+	for (size_t i = 0; i < ARRAY_SIZE(irqbalance_files); i++)
+		balance += tune_undo_file(t, irqbalance_files[i], e) > 0;
+	off = units_undo(t, e);
 
 	if (modules > 0)
 		kvm_reload(t);

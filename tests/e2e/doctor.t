@@ -52,6 +52,16 @@ for tree in "$trees"/*.tree; do
 	rm -rf "$T/again"
 done
 
+# A drop-in that assigns GRUB's words anew is harmless before ours, not after it.
+root=$T/intel-6.1-stock
+ours=$root/etc/default/grub.d/zz-rtkvm-tune.cfg
+# shellcheck disable=SC2016 # GRUB's variable, not the shell's
+echo 'GRUB_CMDLINE_LINUX_DEFAULT="$GRUB_CMDLINE_LINUX_DEFAULT x"' >"$ours"
+like "$("$RTKVM" doctor --root "$root" --cpus 2-7)" 'pass  boot.grub-drop-in' "one before ours"
+cp "$root/etc/default/grub.d/99-mine.cfg" "$root/etc/default/grub.d/zzz-mine.cfg"
+like "$("$RTKVM" doctor --root "$root" --cpus 2-7)" \
+	'FAIL  boot.grub-drop-in .*/zzz-mine.cfg assigns it anew' "one after ours"
+
 # No check that cannot pass, none that cannot fail. (The measured ones: tests/unit/measure.c.)
 "$RTKVM" doctor --list >"$T/list"
 missing=$(cut -f1 "$T/list" | grep -v ^measured | while read -r id; do

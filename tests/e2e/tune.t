@@ -104,6 +104,17 @@ run tune "$t" stop full_rollback
 is "$(cat "$t/etc/default/irqbalance")" "$(cat "$T/irqbalance")
 IRQBALANCE_ARGS=--banirq=9" "a line that somebody added in between stays, ours go"
 
+# Red Hat keeps irqbalance's configuration elsewhere.
+unpack intel-6.1-stock
+rm -rf "$t/boot/grub2"
+mkdir -p "$t/etc/sysconfig"
+mv "$t/etc/default/irqbalance" "$t/etc/sysconfig/irqbalance"
+cp "$t/etc/sysconfig/irqbalance" "$T/irqbalance"
+ok "start with irqbalance of Red Hat" tune "$t" --set isolated_cores=4-7 start >/dev/null
+like "$(cat "$t/etc/sysconfig/irqbalance")" '^IRQBALANCE_BANNED_CPULIST=4-7$' "it leaves them out"
+ok "stop" tune "$t" stop full_rollback >/dev/null
+ok "it is as before" cmp "$T/irqbalance" "$t/etc/sysconfig/irqbalance"
+
 # A failure half way leaves nothing behind. (A directory cannot be read as a setting.)
 unpack intel-6.1-stock
 rm -rf "$t/boot/grub2"
