@@ -66,7 +66,6 @@ echo -1 >/proc/sys/kernel/sched_rt_runtime_us
 	done >threads
 	rtkvm ctl status --json >ctl.status
 	rtkvm ctl stats --json >ctl.stats
-	start beside --cpus 3 --append "$base"
 	start second --placement auto --vcpus 1 --append "$base" # beside it: CPU 2-3 are taken
 ) &
 start cyclictest --cpus 2-3 --trace-switches --data cyclictest.data --append "$base $rt rtkvm.exec=\"$job\""

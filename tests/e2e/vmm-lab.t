@@ -152,8 +152,6 @@ is "$(jq -r 'select(.event=="started").placement' "$R/huge.ev")" \
 	"$(sed 's/^rtkvm run: placement: //' "$R/huge.err")" "in the events, too"
 is "$(ended huge '.memory.nodes|@csv')" 1 "memory is on the vCPU's NUMA node, read back"
 is "$(ended poweroff '.memory.nodes|@csv')" 1 "small pages, too"
-is "$(cat "$R/beside.code")" 2 "--cpus with a CPU that a guest has"
-like "$(cat "$R/beside.err")" 'CPU 3 wanted for a vCPU alone, another guest' "is refused"
 is "$(cat "$R/second.code")" 2 "--placement auto beside a guest that has the isolated CPUs"
 like "$(cat "$R/second.err")" 'CPUs for 1 vCPUs wanted.*isolated there are 2-3: 2-3 taken by a pinned' "is refused"
 is "$(cat "$R/three.code")" 2 "--placement auto for more than there are"
