@@ -164,10 +164,12 @@ static char *last_line(const char *file, char *buf, size_t size)
 
 int lab_ended(struct session *s, struct err *e)
 {
-	const char *why = cause(s);
+	const char *why;
 	char text[300];
 
+	/* the agent's line may end before the last of the console is in its file */
 	proc_wait(&s->m.qemu, clock_now_ns() + 5 * NSEC_PER_SEC);
+	why = cause(s);
 	if (!why)
 		return err_set(e, -EIO, "starting the lab's machine failed: QEMU: %s",
 			       last_line(s->log, text, sizeof(text)));
