@@ -5,8 +5,9 @@
  * Any guest with a shell and tracefs can run it: as rtkvm.exec= of our init, over ssh, typed in.
  * The ring overwrites its oldest, so what is kept are the last seconds before the command ends
  * (cyclictest --breaktrace ends at a spike), or before it writes 0 to $RTKVM_TRACE_FREEZE. Nothing
- * is read from the ring before that. A write to the freeze port then stops the host's recording too, before the files are fetched: they go to
- * /out, which our init sends to the host through the data port.
+ * is read from the ring before that. A write to the freeze port then stops the host's recording too,
+ * before the files are fetched: they go to /out, which our init sends to the host through the data
+ * port.
  */
 #include <errno.h>
 #include <stdio.h>

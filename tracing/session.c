@@ -231,7 +231,7 @@ static int rate_from_timers(struct session *s, struct err *e)
 	if (l.n < 10 || !isfinite(slope) || slope < 0.1 || slope > 100)
 		return err_set(
 			e, -ENODATA,
-			"%s holds too few timer events to tell how long a tick is; give --tsc-hz",
+			"%s holds too few timer events to tell how long a tick is; record for longer, or give trace explain --tsc-hz",
 			file->dat->name);
 	s->rate = clock_rate_hz(slope * 1e9);
 	s->rate_from = "estimated from its timers";

@@ -461,7 +461,9 @@ else
 	}
 	{ declare -f settings; echo settings; } >"$T/settings.sh"
 	settings >"$T/before"
+	# some timers have to fire: by them the rate of the clock is told
 	run env tfs=$tfs other=$other sh -c "$(line "bash $T/settings.sh >$T/during;
+		for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do sleep 0.05; done;
 		echo 0 >\$RTKVM_TRACE_FREEZE && cat \${RTKVM_TRACE_FREEZE%/*}/per_cpu/*/stats >$T/stats;
 		exit 7")"
 	is "$code" 7 "trace job, here: $errs"
