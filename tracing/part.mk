@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The generator of synthetic traces: for unit tests, and as a program for e2e tests and the bench.
-GEN	:= $(B)/tests/gen/ring.o $(B)/tests/gen/sim.o
+GEN	:= $(B)/tests/gen/ring.o $(patsubst %.c,$(B)/%.o,$(wildcard tests/gen/sim*.c))
 
 $(patsubst %,$(B)/tests/unit/%,dat guest paint): $(GEN)
 

@@ -94,7 +94,6 @@ struct sim {
 	struct sim_vcpu {
 		uint64_t t;
 		unsigned int cpu; /* of the host */
-		uint64_t low, high; /* of the true offset, from the windows as told */
 		uint64_t last_guest;
 		uint64_t entry;
 		bool in_guest, any;
