@@ -127,18 +127,20 @@ static void print_start(FILE *f, const struct job_opts *o)
 }
 
 /*
- * Reading a ring that is empty waits for more: a reader that sleeps has read all, however large the
- * ring and slow the disk. The clock is the one in force, whatever was asked for.
+ * Reading a ring that is empty waits for more: a reader that sleeps while its ring has no entry left
+ * has read all, however large the ring and slow the disk; one that is gone (a full disk) is not
+ * waited for. The clock is the one in force, whatever was asked for.
  */
 static void print_save(FILE *f, const char *out)
 {
 	fprintf(f,
 		"o=%s;for d in $e;do echo '#' $d;cat events/$d/format;done >$o/formats;"
-		"cat $t/events/header_page >$o/header_page;cat per_cpu/*/stats >$o/stats;"
-		"c=$(cat trace_clock);c=${c#*'['};echo ${c%%%%']'*} >$o/clock;"
-		"for c in per_cpu/cpu*;do cat $c/trace_pipe_raw >$o/${c##*/}& p=$p' '$!;done;"
-		"for c in $p;do while grep -q 'State:.[RD]' /proc/$c/status;do sleep 1;done;"
-		"done 2>/dev/null;exit $r\n",
+		"cp events/header_page $o;sed 's/.*\\[//;s/].*//' trace_clock >$o/clock;"
+		"cd per_cpu;cat */stats >$o/stats;"
+		"for c in *;do cat $c/trace_pipe_raw >$o/$c& p=$p' '$!;done;"
+		"set $p;for c in *;do s=/proc/$1/stat;shift;"
+		"while grep -qs ') [RDS]' $s&&grep -Eqs '\\) [RD]|entries: [^0]' $s $c/stats;do "
+		"sleep 1;done;done;exit $r\n",
 		out);
 }
 
