@@ -287,13 +287,7 @@ int hwtrace_start(struct hwtrace *t, const int *tids, struct err *e)
 
 int hwtrace_stop(struct hwtrace *t, struct err *e)
 {
-	struct tfs_lost lost = { 0 };
-	int ret = tfs_on(&t->tfs, false, e);
-
-	if (!ret)
-		ret = tfs_lost(&t->tfs, &lost, e);
-	t->lost = lost.overwritten + lost.dropped;
-	return ret;
+	return tfs_off(&t->tfs, &t->lost, e);
 }
 
 static int on_event(struct tep_event *event, struct tep_record *record, int cpu, void *ctx)

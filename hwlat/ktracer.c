@@ -204,13 +204,7 @@ int ktracer_start(struct ktracer *k, struct err *e)
 
 int ktracer_stop(struct ktracer *k, struct err *e)
 {
-	struct tfs_lost lost = { 0 };
-	int ret = tfs_on(&k->tfs, false, e);
-
-	if (!ret)
-		ret = tfs_lost(&k->tfs, &lost, e);
-	k->lost = lost.overwritten + lost.dropped;
-	return ret;
+	return tfs_off(&k->tfs, &k->lost, e);
 }
 
 /* The tracer's word is the trace: what it does not name, the kernel did not do. */

@@ -106,4 +106,7 @@ struct tfs_lost {
 /* tfs_lost - how many, on all CPUs, since the instance was made */
 int tfs_lost(const struct tfs *t, struct tfs_lost *lost, struct err *e);
 
+/* tfs_off - stop recording; lost: how many such events of both kinds */
+int tfs_off(struct tfs *t, uint64_t *lost, struct err *e);
+
 #endif

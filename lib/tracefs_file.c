@@ -152,3 +152,14 @@ int tfs_lost(const struct tfs *t, struct tfs_lost *lost, struct err *e)
 	}
 	return 0;
 }
+
+int tfs_off(struct tfs *t, uint64_t *lost, struct err *e)
+{
+	struct tfs_lost l = { 0 };
+	int ret = tfs_on(t, false, e);
+
+	if (!ret)
+		ret = tfs_lost(t, &l, e);
+	*lost = l.overwritten + l.dropped;
+	return ret;
+}

@@ -141,20 +141,17 @@ for want in auto off 2500; do
 	cat $parameters/lapic_timer_advance_ns >"$T/after" 2>/dev/null
 	ok "and the host's parameter is as before" cmp "$T/before" "$T/after"
 done
-run guest --timer-residual --events "$T/ev" --append "ticks:20 exit:0"
-if [ "$code" = 0 ]; then
-	is "$(ended '.vcpus[0].lapic_timer_residual|type')" object "--timer-residual counts"
-else
-	like "$errs" 'timer-residual: .*(hist triggers|no event|racing|racefs)' \
-		"--timer-residual is refused with the reason"
-fi
-run guest --trace-switches --events "$T/ev" --append "ticks:20 exit:0"
-if [ "$code" = 0 ]; then
-	is "$(ended '.vcpus[0].window')" null "--trace-switches counts in the window, which this guest has not"
-else
-	like "$errs" 'trace-switches: .*(hist triggers|no event|racing|racefs)' \
-		"--trace-switches is refused with the reason"
-fi
+# traced OPTION FILTER WANT TEXT - a run with the option, and what its last event says; or why not
+traced() {
+	run guest "--$1" --events "$T/ev" --append "ticks:20 exit:0"
+	if [ "$code" = 0 ]; then
+		is "$(ended "$2")" "$3" "--$1 $4"
+	else
+		like "$errs" "$1: .*(hist triggers|no event|racing|racefs)" "--$1 is refused with the reason"
+	fi
+}
+traced timer-residual '.vcpus[0].lapic_timer_residual|type' object "counts"
+traced trace-switches '.vcpus[0].window' null "counts in the window, which this guest has not"
 is "$(find /sys/kernel/tracing/instances -name '*-residual' -o -name '*-switches' 2>/dev/null)" "" \
 	"no trace instance is left"
 run guest --core-sched --events "$T/ev" --append "exit:0"

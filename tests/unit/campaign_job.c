@@ -45,6 +45,16 @@ static void watch(struct job *j)
 	}
 }
 
+/* To its end, which is this one. */
+static void ends(struct job *j, const char *name, enum job_outcome outcome, const char *said)
+{
+	watch(j);
+	if (j->outcome != outcome || !strstr(j->said, said))
+		fail_msg("%s: %s, said \"%s\"", name, job_outcome_name(j->outcome), j->said);
+	job_close(j);
+	fake_free();
+}
+
 #define LATER "sleep 4; exit 0\n" /* longer than a job may be silent */
 /* slices of CPU 1 go on, none come of CPU 2 */
 #define ONE_HANGS \
@@ -83,12 +93,7 @@ static void outcomes(void **state)
 		fake_log("one", 1, 1, 1);
 		put_file("do.1", rows[i].then);
 		start(&j, rows[i].in_guest ? &guest : NULL, asked);
-		watch(&j);
-		if (j.outcome != rows[i].outcome || !strstr(j.said, rows[i].said))
-			fail_msg("%s: %s, said \"%s\"", rows[i].name, job_outcome_name(j.outcome),
-				 j.said);
-		job_close(&j);
-		fake_free();
+		ends(&j, rows[i].name, rows[i].outcome, rows[i].said);
 	}
 }
 
@@ -117,12 +122,7 @@ static void signs_of_life(void **state)
 		fake_make();
 		put_file("do.1", quiet[i].then);
 		start_run(&j, RUN_CYCLICTEST, &guest, 10 * SEC);
-		watch(&j);
-		if (j.outcome != quiet[i].outcome || !strstr(j.said, quiet[i].said))
-			fail_msg("%s: %s, said \"%s\"", quiet[i].name, job_outcome_name(j.outcome),
-				 j.said);
-		job_close(&j);
-		fake_free();
+		ends(&j, quiet[i].name, quiet[i].outcome, quiet[i].said);
 	}
 }
 
@@ -168,7 +168,7 @@ static void silence(void **state)
 		bool in_guest;
 		const char *then;
 		bool silent;
-	} ends[] = {
+	} deaths[] = {
 		{ false, DIES, false },
 		{ false, "sleep 3; " DIES, true },
 		{ true, "sleep 3; " DIES, true },
@@ -176,16 +176,16 @@ static void silence(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(deaths); i++) {
 		struct job j;
 
 		fake_make();
 		fake_log("log.1", 1, 2, 5);
-		put_file("do.1", ends[i].then);
-		start(&j, ends[i].in_guest ? &guest : NULL, 10 * SEC);
+		put_file("do.1", deaths[i].then);
+		start(&j, deaths[i].in_guest ? &guest : NULL, 10 * SEC);
 		j.silence_ns = 600 * SEC; /* we would have waited longer */
 		watch(&j);
-		if (j.outcome != JOB_BROKEN || j.code != 137 || j.silent != ends[i].silent)
+		if (j.outcome != JOB_BROKEN || j.code != 137 || j.silent != deaths[i].silent)
 			fail_msg("%zu: %s, code %d, silent %d", i, job_outcome_name(j.outcome),
 				 j.code, j.silent);
 		job_close(&j);

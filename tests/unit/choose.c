@@ -17,17 +17,8 @@
 #include "lib/cleanup.h"
 #include "vmm/choose.h"
 #include "vmm/nodes.h"
+#include "tests/unit/cpus.h"
 #include "tests/unit/tree.h"
-
-static struct cpulist set(const char *text)
-{
-	struct cpulist l = { 0 };
-	struct err e = { 0 };
-
-	if (text && text[0])
-		assert_int_equal(cpulist_parse(&l, text, &e), 0);
-	return l;
-}
 
 enum { NODES = 2, SHARED = 1, TICK = 2 };
 
@@ -70,13 +61,13 @@ static void lay_out(const struct row *r)
 
 static void check(const struct row *r, size_t i)
 {
-	struct hostcpus h = { .present = set("0-7"),
-			      .online = set("0-7"),
-			      .isolated = set(r->isolated),
-			      .nohz_full = set(r->nohz ? r->nohz : r->isolated),
+	struct hostcpus h = { .present = cpus_of("0-7"),
+			      .online = cpus_of("0-7"),
+			      .isolated = cpus_of(r->isolated),
+			      .nohz_full = cpus_of(r->nohz ? r->nohz : r->isolated),
 			      .has_nohz_full = true };
 	struct mem_opts mem = { .bytes = 256 << 20, .pages = r->pages };
-	struct cpulist taken = set(r->taken);
+	struct cpulist taken = cpus_of(r->taken);
 	struct choose_opts o = { .vcpus = r->vcpus,
 				 .allow_shared = r->allow == SHARED,
 				 .allow_tick = r->allow == TICK,
@@ -191,7 +182,7 @@ static void chooses(void **state)
 static void memory_of_nodes(void **state)
 {
 	static const struct row two = { .node = { "0-3", "4-7" }, .huge = { 3, 5 } };
-	struct cpulist nodes, cpus = set("2,6"), none = { 0 }, second = set("1");
+	struct cpulist nodes, cpus = cpus_of("2,6"), none = { 0 }, second = cpus_of("1");
 	struct err e = { 0 };
 
 	(void)state;

@@ -10,22 +10,13 @@
 #include <cmocka.h>
 
 #include "lib/cleanup.h"
+#include "tests/unit/cpus.h"
 #include "tests/unit/tree.h"
 #include "vmm/claim.h"
 
-static struct cpulist set(const char *text)
-{
-	struct cpulist l = { 0 };
-	struct err e = { 0 };
-
-	if (text[0])
-		assert_int_equal(cpulist_parse(&l, text, &e), 0);
-	return l;
-}
-
 static int claim(struct claim *c, const char *vcpus, const char *others, bool shared, struct err *e)
 {
-	struct cpulist isolated = set("2-5"), v = set(vcpus), t = set(others);
+	struct cpulist isolated = cpus_of("2-5"), v = cpus_of(vcpus), t = cpus_of(others);
 	struct claim_opts o = {
 		.isolated = &isolated, .vcpus = &v, .others = &t, .allow_shared = shared
 	};

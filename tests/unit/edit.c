@@ -118,15 +118,23 @@ static void what_others_wrote_stays(void **state)
 	assert_false(file_exists(f->d.journal));
 }
 
+/* A program of the system writes the file, asked by us. */
+static void program_writes(struct fixture *f, const char *path, const char *text)
+{
+	struct err e = { 0 };
+
+	assert_int_equal(edit_note_before(&f->d, path, &e), 0);
+	put(f, path, text);
+	assert_int_equal(edit_note_after(&f->d, path, &e), 0);
+}
+
 static void a_programs_output(void **state)
 {
 	struct fixture *f = *state;
 	struct err e = { 0 };
 
 	put(f, "/grub.cfg", "old\n");
-	assert_int_equal(edit_note_before(&f->d, "/grub.cfg", &e), 0);
-	put(f, "/grub.cfg", "generated\n");
-	assert_int_equal(edit_note_after(&f->d, "/grub.cfg", &e), 0);
+	program_writes(f, "/grub.cfg", "generated\n");
 	put(f, "/grub.cfg", "again\n");
 	assert_int_equal(edit_note_after(&f->d, "/grub.cfg", &e), 0);
 	reopen(f);
@@ -141,13 +149,9 @@ static void a_programs_output_changed_by_another(void **state)
 	struct err e = { 0 };
 
 	put(f, "/grub.cfg", "old kernel\n");
-	assert_int_equal(edit_note_before(&f->d, "/grub.cfg", &e), 0);
-	put(f, "/grub.cfg", "old kernel ours\n");
-	assert_int_equal(edit_note_after(&f->d, "/grub.cfg", &e), 0);
+	program_writes(f, "/grub.cfg", "old kernel ours\n");
 	put(f, "/grub.cfg", "new kernel ours\n");
-	assert_int_equal(edit_note_before(&f->d, "/grub.cfg", &e), 0);
-	put(f, "/grub.cfg", "new kernel other words\n");
-	assert_int_equal(edit_note_after(&f->d, "/grub.cfg", &e), 0);
+	program_writes(f, "/grub.cfg", "new kernel other words\n");
 	reopen(f);
 	assert_int_equal(edit_undo(&f->d, "/grub.cfg", &e), -ESTALE);
 	expect(f, "/grub.cfg", "new kernel other words\n");

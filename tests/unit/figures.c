@@ -13,6 +13,7 @@
 #include "lib/clock.h"
 #include "lib/file.h"
 #include "results/log.h"
+#include "tests/unit/tree.h"
 
 #define HOURS (3600 * NSEC_PER_SEC)
 #define MS    1000000ull
@@ -38,8 +39,6 @@ static const struct {
 	{ "no number", "\"long\"", "10:10:00", 600 * NSEC_PER_SEC, true, 0 },
 	{ "to its end", "43199.9", "22:00:00", 12 * HOURS + 5 * NSEC_PER_SEC, false, 12 * HOURS },
 };
-
-static char dir[] = "/tmp/rtkvm-figures.XXXXXX";
 
 static uint64_t duration_in_log(const struct run *run)
 {
@@ -89,7 +88,7 @@ static void oslat(bool host)
 			*rows[i].duration ? "," : "");
 		json.data = (const uint8_t *)text;
 		json.len = strlen(text);
-		snprintf(name, sizeof(name), "%s/%d-%zu", dir, host, i);
+		snprintf(name, sizeof(name), "%s/%d-%zu", root, host, i);
 		if (run_create(&run, name, "test", &e) < 0 ||
 		    figures_take(&run, &g, &json, &threads, &e) < 0)
 			fail_msg("%s: %s", rows[i].name, e.text);
@@ -114,15 +113,9 @@ static void oslat_in_guest(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(oslat_on_host),
-		cmocka_unit_test(oslat_in_guest),
+		tree_test(oslat_on_host),
+		tree_test(oslat_in_guest),
 	};
-	struct err e = { 0 };
-	int ret;
 
-	if (!mkdtemp(dir))
-		return 1;
-	ret = cmocka_run_group_tests_name("figures", tests, NULL, NULL);
-	file_remove_tree(dir, &e);
-	return ret;
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,25 +13,14 @@
 
 #include "cyclic/lockfile.h"
 #include "lib/cleanup.h"
-#include "lib/file.h"
-
-static char dir[] = "/tmp/rtkvm-lockfile.XXXXXX";
-
-static struct cpulist list(const char *text)
-{
-	struct cpulist l = { 0 };
-	struct err e = { 0 };
-
-	if (*text)
-		assert_int_equal(cpulist_parse(&l, text, &e), 0);
-	return l;
-}
+#include "tests/unit/cpus.h"
+#include "tests/unit/tree.h"
 
 static int claim(const char *measured, const char *used, struct err *e)
 {
-	struct cpulist m = list(measured), u = list(used);
+	struct cpulist m = cpus_of(measured), u = cpus_of(used);
 
-	return lockfile_cpus(dir, &m, &u, e);
+	return lockfile_cpus(root, &m, &u, e);
 }
 
 /* What each of two campaigns measures, and what CPUs it uses otherwise. */
@@ -109,7 +98,7 @@ static void for_everybody(void **state)
 	(void)state;
 	assert_int_equal(claim("77", "", &e), 0);
 	umask(was);
-	snprintf(path, sizeof(path), "%s/rtkvm-campaign-cpu77.lock", dir);
+	snprintf(path, sizeof(path), "%s/rtkvm-campaign-cpu77.lock", root);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0666);
 	assert_true(!strcmp(lockfile_dir(), "/run/lock") || !strcmp(lockfile_dir(), "/tmp"));
@@ -122,11 +111,11 @@ static void no_file(void **state)
 	struct err e = { 0 };
 
 	(void)state;
-	snprintf(path, sizeof(path), "%s/rtkvm-campaign-cpu78.lock", dir);
+	snprintf(path, sizeof(path), "%s/rtkvm-campaign-cpu78.lock", root);
 	assert_int_equal(symlink("/tmp/elsewhere", path), 0);
 	assert_int_equal(claim("78", "", &e), -ELOOP);
 	err_clear(&e);
-	snprintf(path, sizeof(path), "%s/rtkvm-campaign-cpu79.lock", dir);
+	snprintf(path, sizeof(path), "%s/rtkvm-campaign-cpu79.lock", root);
 	assert_int_equal(mkfifo(path, 0600), 0);
 	assert_int_equal(claim("", "79", &e), -EINVAL);
 }
@@ -134,16 +123,10 @@ static void no_file(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(two_campaigns),
-		cmocka_unit_test(for_everybody),
-		cmocka_unit_test(no_file),
+		tree_test(two_campaigns),
+		tree_test(for_everybody),
+		tree_test(no_file),
 	};
-	struct err e = { 0 };
-	int ret;
 
-	if (!mkdtemp(dir))
-		return 1;
-	ret = cmocka_run_group_tests_name("lockfile", tests, NULL, NULL);
-	file_remove_tree(dir, &e);
-	return ret;
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }

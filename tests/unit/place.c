@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 
 #include "lib/cleanup.h"
+#include "tests/unit/cpus.h"
 #include "tests/unit/tree.h"
 #include "vmm/place.h"
 
@@ -64,16 +65,6 @@ int prctl(int option, ...)
 	return 0;
 }
 
-static struct cpulist set(const char *text)
-{
-	struct cpulist l = { 0 };
-	struct err e = { 0 };
-
-	if (text[0])
-		assert_int_equal(cpulist_parse(&l, text, &e), 0);
-	return l;
-}
-
 struct row {
 	const char *cpus, *online, *isolated;
 	const char *nohz; /* NULL: a kernel without it */
@@ -115,14 +106,14 @@ static void judges(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		const struct row *r = &rows[i];
-		struct hostcpus h = { .present = set("0-3"),
-				      .online = set(r->online),
-				      .isolated = set(r->isolated),
-				      .nohz_full = set(r->nohz ? r->nohz : ""),
+		struct hostcpus h = { .present = cpus_of("0-3"),
+				      .online = cpus_of(r->online),
+				      .isolated = cpus_of(r->isolated),
+				      .nohz_full = cpus_of(r->nohz),
 				      .has_nohz_full = r->nohz };
-		struct cpulist allowed = set("0-3");
-		struct cpulist devices = set(r->devices ? r->devices : "");
-		struct cpulist given = r->housekeeping ? set(r->housekeeping) : set(""), got;
+		struct cpulist allowed = cpus_of("0-3");
+		struct cpulist devices = cpus_of(r->devices);
+		struct cpulist given = cpus_of(r->housekeeping), got;
 		struct err e = { 0 };
 		struct cpumap map;
 		char text[64];

@@ -9,25 +9,16 @@
 
 #include "hwlat/plan.h"
 #include "lib/cleanup.h"
-
-static struct cpulist list(const char *text)
-{
-	struct cpulist l = { 0 };
-	struct err e = { 0 };
-
-	if (*text)
-		assert_int_equal(cpulist_parse(&l, text, &e), 0);
-	return l;
-}
+#include "tests/unit/cpus.h"
 
 static int plan(const char *online, const char *isolated, const char *cpus, const char *house,
 		struct plan *p, struct err *e)
 {
-	struct plan_machine m = { list(online), list("0-7"), list(isolated) };
+	struct plan_machine m = { cpus_of(online), cpus_of("0-7"), cpus_of(isolated) };
 	struct hwlat_opts o = { .cpus_given = *cpus,
-				.cpus = list(cpus),
+				.cpus = cpus_of(cpus),
 				.housekeeping_given = *house,
-				.housekeeping = list(house) };
+				.housekeeping = cpus_of(house) };
 
 	return plan_make(p, &m, &o, e);
 }
