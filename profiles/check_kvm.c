@@ -32,16 +32,37 @@ static void judge_timer_advance(const struct machine *m, const struct check *c, 
 		found_pass(f, "fixed, %ld ns", ns);
 }
 
-/* One group of its own whose CPUs hold the isolated ones. */
+/*
+ * A group whose share of the caches is nobody else's (mode "exclusive": the kernel has seen to it) and
+ * that has no other CPU in it: its CPUs are added to own. e says why a file could not be read.
+ */
+static void add_own_group(const struct machine *m, const char *cpus_list, struct cpulist *own,
+			  struct err *e)
+{
+	char path[512], mode[64];
+	struct cpulist have, others;
+
+	snprintf(path, sizeof(path), "%.*s/mode", (int)(strrchr(cpus_list, '/') - cpus_list),
+		 cpus_list);
+	if (machine_cpus(m, cpus_list, &have, e) < 0 ||
+	    knob_read(m->root, path, mode, sizeof(mode), e) < 0)
+		return;
+	others = cpulist_minus(&have, &m->isolated);
+	if (!strcmp(mode, "exclusive") && cpulist_empty(&others))
+		cpulist_for_each(cpu, &have)
+			cpulist_add(own, cpu);
+}
+
+/* Exclusive groups, one or more, that hold all isolated CPUs between them and no other. */
 static void judge_resctrl(const struct machine *m, const struct check *c, struct finding *f)
 {
-	struct err e = { 0 };
+	struct err e = { 0 }, unread = { 0 };
+	struct cpulist own = { 0 }, missing;
 	struct paths groups;
 	char text[64];
-	size_t i = 0;
 
-	if (!machine_flag(m, "cat_l3") && !machine_flag(m, "mba")) {
-		found_na(f, "the CPU cannot divide cache or memory bandwidth");
+	if (!machine_flag(m, "cat_l3")) {
+		found_na(f, "the CPU cannot divide its L3 cache");
 		return;
 	}
 	if (!look(m, c, "/sys/fs/resctrl/cpus_list", text, sizeof(text), f))
@@ -50,21 +71,18 @@ static void judge_resctrl(const struct machine *m, const struct check *c, struct
 		found_unread(c, f, e.text);
 		return;
 	}
-	for (; i < groups.n; i++) {
-		struct cpulist have;
-
-		err_clear(&e);
-		if (machine_cpus(m, groups.v[i], &have, &e) < 0)
-			continue;
-		have = cpulist_and(&have, &m->isolated);
-		if (cpulist_equal(&have, &m->isolated))
-			break;
-	}
-	if (i < groups.n)
-		found_pass(f, "%.*s", (int)(strrchr(groups.v[i], '/') - groups.v[i]), groups.v[i]);
-	else
-		found_bad(c, f, "the isolated CPUs are in the group of all others");
+	for (size_t i = 0; i < groups.n; i++)
+		add_own_group(m, groups.v[i], &own, &unread);
 	paths_free(&groups);
+	missing = cpulist_minus(&m->isolated, &own);
+	if (cpulist_empty(&missing))
+		found_pass(f, "exclusive groups hold them");
+	else if (unread.code)
+		found_unread(c, f, unread.text);
+	else
+		found_bad(c, f, "CPU %s share%s the cache with others",
+			  cpulist_format(&missing, text, sizeof(text)),
+			  cpulist_count(&missing) == 1 ? "s" : "");
 }
 
 static const struct check rows[] = {
@@ -223,9 +241,9 @@ static const struct check rows[] = {
 		.scope = HOST,
 		.severity = SEV_INFO,
 		.flags = NEEDS_CPUS,
-		.what = "the isolated CPUs have a part of cache and bandwidth for themselves",
+		.what = "the isolated CPUs have a part of the L3 cache for themselves",
 		.path = "/sys/fs/resctrl/*/cpus_list",
-		.expected = "a resctrl group with the isolated CPUs",
+		.expected = "resctrl groups of mode \"exclusive\" with the isolated CPUs only",
 		.why = "Isolated CPUs still share L3 and memory with everybody.",
 		.remedy =
 			"set resctrl_l3_ways (and resctrl_mb_others) in the host profile's variables "

@@ -80,6 +80,7 @@ static const struct item {
 	{ "/sys/fs/cgroup/machine.slice/cpuset.cpus.effective" },
 	{ "/sys/fs/resctrl/cpus_list" },
 	{ "/sys/fs/resctrl/*/cpus_list" },
+	{ "/sys/fs/resctrl/*/mode" },
 	{ "/sys/kernel/debug/sched/fair_server/cpu[0-9]*/runtime" },
 	{ "/sys/kernel/mm/transparent_hugepage/enabled" },
 	{ "/sys/kernel/mm/ksm/run" },

@@ -62,6 +62,25 @@ cp "$root/etc/default/grub.d/99-mine.cfg" "$root/etc/default/grub.d/zzz-mine.cfg
 like "$("$RTKVM" doctor --root "$root" --cpus 2-7)" \
 	'FAIL  boot.grub-drop-in .*/zzz-mine.cfg assigns it anew' "one after ours"
 
+# Cache of their own is what a group has that is exclusive and has no other CPU.
+cp -a "$T/intel-6.1-rt/." "$T/cache"
+group=$T/cache/sys/fs/resctrl/rtkvm
+shares() { # WHAT WANT
+	like "$("$RTKVM" doctor --root "$T/cache")" "$2" "$1"
+}
+shares "an exclusive group" 'pass  cache.resctrl'
+echo shareable >"$group/mode"
+shares "a group that shares every way" 'warn  cache.resctrl +CPU 2-7 share the cache with others'
+rm "$group/mode"
+shares "one of an unknown kind" 'warn  cache.resctrl +not known: .*rtkvm/mode'
+mkdir "$group.3"
+echo exclusive | tee "$group/mode" >"$group.3/mode"
+echo 2,4-7 >"$group/cpus_list"
+echo 3 >"$group.3/cpus_list"
+shares "two exclusive groups" 'pass  cache.resctrl'
+echo 1,3 >"$group.3/cpus_list"
+shares "one with a housekeeping CPU" 'warn  cache.resctrl +CPU 3 shares the cache with others'
+
 # No check that cannot pass, none that cannot fail. (The measured ones: tests/unit/measure.c.)
 "$RTKVM" doctor --list >"$T/list"
 missing=$(cut -f1 "$T/list" | grep -v ^measured | while read -r id; do
