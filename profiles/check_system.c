@@ -8,6 +8,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/knob.h"
+#include "profiles/grub.h"
 #include "profiles/judge.h"
 
 static void judge_active_profile(const struct machine *m, const struct check *c, struct finding *f,
@@ -105,7 +106,8 @@ static void judge_boot_pending(const struct machine *m, const struct check *c, s
 
 /*
  * grub-mkconfig reads the drop-ins in the order of their names, after /etc/default/grub. One that
- * assigns anew drops what came before: what tuned added there, and our drop-in's words.
+ * assigns anew drops what came before: what tuned added there, and our drop-in's words. One that comes
+ * before ours in some shells only counts as after it.
  */
 static void judge_grub_dropin(const struct machine *m, const struct check *c, struct finding *f)
 {
@@ -124,8 +126,9 @@ static void judge_grub_dropin(const struct machine *m, const struct check *c, st
 	}
 	for (size_t i = 0; i < paths.n; i++) {
 		const char *p;
+		int order = there ? grub_dropin_order(paths.v[i], ours) : 1;
 
-		if (there && strcmp(paths.v[i], ours) < 0)
+		if (order < 0)
 			continue;
 		if (!look(m, c, paths.v[i], text, sizeof(text), f))
 			goto out;
@@ -136,7 +139,8 @@ static void judge_grub_dropin(const struct machine *m, const struct check *c, st
 
 			if ((p != text && p[-1] != '\n') || own)
 				continue;
-			found_bad(c, f, "%s assigns it anew", paths.v[i]);
+			found_bad(c, f, "%s assigns it anew%s", paths.v[i],
+				  order ? "" : ", before ours or after it: shells differ");
 			goto out;
 		}
 	}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "profiles/grub.h"
 
+#include <ctype.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -62,4 +63,38 @@ bool grub_same_kernels(const char *a, const char *b)
 		b = next_line(b);
 	}
 	return !*a && !*b;
+}
+
+/* The next letter or digit, in lower case, 0 at the end; a byte that is not ASCII is of a letter. */
+static int next_letter(const char **p)
+{
+	for (; **p; (*p)++) {
+		unsigned char c = **p;
+
+		if (c >= 0x80 || isalnum(c)) {
+			(*p)++;
+			return tolower(c);
+		}
+	}
+	return 0;
+}
+
+static int language_order(const char *a, const char *b)
+{
+	int x, y;
+
+	do {
+		x = next_letter(&a);
+		y = next_letter(&b);
+	} while (x && x == y);
+	return x >= 0x80 || y >= 0x80 ? 0 : x - y; /* where such a letter stands, we do not know */
+}
+
+int grub_dropin_order(const char *a, const char *b)
+{
+	int bytes = strcmp(a, b), language = language_order(a, b);
+
+	if ((bytes < 0 && language < 0) || (bytes > 0 && language > 0))
+		return bytes;
+	return 0;
 }

@@ -18,4 +18,11 @@ int grub_entries_without(const char *grub, const char *words, int *entries);
 /* grub_same_kernels - do two files differ in nothing but the words after the kernels' names? */
 bool grub_same_kernels(const char *a, const char *b);
 
+/*
+ * grub_dropin_order - is the drop-in a read before b (< 0), or after it (> 0)? 0: that depends on the
+ * shell. grub-mkconfig is a script of sh and takes *.cfg as the shell sorts them: dash, which is sh on
+ * Debian, by bytes; bash as the language does, which is by letters and digits first, in either case
+ */
+int grub_dropin_order(const char *a, const char *b);
+
 #endif

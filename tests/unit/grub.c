@@ -70,11 +70,41 @@ static void same_kernels(void **state)
 			fail_msg("\"%s\" and \"%s\"", t[i].a, t[i].b);
 }
 
+/* The names and orders are those of dash and of bash in C and en_US.UTF-8 (glibc 2.36). */
+static void order_of_dropins(void **state)
+{
+	static const struct {
+		const char *name;
+		int order; /* to zz-rtkvm-tune.cfg */
+	} t[] = {
+		{ "99-mine.cfg", -1 },	    { "kdump.cfg", -1 },
+		{ "zz-a.cfg", -1 },	    { "zz.z.cfg", 1 },
+		{ "zz_s.cfg", 1 },	    { "zzz.cfg", 1 },
+		{ "zz-rtkvm-tunf.cfg", 1 }, { "zz-rtkvm-tune.cfg", 0 },
+		{ "ZZZ.cfg", 0 },	    { "_zzz.cfg", 0 },
+		{ "zz-Z.cfg", 0 },	    { "zz-rtkvm-tune2.cfg", 0 },
+		{ "zzrtkvm.cfg", 0 },	    { "~a.cfg", 0 },
+		{ "zz rtkvm-z.cfg", 0 },    { "z\xc3\xbc.cfg", 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
+		int order = grub_dropin_order(t[i].name, "zz-rtkvm-tune.cfg");
+
+		if ((order > 0) - (order < 0) != t[i].order)
+			fail_msg("%s: %d", t[i].name, order);
+		order = grub_dropin_order("zz-rtkvm-tune.cfg", t[i].name);
+		if ((order < 0) - (order > 0) != t[i].order)
+			fail_msg("%s, the other way round: %d", t[i].name, order);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(whose_entries_count),
 		cmocka_unit_test(same_kernels),
+		cmocka_unit_test(order_of_dropins),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
