@@ -134,12 +134,44 @@ static bool setting(const char *text, const char *name, char *buf, size_t size)
 	return found;
 }
 
+/*
+ * Without a list irqbalance leaves out what the kernel isolated at boot (irqbalance(1)); it does not
+ * see cgroups' partitions.
+ */
+static void judge_no_list(const struct machine *m, const struct check *c, struct finding *f)
+{
+	static const char *const files[] = { "/sys/devices/system/cpu/isolated",
+					     "/sys/devices/system/cpu/nohz_full" };
+	struct cpulist missing = m->isolated;
+	char text[64];
+
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		struct err e = { 0 };
+		struct cpulist some;
+		int ret = machine_cpus(m, files[i], &some, &e);
+
+		if (ret < 0 && ret != -ENOENT) {
+			found_unread(c, f, e.text);
+			return;
+		}
+		if (!ret)
+			missing = cpulist_minus(&missing, &some);
+	}
+	if (cpulist_empty(&missing))
+		found_pass(f, "it has no list, and leaves out what was isolated at boot");
+	else
+		found_bad(c, f, "it runs with no list, and CPU %s %s not isolated at boot",
+			  cpulist_format(&missing, text, sizeof(text)),
+			  cpulist_count(&missing) == 1 ? "was" : "were");
+}
+
 static void judge_irqbalance(const struct machine *m, const struct check *c, struct finding *f)
 {
 	static const char redhat[] = "/etc/sysconfig/irqbalance";
 	char text[MACHINE_WORD], value[256], missing_text[64];
 	struct cpulist banned, missing;
 	struct err e = { 0 };
+	int ret;
 
 	if (!tasks_known(m, c, f))
 		return;
@@ -147,9 +179,15 @@ static void judge_irqbalance(const struct machine *m, const struct check *c, str
 		found_pass(f, "it does not run");
 		return;
 	}
-	if (knob_read(m->root, machine_has(m, redhat) ? redhat : "/etc/default/irqbalance", text,
-		      sizeof(text), &e) < 0) {
+	ret = knob_read(m->root, machine_has(m, redhat) ? redhat : "/etc/default/irqbalance", text,
+			sizeof(text), &e);
+	if (ret < 0 && ret != -ENOENT) {
 		found_unread(c, f, e.text);
+		return;
+	}
+	if (ret < 0 || (!setting(text, "IRQBALANCE_BANNED_CPULIST", value, sizeof(value)) &&
+			!setting(text, "IRQBALANCE_BANNED_CPUS", value, sizeof(value)))) {
+		judge_no_list(m, c, f);
 		return;
 	}
 	if (!setting(text, "IRQBALANCE_BANNED_CPULIST", value, sizeof(value)) || !*value) {
@@ -251,7 +289,8 @@ static const struct check rows[] = {
 		.flags = NEEDS_CPUS,
 		.what = "irqbalance is off, or leaves the isolated CPUs out",
 		.path = "/etc/default/irqbalance, /etc/sysconfig/irqbalance",
-		.expected = "not running, or IRQBALANCE_BANNED_CPULIST with every isolated CPU",
+		.expected = "not running, or IRQBALANCE_BANNED_CPULIST with every isolated CPU; "
+			    "without any list, all isolated at boot",
 		.why = "It undoes any affinity every ten seconds; Debian 12's ignores the older "
 		       "IRQBALANCE_BANNED_CPUS.",
 		.remedy = "systemctl disable --now irqbalance, or activate the profile",

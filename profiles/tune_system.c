@@ -112,20 +112,46 @@ static int modules_apply(struct tune *t, struct err *e)
 /* Both names: Debian 12's irqbalance ignores the mask, older ones do not know the list. */
 static const char *const banned[] = { "IRQBALANCE_BANNED_CPULIST", "IRQBALANCE_BANNED_CPUS", NULL };
 
-static int irqbalance_text(struct tune *t, const char *irqbalance, char **text, struct err *e)
+/* text: the file with our lines; NULL: it is not there, and not to be made */
+static int irqbalance_text(struct tune *t, const char *irqbalance, bool make, char **text,
+			   struct err *e)
 {
 	_cleanup_free_ char *was = NULL, *half = NULL;
 	char list[2048], mask[2048];
 	int ret = edit_load(&t->files, irqbalance, &was, e);
 
 	*text = NULL;
-	if (ret < 0 || !was)
+	if (ret < 0 || (!was && !make))
 		return ret;
 	cpulist_format(&t->m.isolated, list, sizeof(list));
-	half = set_line(was, banned[0], list);
+	half = set_line(was ? was : "", banned[0], list);
 	if (half)
 		*text = set_line(half, banned[1], mask_format(&t->m.isolated, mask, sizeof(mask)));
 	return *text ? 0 : err_set(e, -ENOMEM, "writing %s failed: no memory", irqbalance);
+}
+
+/*
+ * Whether to make a file of irqbalance_files: none is there, and what starts irqbalance would read this
+ * one. Up to the next boot it would not know of the isolated CPUs by itself.
+ */
+static bool irqbalance_reads(const struct tune *t, const char *irqbalance)
+{
+	static const char *const starters[] = { "/etc/systemd/system/irqbalance.service",
+						"/usr/lib/systemd/system/irqbalance.service",
+						"/lib/systemd/system/irqbalance.service",
+						"/etc/init.d/irqbalance" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(irqbalance_files); i++)
+		if (machine_has(&t->m, irqbalance_files[i]))
+			return false;
+	for (size_t i = 0; i < ARRAY_SIZE(starters); i++) {
+		_cleanup_free_ char *text = NULL;
+		struct err ignored = { 0 };
+
+		if (machine_load(&t->m, starters[i], &text, &ignored) >= 0)
+			return strstr(text, irqbalance);
+	}
+	return false;
 }
 
 static void restart_irqbalance(const struct tune *t)
@@ -135,22 +161,51 @@ static void restart_irqbalance(const struct tune *t)
 	tune_program(t, argv, NULL, 0);
 }
 
-static int irqbalance_apply(struct tune *t, struct err *e)
-{
-	int writes = 0;
+typedef int file_fn(struct tune *t, const char *path, const char *text, struct err *e);
 
-	for (size_t i = 0; i < ARRAY_SIZE(irqbalance_files) && t->s.irqbalance; i++) {
+/* For every file that is to have the list, with its text then: the sum, or -errno. files: how many */
+static int irqbalance_each(struct tune *t, file_fn *each, int *files, struct err *e)
+{
+	bool make[ARRAY_SIZE(irqbalance_files)];
+	int sum = 0;
+
+	*files = 0;
+	if (!t->s.irqbalance)
+		return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(irqbalance_files); i++)
+		make[i] = irqbalance_reads(t, irqbalance_files[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(irqbalance_files); i++) {
 		_cleanup_free_ char *text = NULL;
-		int ret = irqbalance_text(t, irqbalance_files[i], &text, e);
+		int ret = irqbalance_text(t, irqbalance_files[i], make[i], &text, e);
 
 		if (!ret && text)
-			ret = edit_write_lines(&t->files, irqbalance_files[i], text, banned, e);
+			ret = each(t, irqbalance_files[i], text, e);
 		if (ret < 0)
 			return ret;
-		writes += ret;
+		sum += ret;
+		*files += text != NULL;
 	}
-	if (writes)
+	return sum;
+}
+
+static int write_banned(struct tune *t, const char *path, const char *text, struct err *e)
+{
+	return edit_write_lines(&t->files, path, text, banned, e);
+}
+
+static int irqbalance_apply(struct tune *t, struct err *e)
+{
+	char list[2048];
+	int files, writes = irqbalance_each(t, write_banned, &files, e);
+
+	if (writes > 0)
 		restart_irqbalance(t);
+	if (!writes && !files && t->s.irqbalance && machine_running(&t->m, "irqbalance"))
+		remark(&t->notes,
+		       "irqbalance runs and reads neither %s nor %s: up to the next boot it may put "
+		       "interrupts on isolated CPUs; give it %s=%s where it has its variables from",
+		       irqbalance_files[0], irqbalance_files[1], banned[0],
+		       cpulist_format(&t->m.isolated, list, sizeof(list)));
 	return writes;
 }
 
@@ -261,19 +316,14 @@ static void verify_module(struct tune *t, const struct module_option *o)
 int tune_system_verify(struct tune *t, struct err *e)
 {
 	_cleanup_free_ char *modules = modprobe_text(t);
-	int ret = 0;
+	int ret = 0, files;
 
 	if (!modules)
 		return err_set(e, -ENOMEM, "checking %s failed: no memory", modprobe);
 	if (*modules)
 		ret = verify_file(t, modprobe, modules, e);
-	for (size_t i = 0; i < ARRAY_SIZE(irqbalance_files) && t->s.irqbalance && !ret; i++) {
-		_cleanup_free_ char *text = NULL;
-
-		ret = irqbalance_text(t, irqbalance_files[i], &text, e);
-		if (!ret && text)
-			ret = verify_file(t, irqbalance_files[i], text, e);
-	}
+	if (!ret)
+		ret = irqbalance_each(t, verify_file, &files, e);
 	for (size_t i = 0; i < t->s.n_modules; i++)
 		verify_module(t, &t->s.modules[i]);
 	for (size_t i = 0; i < t->s.units_off.n; i++)

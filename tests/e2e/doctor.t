@@ -60,7 +60,26 @@ echo 'GRUB_CMDLINE_LINUX_DEFAULT="$GRUB_CMDLINE_LINUX_DEFAULT x"' >"$ours"
 like "$("$RTKVM" doctor --root "$root" --cpus 2-7)" 'pass  boot.grub-drop-in' "one before ours"
 cp "$root/etc/default/grub.d/99-mine.cfg" "$root/etc/default/grub.d/zzz-mine.cfg"
 like "$("$RTKVM" doctor --root "$root" --cpus 2-7)" \
-	'FAIL  boot.grub-drop-in .*/zzz-mine.cfg assigns it anew' "one after ours"
+	'FAIL  boot.grub-drop-in .*/zzz-mine.cfg assigns it anew$' "one after ours"
+mv "$root/etc/default/grub.d/zzz-mine.cfg" "$root/etc/default/grub.d/ZZZ-mine.cfg"
+like "$("$RTKVM" doctor --root "$root" --cpus 2-7)" \
+	'FAIL  boot.grub-drop-in .*/ZZZ-mine.cfg assigns it anew, before ours or after it' \
+	"one that is after ours where names are not sorted by bytes"
+
+# irqbalance without a list leaves out what was isolated at boot, and nothing else.
+root=$T/amd-6.12-stock
+balance() { # WHAT CPUS WANT
+	like "$("$RTKVM" doctor --root "$root" --cpus "$2")" "$3" "irqbalance with $1"
+}
+balance "the older list only" 4-7 'FAIL  irq.irqbalance +it runs, and IRQBALANCE_BANNED_CPULIST is not set'
+echo '#IRQBALANCE_BANNED_CPULIST=' >"$root/etc/default/irqbalance"
+balance "no list" 4-7 'pass  irq.irqbalance +it has no list, and leaves out what was isolated at boot'
+rm "$root/etc/default/irqbalance"
+balance "no file" 4-7 'pass  irq.irqbalance +it has no list'
+balance "no file, before the boot" 3-7 \
+	'FAIL  irq.irqbalance +it runs with no list, and CPU 3 was not isolated at boot'
+mkfifo "$root/etc/default/irqbalance"
+balance "a file that is none" 4-7 'FAIL  irq.irqbalance +not known: .*/etc/default/irqbalance'
 
 # Cache of their own is what a group has that is exclusive and has no other CPU.
 cp -a "$T/intel-6.1-rt/." "$T/cache"
