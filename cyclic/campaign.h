@@ -86,7 +86,7 @@ struct phase_entry {
 	const struct guest_load *guest_load; /* NULL: none */
 	uint64_t guest_load_floor; /* rounds a second in every slice; 0: more than nothing */
 	uint64_t duration_ns, interval_ns, segment_ns; /* segment 0: all in one */
-	uint64_t spike_ns, threshold_ns, width_ns; /* 0: the instrument's default */
+	uint64_t spike_ns, threshold_ns, width_ns, histogram_ns; /* 0: the instrument's default */
 	uint64_t priority;
 	enum spike_action on_spike;
 	uint64_t traces; /* with on_spike trace: attempts that may keep one */

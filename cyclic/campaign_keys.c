@@ -234,6 +234,7 @@ const struct campaign_key campaign_keys[] = {
 	{ "duration", PHASE(duration_ns), set_duration, KEY_REQUIRED, TIMED },
 	{ "segment", PHASE(segment_ns), set_duration, 0, IN_GUESTS },
 	{ "interval", PHASE(interval_ns), set_duration, 0, TIMERS },
+	{ "histogram", PHASE(histogram_ns), set_duration, 0, FOR(CYCLICTEST) },
 	{ "priority", PHASE(priority), set_priority, 0, ON_EITHER },
 	{ "limit", PHASE_ITSELF, set_limits, 0, ON_EITHER | FOR(GAP) },
 	{ "threshold", PHASE(threshold_ns), set_duration, 0, GAPS },

@@ -45,6 +45,8 @@ static void add_rttests(struct vmproc_argv *a, const struct phase_entry *p, uint
 {
 	if (p->run == RUN_CYCLICTEST)
 		argv_add(a, "--interval=%juus", (uintmax_t)p->interval_ns / 1000);
+	if (p->histogram_ns)
+		argv_add(a, "--histogram=%juns", (uintmax_t)p->histogram_ns);
 	argv_add(a, "--duration=%jus", (uintmax_t)((ns + NSEC_PER_SEC - 1) / NSEC_PER_SEC));
 	argv_add(a, "--priority=%ju", (uintmax_t)p->priority);
 	for (size_t i = 0; i < p->n_limits; i++)

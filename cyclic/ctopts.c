@@ -317,6 +317,12 @@ static int settle(struct ctopts *o, bool emulated, struct err *e)
 		if (!o->limit_given && !o->smoke)
 			o->limits[o->n_limits++] =
 				(struct sample_limit){ "max_ns", default_limit(o) };
+		if (o->histogram_us && o->n_limits && o->limits[0].ns >= o->histogram_us * 1000)
+			return err_set(
+				e, -EINVAL,
+				"--histogram: %ju us do not reach beyond the limit of %.3f us: "
+				"how often it was broken could not be told",
+				(uintmax_t)o->histogram_us, o->limits[0].ns / 1e3);
 		if (!o->histogram_us)
 			o->histogram_us = emulated ? HISTOGRAM_EMULATED_US : HISTOGRAM_US;
 		o->duration_ns = o->duration_s * NSEC_PER_SEC;

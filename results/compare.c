@@ -222,14 +222,19 @@ static enum compare_outcome judge_rate(const struct rate_result *r)
 static void compare_rate(struct rate_result *r, const struct result *a, const struct group *ga,
 			 const struct group *gb, uint64_t limit_ns)
 {
+	uint64_t unknown_a, unknown_b;
+
 	r->limit_ns = limit_ns ? limit_ns : choose_limit(r, a, ga, gb);
 	r->of_a = hist_total(&ga->hist);
 	r->of_b = hist_total(&gb->hist);
 	r->outcome = COMPARED_UNKNOWN;
 	if (!r->limit_ns || !r->of_a || !r->of_b)
 		return;
-	r->na = hist_above(&ga->hist, r->limit_ns, NULL);
-	r->nb = hist_above(&gb->hist, r->limit_ns, NULL);
+	r->na = hist_above(&ga->hist, r->limit_ns, &unknown_a);
+	r->nb = hist_above(&gb->hist, r->limit_ns, &unknown_b);
+	r->unknown = unknown_a + unknown_b;
+	if (r->unknown)
+		return;
 	r->ratio = stats_rate_ratio(r->na, r->of_a, r->nb, r->of_b);
 	r->outcome = judge_rate(r);
 }

@@ -38,6 +38,7 @@ struct rate_result {
 	uint64_t limit_ns;
 	bool from_data; /* no limit was set: it is the pooled 99.99 % quantile */
 	uint64_t na, nb; /* exceedances */
+	uint64_t unknown; /* samples of both beyond their histogram, at, above or below the limit */
 	double of_a, of_b; /* samples */
 	struct rate_ratio ratio;
 	enum compare_outcome outcome;

@@ -162,7 +162,9 @@ static void print_rate(const struct rate_result *r)
 	printf("  above %s us%s: %s of %.3g samples, %s of %.3g", format_us(r->limit_ns, us),
 	       r->from_data ? " (the 99.99 % of both)" : "", format_count(r->na, na), r->of_a,
 	       format_count(r->nb, nb), r->of_b);
-	if (r->na || r->nb)
+	if (r->unknown)
+		printf(", and %s of both whose value is unknown", format_count(r->unknown, na));
+	else if (r->na || r->nb)
 		printf("; ratio %.3g (%.3g to %.3g), p = %.2g", r->ratio.ratio, r->ratio.low,
 		       r->ratio.high, r->ratio.p);
 	printf("; %s\n", compare_name(r->outcome));
@@ -224,6 +226,7 @@ static json_object *rate_json(const struct rate_result *r)
 	json_set_int(o, "limit_ns", r->limit_ns);
 	json_set_int(o, "above_a", r->na);
 	json_set_int(o, "above_b", r->nb);
+	json_set_int(o, "unknown", r->unknown);
 	set_number(o, "of_a", r->of_a);
 	set_number(o, "of_b", r->of_b);
 	set_number(o, "ratio", r->ratio.ratio);

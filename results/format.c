@@ -36,6 +36,18 @@ char *format_count(int64_t n, char buf[static FORMAT_BYTES])
 	return buf;
 }
 
+char *format_quantile(const struct figure *f, int level, char buf[static FORMAT_BYTES])
+{
+	char us[FORMAT_BYTES];
+
+	if (f->quantiles[level].known)
+		return format_us(f->quantiles[level].ns, buf);
+	if (!f->hist->over || !hist_quantile_supported(f->hist, hist_levels[level].q))
+		return strcpy(buf, "-");
+	snprintf(buf, FORMAT_BYTES, ">= %.32s", format_us(f->hist->over_from_ns, us));
+	return buf;
+}
+
 char *format_seconds(double s, char buf[static FORMAT_BYTES])
 {
 	static const struct {

@@ -18,6 +18,12 @@ enum { FORMAT_BYTES = 64 };
 /* format_us - nanoseconds as microseconds, three or more significant digits: "4.00", "18.7" */
 char *format_us(double ns, char buf[static FORMAT_BYTES]);
 
+/*
+ * format_quantile - of hist_levels[level]; ">= 100" where it falls among samples of which only the
+ * lower bound is known, "-" for too few samples
+ */
+char *format_quantile(const struct figure *f, int level, char buf[static FORMAT_BYTES]);
+
 /* format_count - "864,000,000"; "unknown" below 0 */
 char *format_count(int64_t n, char buf[static FORMAT_BYTES]);
 

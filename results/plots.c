@@ -88,13 +88,13 @@ static void key(struct plot *p, size_t lines)
  */
 static uint64_t histogram_range(const struct hist *h, uint64_t *beyond)
 {
-	uint64_t range = 0, p999;
+	uint64_t range = 0, p999, unknown;
 
 	for (unsigned int i = hist_next(h, 0); i < HIST_BINS; i = hist_next(h, i + 1))
 		range = hist_value(h, i);
 	if (hist_quantile(h, 0.999, &p999) && p999 && range / 40 > p999)
 		range = 40 * p999;
-	*beyond = hist_above(h, range, NULL) + h->over;
+	*beyond = hist_above(h, range, &unknown) + unknown;
 	return range;
 }
 
@@ -123,7 +123,7 @@ int plot_histogram(const struct result *r, struct err *e)
 	uint64_t range, bin, beyond;
 	char text[256];
 
-	if (!g || !hist_total(&g->hist))
+	if (!g || !g->hist.count)
 		return 0;
 	if (plot_open(&p, r->run.dir, "histogram", e))
 		return e->code;
@@ -244,7 +244,7 @@ int plot_host_guest(const struct result *r, struct err *e)
 			const struct figure *guest = &r->groups[i].cpus[k];
 			const struct figure *host = host_side(r, &r->groups[i], guest);
 
-			if (host && hist_total(host->hist) && hist_total(guest->hist))
+			if (host && host->hist->count && guest->hist->count)
 				pair(&p, command, n++, guest, host);
 		}
 	if (command)

@@ -258,17 +258,21 @@ static void picture(FILE *f, const struct result *r, const struct picture *p)
 
 /* --- figures --- */
 
-static void estimate_cell(FILE *f, const struct estimate *q)
+static void estimate_cell(FILE *f, const struct figure *x, int level)
 {
+	const struct estimate *q = &x->quantiles[level];
 	char a[FORMAT_BYTES], b[FORMAT_BYTES], c[FORMAT_BYTES];
 
+	format_quantile(x, level, a);
 	if (!q->known) {
-		fputs("<td class=\"none\" title=\"too few samples\">-</td>", f);
+		fprintf(f, "<td class=\"none\" title=\"%s\">",
+			*a == '-' ? "too few samples" : "among samples whose value is unknown");
+		text(f, a);
+		fputs("</td>", f);
 		return;
 	}
-	fprintf(f, "<td data-ns=\"%ju\">%s<br><small>%s to %s</small></td>", (uintmax_t)q->ns,
-		format_us(q->ns, a), format_us(q->low_ns, b),
-		q->high_open ? "?" : format_us(q->high_ns, c));
+	fprintf(f, "<td data-ns=\"%ju\">%s<br><small>%s to %s</small></td>", (uintmax_t)q->ns, a,
+		format_us(q->low_ns, b), q->high_open ? "?" : format_us(q->high_ns, c));
 }
 
 static void figure_row(FILE *f, const struct figure *x)
@@ -296,7 +300,7 @@ static void figure_row(FILE *f, const struct figure *x)
 	fprintf(f, "<td data-min=\"%ju\">%s</td>", (uintmax_t)h->min_ns, format_us(h->min_ns, a));
 	fprintf(f, "<td>%s</td>", h->count && !h->over ? format_us(hist_mean_ns(h), a) : "-");
 	for (int i = 0; i < HIST_LEVELS; i++)
-		estimate_cell(f, &x->quantiles[i]);
+		estimate_cell(f, x, i);
 	fprintf(f, "<td>%s</td></tr>\n", format_when(x->max_wall_ns, a));
 }
 

@@ -35,8 +35,8 @@ static void quantile_cell(const struct figure *f, const char *label, char buf[st
 {
 	strcpy(buf, "-");
 	for (int i = 0; i < HIST_LEVELS; i++)
-		if (!strcmp(hist_levels[i].label, label) && f->quantiles[i].known)
-			format_us(f->quantiles[i].ns, buf);
+		if (!strcmp(hist_levels[i].label, label))
+			format_quantile(f, i, buf);
 }
 
 static void figure_row(FILE *f, const struct dress *d, const struct figure *x)
@@ -95,6 +95,9 @@ static void group(FILE *f, const struct dress *d, const struct result *r, const 
 	if (g->hist.resolution_ns > 1)
 		fprintf(f, "%svalues are floors of %s us, as the source wrote them\n", bullet,
 			format_us(g->hist.resolution_ns, us));
+	if (g->hist.over)
+		fprintf(f, "%s%s samples are known only to be at least %s us\n", bullet,
+			format_count(g->hist.over, text), format_us(g->hist.over_from_ns, us));
 	if (*format_counters(&g->all, text, sizeof(text)))
 		fprintf(f, "%s%s\n", bullet, text);
 	fprintf(f, "%s%s\n", bullet, format_stationarity(&g->stationarity, text, sizeof(text)));

@@ -179,15 +179,21 @@ static int read_bins(struct hist *h, json_object *bins, uint64_t unit_ns, uint64
 	return 0;
 }
 
-/* Cycles that the histogram does not show: over its range, or printed a moment too early. */
-static int read_over(struct rttests_thread *t, uint64_t max, uint64_t from, uint64_t unit_ns,
-		     const char *name, struct err *e)
+/*
+ * Cycles that the histogram does not show: over its range, or printed a moment too early. Where it shows
+ * none at all, the smallest is one of them.
+ */
+static int read_over(struct rttests_thread *t, json_object *o, uint64_t max, uint64_t from,
+		     uint64_t unit_ns, const char *name, struct err *e)
 {
 	struct hist *h = &t->hist;
+	int64_t min = json_int(o, "min", 0);
 
 	if (h->count > t->cycles + 1) /* one may be counted between bin and cycle */
 		return err_set(e, -EINVAL,
 			       "reading %s failed: more samples in a histogram than cycles", name);
+	if (!h->count && min > 0 && (uint64_t)min > from && (uint64_t)min <= max)
+		from = min;
 	if (h->count < t->cycles && max >= from)
 		hist_add_over(h, from * unit_ns, t->cycles - h->count);
 	t->cycles = hist_total(h);
@@ -220,7 +226,7 @@ int rttests_thread(struct rttests_thread *t, json_object *o, uint64_t unit_ns, u
 		ret = read_bins(&t->hist, bins, unit_ns, &end, name, e);
 	if (ret < 0)
 		return ret;
-	return read_over(t, max, range_us ? range_us * 1000 / unit_ns : end, unit_ns, name, e);
+	return read_over(t, o, max, range_us ? range_us * 1000 / unit_ns : end, unit_ns, name, e);
 }
 
 /* What the last bin holds may lie anywhere above its lower edge. */

@@ -254,7 +254,7 @@ like "$(jq -r '.reasons[]' "$T/b1/run.json")" 'baseline .*: no phase is worse' "
 
 # --- real measurements ---
 if [ "$cpu" = "$house" ] || ! chrt -f 95 true 2>/dev/null; then
-	skip 23 "one CPU only, or no right to SCHED_FIFO"
+	skip 31 "one CPU only, or no right to SCHED_FIFO"
 	done_testing
 	exit
 fi
@@ -357,6 +357,39 @@ wait $pid && code=0 || code=$?
 is "$code" 3 "a stopped campaign is incomplete"
 run "$RTKVM" campaign resume --quiet "$T/r4"
 is "$code" 0 "and resume completes it"
+
+# A histogram that ends far below the latencies: what is above is counted, and nothing made up
+cat >"$T/range.ini" <<END
+[campaign]
+name = range
+smoke = yes
+[phase p]
+run = cyclictest
+cpus = $cpu
+interval = 1ms
+duration = 2s
+histogram = 1us
+END
+if command -v cyclictest >/dev/null; then
+	run "$RTKVM" campaign run --quiet --out "$T/range" "$T/range.ini"
+	is "$code" 0 "cyclictest with a histogram of 1 us"
+	is "$(jq -c '.asked.histogram_us' "$T/range/01-p/1/run.json")" 1 "as it was asked"
+	is "$(jq -c '.cpus[0] | [.over_from_ns >= 1000, .over > .samples / 2, .samples + .missed == .expected,
+		.mean_ns, .quantiles_ns]' "$T/range/run.json")" '[true,true,true,null,{}]' \
+		"samples above are counted, without mean or quantiles"
+	is "$(jq '.cpus[0].max_ns' "$T/range/run.json")" \
+		"$(jq '.thread["0"].max * 1000' "$T/range/01-p/1/cyclictest.json")" "the largest is kept"
+	like "$(cat "$T/range/01-p/1/cyclictest.txt")" '# Thread 0: 0.* # 0*[1-9][0-9]* others' \
+		"and the first of their cycles"
+	like "$(cat "$T/range/summary.md")" '\| >= [0-9.]+ \| >= [0-9.]+ \| - \|' \
+		"a quantile among them is at least that, one of too few samples nothing"
+	sed -i 's/^histogram.*/&\nlimit = 1us/' "$T/range.ini"
+	run "$RTKVM" campaign check "$T/range.ini"
+	like "$out" 'range.ini:9: .*1 us do not reach beyond the limit of 1\.000 us' \
+		"it has to reach beyond a limit"
+else
+	skip 7 "no cyclictest"
+fi
 
 # Latencies of a few us from the generator, against those of a virtual machine
 cat >"$T/base.ini" <<END

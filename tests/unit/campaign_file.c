@@ -45,7 +45,7 @@ static void whole_file(void **state)
 		"[phase one]\n  run = sample\n\tcpus = 2-3\nduration = 24h\ninterval = 200us\n"
 		"loads = f\nlimit = 40us, p99.999=20us\non-spike = stop\nsegment = 1h\n"
 		"[phase two]\nrun = cyclictest\nguests = g0, g1\nduration = 10s\nlimit = 40us\n"
-		"gate = yes\n"
+		"gate = yes\nhistogram = 41us\n"
 		"[phase three]\nrun = doctor";
 	_cleanup_free_ struct campaign *c = NULL;
 	_cleanup_free_ struct mistakes *m = read_text(&c, text);
@@ -71,6 +71,7 @@ static void whole_file(void **state)
 	assert_ptr_equal(c->phases[0].loads[0], &c->loads[0]);
 	assert_int_equal(c->phases[1].n_guests, 2);
 	assert_true(c->phases[1].gate);
+	assert_int_equal(c->phases[1].histogram_ns, 41000);
 	cpus = phase_cpus(&c->phases[1]);
 	assert_string_equal(cpulist_format(&cpus, list, sizeof(list)), "2-3");
 	assert_int_equal(campaign_total_ns(c), 86410000000000);
@@ -112,6 +113,19 @@ static const struct {
 	  "needs guests" },
 	{ HEAD "[phase p]\nrun = cyclictest\nduration = 5s\n", 3,
 	  "\"cpus\" or \"guests\" is missing" },
+	{ HEAD "[phase p]\nrun = cyclictest\ncpus = 1\nduration = 5s\nhistogram = 0\n", 7,
+	  "0 is no duration" },
+	{ HEAD "[phase p]\nrun = cyclictest\ncpus = 1\nduration = 5s\nhistogram = 100500ns\n", 7,
+	  "is not whole microseconds between 1 and 1000000" },
+	{ HEAD "[phase p]\nrun = cyclictest\ncpus = 1\nduration = 5s\nhistogram = 2s\n", 7,
+	  "is not whole microseconds between 1 and 1000000" },
+	{ HEAD "[phase p]\nrun = cyclictest\ncpus = 1\nduration = 5s\nhistogram = 40us\n", 7,
+	  "40 us do not reach beyond the limit of 40.000 us" },
+	{ HEAD "[phase p]\nrun = cyclictest\ncpus = 1\nduration = 5s\nhistogram = 1ms\n"
+	       "limit = 2ms\n",
+	  7, "1000 us do not reach beyond the limit of 2000.000 us" },
+	{ HEAD "[phase p]\nrun = sample\ncpus = 1\nduration = 5s\nhistogram = 1ms\n", 7,
+	  "does not apply to run = sample" },
 	{ HEAD "[phase p]\nrun = gap\nduration = 5s\n", 3, "\"cpus\" is missing" },
 	{ HEAD "[phase p]\nrun = gap\nduration = 5s\ncpus = 1-2\n", 6, "takes one CPU" },
 	{ HEAD "[phase p]\nrun = gap\nduration = 5s\ncpus = 1\nsegment = 1s\n", 7,

@@ -64,6 +64,35 @@ static void given(void **state)
 	assert_string_equal(o.vmm_program, "./other/rtkvm");
 }
 
+/* What breaks the limit has to be counted. */
+static void histogram(void **state)
+{
+	static const struct {
+		const char *args[4];
+		uint64_t us; /* 0: refused */
+	} rows[] = {
+		{ { "--histogram=100us" }, 100 },
+		{ { "--histogram=41us" }, 41 },
+		{ { "--histogram=40us" }, 0 },
+		{ { "--histogram=1us" }, 0 },
+		{ { "--histogram=1us", "--smoke" }, 1 },
+		{ { "--histogram=1ms", "--limit=999500ns" }, 1000 },
+		{ { "--limit=1ms", "--histogram=1ms", "--smoke" }, 0 },
+		{ { "--limit=20ms" }, 10000 }, /* nobody asked for less */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct err e = { 0 };
+		struct ctopts o;
+		int ret = parse(&o, rows[i].args, false, &e);
+
+		if (ret != (rows[i].us ? 0 : -EINVAL) || (!ret && o.histogram_us != rows[i].us) ||
+		    (ret && !strstr(e.text, "--histogram: ")))
+			fail_msg("row %zu: %d %s", i, ret, e.text);
+	}
+}
+
 /* On the host nothing that is a guest's applies; a floor is a load's. */
 static void places(void **state)
 {
@@ -233,10 +262,11 @@ static void cpus(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(defaults),	   cmocka_unit_test(given),
-		cmocka_unit_test(places),	   cmocka_unit_test(sample),
-		cmocka_unit_test(sample_defaults), cmocka_unit_test(oslat),
-		cmocka_unit_test(hwlat),	   cmocka_unit_test(cpus),
+		cmocka_unit_test(defaults),  cmocka_unit_test(given),
+		cmocka_unit_test(histogram), cmocka_unit_test(places),
+		cmocka_unit_test(sample),    cmocka_unit_test(sample_defaults),
+		cmocka_unit_test(oslat),     cmocka_unit_test(hwlat),
+		cmocka_unit_test(cpus),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

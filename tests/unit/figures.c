@@ -12,6 +12,7 @@
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "lib/file.h"
+#include "lib/json.h"
 #include "results/log.h"
 #include "tests/unit/tree.h"
 
@@ -110,11 +111,68 @@ static void oslat_in_guest(void **state)
 	oslat(false);
 }
 
+/* A cyclictest at 200 us with -h 100 that was stopped: what samples beyond its range hid. */
+static void beyond_the_range(void **state)
+{
+	static const struct {
+		const char *name;
+		int cycles, max_us; /* ten are in the histogram */
+		int64_t missed; /* -1: cannot be told */
+	} stopped[] = {
+		{ "none is", 10, 99, 0 },
+		{ "shorter than a period", 13, 199, 0 },
+		{ "one of two periods", 11, 450, 2 },
+		{ "one of two periods, the others of none or two", 13, 450, -1 },
+	};
+	static const char stat[] =
+		"9 (cyclictest) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 2 0 9 9 9 9 9 9 9 9 9 9 9 "
+		"9 9 9 0 0 17 1 95 1 0 0 0\n";
+	const struct frame_file threads = { .data = (const uint8_t *)stat, .len = strlen(stat) };
+	struct cpumap map = { .n = 1, .host = { 1 } };
+	struct ctopts o = { .instrument = GUEST_CYCLICTEST,
+			    .interval_us = 200,
+			    .duration_s = 3600,
+			    .histogram_us = 100,
+			    .priority = 95,
+			    .host = true };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(stopped); i++) {
+		struct gathered g = { .o = &o, .cpus = &map, .interrupted = true };
+		int64_t missed = stopped[i].missed;
+		struct frame_file json = { .len = 0 };
+		char text[512], name[128];
+		struct err e = { 0 };
+		json_object *cpu;
+		struct run run;
+
+		json.len = snprintf(
+			text, sizeof(text),
+			"{\"file_version\":1,\"num_threads\":1,\"thread\":{\"0\":{\"cpu\":1,"
+			"\"min\":3,\"max\":%d,\"cycles\":%d,\"histogram\":{\"3\":9,\"99\":1}}}}",
+			stopped[i].max_us, stopped[i].cycles);
+		json.data = (const uint8_t *)text;
+		snprintf(name, sizeof(name), "%s/beyond-%zu", root, i);
+		if (run_create(&run, name, "test", &e) < 0 ||
+		    figures_take(&run, &g, &json, &threads, &e) < 0)
+			fail_msg("%s: %s", stopped[i].name, e.text);
+		cpu = json_object_array_get_idx(json_at(run.doc, "cpus"), 0);
+		if (json_int(cpu, "samples", -1) != stopped[i].cycles ||
+		    json_int(cpu, "max_ns", -1) != stopped[i].max_us * 1000 ||
+		    json_int(cpu, "over", 0) != stopped[i].cycles - 10 ||
+		    json_int(cpu, "missed", -1) != missed ||
+		    json_int(cpu, "expected", -1) != (missed < 0 ? -1 : stopped[i].cycles + missed))
+			fail_msg("%s: %s", stopped[i].name, json_object_to_json_string(cpu));
+		run_close(&run);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		tree_test(oslat_on_host),
 		tree_test(oslat_in_guest),
+		tree_test(beyond_the_range),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

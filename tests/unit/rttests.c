@@ -59,6 +59,7 @@ static void all_over(void **state)
 	assert_int_equal(parse(&r, text, 60, &e), 0);
 	assert_int_equal(r.threads[1].hist.count, 0);
 	assert_int_equal(hist_total(&r.threads[1].hist), 1);
+	assert_int_equal(r.threads[1].hist.min_ns, 72000);
 	assert_int_equal(r.threads[1].hist.max_ns, 72000);
 	rttests_free(&r);
 }
@@ -80,6 +81,11 @@ static void traps(void **state)
 		/* over the range, which is known, or not */
 		{ HEAD THREAD("\"4\": 10", "12", "4", "99", "9.9"), 60, 12, 2, 60000, 99000 },
 		{ HEAD THREAD("\"4\": 10", "12", "4", "99", "9.9"), 0, 12, 2, 5000, 99000 },
+		/* all of them; a smallest that cannot be is not believed */
+		{ HEAD THREAD("", "12", "70", "99", "80.9"), 60, 12, 12, 70000, 99000 },
+		{ HEAD THREAD("", "12", "100", "99", "80.9"), 60, 12, 12, 60000, 99000 },
+		{ HEAD THREAD("", "12", "3", "99", "80.9"), 60, 12, 12, 60000, 99000 },
+		{ HEAD THREAD("", "12", "-3", "99", "80.9"), 60, 12, 12, 60000, 99000 },
 		/* a cycle counted while the file was being written is no overflow */
 		{ HEAD THREAD("\"4\": 10", "11", "4", "4", "4.0"), 60, 10, 0, 0, 4000 },
 		{ HEAD THREAD("\"4\": 11", "10", "4", "4", "4.0"), 60, 11, 0, 0, 4000 },
