@@ -168,7 +168,7 @@ static void judge_cut(struct reading *r, json_object *job)
 	char path[PATH_MAX];
 
 	if (r->p->run != RUN_SAMPLE || !json_str(job, "guest", NULL) ||
-	    !file_path(path, sizeof(path), "%s/%s/latency.log", r->s->dir, dir))
+	    !state_job_file(r->s, job, "latency.log", path))
 		return;
 	phaselog_add(&g, path, "", &ignored);
 	for (size_t i = 0; i < g.n; i++)
@@ -287,19 +287,13 @@ static uint64_t largest_in(const char *path, uint64_t most, int *cpu, uint64_t *
 
 uint64_t attempts_spike(const struct state *s, size_t i, int *cpu, uint64_t *wall_ns)
 {
-	json_object *list = json_at(state_phase(s, i), "attempts");
+	struct job_walk walk = { 0 };
+	char path[PATH_MAX];
 	uint64_t most = 0;
+	json_object *job;
 
-	for (size_t a = 0; a < json_object_array_length(list); a++) {
-		json_object *jobs = json_at(json_object_array_get_idx(list, a), "jobs");
-
-		for (size_t k = 0; k < json_object_array_length(jobs); k++) {
-			const char *dir = json_str(json_object_array_get_idx(jobs, k), "dir", "");
-			char path[PATH_MAX];
-
-			if (file_path(path, sizeof(path), "%s/%s/spikes.jsonl", s->dir, dir))
-				most = largest_in(path, most, cpu, wall_ns);
-		}
-	}
+	while ((job = state_next_job(state_phase(s, i), &walk)))
+		if (state_job_file(s, job, "spikes.jsonl", path))
+			most = largest_in(path, most, cpu, wall_ns);
 	return most;
 }

@@ -32,27 +32,26 @@ static const struct guest_entry *guest_named(const struct phase_entry *p, const 
 	return NULL;
 }
 
+void engine_job_group(char buf[static LOG_INSTRUMENT_BYTES], const struct phase_entry *p,
+		      json_object *job)
+{
+	engine_group(buf, p, guest_named(p, json_str(job, "guest", "")));
+}
+
 int engine_add_up(const struct state *s, const struct campaign *c, size_t i, struct phaselog *g,
 		  struct err *e)
 {
+	char path[PATH_MAX], group[LOG_INSTRUMENT_BYTES];
 	const struct phase_entry *p = &c->phases[i];
-	json_object *attempts = json_at(state_phase(s, i), "attempts");
+	struct job_walk walk = { 0 };
+	json_object *job;
 
-	for (size_t a = 0; a < json_object_array_length(attempts); a++) {
-		json_object *jobs = json_at(json_object_array_get_idx(attempts, a), "jobs");
-
-		for (size_t k = 0; k < json_object_array_length(jobs); k++) {
-			json_object *job = json_object_array_get_idx(jobs, k);
-			char path[PATH_MAX], group[LOG_INSTRUMENT_BYTES];
-
-			engine_group(group, p, guest_named(p, json_str(job, "guest", "")));
-			if (!file_path(path, sizeof(path), "%s/%s/latency.log", s->dir,
-				       json_str(job, "dir", "")))
-				return err_sys(e, "reading the log of phase %s failed",
-					       p->entry.name);
-			if (phaselog_add(g, path, group, e) < 0)
-				return e->code;
-		}
+	while ((job = state_next_job(state_phase(s, i), &walk))) {
+		engine_job_group(group, p, job);
+		if (!state_job_file(s, job, "latency.log", path))
+			return err_sys(e, "reading the log of phase %s failed", p->entry.name);
+		if (phaselog_add(g, path, group, e) < 0)
+			return e->code;
 	}
 	return 0;
 }
@@ -92,22 +91,15 @@ bool engine_resumable(const struct phase_entry *p)
 /* How many jobs of the phase so far, in whichever guest, have left a file with something in it. */
 static uint64_t jobs_with(const struct phase_run *r, const char *file)
 {
-	json_object *attempts = json_at(r->doc, "attempts");
+	struct job_walk walk = { 0 };
+	char path[PATH_MAX];
+	json_object *job;
+	struct stat st;
 	uint64_t n = 0;
 
-	for (size_t i = 0; i < json_object_array_length(attempts); i++) {
-		json_object *jobs = json_at(json_object_array_get_idx(attempts, i), "jobs");
-
-		for (size_t k = 0; k < json_object_array_length(jobs); k++) {
-			const char *dir = json_str(json_object_array_get_idx(jobs, k), "dir", "");
-			char path[PATH_MAX];
-			struct stat st;
-
-			n += file_path(path, sizeof(path), "%s/%s/%s", r->en->state->dir, dir,
-				       file) &&
-			     !stat(path, &st) && st.st_size;
-		}
-	}
+	while ((job = state_next_job(r->doc, &walk)))
+		n += state_job_file(r->en->state, job, file, path) && !stat(path, &st) &&
+		     st.st_size;
 	return n;
 }
 

@@ -26,6 +26,10 @@ int engine_run(struct engine *en, struct err *e);
 void engine_group(char buf[static LOG_INSTRUMENT_BYTES], const struct phase_entry *p,
 		  const struct guest_entry *g);
 
+/* engine_job_group - the same of a job in campaign.json */
+void engine_job_group(char buf[static LOG_INSTRUMENT_BYTES], const struct phase_entry *p,
+		      json_object *job);
+
 /* engine_add_up - add up the logs of all attempts of phase i */
 int engine_add_up(const struct state *s, const struct campaign *c, size_t i, struct phaselog *g,
 		  struct err *e);

@@ -16,7 +16,6 @@
 #include "cyclic/complaint.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
-#include "lib/file.h"
 #include "lib/json.h"
 #include "lib/proc.h"
 
@@ -355,30 +354,20 @@ static void fill_doc(const struct engine *en, struct run *run, enum verdict v)
 
 static int copy_spikes(const struct engine *en, size_t i, FILE *out, int64_t *n, struct err *e)
 {
-	json_object *attempts = json_at(state_phase(en->state, i), "attempts");
-	const struct phase_entry *p = &en->c->phases[i];
+	char path[PATH_MAX], group[LOG_INSTRUMENT_BYTES];
+	struct job_walk walk = { 0 };
+	json_object *job;
 
-	for (size_t a = 0; a < json_object_array_length(attempts); a++) {
-		json_object *jobs = json_at(json_object_array_get_idx(attempts, a), "jobs");
+	while ((job = state_next_job(state_phase(en->state, i), &walk))) {
+		int64_t more;
 
-		for (size_t k = 0; k < json_object_array_length(jobs); k++) {
-			json_object *job = json_object_array_get_idx(jobs, k);
-			char path[PATH_MAX], group[LOG_INSTRUMENT_BYTES];
-			const struct guest_entry *guest = NULL;
-			int64_t more;
-
-			for (size_t x = 0; x < p->n_guests; x++)
-				if (!strcmp(p->guests[x]->entry.name, json_str(job, "guest", "")))
-					guest = p->guests[x];
-			engine_group(group, p, guest);
-			if (!file_path(path, sizeof(path), "%s/%s/spikes.jsonl", en->state->dir,
-				       json_str(job, "dir", "")))
-				continue;
-			more = phaselog_spikes(path, group, out, SPIKES_MAX - *n, e);
-			if (more < 0)
-				return more;
-			*n += more;
-		}
+		if (!state_job_file(en->state, job, "spikes.jsonl", path))
+			continue;
+		engine_job_group(group, &en->c->phases[i], job);
+		more = phaselog_spikes(path, group, out, SPIKES_MAX - *n, e);
+		if (more < 0)
+			return more;
+		*n += more;
 	}
 	return 0;
 }

@@ -289,3 +289,30 @@ json_object *state_phase(const struct state *s, size_t i)
 
 	return i < json_object_array_length(phases) ? json_object_array_get_idx(phases, i) : NULL;
 }
+
+static json_object *element(json_object *list, size_t i)
+{
+	bool there = json_object_is_type(list, json_type_array) &&
+		     i < json_object_array_length(list);
+
+	return there ? json_object_array_get_idx(list, i) : NULL;
+}
+
+json_object *state_next_job(json_object *phase, struct job_walk *w)
+{
+	json_object *attempt, *job;
+
+	while ((attempt = element(json_at(phase, "attempts"), w->attempt))) {
+		job = element(json_at(attempt, "jobs"), w->job++);
+		if (job)
+			return job;
+		*w = (struct job_walk){ .attempt = w->attempt + 1 };
+	}
+	return NULL;
+}
+
+bool state_job_file(const struct state *s, json_object *job, const char *file,
+		    char path[static PATH_MAX])
+{
+	return file_path(path, PATH_MAX, "%s/%s/%s", s->dir, json_str(job, "dir", ""), file);
+}

@@ -50,6 +50,18 @@ pid_t state_owner(const char *dir);
 /* state_phase - the object of phase i, borrowed; NULL when the file has fewer */
 json_object *state_phase(const struct state *s, size_t i);
 
+/* A walk over the jobs of all attempts at a phase; it begins with all zero. */
+struct job_walk {
+	size_t attempt, job; /* the next one's places */
+};
+
+/* state_next_job - the next job's object, borrowed; NULL: there are no more */
+json_object *state_next_job(json_object *phase, struct job_walk *w);
+
+/* state_job_file - the path of a file in a job's run directory; false: it is too long */
+bool state_job_file(const struct state *s, json_object *job, const char *file,
+		    char path[static PATH_MAX]);
+
 /*
  * state_phases - -ESTALE unless c has the phases that the campaign began with, in number, order, name
  * and instrument: attempts belong to their phase by its place

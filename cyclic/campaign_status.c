@@ -85,8 +85,7 @@ static json_object *current_loads(const struct state *s, const char *phase, json
 	for (size_t i = 0; jobs && i < json_object_array_length(jobs); i++) {
 		json_object *job = json_object_array_get_idx(jobs, i);
 
-		if (file_path(path, sizeof(path), "%s/%s/loads.jsonl", s->dir,
-			      json_str(job, "dir", "")))
+		if (state_job_file(s, job, "loads.jsonl", path))
 			read_loads(loads, path, NULL, json_str(job, "guest", "?"));
 	}
 	return loads;

@@ -11,101 +11,75 @@
 #include "lib/json.h"
 #include "tests/unit/fakejob.h"
 
-#define RUN_JSON(more) "{" more "}"
-#define JOB(dir, more) "{\"jobs\":[{\"dir\":\"" dir "\"," more "}],"
-#define GUEST	       "\"guest\":\"g\","
-#define WHOLE	       JOB("b", GUEST "\"outcome\":\"ended\",\"code\":0") "\"status\":\"whole\"}]"
-#define PROOF(n)       "{\"count\":" n ",\"per_second\":" n ",\"seconds\":10}\n"
+#define PROOF(n) "{\"count\":" n ",\"per_second\":" n ",\"seconds\":10}\n"
 
 static struct guest_entry guest = { .entry.name = "g", .image = "/none", .cpus.n = 2 };
 static const struct guest_load load = { .name = "fork" };
 
 /*
- * A phase of 40 s, limit 50 us, of which attempt "a" measured 20 s and attempt "b" the rest. Rows
- * that come in pairs differ in what makes the difference.
+ * A phase of 40 s, limit 50 us, of which attempt "a" measured 20 s and attempt "b", whole, the rest.
+ * Rows that come in pairs differ in what makes the difference.
  */
 static const struct {
 	const char *name;
+	enum { GUEST, LOADED_GUEST, HOST } where;
 	enum instrument run;
-	bool in_guest, loaded;
-	uint64_t first_ns; /* the latencies of "a"; 0: 5 us */
-	const char *attempts, *run_json, *loads;
-	const char *verdict, *reason;
+	/* attempt "a": its status, and so its job's outcome (NULL: there was no "a"), and more about it */
+	const char *status;
+	int code;
+	bool silent;
+	const char *said, *attempt;
+	/* what it left: latencies (0: 5 us), run.json beside its verdict, its guest's loads.jsonl */
+	uint64_t latency_ns;
+	const char *verdict, *doc, *loads;
+	const char *want, *reason; /* of the phase */
 } rows[] = {
-	{ "a load of a stopped attempt", RUN_CYCLICTEST, true, false, 0,
-	  "[" JOB("a", GUEST "\"outcome\":\"stopped\",\"code\":3") "\"status\":\"stopped\"}," WHOLE,
-	  RUN_JSON("\"verdict\":\"incomplete\",\"doubts\":[\"the load was dead\"]"), NULL,
-	  "inconclusive", "the load was dead" },
-	{ "one without doubts", RUN_CYCLICTEST, true, false, 0,
-	  "[" JOB("a", GUEST "\"outcome\":\"stopped\",\"code\":3") "\"status\":\"stopped\"}," WHOLE,
-	  RUN_JSON("\"verdict\":\"incomplete\",\"reasons\":[\"interrupted\"]"), NULL, "pass",
-	  NULL },
-	{ "a load of the host that failed before its campaign was cut off", RUN_SAMPLE, true, false,
-	  0,
-	  "[" JOB("a", GUEST "\"asked_ns\":1") "\"status\":\"lost\",\"load_failures\":[\"load l "
-					       "died\"]}," WHOLE,
-	  NULL, NULL, "inconclusive", "load l died" },
-	{ "a guest's load that worked until its harness was killed", RUN_SAMPLE, true, true, 0,
-	  "[" JOB("a", GUEST "\"asked_ns\":1") "\"status\":\"lost\"}," WHOLE,
-	  RUN_JSON("\"verdict\":\"incomplete\""), PROOF("12") PROOF("9"), "pass",
-	  "cut off 1 time" },
-	{ "one that did nothing before", RUN_SAMPLE, true, true, 0,
-	  "[" JOB("a", GUEST "\"asked_ns\":1") "\"status\":\"lost\"}," WHOLE,
-	  RUN_JSON("\"verdict\":\"incomplete\""), PROOF("12") PROOF("0"), "inconclusive",
-	  "in a the guest's load fork: 1 slices below its floor" },
-	{ "one that was silent", RUN_SAMPLE, true, true, 0,
-	  "[" JOB("a", GUEST "\"asked_ns\":1") "\"status\":\"lost\"}," WHOLE,
-	  RUN_JSON("\"verdict\":\"incomplete\""), "", "inconclusive",
-	  "proved its work for 0 s of 20 s" },
-	{ "its host went down", RUN_SAMPLE, true, false, 0,
-	  "[" JOB("a", GUEST "\"asked_ns\":1") "\"number\":1,\"status\":\"lost\","
-					       "\"rebooted\":true}," WHOLE,
-	  NULL, NULL, "inconclusive", "attempt 1 ended with its host" },
-	{ "asked to stop it did not answer", RUN_SAMPLE, true, false, 0,
-	  "[" JOB("a", GUEST
-		  "\"outcome\":\"stopped\",\"silent\":true,\"code\":3") "\"status\":\"stopped\"}," WHOLE,
-	  NULL, NULL, "inconclusive", "nobody saw how late" },
-	{ "its VMM was killed", RUN_SAMPLE, true, false, 0,
-	  "[" JOB("a", GUEST
-		  "\"outcome\":\"broken\",\"code\":2,\"said\":\"killed\"") "\"status\":\"broken\"}," WHOLE,
-	  RUN_JSON("\"verdict\":\"incomplete\",\"vmm\":{\"signal\":9}"), NULL, "pass",
-	  "attempt in a, guest g: broken: killed" },
-	{ "it was killed when the guest had been silent", RUN_SAMPLE, true, false, 0,
-	  "[" JOB("a", GUEST
-		  "\"outcome\":\"broken\",\"silent\":true,\"code\":2") "\"status\":\"broken\"}," WHOLE,
-	  RUN_JSON("\"verdict\":\"incomplete\",\"vmm\":{\"signal\":9}"), NULL, "inconclusive",
-	  "nobody saw how late" },
-	{ "it crashed", RUN_SAMPLE, true, false, 0,
-	  "[" JOB("a", GUEST "\"outcome\":\"broken\",\"code\":2") "\"status\":\"broken\"}," WHOLE,
-	  RUN_JSON("\"verdict\":\"incomplete\",\"vmm\":{\"signal\":11}"), NULL, "inconclusive",
-	  "nobody saw how late" },
-	{ "its guest panicked", RUN_SAMPLE, true, false, 0,
-	  "[" JOB("a", GUEST
-		  "\"outcome\":\"broken\",\"code\":2,\"said\":\"the guest panicked\"") "\"status\":\"broken\"}," WHOLE,
-	  RUN_JSON("\"verdict\":\"incomplete\",\"vmm\":{\"outcome\":\"panic\"}"), NULL,
-	  "inconclusive", "the guest panicked" },
-	{ "somebody interrupted its harness", RUN_SAMPLE, true, false, 0,
-	  "[" JOB("a", GUEST "\"outcome\":\"broken\",\"code\":3") "\"status\":\"broken\"}," WHOLE,
-	  RUN_JSON("\"verdict\":\"incomplete\",\"interrupted\":true"), NULL, "pass",
-	  "attempt in a" },
-	{ "its guest says that somebody did", RUN_SAMPLE, true, false, 0,
-	  "[" JOB("a", GUEST "\"outcome\":\"broken\",\"code\":3") "\"status\":\"broken\"}," WHOLE,
-	  RUN_JSON("\"verdict\":\"incomplete\""), NULL, "inconclusive", "nobody saw how late" },
-	{ "a limit broken where the kernel throttles", RUN_OSLAT, false, false, 60000,
-	  "[" JOB("a", "\"outcome\":\"ended\",\"code\":4") "\"status\":\"whole\"}," WHOLE,
-	  RUN_JSON("\"verdict\":\"inconclusive\",\"throttled\":true,\"reasons\":[\"sched_rt\"]"),
-	  NULL, "inconclusive", "sched_rt" },
-	{ "one broken where it does not", RUN_OSLAT, false, false, 60000,
-	  "[" JOB("a", "\"outcome\":\"ended\",\"code\":1") "\"status\":\"whole\"}," WHOLE,
-	  RUN_JSON("\"verdict\":\"fail\""), NULL, "fail", "largest: 60.000 us on CPU 1" },
-	{ "a gap that hwlat found before it was stopped", RUN_HWLAT, false, false, 60000,
-	  "[" JOB("a", "\"outcome\":\"stopped\",\"code\":3") "\"status\":\"stopped\"}," WHOLE,
-	  RUN_JSON("\"verdict\":\"incomplete\""), NULL, "fail", "largest: 60.000 us on CPU 1" },
-	{ "it found none", RUN_HWLAT, false, false, 0,
-	  "[" JOB("a", "\"outcome\":\"stopped\",\"code\":3") "\"status\":\"stopped\"}," WHOLE,
-	  RUN_JSON("\"verdict\":\"incomplete\""), NULL, "pass", NULL },
-	{ "half of the time", RUN_SAMPLE, false, false, 0, "[" WHOLE, NULL, NULL, "incomplete",
-	  "measured for 20.0 s of 40.0 s" },
+	{ "a load of a stopped attempt", GUEST, RUN_CYCLICTEST, "stopped", 3,
+	  .doc = "\"doubts\":[\"the load was dead\"]", .want = "inconclusive",
+	  .reason = "the load was dead" },
+	{ "one without doubts", GUEST, RUN_CYCLICTEST, "stopped", 3,
+	  .doc = "\"reasons\":[\"interrupted\"]", .want = "pass" },
+	{ "a load of the host that failed before its campaign was cut off", GUEST, RUN_SAMPLE,
+	  "lost", .attempt = "\"load_failures\":[\"load l died\"]", .want = "inconclusive",
+	  .reason = "load l died" },
+	{ "a guest's load that worked until its harness was killed", LOADED_GUEST, RUN_SAMPLE,
+	  "lost", .loads = PROOF("12") PROOF("9"), .want = "pass", .reason = "cut off 1 time" },
+	{ "one that did nothing before", LOADED_GUEST, RUN_SAMPLE, "lost",
+	  .loads = PROOF("12") PROOF("0"), .want = "inconclusive",
+	  .reason = "in a the guest's load fork: 1 slices below its floor" },
+	{ "one that was silent", LOADED_GUEST, RUN_SAMPLE, "lost", .loads = "",
+	  .want = "inconclusive", .reason = "proved its work for 0 s of 20 s" },
+	{ "its host went down", GUEST, RUN_SAMPLE, "lost",
+	  .attempt = "\"number\":1,\"rebooted\":true", .want = "inconclusive",
+	  .reason = "attempt 1 ended with its host" },
+	{ "asked to stop it did not answer", GUEST, RUN_SAMPLE, "stopped", 3, .silent = true,
+	  .want = "inconclusive", .reason = "nobody saw how late" },
+	{ "its VMM was killed", GUEST, RUN_SAMPLE, "broken", 2, .said = "killed",
+	  .doc = "\"vmm\":{\"signal\":9}", .want = "pass",
+	  .reason = "attempt in a, guest g: broken: killed" },
+	{ "it was killed when the guest had been silent", GUEST, RUN_SAMPLE, "broken", 2,
+	  .silent = true, .doc = "\"vmm\":{\"signal\":9}", .want = "inconclusive",
+	  .reason = "nobody saw how late" },
+	{ "it crashed", GUEST, RUN_SAMPLE, "broken", 2, .doc = "\"vmm\":{\"signal\":11}",
+	  .want = "inconclusive", .reason = "nobody saw how late" },
+	{ "its guest panicked", GUEST, RUN_SAMPLE, "broken", 2, .said = "the guest panicked",
+	  .doc = "\"vmm\":{\"outcome\":\"panic\"}", .want = "inconclusive",
+	  .reason = "the guest panicked" },
+	{ "somebody interrupted its harness", GUEST, RUN_SAMPLE, "broken", 3,
+	  .doc = "\"interrupted\":true", .want = "pass", .reason = "attempt in a" },
+	{ "its guest says that somebody did", GUEST, RUN_SAMPLE, "broken", 3,
+	  .want = "inconclusive", .reason = "nobody saw how late" },
+	{ "a limit broken where the kernel throttles", HOST, RUN_OSLAT, "whole", 4,
+	  .latency_ns = 60000, .verdict = "inconclusive",
+	  .doc = "\"throttled\":true,\"reasons\":[\"sched_rt\"]", .want = "inconclusive",
+	  .reason = "sched_rt" },
+	{ "one broken where it does not", HOST, RUN_OSLAT, "whole", 1, .latency_ns = 60000,
+	  .verdict = "fail", .want = "fail", .reason = "largest: 60.000 us on CPU 1" },
+	{ "a gap that hwlat found before it was stopped", HOST, RUN_HWLAT, "stopped", 3,
+	  .latency_ns = 60000, .want = "fail", .reason = "largest: 60.000 us on CPU 1" },
+	{ "it found none", HOST, RUN_HWLAT, "stopped", 3, .want = "pass" },
+	{ "half of the time", HOST, RUN_SAMPLE, .want = "incomplete",
+	  .reason = "measured for 20.0 s of 40.0 s" },
 };
 
 static struct campaign *make_campaign(size_t i)
@@ -121,8 +95,8 @@ static struct campaign *make_campaign(size_t i)
 	p->run = rows[i].run;
 	p->duration_ns = 40 * SEC;
 	p->interval_ns = SEC / 1000;
-	p->guest_load = rows[i].loaded ? &load : NULL;
-	if (rows[i].in_guest)
+	p->guest_load = rows[i].where == LOADED_GUEST ? &load : NULL;
+	if (rows[i].where != HOST)
 		p->guests[p->n_guests++] = &guest;
 	else
 		cpulist_add(&p->cpus, 1);
@@ -142,36 +116,80 @@ static void put_in(const char *dir, const char *file, const char *text)
 		put_file(name, text);
 }
 
-/* A whole run.json with what the row says of it. */
-static void put_run(const char *dir, const char *more)
+/* The members of JSON text, "" or NULL: none, into an object. */
+static void add_members(json_object *to, const char *members)
 {
-	_cleanup_json_ json_object *doc = json_tokener_parse(
-		"{\"schema\":1,\"name\":\"p\",\"verdict\":\"incomplete\",\"conditions\":\"hardware\","
-		"\"reasons\":[],\"limits\":[],\"cpus\":[],\"host\":{}}");
-	_cleanup_json_ json_object *with = json_tokener_parse(more ? more : "{}");
+	_cleanup_json_ json_object *from = NULL;
+	char text[256];
 
-	assert_non_null(with);
-	json_object_object_foreach(with, key, value) {
-		json_object_object_add(doc, key, json_object_get(value));
+	snprintf(text, sizeof(text), "{%s}", members ? members : "");
+	from = json_tokener_parse(text);
+	assert_non_null(from);
+	json_object_object_foreach(from, key, value) {
+		json_object_object_add(to, key, json_object_get(value));
 	}
+}
+
+static void put_run(const char *dir, const char *verdict, const char *members)
+{
+	_cleanup_json_ json_object *doc =
+		json_tokener_parse("{\"schema\":1,\"name\":\"p\",\"conditions\":\"hardware\","
+				   "\"reasons\":[],\"limits\":[],\"cpus\":[],\"host\":{}}");
+
+	json_set_str(doc, "verdict", verdict);
+	add_members(doc, members);
 	put_in(dir, "run.json", json_object_to_json_string(doc));
+}
+
+/* An attempt in campaign.json, returned; its job has no outcome where nobody saw its end. */
+static json_object *add_attempt(json_object *phase, size_t i, const char *dir, const char *status)
+{
+	json_object *o = json_object_new_object(), *job = json_object_new_object();
+	json_object *jobs = json_object_new_array();
+	bool lost = !strcmp(status, "lost");
+
+	json_set_str(o, "status", status);
+	json_object_object_add(o, "jobs", jobs);
+	json_object_array_add(jobs, job);
+	json_object_array_add(json_at(phase, "attempts"), o);
+	json_set_str(job, "dir", dir);
+	json_set_str(job, "guest", rows[i].where != HOST ? "g" : NULL);
+	json_set_str(job, "outcome", lost ? NULL : strcmp(status, "whole") ? status : "ended");
+	json_set_int(job, "code", 0);
+	return o;
+}
+
+static void add_first(json_object *phase, size_t i)
+{
+	json_object *o = add_attempt(phase, i, "a", rows[i].status);
+	json_object *job = json_object_array_get_idx(json_at(o, "jobs"), 0);
+
+	add_members(o, rows[i].attempt);
+	json_set_int(job, "code", rows[i].code);
+	json_set_bool(job, "silent", rows[i].silent);
+	json_set_str(job, "said", rows[i].said);
 }
 
 static void lay_down(size_t i, struct state *s, const struct campaign *c)
 {
 	struct err e = { 0 };
+	json_object *phase;
 
 	if (file_mkdirs(in_dir("campaign/a"), &e) < 0 || file_mkdirs(in_dir("campaign/b"), &e) < 0)
 		fail_msg("%s", e.text);
 	if (state_create(s, in_dir("campaign"), c, "", &e) < 0)
 		fail_msg("%s", e.text);
-	fake_log_of("campaign/a/latency.log", 1, 1, 20, rows[i].first_ns ? rows[i].first_ns : 5000);
+	fake_log_of("campaign/a/latency.log", 1, 1, 20,
+		    rows[i].latency_ns ? rows[i].latency_ns : 5000);
 	fake_log("campaign/b/latency.log", 1, 1, 20);
-	put_run("a", rows[i].run_json);
+	put_run("a", rows[i].verdict ? rows[i].verdict : "incomplete", rows[i].doc);
 	put_in("a", "loads.jsonl", rows[i].loads);
-	put_run("b", RUN_JSON("\"verdict\":\"pass\""));
-	json_set_str(state_phase(s, 0), "status", "done");
-	json_object_object_add(state_phase(s, 0), "attempts", json_tokener_parse(rows[i].attempts));
+	put_run("b", "pass", NULL);
+	phase = state_phase(s, 0);
+	json_set_str(phase, "status", "done");
+	if (rows[i].status)
+		add_first(phase, i);
+	add_attempt(phase, i, "b", "whole");
 }
 
 static void verdicts(void **state)
@@ -188,7 +206,7 @@ static void verdicts(void **state)
 		lay_down(i, &s, c);
 		p = state_phase(&s, 0);
 		if (engine_judge(&en, 0, &e) < 0 ||
-		    strcmp(json_str(p, "verdict", ""), rows[i].verdict) != 0 ||
+		    strcmp(json_str(p, "verdict", ""), rows[i].want) != 0 ||
 		    !strstr(json_object_to_json_string(json_at(p, "reasons")),
 			    rows[i].reason ? rows[i].reason : "[ ]"))
 			fail_msg("%s: %s", rows[i].name,

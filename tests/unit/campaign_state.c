@@ -98,11 +98,47 @@ static void damaged(void **state)
 	fake_free();
 }
 
+/* Every job of every attempt in turn, whatever else a campaign.json has in their place. */
+static void walk(void **state)
+{
+	static const struct {
+		const char *phase, *dirs;
+	} walks[] = {
+		{ "{\"attempts\":[]}", "" },
+		{ "{}", "" },
+		{ "{\"attempts\":3}", "" },
+		{ "{\"attempts\":[{\"jobs\":[]},{},{\"jobs\":7}]}", "" },
+		{ "{\"attempts\":[{\"jobs\":[{\"dir\":\"a\"},{\"dir\":\"b\"}]}]}", "ab" },
+		{ "{\"attempts\":[{\"jobs\":[{\"dir\":\"a\"}]},{\"jobs\":[]},"
+		  "{\"jobs\":[{\"dir\":\"b\"},{\"dir\":\"c\"}]}]}",
+		  "abc" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(walks); i++) {
+		_cleanup_json_ json_object *phase = json_tokener_parse(walks[i].phase);
+		struct state s = { .dir = "/c" };
+		struct job_walk w = { 0 };
+		char dirs[8] = "", path[PATH_MAX];
+		size_t n = 0;
+		json_object *job;
+
+		while ((job = state_next_job(phase, &w))) {
+			assert_true(state_job_file(&s, job, "f", path));
+			assert_true(!strncmp(path, "/c/", 3) && !strcmp(path + 4, "/f"));
+			dirs[n++] = path[3];
+		}
+		assert_string_equal(dirs, walks[i].dirs);
+		assert_null(state_next_job(phase, &w));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(phases),
 		cmocka_unit_test(damaged),
+		cmocka_unit_test(walk),
 	};
 
 	return cmocka_run_group_tests_name("campaign_state", tests, NULL, NULL);
