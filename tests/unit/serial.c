@@ -17,7 +17,59 @@
 struct machine {
 	struct vm vm;
 	struct vdev *dev[2];
+	int raised; /* interrupts of the serial port */
+	int points; /* passed by what runs: each look at the ring and each nudge, before and after */
+	int drain_at; /* the one at which the I/O thread empties the ring; 0: never */
 };
+
+static struct machine *the;
+
+static void drain(struct machine *m)
+{
+	char text[256];
+
+	m->drain_at = 0;
+	assert_true(ring_pop(&m->vm.console, text, sizeof(text)) > 0);
+	serial_drained(m->vm.serial);
+}
+
+static void point(void)
+{
+	if (++the->points == the->drain_at)
+		drain(the);
+}
+
+static uint32_t look(struct ring *r)
+{
+	uint32_t space;
+
+	point();
+	space = ring_space(r);
+	point();
+	return space;
+}
+
+static void nudge(struct vm *vm)
+{
+	point();
+	vm_nudge_io(vm);
+	point();
+}
+
+static void raise_irq(struct vm *vm, unsigned int gsi)
+{
+	the->raised++;
+	vm_irq(vm, gsi);
+}
+
+/* compiled in here, so that the I/O thread can come between any two steps of a vCPU's */
+#define ring_space  look
+#define vm_nudge_io nudge
+#define vm_irq	    raise_irq
+#include "vmm/serial.c"
+#undef ring_space
+#undef vm_nudge_io
+#undef vm_irq
 
 static int setup(void **state)
 {
@@ -27,6 +79,7 @@ static int setup(void **state)
 
 	assert_non_null(m);
 	memset(m, 0, sizeof(*m));
+	the = m;
 	m->vm.fd = m->vm.io_wake = -1;
 	assert_int_equal(ring_init(&m->vm.console, 256, &e), 0);
 	for (int i = 0; i < 2; i++) {
@@ -159,6 +212,64 @@ static void odd_accesses_do_no_harm(void **state)
 			}
 }
 
+/* Up to where the next byte makes the ring too full for the guest to go on. */
+static void fill(struct machine *m)
+{
+	while (ring_space(&m->vm.console) > TX_MARGIN)
+		out(m, 0, 'a');
+}
+
+/* A driver that waits for "transmitter empty" is about to write the byte that fills the ring. */
+static void before_the_last(struct machine *m)
+{
+	out(m, 1, IER_TX);
+	fill(m);
+}
+
+/* It has filled the ring and is about to ask for that interrupt. */
+static void before_asking(struct machine *m)
+{
+	fill(m);
+	out(m, 0, 'z');
+}
+
+/* Nobody drains twice: whenever it happens, the guest must hear of the room by an interrupt. */
+static void no_drain_goes_unheard(void **state)
+{
+	static const struct {
+		void (*prepare)(struct machine *m);
+		int reg;
+		uint8_t value;
+	} t[] = { { before_the_last, 0, 'z' }, { before_asking, 1, IER_TX } };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
+		bool within = true;
+		int at = 0;
+
+		while (within) {
+			struct machine *m;
+			void *made;
+
+			setup(&made);
+			m = made;
+			t[i].prepare(m);
+			in(m, 2); /* all interrupts so far are seen */
+			m->points = m->raised = 0;
+			m->drain_at = ++at;
+			out(m, t[i].reg, t[i].value);
+			within = !m->drain_at;
+			if (!within)
+				drain(m);
+			if (!m->raised || (in(m, 2) & 0x0f) != IIR_TX)
+				fail_msg("row %zu, drained at point %d: %d interrupts", i, at,
+					 m->raised);
+			teardown(&made);
+		}
+		assert_true(at > 6); /* so many were tried */
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -167,6 +278,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(receives_in_order_and_is_bounded, setup, teardown),
 		cmocka_unit_test_setup_teardown(names_its_interrupts, setup, teardown),
 		cmocka_unit_test_setup_teardown(odd_accesses_do_no_harm, setup, teardown),
+		cmocka_unit_test(no_drain_goes_unheard),
 	};
 
 	return cmocka_run_group_tests_name("serial", tests, NULL, NULL);
