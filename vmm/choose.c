@@ -23,7 +23,7 @@
 /* One NUMA node, its isolated CPUs sorted by what speaks against each. */
 struct place {
 	int node; /* -1: a kernel without NUMA */
-	struct cpulist isolated, no_nohz, taken, beside, good, housekeeping;
+	struct cpulist isolated, no_nohz, taken, claimed, beside, good, housekeeping;
 	int fit; /* of memory: 2 in huge pages, 1 in small ones, 0 not at all */
 };
 
@@ -59,6 +59,7 @@ static int core_is_busy(const struct place *p, const struct hostcpus *h, const c
 	core = cpulist_and(&core, &h->online);
 	cpulist_remove(&core, cpu);
 	idle = cpulist_minus(&h->isolated, &p->taken);
+	idle = cpulist_minus(&idle, &p->claimed);
 	idle = cpulist_minus(&idle, &p->good);
 	core = cpulist_minus(&core, &idle);
 	return !cpulist_empty(&core);
@@ -72,9 +73,12 @@ static int look_at(struct place *p, const struct hostcpus *h, const char *sysfs,
 	p->isolated = cpulist_and(&rest, &h->isolated);
 	p->housekeeping = cpulist_minus(&rest, &h->isolated);
 	p->taken = cpulist_and(&p->isolated, o->taken);
+	p->claimed = cpulist_and(&p->isolated, o->claimed);
+	p->claimed = cpulist_minus(&p->claimed, &p->taken); /* one reason each */
 	if (!o->allow_tick && !o->allow_shared)
 		p->no_nohz = cpulist_minus(&p->isolated, &h->nohz_full);
 	rest = cpulist_minus(&p->isolated, &p->taken);
+	rest = cpulist_minus(&rest, &p->claimed);
 	rest = cpulist_minus(&rest, &p->no_nohz);
 	cpulist_for_each(cpu, &rest) {
 		int busy = core_is_busy(p, h, sysfs, cpu, e);
@@ -149,7 +153,7 @@ static void against(char *text, size_t size, const struct cpulist *l, const char
 
 static int refuse(const struct place *p, int need, const struct choose_opts *o, struct err *e)
 {
-	char no[200] = "", isolated[64], good[64], node[32] = "this machine";
+	char no[280] = "", isolated[64], good[64], node[32] = "this machine", skipped[64];
 
 	if (p->node >= 0)
 		snprintf(node, sizeof(node), "NUMA node %d", p->node);
@@ -167,6 +171,9 @@ static int refuse(const struct place *p, int need, const struct choose_opts *o, 
 			"how), or name CPUs with --cpus");
 	against(no, sizeof(no), &p->no_nohz, "not nohz_full");
 	against(no, sizeof(no), &p->taken, "taken by a pinned thread");
+	snprintf(skipped, sizeof(skipped), "claimed by other guests (%d skipped)",
+		 cpulist_count(&p->claimed));
+	against(no, sizeof(no), &p->claimed, skipped);
 	against(no, sizeof(no), &p->beside, "beside a busy thread of their core");
 	return err_set(
 		e, -EBUSY,

@@ -3,7 +3,7 @@
  * choose - --placement auto: the host CPUs that suit vCPUs best, and why
  *
  * Isolated and nohz_full, all on one NUMA node, one thread a core and none beside a busy one, not
- * taken by another pinned thread, on the node whose free pages hold the guest's memory.
+ * taken by another pinned thread nor claimed by another guest, on the node whose free pages hold the guest's memory.
  */
 #ifndef RTKVM_VMM_CHOOSE_H
 #define RTKVM_VMM_CHOOSE_H
@@ -23,6 +23,7 @@ struct choose_opts {
 	bool allow_tick; /* CPUs that are isolated, but not nohz_full, will do */
 	const struct mem_opts *mem;
 	const struct cpulist *taken; /* CPUs that a thread of somebody else is pinned to */
+	const struct cpulist *claimed; /* CPUs that another guest has (claim.h) */
 };
 
 struct choice {

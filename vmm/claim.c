@@ -28,6 +28,7 @@ static int claim_cpu(struct claim *c, const char *sysfs, int cpu, bool vcpu, str
 	}
 	why = errno;
 	close(fd);
+	c->busy_cpu = cpu;
 	if (why != EWOULDBLOCK)
 		return err_set(e, -why, "claiming CPU %d failed: locking %s: %s", cpu, path,
 			       strerror(why));
@@ -64,7 +65,7 @@ int claim_cpus(struct claim *c, const char *sysfs, const struct claim_opts *o, s
 
 	/* one lock a CPU: two of our own would be in each other's way */
 	others = cpulist_minus(&others, &vcpus);
-	*c = (struct claim){ 0 };
+	*c = (struct claim){ .busy_cpu = -1 };
 	c->fds = calloc(cpulist_count(&vcpus) + cpulist_count(&others) + 1, sizeof(*c->fds));
 	if (!c->fds)
 		return err_set(e, -ENOMEM, "no memory to claim CPUs");
@@ -81,5 +82,5 @@ void claim_drop(struct claim *c)
 	for (size_t i = 0; i < c->n; i++)
 		close(c->fds[i]);
 	free(c->fds);
-	*c = (struct claim){ 0 };
+	*c = (struct claim){ .busy_cpu = c->busy_cpu };
 }

@@ -17,6 +17,7 @@
 struct claim {
 	int *fds;
 	size_t n;
+	int busy_cpu; /* after -EBUSY: the one that another guest has */
 };
 
 struct claim_opts {

@@ -51,8 +51,9 @@ struct run {
 	int freeze_fd;
 };
 
-/* --placement auto: the map that --cpus would have given */
-static int choose(struct run *r, const struct hostcpus *host, struct err *e)
+/* --placement auto: the map that --cpus would have given, without what others have claimed */
+static int choose(struct run *r, const struct hostcpus *host, const struct cpulist *claimed,
+		  struct err *e)
 {
 	struct cpulist taken, devices = devopts_cpus(&r->opts.devices);
 	struct choose_opts o = {
@@ -61,9 +62,10 @@ static int choose(struct run *r, const struct hostcpus *host, struct err *e)
 		.allow_tick = r->opts.allow_tick,
 		.mem = &r->opts.mem,
 		.taken = &taken,
+		.claimed = claimed,
 	};
 	struct choice c;
-	int ret = choose_lock(&r->choosing, "/sys", e);
+	int ret = r->choosing < 0 ? choose_lock(&r->choosing, "/sys", e) : 0;
 
 	if (!ret)
 		ret = choose_taken(&taken, "/proc", getpid(), e);
@@ -96,24 +98,21 @@ static int claim(struct run *r, const struct cpulist *isolated, const struct cpu
 	return claim_cpus(&r->claim, "/sys", &o, e);
 }
 
-static int check_placement(struct run *r, struct err *e)
+/* One choice, checked and claimed. */
+static int settle_placement(struct run *r, struct hostcpus host, const struct cpulist *allowed,
+			    const struct cpulist *claimed, struct err *e)
 {
-	struct cpulist allowed, cpus, own, devices = devopts_cpus(&r->opts.devices);
+	struct cpulist cpus, own, devices = devopts_cpus(&r->opts.devices);
 	struct place_opts p = {
 		.map = &r->opts.map,
 		.housekeeping = r->opts.housekeeping_given ? &r->opts.housekeeping : NULL,
 		.devices = &devices,
-		.allowed = &allowed,
+		.allowed = allowed,
 		.allow_shared = r->opts.allow_shared,
 		.allow_tick = r->opts.allow_tick,
 	};
-	struct hostcpus host;
-	int ret = hostcpus_read(&host, "/sys", e);
+	int ret = r->opts.placement_auto ? choose(r, &host, claimed, e) : 0;
 
-	if (!ret)
-		ret = cpulist_affinity(&allowed, 0, e);
-	if (!ret && r->opts.placement_auto)
-		ret = choose(r, &host, e);
 	cpus = cpumap_cpus(&r->opts.map);
 	if (!ret && r->opts.partition) /* they will be, or it is an error of its own */
 		cpulist_for_each(cpu, &cpus)
@@ -129,6 +128,38 @@ static int check_placement(struct run *r, struct err *e)
 	if (!cpulist_empty(&own))
 		cpus = own;
 	return nodes_of(&r->opts.mem.nodes, "/sys", &cpus, e);
+}
+
+/*
+ * Who has claimed what is only told by claiming: a look beforehand, by a lock or in /proc/locks,
+ * would be in others' way or blind for other PID namespaces. Each turn has one CPU less to choose from.
+ */
+static int check_placement(struct run *r, struct err *e)
+{
+	struct cpulist allowed, claimed = { 0 };
+	struct hostcpus host;
+	int ret = hostcpus_read(&host, "/sys", e);
+
+	if (!ret)
+		ret = cpulist_affinity(&allowed, 0, e);
+	if (ret < 0)
+		return ret;
+	for (;;) {
+		struct err why = { 0 };
+		struct cpulist vcpus;
+		int busy;
+
+		r->claim.busy_cpu = -1;
+		ret = settle_placement(r, host, &allowed, &claimed, &why);
+		busy = r->claim.busy_cpu;
+		vcpus = cpumap_cpus(&r->opts.map);
+		if (ret >= 0)
+			return ret;
+		if (!r->opts.placement_auto || ret != -EBUSY || busy < 0 ||
+		    !cpulist_has(&vcpus, busy))
+			return err_set(e, ret, "%s", why.text);
+		cpulist_add(&claimed, busy);
+	}
 }
 
 /* Everything that can be known before the machine is built: cheap, and nothing to undo. */

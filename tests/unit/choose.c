@@ -28,7 +28,7 @@ struct row {
 	bool smt;
 	const char *node[NODES]; /* their CPUs; none: no NUMA */
 	unsigned int huge[NODES]; /* free 2 MiB pages */
-	const char *taken;
+	const char *taken, *claimed;
 	int vcpus, allow;
 	enum mem_pages pages;
 	const char *want; /* host CPUs of the vCPUs, or the reason */
@@ -67,12 +67,13 @@ static void check(const struct row *r, size_t i)
 			      .nohz_full = cpus_of(r->nohz ? r->nohz : r->isolated),
 			      .has_nohz_full = true };
 	struct mem_opts mem = { .bytes = 256 << 20, .pages = r->pages };
-	struct cpulist taken = cpus_of(r->taken);
+	struct cpulist taken = cpus_of(r->taken), claimed = cpus_of(r->claimed);
 	struct choose_opts o = { .vcpus = r->vcpus,
 				 .allow_shared = r->allow == SHARED,
 				 .allow_tick = r->allow == TICK,
 				 .mem = &mem,
-				 .taken = &taken };
+				 .taken = &taken,
+				 .claimed = &claimed };
 	struct err e = { 0 };
 	struct choice c;
 	char got[64] = "";
@@ -110,6 +111,18 @@ static void chooses(void **state)
 		  .smt = true,
 		  .want = "4 taken by a pinned thread, 3,5,7 beside" },
 		{ .isolated = "2-7", .taken = "2,6", .vcpus = 3, .want = "3 4 5" },
+		/* claimed, but nobody is pinned there: a guest that is being set up, devices' threads */
+		{ .isolated = "2-7", .claimed = "2,6", .vcpus = 3, .want = "3 4 5" },
+		{ .isolated = "2-7",
+		  .claimed = "2-3,5",
+		  .taken = "5",
+		  .vcpus = 4,
+		  .want = "5 taken by a pinned thread, 2-3 claimed by other guests (2 skipped)" },
+		{ .isolated = "2-7",
+		  .claimed = "4",
+		  .vcpus = 3,
+		  .smt = true,
+		  .want = "4 claimed by other guests (1 skipped), 3,5,7 beside" },
 		{ .isolated = "2-5", .nohz = "4-7", .vcpus = 2, .want = "4 5" },
 		{ .isolated = "2-5", .nohz = "4-7", .vcpus = 3, .want = "2-3 not nohz_full" },
 		{ .isolated = "2-5",

@@ -32,17 +32,19 @@ static void one_guest_a_cpu(void **state)
 		const char *vcpus, *others;
 		bool shared;
 		const char *why; /* NULL: may run */
+		int busy; /* the last one that the other guest has */
 	} rows[] = {
-		{ "5", "0-1", false, NULL },
-		{ "5", "0,4", false, NULL }, /* their other threads may meet */
-		{ "0,5", "1", false, NULL }, /* not isolated: --allow-shared decides elsewhere */
-		{ "2-3", "0-1", false, "--cpus: CPU 2 wanted" },
-		{ "3,5", "0-1", false, "--cpus: CPU 3 wanted" },
-		{ "4", "0-1", false, "--cpus: CPU 4 wanted" }, /* its other threads are there */
-		{ "5", "0,3", false, "CPU 3 wanted, it carries a vCPU of another guest" },
-		{ "2-3", "0-1", true, NULL },
-		{ "5", "3", true, NULL },
-		{ "3-4", "3-5", true, NULL },
+		{ "5", "0-1", false, NULL, -1 },
+		{ "5", "0,4", false, NULL, -1 }, /* their other threads may meet */
+		{ "0,5", "1", false, NULL,
+		  -1 }, /* not isolated: --allow-shared decides elsewhere */
+		{ "2-3", "0-1", false, "--cpus: CPU 2 wanted", 2 },
+		{ "3,5", "0-1", false, "--cpus: CPU 3 wanted", 3 },
+		{ "4", "0-1", false, "--cpus: CPU 4 wanted", 4 }, /* its other threads are there */
+		{ "5", "0,3", false, "CPU 3 wanted, it carries a vCPU of another guest", 3 },
+		{ "2-3", "0-1", true, NULL, 3 },
+		{ "5", "3", true, NULL, 3 },
+		{ "3-4", "3-5", true, NULL, 4 },
 	};
 	struct claim first = { 0 }, c = { 0 };
 	struct err e = { 0 };
@@ -57,6 +59,7 @@ static void one_guest_a_cpu(void **state)
 
 		if (rows[i].why ? ret != -EBUSY || !strstr(e.text, rows[i].why) : ret)
 			fail_msg("row %zu: %d %s", i, ret, e.text);
+		assert_int_equal(c.busy_cpu, rows[i].busy);
 		claim_drop(&c);
 	}
 	claim_drop(&first);
