@@ -93,7 +93,7 @@ static const struct argp_option options[] = {
 	{ "prefault", OPT_PREFAULT, "on|off", 0,
 	  "fault in all guest memory before the start (default on)", 2 },
 	{ "no-exit", OPT_NO_EXIT, "LIST", 0,
-	  "idle instructions that stay in the guest: hlt,mwait,pause,cstate", 2 },
+	  "what stays in the guest instead of leaving it: hlt,mwait,pause,cstate", 2 },
 	{ "halt-poll", OPT_HALT_POLL, "DURATION", 0,
 	  "how long KVM polls before a halted vCPU sleeps (default: the kvm module's)", 2 },
 	{ "lapic-timer-advance", OPT_LAPIC_ADVANCE, "auto|off|NS", 0,
