@@ -60,6 +60,7 @@ static void add_tsc(json_object *o, const struct vcpu *v)
 	const uint64_t read[] = { v->tsc.before, v->tsc.guest, v->tsc.after };
 	json_object *list;
 
+	json_set_int(o, "tsc_khz", v->tsc_khz);
 	if (v->vm->tsc_is_host)
 		json_set_int(o, "tsc_offset", 0);
 	if (!v->tsc.after)
@@ -154,6 +155,7 @@ static void add_placement(json_object *o, const struct events *ev, const struct 
 	add_nx_pages(o, vm);
 	json_object_object_add(o, "helpers", helpers_json(&vm->helpers));
 	json_set_str(o, "ctl", ev->ctl);
+	json_set_int(o, "host_tsc_khz", vm->host_tsc.khz);
 	add_limit(o, vm);
 }
 
@@ -261,6 +263,7 @@ void events_machine(json_object *o, const struct vm *vm)
 {
 	add_limit(o, vm);
 	json_set_int(o, "tsc_khz", vm->tsc_khz);
+	json_set_int(o, "host_tsc_khz", vm->host_tsc.khz);
 	json_set_bool(o, "tsc_is_host", vm->tsc_is_host);
 	json_set_bool(o, "invtsc", vm->invtsc);
 	json_set_str(o, "irqchip", vm->opts.irqchip_full ? "full" : "split");

@@ -30,6 +30,7 @@
 #include "vmm/prefault.h"
 #include "vmm/vcpu.h"
 #include "vmm/vmm.h"
+#include "vmm/vmtsc.h"
 
 /*
  * From this size on malloc maps memory and unmaps it again. Not while the guest runs, where it would
@@ -358,7 +359,9 @@ static int build(struct run *r, struct err *e)
 	if (ret < 0)
 		return ret;
 	reached(r, SETUP_THREADS);
-	ret = lock_up(r, e);
+	ret = vmtsc_check(&r->vm, e);
+	if (!ret)
+		ret = lock_up(r, e);
 	reached(r, SETUP_LOCK);
 	return ret;
 }

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * tscread - a vCPU's TSC, read between two readings of the host's
+ * tscread - a vCPU's TSC, read between two readings of the host's; and whether both run at one rate
  */
 #ifndef RTKVM_VMM_TSCREAD_H
 #define RTKVM_VMM_TSCREAD_H
 
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "lib/err.h"
 
 /*
  * The guest's TSC was what it says at some moment from before to after: how far it is ahead of the
@@ -18,5 +20,32 @@ struct tsc_read {
 
 /* tsc_read - the closest of some tries; vcpu_fd is not running */
 struct tsc_read tsc_read(int vcpu_fd);
+
+/* The host's TSC and CLOCK_MONOTONIC_RAW at one instant; error_tsc: how far apart they may be. */
+struct tsc_instant {
+	uint64_t tsc, raw_ns, error_tsc;
+};
+
+/* What the kernel's own clock says of the host's TSC, and by how many millionths it may be off. */
+struct tsc_rate {
+	uint32_t khz, error_ppm;
+};
+
+/* tsc_instant - the closest of some tries; nothing but readings of clocks */
+struct tsc_instant tsc_instant(void);
+
+/*
+ * tsc_rate - between two points, the second later than the first. -EIO when one clock stood still, or
+ * they lie so near each other that the rate says nothing (over TSC_ERROR_MAX_PPM)
+ */
+int tsc_rate(struct tsc_rate *r, const struct tsc_instant *from, const struct tsc_instant *to,
+	     struct err *e);
+
+/*
+ * tsc_check_rate - khz of vCPU index, as KVM has it, against the host's: KVM scales the guest's TSC
+ * when the two differ by more than 250 ppm (arch/x86/kvm/x86.c, tsc_tolerance_ppm). -EIO: it does
+ */
+enum { TSC_TOLERANCE_PPM = 250, TSC_ERROR_MAX_PPM = 2000 };
+int tsc_check_rate(int index, uint32_t khz, const struct tsc_rate *host, struct err *e);
 
 #endif

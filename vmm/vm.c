@@ -16,6 +16,7 @@
 #include "lib/cleanup.h"
 #include "lib/file.h"
 #include "vmm/cpuid.h"
+#include "vmm/vmtsc.h"
 
 enum {
 	CONSOLE_RING_BYTES = 16384,
@@ -199,48 +200,9 @@ static int create_vcpu(struct vm *vm, struct vcpu *v, struct err *e)
 	return kvmstats_open(&v->kvm, v->fd, e);
 }
 
-/*
- * Guest TSC = host TSC, so that stamps of both can be compared; Linux 5.16 and later have the
- * attribute. What a set attribute reads back as is what counts.
- */
-static int align_tsc(struct vm *vm, struct err *e)
-{
-	uint64_t offset;
-	struct kvm_device_attr attr = { .group = KVM_VCPU_TSC_CTRL,
-					.attr = KVM_VCPU_TSC_OFFSET,
-					.addr = (uintptr_t)&offset };
-
-	for (int i = 0; i < vm->n_vcpus; i++) {
-		int fd = vm->vcpus[i].fd;
-
-		if (ioctl(fd, KVM_HAS_DEVICE_ATTR, &attr))
-			return 0;
-		offset = 0;
-		if (ioctl(fd, KVM_SET_DEVICE_ATTR, &attr))
-			return err_sys(e, "setting vCPU %d's TSC offset failed", i);
-		offset = 1;
-		if (ioctl(fd, KVM_GET_DEVICE_ATTR, &attr) || offset)
-			return err_set(e, -EIO, "TSC of vCPU %d: wanted offset 0, got %" PRId64, i,
-				       (int64_t)offset);
-	}
-	vm->tsc_is_host = true;
-	return 0;
-}
-
-/* A TSC that the host's kernel keeps its own time by is invariant, whatever CPUID says of it. */
-static bool host_trusts_tsc(void)
-{
-	char name[32];
-
-	return !strcmp(
-		file_read_line("/sys/devices/system/clocksource/clocksource0/current_clocksource",
-			       name, sizeof(name)),
-		"tsc");
-}
-
 static int create_vcpus(struct vm *vm, struct err *e)
 {
-	int max = ioctl(vm->kvm, KVM_CHECK_EXTENSION, KVM_CAP_MAX_VCPUS), ret, khz;
+	int max = ioctl(vm->kvm, KVM_CHECK_EXTENSION, KVM_CAP_MAX_VCPUS), ret;
 
 	if (vm->opts.map.n > max)
 		return err_set(e, -EINVAL, "--cpus: %d vCPUs asked, KVM gives at most %d",
@@ -261,15 +223,7 @@ static int create_vcpus(struct vm *vm, struct err *e)
 		if (ret < 0)
 			return ret;
 	}
-	khz = ioctl(vm->vcpus[0].fd, KVM_GET_TSC_KHZ, 0);
-	if (khz <= 0)
-		return err_set(e, -EIO, "KVM does not know the TSC frequency: it is not stable");
-	vm->tsc_khz = khz;
-	vm->invtsc = host_trusts_tsc();
-	ret = align_tsc(vm, e);
-	for (int i = 0; i < vm->n_vcpus && !ret; i++)
-		vm->vcpus[i].tsc = tsc_read(vm->vcpus[i].fd);
-	return ret;
+	return vmtsc_set(vm, e);
 }
 
 /* A vCPU copies the timer's advance when it is created: the host's value is ours for that long. */
@@ -316,6 +270,7 @@ int vm_create(struct vm *vm, const struct vm_opts *o, struct err *e)
 	memset(vm, 0, sizeof(*vm));
 	vm->opts = *o;
 	vm->kvm = vm->fd = vm->io_wake = -1;
+	vm->created = tsc_instant();
 	sem_init(&vm->ready, 0, 0);
 	sem_init(&vm->go, 0, 0);
 	sem_init(&vm->leave, 0, 0);

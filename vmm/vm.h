@@ -75,6 +75,7 @@ struct vcpu {
 	struct vcpu_placed placed;
 	struct err err; /* set by the thread while it prepares */
 	struct tsc_read tsc; /* before it ran first */
+	uint32_t tsc_khz; /* as KVM has it */
 	struct kvmstats kvm; /* the kernel's counters */
 	struct vcpu_stats stats;
 };
@@ -122,7 +123,9 @@ struct vm {
 	struct vm_opts opts;
 	int kvm, fd;
 	size_t run_bytes;
-	uint32_t tsc_khz;
+	struct tsc_instant created;
+	struct tsc_rate host_tsc; /* measured while the machine was set up */
+	uint32_t tsc_khz; /* the guest's, as KVM has it */
 	bool tsc_is_host; /* offset 0, read back: guest and host stamps are one clock */
 	bool invtsc; /* the host's own clocksource is the TSC */
 	enum nxpages nx_pages; /* what became of the option */

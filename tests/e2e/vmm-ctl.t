@@ -94,6 +94,7 @@ is "$(jq -c '[(.helpers|type),.vcpus[0].core_cookie]' <<<"$status")" '["array",f
 	"KVM's own threads and the core scheduling cookie"
 like "$(ctl status)" 'running, process [0-9]+' "as text"
 like "$(ctl status)" '(utilization clamped to at least 1024 of 1024|no utilization clamp).*no core scheduling cookie' "clamp and cookie"
+like "$(ctl status)" 'TSC: [0-9]+ kHz \(the host.s: [0-9]+ measured\)' "and both TSCs"
 tid=$(ctl tids)
 is "$(cat "/proc/$pid/task/$tid/comm")" vcpu0 "tids are thread ids"
 is "$(ctl stats --json | jq '.vcpus[0]|[.window,.exits.io]' -c)" '[null,1]' "totals without a window"
