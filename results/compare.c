@@ -214,6 +214,8 @@ static enum compare_outcome judge_rate(const struct rate_result *r)
 		return COMPARED_WORSE;
 	if (q->p < significant && q->ratio < 1 / rate_matters)
 		return COMPARED_BETTER;
+	if (2 * r->na > r->of_a || 2 * r->nb > r->of_b)
+		return COMPARED_UNKNOWN; /* nearly all do, as of gaps above their threshold: no tail */
 	if (q->low >= 1 / rate_matters && q->high <= rate_matters)
 		return COMPARED_SAME;
 	return COMPARED_UNKNOWN;

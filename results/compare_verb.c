@@ -277,6 +277,7 @@ static int draw(const struct args *args, const struct result *runs, const struct
 {
 	_cleanup_free_ char *command = NULL;
 	char quoted[PATH_MAX];
+	double low = INFINITY, high = 0;
 	struct plot p;
 	size_t len;
 	FILE *f;
@@ -285,8 +286,12 @@ static int draw(const struct args *args, const struct result *runs, const struct
 		return e->code;
 	plot_title(&p, &runs[0], "Share of samples above a latency: A against B",
 		   compare_name(others[1].outcome));
-	fputs("set logscale xy\nset format y '10^{%L}'\nset format x '%.6g'\nset xlabel 'latency (us)'\n"
-	      "set xtics add (2,5,20,50,200,500,2000,5000,20000,50000)\n"
+	for (size_t i = 0; i < args->n; i++) {
+		low = fmin(low, runs[i].groups[0].hist.min_ns);
+		high = fmax(high, runs[i].groups[0].hist.max_ns);
+	}
+	plot_log_x(&p, low, high);
+	fputs("set logscale y\nset format y '10^{%L}'\nset xlabel 'latency (us)'\n"
 	      "set ylabel 'share of samples above'\nset yrange [*:1.3]\nset key right top font ',11'\n",
 	      p.out);
 	f = open_memstream(&command, &len);

@@ -128,8 +128,8 @@ char *format_stationarity(const struct stationarity *s, char *buf, size_t size)
 	char a[FORMAT_BYTES], b[FORMAT_BYTES];
 
 	if (s->verdict == STATIONARY_UNKNOWN) {
-		snprintf(buf, size, "Stationarity unknown: %zu slices, at least %d are needed.",
-			 s->slices, STATIONARY_SLICES);
+		snprintf(buf, size, "Stationarity unknown: %zu slice%s, at least %d are needed.",
+			 s->slices, s->slices == 1 ? "" : "s", STATIONARY_SLICES);
 		return buf;
 	}
 	snprintf(buf, size,
@@ -138,6 +138,24 @@ char *format_stationarity(const struct stationarity *s, char *buf, size_t size)
 		 s->verdict == STATIONARY_YES ? "Stationary" : "NOT stationary", s->slices,
 		 format_us(s->first_ns, a), format_us(s->second_ns, b), s->ks_p, s->trend,
 		 s->trend_p);
+	return buf;
+}
+
+char *format_missed(const struct figure *f, char *buf, size_t size)
+{
+	char missed[FORMAT_BYTES], of[FORMAT_BYTES], us[FORMAT_BYTES];
+	size_t len;
+
+	buf[0] = '\0';
+	if (f->missed <= 0 || f->expected < f->missed)
+		return buf;
+	len = snprintf(buf, size,
+		       "%s of %s periods were missed, as they passed while a sample was late",
+		       format_count(f->missed, missed), format_count(f->expected, of));
+	if (f->missed > f->expected / 10 && f->period_ns && len < size)
+		snprintf(buf + len, size - len,
+			 ": this machine did not keep up with an interval of %s us",
+			 format_us(f->period_ns, us));
 	return buf;
 }
 

@@ -42,6 +42,12 @@ char *format_tail(const struct tail *t, char *buf, size_t size);
 /* format_stationarity - in a sentence */
 char *format_stationarity(const struct stationarity *s, char *buf, size_t size);
 
+/*
+ * format_missed - "1,234 of 450,000 periods were missed, ...", "" when none was or nobody knows;
+ * beyond a tenth also that the machine did not keep up with the interval
+ */
+char *format_missed(const struct figure *f, char *buf, size_t size);
+
 /* format_counters - what else the slices counted ("SMIs 0, exits 17"); "" when nothing is known */
 char *format_counters(const struct figure *f, char *buf, size_t size);
 

@@ -76,6 +76,15 @@ char *plot_quote(const char *text, char *buf, size_t size)
 	return buf;
 }
 
+/* Ticks at 1, 2 and 5 of each decade while their numbers have room, else at 1. */
+void plot_log_x(struct plot *p, double low_ns, double high_ns)
+{
+	fputs("set logscale x\nset format x '%.10g'\n", p->out);
+	if (high_ns <= 2000 * fmax(low_ns, 50))
+		fputs("set xtics add (0.2,0.5,2,5,20,50,200,500,2000,5000,20000,50000,200000,500000)\n",
+		      p->out);
+}
+
 char *plot_us(double ns, char *buf, size_t size)
 {
 	double us = ns / 1e3;

@@ -51,6 +51,9 @@ int plot_dash(size_t i);
 /* plot_x_time - x axis in UTC between two wall-clock times, ticks as fine as the span needs */
 void plot_x_time(struct plot *p, uint64_t begin_ns, uint64_t end_ns);
 
+/* plot_log_x - a logarithmic x axis of microseconds, which will reach from low to high */
+void plot_log_x(struct plot *p, double low_ns, double high_ns);
+
 /* plot_us - microseconds as people write them: "4", "4.2", "0.31", "1500"; returns buf */
 char *plot_us(double ns, char *buf, size_t size);
 

@@ -150,36 +150,30 @@ int plot_histogram(const struct result *r, struct err *e)
 	return plot_draw(&p, command ? command : "", e);
 }
 
-/* A tick at 1, 2 and 5 of each decade of microseconds. */
-static void log_x(struct plot *p)
-{
-	fputs("set logscale x\nset format x '%.6g'\nset xtics add ("
-	      "0.2,0.5,2,5,20,50,200,500,2000,5000,20000,50000,200000,500000)\n",
-	      p->out);
-}
-
 int plot_exceedance(const struct result *r, struct err *e)
 {
 	const struct group *g = result_main(r);
 	_cleanup_free_ char *lines = NULL, *command = NULL;
+	double low, high; /* us */
 	struct plot p;
 	char text[256];
 
 	if (!g || hist_total(&g->hist) < 2 || !g->hist.count)
 		return 0;
+	low = fmax(g->hist.min_ns / 1e3, 0.05) * 0.9;
+	high = fmax(g->hist.max_ns, r->n_limits ? r->limits_ns[r->n_limits - 1] : 0) / 1e3 * 1.3;
 	if (plot_open(&p, r->run.dir, "exceedance", e))
 		return e->code;
 	plot_title(&p, r, "Share of samples above a latency",
 		   plot_fine_print(r, &g->all, text, sizeof(text)));
 	plot_limits(&p, r);
 	key(&p, g->n_cpus);
-	log_x(&p);
+	plot_log_x(&p, low * 1e3, high * 1e3);
 	fprintf(p.out,
 		"set logscale y\nset format y '10^{%%L}'\nset xlabel 'latency (us)'\n"
 		"set ylabel 'share of samples above'\nset yrange [%.3g:1.3]\n"
 		"set xrange [%.3f:%.3f]\n",
-		0.5 / hist_total(&g->hist), fmax(g->hist.min_ns / 1e3, 0.05) * 0.9,
-		fmax(g->hist.max_ns, r->n_limits ? r->limits_ns[r->n_limits - 1] : 0) / 1e3 * 1.3);
+		0.5 / hist_total(&g->hist), low, high);
 	for (size_t i = 0; i < g->n_cpus; i++) {
 		fprintf(p.out, "$d%zu << EOD\n", i);
 		plot_ccdf(&p, g->cpus[i].hist);
@@ -232,6 +226,7 @@ static void pair(struct plot *p, FILE *command, size_t n, const struct figure *g
 int plot_host_guest(const struct result *r, struct err *e)
 {
 	_cleanup_free_ char *text = NULL;
+	double low = INFINITY, high = 0;
 	size_t len, n = 0;
 	FILE *command;
 	struct plot p;
@@ -244,8 +239,11 @@ int plot_host_guest(const struct result *r, struct err *e)
 			const struct figure *guest = &r->groups[i].cpus[k];
 			const struct figure *host = host_side(r, &r->groups[i], guest);
 
-			if (host && host->hist->count && guest->hist->count)
+			if (host && host->hist->count && guest->hist->count) {
 				pair(&p, command, n++, guest, host);
+				low = fmin(low, fmin(host->hist->min_ns, guest->hist->min_ns));
+				high = fmax(high, fmax(host->hist->max_ns, guest->hist->max_ns));
+			}
 		}
 	if (command)
 		fclose(command);
@@ -256,7 +254,7 @@ int plot_host_guest(const struct result *r, struct err *e)
 	plot_title(&p, r, "Host against guest", json_str(r->run.doc, "name", ""));
 	plot_limits(&p, r);
 	key(&p, 2 * n);
-	log_x(&p);
+	plot_log_x(&p, low, high);
 	fputs("set logscale y\nset format y '10^{%L}'\nset xlabel 'latency (us)'\n"
 	      "set ylabel 'share of samples above'\nset yrange [*:1.3]\n",
 	      p.out);

@@ -335,6 +335,11 @@ static void notes(FILE *f, const struct result *r, const struct group *g)
 		text(f, format_bound(&g->all.over[i], line, sizeof(line)));
 		fputs(" (per CPU).</li>\n", f);
 	}
+	if (*format_missed(&g->all, line, sizeof(line))) {
+		fputs("<li>", f);
+		text(f, line);
+		fputs(".</li>\n", f);
+	}
 	if (g->hist.resolution_ns > 1)
 		fprintf(f, "<li>Values are floors of %s us, as the source wrote them.</li>\n",
 			format_us(g->hist.resolution_ns, us));
@@ -523,6 +528,7 @@ void report_html(FILE *f, const struct result *r)
 	manifest(f, r);
 	fprintf(f,
 		"</main>\n<footer>Made by rtkvm %s from run.json and %zu latency log%s in %zu "
-		"slices.</footer>\n</body></html>\n",
-		RTKVM_VERSION, r->n_logs, r->n_logs == 1 ? "" : "s", r->data.n_slices);
+		"slice%s.</footer>\n</body></html>\n",
+		RTKVM_VERSION, r->n_logs, r->n_logs == 1 ? "" : "s", r->data.n_slices,
+		r->data.n_slices == 1 ? "" : "s");
 }

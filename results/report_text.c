@@ -92,6 +92,8 @@ static void group(FILE *f, const struct dress *d, const struct result *r, const 
 	for (size_t i = 0; i < r->n_limits; i++)
 		fprintf(f, "%sabove %s us: %s\n", bullet, format_us(r->limits_ns[i], us),
 			format_bound(&g->all.over[i], text, sizeof(text)));
+	if (*format_missed(&g->all, text, sizeof(text)))
+		fprintf(f, "%s%s\n", bullet, text);
 	if (g->hist.resolution_ns > 1)
 		fprintf(f, "%svalues are floors of %s us, as the source wrote them\n", bullet,
 			format_us(g->hist.resolution_ns, us));

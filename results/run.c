@@ -163,7 +163,10 @@ int run_open(struct run *r, const char *dir, struct err *e)
 	memset(r, 0, sizeof(*r));
 	if (!realpath(dir, r->dir))
 		return err_sys(e, "opening run directory %s failed", dir);
-	ret = json_load(run_path(r, "run.json", path), RUN_JSON_BYTES, &r->doc, e);
+	if (!file_exists(run_path(r, "run.json", path)))
+		return err_set(e, -ENOENT,
+			       "opening run directory %s failed: there is no run.json in it", dir);
+	ret = json_load(path, RUN_JSON_BYTES, &r->doc, e);
 	if (!ret)
 		ret = check_doc(r, e);
 	if (ret < 0)

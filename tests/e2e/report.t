@@ -64,6 +64,21 @@ is "$(jq -c '.limits[0]' "$run_dir/run.json")" \
 	'{"what":"max_ns","limit_ns":100000,"cpu":3,"value_ns":63000,"met":true}' "and is in run.json"
 like "$out" "above 100 us: 0 in [0-9,]+: less than one per [0-9.]+ (s|min|h) at 95 %" "the bound of a clean run"
 
+# periods that nobody served are told of in words
+missed() {
+	"$make" "$T/missed$2" slices=1 samples="$1" missed="$2" cpus=1 seconds=1
+	"$RTKVM" report --no-plots "$T/missed$2" | grep missed, || echo "a clean run"
+}
+is "$(missed 2000 0)" "a clean run" "none missed: nothing is said"
+is "$(missed 1990 10)" \
+	"  10 of 2,000 periods were missed, as they passed while a sample was late" "a few"
+is "$(missed 500 1500)" \
+	"  1,500 of 2,000 periods were missed, as they passed while a sample was late: this machine did not keep up with an interval of 500 us" \
+	"more than a tenth"
+for f in summary.md report.html; do
+	like "$(cat "$T/missed1500/$f")" "1,500 of 2,000 periods" "$f has it, too"
+done
+
 # emulated: no verdict on latency
 "$make" "$T/emulated" slices=30 samples=2000 limit=1000 conditions=emulated
 run "$RTKVM" report "$T/emulated"

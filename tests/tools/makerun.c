@@ -3,9 +3,9 @@
  * makerun - a run directory of made-up, seeded latencies for tests and benchmarks
  *
  *	makerun DIR [templates=N] [cpus=N] [slices=N] [seconds=N] [samples=N] [seed=N] [limit=US] [host=1]
- *		[smi=N] [scale=F] [conditions=WORD] [shift_half=F]
+ *		[smi=N] [scale=F] [conditions=WORD] [shift_half=F] [missed=N]
  *
- * samples: a slice and CPU. smi: that many platform-wide events over the run, as spikes too.
+ * samples, missed: a slice and CPU. smi: that many platform-wide events over the run, as spikes too.
  * scale: factor on all latencies. host=1: a second instrument on the CPUs below.
  * templates: draw that many histograms and give each slice one of them (a day in seconds).
  * shift_half: factor on the latencies of the second half (not stationary).
@@ -30,7 +30,7 @@ struct option {
 static struct option options[] = {
 	{ "cpus", 4 },	{ "slices", 60 },    { "seconds", 10 },	 { "samples", 50000 },
 	{ "seed", 1 },	{ "limit", 0 },	     { "host", 0 },	 { "smi", 0 },
-	{ "scale", 1 }, { "shift_half", 1 }, { "templates", 0 },
+	{ "scale", 1 }, { "shift_half", 1 }, { "templates", 0 }, { "missed", 0 },
 };
 
 static double option(const char *name)
@@ -86,6 +86,7 @@ static void write_slice(struct maker *m, const char *instrument, int cpu, int ho
 			struct err *e)
 {
 	uint64_t length = option("seconds") * NSEC_PER_SEC, n = option("samples");
+	uint64_t missed = option("missed");
 	double scale = option("scale");
 	struct log_slice s = {
 		.cpu = cpu,
@@ -93,7 +94,7 @@ static void write_slice(struct maker *m, const char *instrument, int cpu, int ho
 		.start_wall_ns = START_NS + i * length,
 		.start_mono_ns = i * length,
 		.duration_ns = length,
-		.period_ns = length / n,
+		.period_ns = length / (n + missed),
 		.max_wall_ns = START_NS + i * length + length / 3,
 	};
 	static struct hist h;
@@ -124,8 +125,8 @@ static void write_slice(struct maker *m, const char *instrument, int cpu, int ho
 			(uintmax_t)s.start_wall_ns + (uint64_t)(uniform(&m->seed) * length), cpu,
 			(uintmax_t)h.max_ns, instrument, causes[(int)(5 * uniform(&m->seed))]);
 	}
-	log_count(&s, LOG_EXPECTED, n);
-	log_count(&s, LOG_MISSED, 0);
+	log_count(&s, LOG_EXPECTED, n + missed);
+	log_count(&s, LOG_MISSED, missed);
 	log_write(&m->log, &s, &h, e);
 	hist_merge(&m->all[cpu], &h);
 }
