@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # A guest that does everything it can at random ends its own VM at most: the VMM neither crashes nor
-# grows. Seconds here; tests/bench/hostile takes a minute.
+# grows. Seconds here, the same acts each time; tests/bench/hostile takes a minute of others each time.
 # shellcheck source=tests/e2e/tap.sh
 . tests/e2e/tap.sh
 # shellcheck source=tests/e2e/hostile.sh
@@ -22,11 +22,11 @@ survives() { # SEED MS [OPTION...]
 	is "$fds_most" "$fds_first" "and so do descriptors"
 	is "$(cat "$T/switch")" 0 "the freeze port still does its one thing"
 }
-for seed in 1 2 $RANDOM; do
+for seed in 1 2 3; do
 	survives $seed 2000
 done
 devices
-survives $RANDOM 4000 "${devices[@]}"
+survives 4 4000 "${devices[@]}"
 echo "# $(jq -c 'select(.event=="ended").devices|map([.name,.kicks,.requests,.resets])' "$T/ev")"
 is "$cards" "$kinds" "it had devices of $kinds kinds"
 is "$(jq -c 'select(.event=="ended").devices|[(map(.kicks > 0 and .resets > 0)|all), any(.requests > 0)]' "$T/ev")" \
