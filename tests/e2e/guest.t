@@ -98,7 +98,10 @@ fails 2 'knows no package linux-image-rt-amd64; run apt-get update' "apt has no 
 	env APT_CONFIG="$T/apt.conf" "$RTKVM" guest build --out "$T/none"
 ok "nothing is left" test ! -e "$T/none"
 
+# /etc/apt, which is read after this file, may name a proxy that works
 cat >"$T/apt.conf" <<'EOF'
+Dir::Etc::parts "/dev/null";
+Dir::Etc::main "/dev/null";
 Acquire::http::Proxy "http://127.0.0.1:9";
 Acquire::https::Proxy "http://127.0.0.1:9";
 EOF
