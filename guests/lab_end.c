@@ -13,7 +13,8 @@
 #include "lib/clock.h"
 #include "lib/file.h"
 
-enum { TAIL_BYTES = 3000, LOG_BYTES = 64 << 20, LOOKS = 9, CONSOLE_BYTES = 64 << 10 };
+enum { TAIL_BYTES = 3000, PANIC_BYTES = 16 << 10, LINE_BYTES = 500 };
+enum { LOG_BYTES = 64 << 20, LOOKS = 9, CONSOLE_BYTES = 64 << 10 };
 
 /* A machine that its monitor may stop is silent and well, as is one whose command has ended. */
 static bool may_hang(const struct session *s, const struct progress *p)
@@ -115,18 +116,63 @@ void lab_heard(struct session *s, struct progress *p)
 	read_console(s, p);
 }
 
+static const char *line_of(const char *text, const char *at)
+{
+	const char *before = memrchr(text, '\n', at - text);
+
+	return before ? before + 1 : text;
+}
+
+/* The line in which the kernel last said why it panicked; not that of its end, which follows all. */
+static const char *panic_line(const char *text, size_t len)
+{
+	static const char says[] = "Kernel panic - not syncing", closes[] = "---[ end ";
+	const char *at = text, *last = NULL;
+	size_t closing = sizeof(closes) - 1;
+
+	while ((at = memmem(at, text + len - at, says, sizeof(says) - 1))) {
+		if (!last || memcmp(at - closing, closes, closing))
+			last = at;
+		at += sizeof(says) - 1;
+	}
+	return last ? line_of(text, last) : NULL;
+}
+
+static int line_length(const char *line)
+{
+	size_t n = strcspn(line, "\r\n");
+
+	return n < LINE_BYTES ? n : LINE_BYTES;
+}
+
+void lab_console_end(const char *text, size_t len, FILE *out)
+{
+	const char *end = text + len, *panic = panic_line(text, len), *at = text;
+
+	if (len > TAIL_BYTES) {
+		at = memchr(end - TAIL_BYTES, '\n', TAIL_BYTES);
+		at = at && at + 1 < end ? at + 1 : end - TAIL_BYTES;
+	}
+	if (panic && panic < at && end - panic <= PANIC_BYTES)
+		at = panic;
+	else if (panic && panic < at)
+		fprintf(out, "%.*s\n[...]\n", line_length(panic), panic);
+	fwrite(at, 1, end - at, out);
+	if (len && end[-1] != '\n')
+		fputc('\n', out);
+}
+
 void lab_show_console(const struct session *s)
 {
 	_cleanup_free_ char *text = NULL;
 	struct err ignored = { 0 };
 	ssize_t n = file_load(s->console, LOG_BYTES, &text, &ignored);
-	const char *at;
 
 	if (n <= 0)
 		return;
-	at = n > TAIL_BYTES ? strchr(text + n - TAIL_BYTES, '\n') : text;
-	fprintf(stderr, "--- the end of the lab's console:\n%s%s---\n", at ? at : text,
-		text[n - 1] == '\n' ? "" : "\n");
+	fprintf(stderr, "--- the end of the lab's console:\n");
+	lab_console_end(text, n, stderr);
+	fprintf(stderr, "---\n");
 }
 
 /* What the console says about an end that the agent could not announce; NULL: nothing at all. */
@@ -134,10 +180,11 @@ static const char *cause(const struct session *s)
 {
 	_cleanup_free_ char *text = NULL;
 	struct err ignored = { 0 };
+	ssize_t n = file_load(s->console, LOG_BYTES, &text, &ignored);
 
-	if (file_load(s->console, LOG_BYTES, &text, &ignored) <= 0)
+	if (n <= 0)
 		return NULL;
-	if (strstr(text, "Kernel panic - not syncing"))
+	if (panic_line(text, n))
 		return "kernel panic";
 	if (strstr(text, "rtkvm lab agent:"))
 		return "its agent gave up";

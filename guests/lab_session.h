@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <termios.h>
 
 #include "guests/home.h"
@@ -50,6 +51,12 @@ int lab_look(struct session *s, struct progress *p);
  * console that one of its CPUs is stuck, and free it
  */
 void lab_heard(struct session *s, struct progress *p);
+
+/*
+ * lab_console_end - the last 3000 bytes of a console's text (NUL behind it), or 16 KiB where the kernel
+ * said so much after it panicked; of a panic still before that, the line that has its reason
+ */
+void lab_console_end(const char *text, size_t len, FILE *out);
 
 /* lab_show_console - the end of the console to stderr */
 void lab_show_console(const struct session *s);

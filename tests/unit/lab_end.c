@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "guests/lab_session.h"
+#include "lib/cleanup.h"
+
+#define PANIC "[    9.1] Kernel panic - not syncing: sysrq triggered crash\r\n"
+#define CLOSE "[    9.9] ---[ end Kernel panic - not syncing: sysrq triggered crash ]---\r\n"
+#define LINE  "[    9.2]  a line of its call trace\r\n"
+
+/* What is shown of: before lines, between, lines, after. */
+static char *shown(const char *between, size_t before, size_t lines, const char *after)
+{
+	_cleanup_free_ char *text = NULL;
+	char *out = NULL;
+	size_t text_len = 0, out_len = 0;
+	FILE *f = open_memstream(&text, &text_len);
+
+	while (before--)
+		fputs("[    1.0] booting\r\n", f);
+	fputs(between, f);
+	while (lines--)
+		fputs(LINE, f);
+	fputs(after, f);
+	fclose(f);
+	f = open_memstream(&out, &out_len);
+	lab_console_end(text, text_len, f);
+	fclose(f);
+	return out;
+}
+
+static void begins_at_the_panic(void **state)
+{
+	static const struct {
+		const char *between;
+		size_t before, lines;
+		const char *after, *begin;
+		size_t least, most; /* bytes */
+	} rows[] = {
+		/* a short console is shown whole */
+		{ "", 0, 0, "", "", 0, 0 },
+		{ "", 1, 0, "no newline", "[    1.0] booting\r\nno newline\n", 30, 30 },
+		{ PANIC, 2, 3, "", "[    1.0] booting\r\n[    1.0]", 150, 300 },
+		/* a long one from a line's begin; a panic in its end changes nothing */
+		{ "", 0, 1000, "", LINE, 2900, 3000 },
+		{ PANIC, 1000, 3, "", "[    1.0] booting", 2900, 3000 },
+		{ "", 0, 1000, PANIC, LINE, 2900, 3000 },
+		/* the panic comes earlier; its closing line is not taken for it */
+		{ PANIC, 1000, 100, "", PANIC LINE, 3000, 16 << 10 },
+		{ PANIC, 1000, 100, CLOSE, PANIC LINE, 3000, 16 << 10 },
+		{ PANIC, 0, 400, "", PANIC LINE, 3000, 16 << 10 },
+		{ CLOSE, 0, 100, "", CLOSE LINE, 3000, 16 << 10 },
+		/* the last of two */
+		{ PANIC LINE "[    9.3] Kernel panic - not syncing: again\r\n", 9, 100, "",
+		  "[    9.3] Kernel panic - not syncing: again\r\n" LINE, 3000, 16 << 10 },
+		/* too much in between: its line, and the end */
+		{ PANIC, 9, 1000, CLOSE,
+		  "[    9.1] Kernel panic - not syncing: sysrq triggered crash\n[...]\n" LINE, 2900,
+		  3100 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_free_ char *got =
+			shown(rows[i].between, rows[i].before, rows[i].lines, rows[i].after);
+		size_t len = strlen(got);
+
+		if (strncmp(got, rows[i].begin, strlen(rows[i].begin)))
+			fail_msg("row %zu begins with %.100s", i, got);
+		if (len < rows[i].least || len > rows[i].most)
+			fail_msg("row %zu: %zu bytes", i, len);
+	}
+}
+
+/* What a machine writes there is its own affair: no line end at all, NULs, half a panic. */
+static void takes_any_bytes(void **state)
+{
+	static char text[20001];
+	_cleanup_free_ char *out = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&out, &len);
+
+	(void)state;
+	memset(text, 'x', 20000);
+	lab_console_end(text, 20000, f);
+	fflush(f);
+	assert_int_equal(len, 3000 + 1);
+	memcpy(text + 100, "Kernel panic - not syncing", 26);
+	lab_console_end(text, 20000, f);
+	fflush(f);
+	assert_int_equal(len, 3001 + 500 + 7 + 3001);
+	memset(text, 0, 20000);
+	memcpy(text + 19990, "Kernel pan", 10);
+	lab_console_end(text, 20000, f);
+	fclose(f);
+	assert_int_equal(len, 3001 + 500 + 7 + 3001 + 3001);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(begins_at_the_panic),
+		cmocka_unit_test(takes_any_bytes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
