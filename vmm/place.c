@@ -121,19 +121,31 @@ int place_check(const struct hostcpus *h, const struct place_opts *o, struct cpu
 	return ret;
 }
 
-int place_ordinary(pid_t tid, struct err *e)
+/* To clear SCHED_RESET_ON_FORK takes a right: it stays. */
+static int make_other(pid_t tid, bool realtime_only, struct err *e)
 {
 	const struct sched_param p = { 0 };
 	int policy = sched_getscheduler(tid), kept = policy & SCHED_RESET_ON_FORK;
+	bool realtime;
 
 	if (policy < 0)
 		return err_sys(e, "reading a thread's scheduling policy failed");
 	policy &= ~SCHED_RESET_ON_FORK;
-	if (policy != SCHED_FIFO && policy != SCHED_RR && policy != SCHED_DEADLINE)
+	realtime = policy == SCHED_FIFO || policy == SCHED_RR || policy == SCHED_DEADLINE;
+	if (policy == SCHED_OTHER || (realtime_only && !realtime))
 		return 0;
-	if (sched_setscheduler(tid, SCHED_OTHER | kept, &p)) /* to clear the flag takes a right */
-		return err_sys(e, "SCHED_OTHER for a thread of the VMM failed");
-	return 0;
+	if (!sched_setscheduler(tid, SCHED_OTHER | kept, &p))
+		return 0;
+	if (errno == EPERM && policy == SCHED_IDLE)
+		return err_set(e, -EPERM,
+			       "SCHED_OTHER for a thread of the VMM failed: the user may not leave "
+			       "SCHED_IDLE; start it without chrt -i, or as root");
+	return err_sys(e, "SCHED_OTHER for a thread of the VMM failed");
+}
+
+int place_ordinary(pid_t tid, struct err *e)
+{
+	return make_other(tid, true, e);
 }
 
 static int set_policy(pid_t tid, int prio, struct err *e)
@@ -142,7 +154,7 @@ static int set_policy(pid_t tid, int prio, struct err *e)
 	struct rlimit lim = { 0 };
 
 	if (!prio)
-		return place_ordinary(tid, e);
+		return make_other(tid, false, e);
 	if (!sched_setscheduler(tid, SCHED_FIFO | SCHED_RESET_ON_FORK, &p))
 		return 0;
 	if (errno != EPERM)
@@ -170,7 +182,7 @@ int place_policy(pid_t tid, int prio, struct vcpu_placed *placed, struct err *e)
 	if (placed->policy != (prio ? SCHED_FIFO : SCHED_OTHER) || placed->priority != prio)
 		return err_set(e, -EINVAL,
 			       "vCPU thread: wanted %s priority %d, got policy %d priority %d; "
-			       "check the cgroup's RT bandwidth",
+			       "who else sets policies here (tuned's [scheduler], say)?",
 			       prio ? "SCHED_FIFO" : "SCHED_OTHER", prio, placed->policy,
 			       placed->priority);
 	return 0;

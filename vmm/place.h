@@ -29,7 +29,10 @@ struct place_opts {
 int place_check(const struct hostcpus *h, const struct place_opts *o, struct cpulist *housekeeping,
 		struct err *e);
 
-/* place_ordinary - thread tid (0: the caller): SCHED_OTHER, should it have a real-time policy */
+/*
+ * place_ordinary - thread tid (0: the caller): SCHED_OTHER, should it have a real-time policy; one
+ * that is below it (SCHED_BATCH, SCHED_IDLE) stays
+ */
 int place_ordinary(pid_t tid, struct err *e);
 
 /*

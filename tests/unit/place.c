@@ -155,6 +155,31 @@ static void leaves_an_inherited_realtime_policy(void **state)
 	}
 }
 
+/* --fifo 0 asks for it, whatever started us */
+static void an_ordinary_vcpu_is_that_under_any_policy(void **state)
+{
+	static const int policies[] = { SCHED_OTHER, SCHED_BATCH, SCHED_IDLE };
+	const struct sched_param p = { 0 };
+	struct vcpu_placed placed = { 0 };
+	struct err e = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(policies); i++) {
+		assert_int_equal(sched_setscheduler(0, policies[i], &p), 0);
+		assert_int_equal(place_ordinary(0, &e), 0);
+		assert_int_equal(sched_getscheduler(0), policies[i]);
+		if (place_policy(0, 0, &placed, &e)) { /* RLIMIT_NICE lets only root leave it */
+			assert_int_equal(policies[i], SCHED_IDLE);
+			assert_int_equal(e.code, -EPERM);
+			assert_non_null(strstr(e.text, "without chrt -i"));
+			skip();
+		}
+		assert_int_equal(placed.policy, SCHED_OTHER);
+		assert_int_equal(placed.priority, 0);
+		assert_int_equal(sched_getscheduler(0), SCHED_OTHER);
+	}
+}
+
 static void reads_the_clamp_in_force(void **state)
 {
 	(void)state;
@@ -255,6 +280,7 @@ int main(void)
 		cmocka_unit_test(judges),
 		tree_test(reads_the_clamp_in_force),
 		cmocka_unit_test(leaves_an_inherited_realtime_policy),
+		cmocka_unit_test(an_ordinary_vcpu_is_that_under_any_policy),
 		cmocka_unit_test(asks_for_full_utilization),
 		cmocka_unit_test(makes_a_cookie_and_reads_it_back),
 	};
