@@ -114,7 +114,7 @@ static void add_limit(json_object *o, const struct vm *vm)
 		json_set_int(o, "sched_rt_runtime_us", vm->opts.rt_runtime_us);
 }
 
-/* KVM's mitigation that splits huge pages, and how to be without it where it is in force unasked. */
+/* KVM's mitigation that splits huge pages, and how to be without it where it is in force. */
 static void add_nx_pages(json_object *o, const struct vm *vm)
 {
 	json_set_str(o, "nx_huge_pages", nxpages_name(vm->nx_pages));

@@ -128,7 +128,8 @@ static int settle(struct helper *h, const struct cpulist *housekeeping,
 	return err_set(
 		e, why.code,
 		"KVM's thread %s may run on CPU %s, which carries a vCPU, and cannot be moved: "
-		"%s; set kvm.nx_huge_pages=never on the host, or run as root",
+		"%s; run as root, or, where every guest of the host is trusted, set "
+		"kvm.nx_huge_pages=never",
 		h->name, cpulist_format(&both, cpus, sizeof(cpus)), strerror(-why.code));
 }
 

@@ -13,28 +13,20 @@
 #define KVM_CAP_VM_DISABLE_NX_HUGE_PAGES 220 /* Linux 6.0 */
 #endif
 
-static const struct {
-	const char *name, *remedy;
-} states[] = {
-	[NXPAGES_HOST_OFF] = { "off", NULL },
-	[NXPAGES_VM_OFF] = { "off for this VM", NULL },
-	[NXPAGES_ON] = { "on", NULL },
-	[NXPAGES_NO_CAP] = { "on",
-			     "run a kernel of 6.0 or later, or, where the guest is trusted, set "
-			     "kvm.nx_huge_pages=off" },
-	[NXPAGES_NO_RIGHT] = { "on",
-			       "run as root or with CAP_SYS_BOOT, or, where the guest is trusted, "
-			       "set kvm.nx_huge_pages=off" },
-};
-
 const char *nxpages_name(enum nxpages n)
 {
-	return states[n].name;
+	static const char *const names[] = {
+		[NXPAGES_HOST_OFF] = "off",
+		[NXPAGES_VM_OFF] = "off for this VM",
+		[NXPAGES_ON] = "on",
+	};
+
+	return names[n];
 }
 
 const char *nxpages_remedy(enum nxpages n)
 {
-	return states[n].remedy;
+	return n == NXPAGES_ON ? "where the guest is trusted, --nx-huge-pages off ends it" : NULL;
 }
 
 /* "Y", "N", or "never", which is as good; a kernel without the parameter has no mitigation. */
@@ -46,31 +38,31 @@ static bool host_has_it(const char *sysfs)
 	       !strcmp(file_read_line(path, text, sizeof(text)), "Y");
 }
 
-static int turn_off(enum nxpages *got, int vm, struct err *e)
+/* Not to be had: -errno, and what else could be done. */
+static int cannot(int why, const char *remedy, struct err *e)
 {
-	struct kvm_enable_cap c = { .cap = KVM_CAP_VM_DISABLE_NX_HUGE_PAGES };
-
-	*got = NXPAGES_NO_CAP;
-	if (ioctl(vm, KVM_CHECK_EXTENSION, c.cap) <= 0)
-		return 0;
-	*got = NXPAGES_VM_OFF;
-	if (!ioctl(vm, KVM_ENABLE_CAP, &c))
-		return 0;
-	*got = NXPAGES_NO_RIGHT;
-	return errno == EPERM ? 0 : err_sys(e, "turning kvm.nx_huge_pages off for this VM failed");
+	return err_set(
+		e, why,
+		"--nx-huge-pages: wanted off, kvm.nx_huge_pages is Y and stays; %s, or, where "
+		"every guest of the host is trusted, set kvm.nx_huge_pages=off",
+		remedy);
 }
 
 int nxpages_set(enum nxpages *got, enum nxpages_mode mode, const char *sysfs, int vm, struct err *e)
 {
-	int ret;
+	struct kvm_enable_cap c = { .cap = KVM_CAP_VM_DISABLE_NX_HUGE_PAGES };
 
 	*got = host_has_it(sysfs) ? NXPAGES_ON : NXPAGES_HOST_OFF;
 	if (*got == NXPAGES_HOST_OFF || mode == NXPAGES_KEEP)
 		return 0;
-	ret = turn_off(got, vm, e);
-	if (ret < 0 || mode == NXPAGES_AUTO || *got == NXPAGES_VM_OFF)
-		return ret;
-	return err_set(e, *got == NXPAGES_NO_RIGHT ? -EPERM : -ENOTSUP,
-		       "--nx-huge-pages: wanted off, kvm.nx_huge_pages is Y and stays; %s",
-		       nxpages_remedy(*got));
+	if (ioctl(vm, KVM_CHECK_EXTENSION, c.cap) <= 0)
+		return cannot(-ENOTSUP, "run a kernel of 6.0 or later", e);
+	if (ioctl(vm, KVM_ENABLE_CAP, &c)) {
+		if (errno == EPERM)
+			return cannot(-EPERM, "run as root or with CAP_SYS_BOOT", e);
+		return err_sys(e,
+			       "--nx-huge-pages: turning kvm.nx_huge_pages off for this VM failed");
+	}
+	*got = NXPAGES_VM_OFF;
+	return 0;
 }

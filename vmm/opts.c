@@ -102,8 +102,8 @@ static const struct argp_option options[] = {
 	  "count how early or late the advanced timer is at its deadlines (needs tracefs)", 2 },
 	{ "trace-switches", OPT_SWITCHES, 0, 0,
 	  "tell who got the CPU when a vCPU's thread lost it against its will (needs tracefs)", 2 },
-	{ "nx-huge-pages", OPT_NX_PAGES, "auto|keep|off", 0,
-	  "keep: huge pages that the host's KVM splits stay split (default auto: off for this VM)",
+	{ "nx-huge-pages", OPT_NX_PAGES, "keep|off", 0,
+	  "off: for a trusted guest, its huge pages are not split against iTLB multihit (default keep)",
 	  2 },
 	{ "irqchip", OPT_IRQCHIP, "split|full", 0,
 	  "full: IOAPIC and PIC in the kernel, too (default split: local APICs alone)", 2 },
@@ -306,9 +306,7 @@ static int set_partition(struct run_opts *o, const char *text, struct err *e)
 
 static int set_nx_pages(struct run_opts *o, const char *text, struct err *e)
 {
-	static const char *const names[] = {
-		[NXPAGES_AUTO] = "auto", [NXPAGES_KEEP] = "keep", [NXPAGES_OFF] = "off"
-	};
+	static const char *const names[] = { [NXPAGES_KEEP] = "keep", [NXPAGES_OFF] = "off" };
 	int i = choice("--nx-huge-pages", text, names, ARRAY_SIZE(names), e);
 
 	if (i < 0)

@@ -379,15 +379,15 @@ static void tell_limit(const struct run *r)
 			us);
 }
 
-/* As with the limit: what costs latency and was not asked for. */
+/* As with the limit: what costs latency, and is given up for a trusted guest alone. */
 static void tell_nx_pages(const struct run *r)
 {
 	const char *remedy = nxpages_remedy(r->vm.nx_pages);
 
 	if (remedy && !r->opts.allow_shared && isatty(STDERR_FILENO))
 		fprintf(stderr,
-			"rtkvm run: kvm.nx_huge_pages is Y: where the guest runs code in a huge page "
-			"for the first time, it is split; %s\n",
+			"rtkvm run: kvm.nx_huge_pages is Y: the guest's first instruction in a huge "
+			"page faults and splits it, again and again; %s\n",
 			remedy);
 }
 

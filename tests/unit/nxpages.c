@@ -33,7 +33,7 @@ int ioctl(int fd, unsigned long request, ...)
 	return fake.enable ? -1 : 0;
 }
 
-static void turns_it_off_where_it_may(void **state)
+static void turns_it_off_when_told_to(void **state)
 {
 	static const struct {
 		const char *parameter;
@@ -43,17 +43,14 @@ static void turns_it_off_where_it_may(void **state)
 		enum nxpages got;
 		const char *says; /* the sentence, or the remedy */
 	} rows[] = {
-		{ "N", NXPAGES_AUTO, 1, 0, 0, NXPAGES_HOST_OFF, NULL },
+		{ "N", NXPAGES_KEEP, 1, 0, 0, NXPAGES_HOST_OFF, NULL },
 		{ "never", NXPAGES_OFF, 0, 0, 0, NXPAGES_HOST_OFF, NULL },
 		{ NULL, NXPAGES_OFF, 0, 0, 0, NXPAGES_HOST_OFF, NULL },
-		{ "Y", NXPAGES_AUTO, 1, 0, 0, NXPAGES_VM_OFF, NULL },
 		{ "Y", NXPAGES_OFF, 1, 0, 0, NXPAGES_VM_OFF, NULL },
-		{ "Y", NXPAGES_KEEP, 1, 0, 0, NXPAGES_ON, NULL },
-		{ "Y", NXPAGES_AUTO, 1, EPERM, 0, NXPAGES_NO_RIGHT, "CAP_SYS_BOOT" },
-		{ "Y", NXPAGES_AUTO, 0, 0, 0, NXPAGES_NO_CAP, "6.0" },
-		{ "Y", NXPAGES_OFF, 1, EPERM, -EPERM, NXPAGES_NO_RIGHT, "CAP_SYS_BOOT" },
-		{ "Y", NXPAGES_OFF, 0, 0, -ENOTSUP, NXPAGES_NO_CAP, "wanted off" },
-		{ "Y", NXPAGES_AUTO, 1, EINVAL, -EINVAL, NXPAGES_NO_RIGHT, "failed" },
+		{ "Y", NXPAGES_KEEP, 1, 0, 0, NXPAGES_ON, "trusted, --nx-huge-pages off" },
+		{ "Y", NXPAGES_OFF, 1, EPERM, -EPERM, NXPAGES_ON, "CAP_SYS_BOOT" },
+		{ "Y", NXPAGES_OFF, 0, 0, -ENOTSUP, NXPAGES_ON, "6.0" },
+		{ "Y", NXPAGES_OFF, 1, EINVAL, -EINVAL, NXPAGES_ON, "failed" },
 	};
 
 	(void)state;
@@ -76,7 +73,7 @@ static void turns_it_off_where_it_may(void **state)
 			fail_msg("row %zu: %s", i, e.text);
 		assert_int_equal(got, rows[i].got);
 		assert_int_equal(fake.enabled, got == NXPAGES_VM_OFF);
-		if (got == NXPAGES_HOST_OFF || got == NXPAGES_ON)
+		if (got == NXPAGES_HOST_OFF || rows[i].mode == NXPAGES_KEEP)
 			assert_int_equal(fake.asked, 0);
 		said = rows[i].ret ? e.text : nxpages_remedy(got);
 		if (rows[i].says ? !said || !strstr(said, rows[i].says) : said != NULL)
@@ -87,7 +84,7 @@ static void turns_it_off_where_it_may(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		tree_test(turns_it_off_where_it_may),
+		tree_test(turns_it_off_when_told_to),
 	};
 
 	return cmocka_run_group_tests_name("nxpages", tests, NULL, NULL);

@@ -43,7 +43,7 @@ static void fills_the_struct(void **state)
 					     "--halt-poll=50us",
 					     "--rt-delay",
 					     "--irqchip=full",
-					     "--nx-huge-pages=keep",
+					     "--nx-huge-pages=off",
 					     "--lapic-timer-advance=1500",
 					     "--timer-residual",
 					     "--trace-switches",
@@ -78,11 +78,22 @@ static void fills_the_struct(void **state)
 	assert_int_equal(o.no_exit, 2 | 4);
 	assert_int_equal(o.halt_poll_ns, 50000);
 	assert_true(o.irqchip_full);
-	assert_int_equal(o.nx_pages, NXPAGES_KEEP);
+	assert_int_equal(o.nx_pages, NXPAGES_OFF);
 	assert_int_equal(o.advance.mode, ADVANCE_NS);
 	assert_int_equal(o.advance.ns, 1500);
 	assert_true(o.timer_residual);
 	assert_true(o.trace_switches);
+}
+
+static void leaves_the_host_its_mitigation(void **state)
+{
+	static const char *const words[] = { "--kernel", "k", "--cpus", "1", NULL };
+	struct err e = { 0 };
+	struct run_opts o;
+
+	(void)state;
+	assert_int_equal(parse(&o, words, &e), 0);
+	assert_int_equal(o.nx_pages, NXPAGES_KEEP);
 }
 
 static void refuses(void **state)
@@ -128,6 +139,7 @@ static void refuses(void **state)
 		  "give one" },
 		{ { "--irqchip=none", NULL }, "--irqchip" },
 		{ { "--nx-huge-pages=Y", NULL }, "--nx-huge-pages: \"Y\"" },
+		{ { "--nx-huge-pages=auto", NULL }, "--nx-huge-pages: \"auto\"" },
 		{ { "--core-sched", "--core-sched", NULL }, "given twice" },
 		{ { "--lapic-timer-advance=", NULL }, "not auto, off or a number" },
 		{ { "--lapic-timer-advance=-1", NULL }, "not auto, off or a number" },
@@ -159,6 +171,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(fills_the_struct),
+		cmocka_unit_test(leaves_the_host_its_mitigation),
 		cmocka_unit_test(refuses),
 	};
 
