@@ -22,6 +22,18 @@ static void read_interrupts(struct window *w, struct interrupts *t, const struct
 	interrupts_read(t, &w->irq_text, vm->opts.map.host, vm->n_vcpus, &ignored);
 }
 
+static int open_switches(struct window *w, const pid_t *tids, int n, struct err *e)
+{
+	struct reading *all[] = { &w->edge[WINDOW_START], &w->edge[WINDOW_END], &w->end };
+
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		all[i]->preempted = calloc(1, sizeof(*all[i]->preempted));
+		if (!all[i]->preempted)
+			return err_set(e, -ENOMEM, "no memory for statistics");
+	}
+	return preempted_open(&w->switches, tids, n, e);
+}
+
 static int open_hists(struct window *w, const struct vm *vm, struct err *e)
 {
 	pid_t tids[CPUMAP_VCPUS];
@@ -37,7 +49,7 @@ static int open_hists(struct window *w, const struct vm *vm, struct err *e)
 	if (vm->opts.timer_residual)
 		ret = residual_open(&w->residual, tids, vm->n_vcpus, e);
 	if (!ret && vm->opts.trace_switches)
-		ret = preempted_open(&w->switches, tids, vm->n_vcpus, e);
+		ret = open_switches(w, tids, vm->n_vcpus, e);
 	return ret;
 }
 
@@ -80,6 +92,7 @@ void window_free(struct window *w)
 
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
 		free(all[i]->vcpus);
+		free(all[i]->preempted);
 		interrupts_free(&all[i]->irqs);
 	}
 	for (int i = 0; i < WINDOW_EDGES; i++)
@@ -98,7 +111,7 @@ static int read_preempted(struct window *w, struct reading *r, struct err *e)
 	int ret = vcpuhist_read(&w->switches, e);
 
 	if (!ret && w->switches.on)
-		preempted_parse(&r->preempted, w->switches.text);
+		preempted_parse(r->preempted, w->switches.text);
 	return ret;
 }
 
@@ -242,6 +255,20 @@ void counters_timer_json(json_object *o, const struct vm *vm, const struct vcpu 
 	add_residual(o, vm, w, &none, &w->end.vcpus[v->index].timer);
 }
 
+/* How often the vCPU's thread lost its CPU, and with --trace-switches whom to. */
+static void add_switches(json_object *o, const struct vcpu *v, const struct window *w,
+			 const struct reading *start, const struct reading *end)
+{
+	uint64_t n = end->vcpus[v->index].thread.involuntary_switches -
+		     start->vcpus[v->index].thread.involuntary_switches;
+
+	json_set_int(o, "involuntary_switches", n);
+	if (w->switches.on)
+		preempted_json(o, start->preempted, end->preempted, v->tid, n);
+	else
+		json_object_object_add(o, "preempted_by", NULL);
+}
+
 /* Between the two job marks; from the first one until now where the second has not come. */
 static json_object *window_json(struct vm *vm, const struct vcpu *v, const struct window *w,
 				bool live)
@@ -266,11 +293,7 @@ static json_object *window_json(struct vm *vm, const struct vcpu *v, const struc
 	json_set_int(o, "page_faults", to->thread.page_faults - from->thread.page_faults);
 	json_object_object_add(o, "guest_page_faults",
 			       kvmstats_faults(&v->kvm, from->kvm, to->kvm));
-	json_set_int(o, "involuntary_switches",
-		     to->thread.involuntary_switches - from->thread.involuntary_switches);
-	json_object_object_add(
-		o, "preempted_by",
-		w->switches.on ? preempted_json(&start->preempted, &end->preempted, v->tid) : NULL);
+	add_switches(o, v, w, start, end);
 	add_span(o, first, &last);
 	if (!open)
 		json_object_object_add(o, "others", others_json(v, w));

@@ -23,7 +23,7 @@
 struct reading {
 	uint64_t ns; /* of the mark; 0: not seen */
 	struct interrupts irqs; /* of the host, on the vCPUs' CPUs */
-	struct preempted preempted; /* with --trace-switches */
+	struct preempted *preempted; /* with --trace-switches, else NULL */
 	struct reading_vcpu {
 		struct thread_counts thread;
 		uint64_t kvm[KVMSTATS_MAX];

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "vmm/ctlshow.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -145,20 +146,27 @@ static void show_span(FILE *out, json_object *o)
 	show_counts(out, "KVM", json_at(o, "kvm"));
 }
 
+/* A thread's name may hold anything. */
 static void show_preemptor(FILE *out, json_object *by)
 {
-	fprintf(out, " %s %" PRId64, json_str(by, "name", "?"), json_int(by, "times", 0));
+	fputc(' ', out);
+	for (const char *p = json_str(by, "name", "?"); *p; p++)
+		fputc(isprint((unsigned char)*p) ? *p : '?', out);
+	fprintf(out, " %" PRId64, json_int(by, "times", 0));
 }
 
 static void show_preempted(FILE *out, json_object *window)
 {
 	json_object *all = json_at(window, "preempted_by");
+	int64_t others = json_int(window, "preempted_by_others", 0);
 
 	if (!json_object_is_type(all, json_type_array))
 		return;
 	fputs("  CPU lost to:", out);
 	show_each(out, all, show_preemptor);
-	fputs(json_object_array_length(all) ? "\n" : " nobody\n", out);
+	if (others > 0)
+		fprintf(out, " others %" PRId64, others);
+	fputs(others > 0 || json_object_array_length(all) ? "\n" : " nobody\n", out);
 }
 
 static void show_vcpu_stats(FILE *out, json_object *v)

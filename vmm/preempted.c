@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "vmm/preempted.h"
 
-#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/json.h"
@@ -11,79 +11,140 @@ int preempted_open(struct vcpuhist *h, const pid_t *tids, int n, struct err *e)
 {
 	static const struct vcpuhist_event event = { "--trace-switches", "switches", "sched",
 						     "sched_switch" };
+	char what[96];
 	int ret = vcpuhist_open(h, &event, e);
 
+	snprintf(what, sizeof(what),
+		 "keys=common_pid,next_pid,next_comm:sort=hitcount.descending:size=%d",
+		 PREEMPTED_ROWS);
 	if (!ret)
-		ret = vcpuhist_add(h, "keys=common_pid,next_pid,next_comm:size=512",
-				   "(prev_state == 0 || prev_state == 256)", tids, n, e);
+		ret = vcpuhist_add(h, what, "(prev_state == 0 || prev_state == 256)", tids, n, e);
 	return ret < 0 ? ret : vcpuhist_read(h, e);
+}
+
+/* "LABEL   123": past both. */
+static bool number(const char **text, const char *label, uint64_t *n)
+{
+	size_t len = strlen(label);
+	char *end;
+
+	if (strncmp(*text, label, len))
+		return false;
+	*n = strtoull(*text + len, &end, 10);
+	if (end == *text + len)
+		return false;
+	*text = end;
+	return true;
 }
 
 /*
  * "{ common_pid: 710, next_pid: 33, next_comm: rcuc/3           } hitcount: 2", with blanks to fill
- * columns; a thread's name may hold anything, so its end is looked for from the end of the line.
+ * columns: the name, or NULL when this is no row. A thread's name may hold anything, line ends, too;
+ * it is too short to look like this, though not to look like the row's end.
  */
-static bool parse_row(struct preempted_row *r, const char *line, size_t len)
+static const char *row_name(const char *text, struct preempted_row *r)
 {
-	static const char last[] = "} hitcount:";
-	int vcpu, by, at = 0;
-	const char *end = NULL;
-	size_t name;
+	static const char label[] = ", next_comm: ";
+	uint64_t vcpu, by;
 
-	if (sscanf(line, "{ common_pid: %d, next_pid: %d, next_comm: %n", &vcpu, &by, &at) != 2 ||
-	    !at || (size_t)at > len)
-		return false;
-	for (const char *p = line + at; (p = memmem(p, line + len - p, last, sizeof(last) - 1));
-	     p++)
-		end = p;
-	if (!end || sscanf(end + sizeof(last) - 1, "%" SCNu64, &r->times) != 1)
-		return false;
-	for (name = end - (line + at); name && line[at + name - 1] == ' '; name--)
-		;
+	if (!number(&text, "{ common_pid:", &vcpu) || !number(&text, ", next_pid:", &by) ||
+	    strncmp(text, label, sizeof(label) - 1))
+		return NULL;
 	r->vcpu = vcpu;
 	r->by = by;
-	snprintf(r->name, sizeof(r->name), "%.*s", (int)(name < sizeof(r->name) ? name : 15),
-		 line + at);
-	return true;
+	return text + sizeof(label) - 1;
+}
+
+/* To the next line that begins a row, or to the end. */
+static const char *row_end(const char *text)
+{
+	struct preempted_row ignored;
+	const char *p = text;
+
+	while ((p = strchr(p, '\n')))
+		if (row_name(++p, &ignored))
+			return p;
+	return text + strlen(text);
+}
+
+/* From the name on; where that ends is looked for from the end. */
+static bool parse_rest(struct preempted_row *r, const char *name, const char *end)
+{
+	static const char label[] = "} hitcount:";
+	const char *last = NULL;
+	size_t len;
+
+	for (const char *p = name; (p = memmem(p, end - p, label, sizeof(label) - 1)); p++)
+		last = p;
+	if (!last)
+		return false;
+	for (len = last - name; len && name[len - 1] == ' '; len--)
+		;
+	snprintf(r->name, sizeof(r->name), "%.*s", (int)(len < sizeof(r->name) ? len : 15), name);
+	return number(&last, label, &r->times);
+}
+
+/* The row for the same thread and name; p->n: none. */
+static size_t row_like(const struct preempted *p, const struct preempted_row *r)
+{
+	size_t i = 0;
+
+	while (i < p->n && (p->row[i].vcpu != r->vcpu || p->row[i].by != r->by ||
+			    strcmp(p->row[i].name, r->name)))
+		i++;
+	return i;
 }
 
 void preempted_parse(struct preempted *p, const char *text)
 {
 	p->n = 0;
 	while (*text && p->n < PREEMPTED_ROWS) {
-		size_t len = strcspn(text, "\n");
+		struct preempted_row r;
+		const char *name = row_name(text, &r), *end = row_end(name ? name : text);
 
-		if (parse_row(&p->row[p->n], text, len))
-			p->n++;
-		text += len + (text[len] == '\n');
+		if (name && parse_rest(&r, name, end)) {
+			size_t i = row_like(p, &r); /* names that differ in their last blanks */
+
+			if (i < p->n)
+				p->row[i].times += r.times;
+			else
+				p->row[p->n++] = r;
+		}
+		text = end;
 	}
 }
 
-static uint64_t times_before(const struct preempted *p, const struct preempted_row *r)
+static json_object *row_json(const struct preempted_row *r, uint64_t times)
 {
-	for (size_t i = 0; i < p->n; i++)
-		if (p->row[i].vcpu == r->vcpu && p->row[i].by == r->by &&
-		    !strcmp(p->row[i].name, r->name))
-			return p->row[i].times;
-	return 0;
+	json_object *o = json_object_new_object();
+
+	json_set_int(o, "tid", r->by);
+	json_set_str(o, "name", r->name);
+	json_set_int(o, "times", times);
+	return o;
 }
 
-json_object *preempted_json(const struct preempted *from, const struct preempted *to, pid_t vcpu)
+void preempted_json(json_object *o, const struct preempted *from, const struct preempted *to,
+		    pid_t vcpu, uint64_t switches)
 {
 	json_object *list = json_object_new_array();
+	uint64_t named = 0;
 
 	for (size_t i = 0; i < to->n; i++) {
 		const struct preempted_row *r = &to->row[i];
-		uint64_t times = r->times - times_before(from, r);
-		json_object *o;
+		uint64_t times = r->times;
+		size_t before;
 
-		if (r->vcpu != vcpu || !times)
+		if (r->vcpu != vcpu)
 			continue;
-		o = json_object_new_object();
-		json_set_int(o, "tid", r->by);
-		json_set_str(o, "name", r->name);
-		json_set_int(o, "times", times);
-		json_object_array_add(list, o);
+		before = row_like(from, r);
+		if (before < from->n)
+			times -= from->row[before].times;
+		if (!times)
+			continue;
+		json_object_array_add(list, row_json(r, times));
+		named += times;
 	}
-	return list;
+	json_object_object_add(o, "preempted_by", list);
+	json_set_int(o, "preempted_by_others", switches > named ? switches - named : 0);
 }

@@ -6,7 +6,7 @@
  * could have gone on, is switched out with prev_state 0 or TASK_REPORT_MAX (0x100; include/trace/
  * events/sched.h), which is what /proc counts as an involuntary switch. The idle task among them
  * (swapper/N) is no thread's doing: the vCPU had used up sched_rt_runtime_us. While the trigger is
- * on, each context switch of the host costs a fraction of a microsecond more.
+ * on, each context switch of the host costs more.
  */
 #ifndef RTKVM_VMM_PREEMPTED_H
 #define RTKVM_VMM_PREEMPTED_H
@@ -19,9 +19,12 @@
 #include "lib/err.h"
 #include "vmm/vcpuhist.h"
 
-enum { PREEMPTED_ROWS = 64 };
+enum { PREEMPTED_ROWS = 512 }; /* as many as the kernel is told to keep */
 
-/* As the kernel counted since the start; what does not fit is missing from the sum. */
+/*
+ * As the kernel counted since the start. Whoever comes when its table is full, it drops, and goes on
+ * doing so: what is missing from one reading is so from all.
+ */
 struct preempted {
 	size_t n;
 	struct preempted_row {
@@ -37,7 +40,12 @@ int preempted_open(struct vcpuhist *h, const pid_t *tids, int n, struct err *e);
 /* preempted_parse - the text of the event's hist file */
 void preempted_parse(struct preempted *p, const char *text);
 
-/* preempted_json - [{"tid","name","times"}] of what came between two readings for a vCPU's thread */
-json_object *preempted_json(const struct preempted *from, const struct preempted *to, pid_t vcpu);
+/*
+ * preempted_json - into o what came between two readings for a vCPU's thread, which was switched out
+ * so many times: "preempted_by":[{"tid","name","times"}], "preempted_by_others": the times nobody is
+ * named for
+ */
+void preempted_json(json_object *o, const struct preempted *from, const struct preempted *to,
+		    pid_t vcpu, uint64_t switches);
 
 #endif
