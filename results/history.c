@@ -403,6 +403,8 @@ int results_history(int argc, char **argv, struct err *e)
 		return ret;
 	if (!a.db && !file_path(path, sizeof(path), "%s/history.sqlite", a.dir))
 		return err_sys(e, "opening the history failed");
+	if (!file_exists(a.dir))
+		return err_set(e, -ENOENT, "there is no directory %s", a.dir);
 	stop_install();
 	db = history_open(a.db ? a.db : path, e);
 	if (!db)
