@@ -154,13 +154,14 @@ static int save_spikes(struct save *s, struct err *e)
 		return err_sys(e, "making %s failed", path);
 	for (size_t i = 0; i < b->result.n_gaps; i++) {
 		const struct abi_bench_gap *g = &b->result.gap[i];
-		uint64_t mono_ns = mono_of(b, g->tsc);
+		uint64_t mono_ns = mono_of(b, g->tsc), wall_ns = wall_of(b, mono_ns);
+		uint64_t length = ns(b, g->length);
 
 		fprintf(f,
 			"{\"instrument\":\"gap\",\"cpu\":0,\"host_cpu\":%d,\"wall_ns\":%" PRIu64
 			",\"mono_ns\":%" PRIu64 ",\"tsc\":%" PRIu64 ",\"latency_ns\":%" PRIu64
 			"}\n",
-			b->opts.cpu, wall_of(b, mono_ns), mono_ns, g->tsc, ns(b, g->length));
+			b->opts.cpu, wall_ns ? wall_ns + length : 0, mono_ns, g->tsc, length);
 	}
 	if (fflush(f))
 		return err_sys(e, "writing %s failed", path);

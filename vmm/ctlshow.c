@@ -118,7 +118,8 @@ static void show_status(FILE *out, json_object *o)
 		json_object_get_boolean(json_at(o, "tsc_is_host"))
 			? "the guest's is the host's (offset 0)"
 			: "the guest's offset to the host's is not known",
-		json_str(o, "irqchip", "?"), json_str(o, "nx_huge_pages", "?"), json_at(o, "nx_huge_pages_remedy") ? ": " : "",
+		json_str(o, "irqchip", "?"), json_str(o, "nx_huge_pages", "?"),
+		json_at(o, "nx_huge_pages_remedy") ? ": " : "",
 		json_str(o, "nx_huge_pages_remedy", ""));
 	if (json_object_is_type(stay, json_type_array) && json_object_array_length(stay))
 		fprintf(out, "stays in the guest: %s\n",
