@@ -4,55 +4,156 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "lib/cleanup.h"
 #include "lib/file.h"
 
-/* One CPU; vcpu: nobody else may have it, else it may be shared with others that are no vCPU. */
-static int claim_cpu(struct claim *c, const char *sysfs, int cpu, bool vcpu, struct err *e)
-{
-	char path[PATH_MAX];
-	int fd, why;
+/* Where a CPU's users are known by locks of theirs: in sysfs, below the CPU's directory. */
+enum lock { VCPU, THREAD };
 
-	if (!file_path(path, sizeof(path), "%s/devices/system/cpu/cpu%d", sysfs, cpu))
+static int open_lock(char path[PATH_MAX], const char *sysfs, int cpu, enum lock lock, struct err *e)
+{
+	static const char *const files[] = { [VCPU] = "", [THREAD] = "/uevent" };
+	int fd;
+
+	if (!file_path(path, PATH_MAX, "%s/devices/system/cpu/cpu%d%s", sysfs, cpu, files[lock]))
 		return err_sys(e, "claiming CPU %d failed", cpu);
-	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return err_sys(e, "claiming CPU %d failed: %s", cpu, path);
-	if (!flock(fd, (vcpu ? LOCK_EX : LOCK_SH) | LOCK_NB)) {
-		c->fds[c->n++] = fd;
-		return 0;
-	}
-	why = errno;
-	close(fd);
-	c->busy_cpu = cpu;
-	if (why != EWOULDBLOCK)
-		return err_set(e, -why, "claiming CPU %d failed: locking %s: %s", cpu, path,
-			       strerror(why));
-	if (vcpu)
-		return err_set(
-			e, -EBUSY,
-			"--cpus: CPU %d wanted for a vCPU alone, another guest that runs has it; "
-			"name a CPU of its own, or use --allow-shared",
-			cpu);
-	return err_set(e, -EBUSY,
-		       "--housekeeping or a device's cpu=: CPU %d wanted, it carries a vCPU of "
-		       "another guest that runs; name others, or use --allow-shared",
-		       cpu);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? err_sys(e, "claiming CPU %d failed: %s", cpu, path) : fd;
 }
 
-static int claim_list(struct claim *c, const char *sysfs, const struct cpulist *l, bool vcpu,
-		      bool allow_shared, struct err *e)
+pid_t claim_holder(const char *locks, dev_t dev, ino_t ino)
+{
+	while (*locks) {
+		unsigned int major, minor;
+		unsigned long inode;
+		int pid;
+
+		if (sscanf(locks, "%*u: FLOCK %*s %*s %d %x:%x:%lu", &pid, &major, &minor,
+			   &inode) == 4 &&
+		    pid > 0 && makedev(major, minor) == dev && inode == ino)
+			return pid;
+		locks += strcspn(locks, "\n");
+		locks += *locks == '\n';
+	}
+	return 0;
+}
+
+/* "process 71 holds the lock on FILE (another rtkvm run?)"; who it is only /proc/locks tells. */
+static const char *held(char *buf, size_t size, int fd, const char *path)
+{
+	enum { LOCKS_MAX_BYTES = 1 << 20 };
+	_cleanup_free_ char *locks = NULL;
+	struct err ignored = { 0 };
+	char who[32] = "somebody";
+	struct stat st;
+	pid_t pid = 0;
+
+	if (!fstat(fd, &st) && file_load("/proc/locks", LOCKS_MAX_BYTES, &locks, &ignored) >= 0)
+		pid = claim_holder(locks, st.st_dev, st.st_ino);
+	if (pid)
+		snprintf(who, sizeof(who), "process %d", (int)pid);
+	snprintf(buf, size, "%s holds the lock on %s (another rtkvm run?)", who, path);
+	return buf;
+}
+
+/*
+ * One claims at a time, so that a look whether somebody holds a lock is in nobody's way. It takes no
+ * time to claim: who waits for long waits for something else.
+ */
+static int take_turn(const char *sysfs, struct err *e)
+{
+	enum { TRIES = 300, STEP_MS = 10 };
+	char path[PATH_MAX], text[PATH_MAX + 64];
+	int fd, why = 0;
+
+	if (!file_path(path, sizeof(path), "%s/devices/system/cpu", sysfs))
+		return err_sys(e, "claiming CPUs failed");
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(e, "claiming CPUs failed: %s", path);
+	for (int i = 0; i < TRIES; i++) {
+		if (!flock(fd, LOCK_EX | LOCK_NB))
+			return fd;
+		why = errno;
+		if (why != EWOULDBLOCK)
+			break;
+		poll(NULL, 0, STEP_MS);
+	}
+	if (why == EWOULDBLOCK)
+		err_set(e, -why, "claiming CPUs failed: %s and keeps it; end it",
+			held(text, sizeof(text), fd, path));
+	else
+		err_set(e, -why, "claiming CPUs failed: locking %s: %s", path, strerror(why));
+	close(fd);
+	return e->code;
+}
+
+/* That nobody has it: -EBUSY with what the CPU was wanted for, and by whom it is held. */
+static int check_cpu(struct claim *c, const char *sysfs, int cpu, enum lock wanted, enum lock lock,
+		     struct err *e)
+{
+	char path[PATH_MAX], text[PATH_MAX + 64];
+	int fd = open_lock(path, sysfs, cpu, lock, e);
+
+	if (fd < 0)
+		return fd;
+	if (!flock(fd, LOCK_EX | LOCK_NB)) {
+		close(fd);
+		return 0;
+	}
+	if (errno != EWOULDBLOCK) {
+		err_sys(e, "claiming CPU %d failed: locking %s", cpu, path);
+	} else {
+		c->busy_cpu = cpu;
+		err_set(e, -EBUSY, "%s: CPU %d wanted%s, but %s; name %s, or use --allow-shared",
+			wanted == VCPU ? "--cpus" : "--housekeeping or a device's cpu=", cpu,
+			wanted == VCPU ? " for a vCPU alone" : "",
+			held(text, sizeof(text), fd, path),
+			wanted == VCPU ? "a CPU of its own" : "others");
+	}
+	close(fd);
+	return e->code;
+}
+
+static int check_cpus(struct claim *c, const char *sysfs, const struct cpulist *vcpus,
+		      const struct cpulist *others, struct err *e)
+{
+	cpulist_for_each(cpu, vcpus)
+		if (check_cpu(c, sysfs, cpu, VCPU, VCPU, e) < 0 ||
+		    check_cpu(c, sysfs, cpu, VCPU, THREAD, e) < 0)
+			return e->code;
+	cpulist_for_each(cpu, others)
+		if (check_cpu(c, sysfs, cpu, THREAD, VCPU, e) < 0)
+			return e->code;
+	return 0;
+}
+
+/* Beside others who do so; only a lock that is not one of ours is in the way. */
+static int hold(struct claim *c, const char *sysfs, const struct cpulist *l, enum lock lock,
+		struct err *e)
 {
 	cpulist_for_each(cpu, l) {
-		struct err why = { 0 };
-		int ret = claim_cpu(c, sysfs, cpu, vcpu, &why);
+		char path[PATH_MAX], text[PATH_MAX + 64];
+		int fd = open_lock(path, sysfs, cpu, lock, e);
 
-		if (ret < 0 && !(ret == -EBUSY && allow_shared))
-			return err_set(e, ret, "%s", why.text);
+		if (fd < 0)
+			return fd;
+		c->fds[c->n++] = fd;
+		if (!flock(fd, LOCK_SH | LOCK_NB))
+			continue;
+		if (errno != EWOULDBLOCK)
+			return err_sys(e, "claiming CPU %d failed: locking %s", cpu, path);
+		return err_set(e, -EWOULDBLOCK, "claiming CPU %d failed: %s for itself; end it",
+			       cpu, held(text, sizeof(text), fd, path));
 	}
 	return 0;
 }
@@ -61,17 +162,24 @@ int claim_cpus(struct claim *c, const char *sysfs, const struct claim_opts *o, s
 {
 	struct cpulist vcpus = cpulist_and(o->vcpus, o->isolated),
 		       others = cpulist_and(o->others, o->isolated);
-	int ret;
+	int turn, ret;
 
-	/* one lock a CPU: two of our own would be in each other's way */
-	others = cpulist_minus(&others, &vcpus);
+	others = cpulist_minus(&others, &vcpus); /* a vCPU's CPU is nobody else's anyway */
 	*c = (struct claim){ .busy_cpu = -1 };
-	c->fds = calloc(cpulist_count(&vcpus) + cpulist_count(&others) + 1, sizeof(*c->fds));
-	if (!c->fds)
-		return err_set(e, -ENOMEM, "no memory to claim CPUs");
-	ret = claim_list(c, sysfs, &vcpus, true, o->allow_shared, e);
+	if (cpulist_empty(&vcpus) && cpulist_empty(&others))
+		return 0;
+	turn = take_turn(sysfs, e);
+	if (turn < 0)
+		return turn;
+	ret = o->allow_shared ? 0 : check_cpus(c, sysfs, &vcpus, &others, e);
+	c->fds = calloc(cpulist_count(&vcpus) + cpulist_count(&others), sizeof(*c->fds));
+	if (!ret && !c->fds)
+		ret = err_set(e, -ENOMEM, "no memory to claim CPUs");
 	if (!ret)
-		ret = claim_list(c, sysfs, &others, false, o->allow_shared, e);
+		ret = hold(c, sysfs, &vcpus, VCPU, e);
+	if (!ret)
+		ret = hold(c, sysfs, &others, THREAD, e);
+	close(turn);
 	if (ret < 0)
 		claim_drop(c);
 	return ret;
