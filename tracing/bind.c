@@ -175,8 +175,7 @@ int bind_check(struct model *m, const struct dat *host, const struct dat *guest,
 
 	m->returns = has(&m->side[GUEST], "sys_exit_clock_nanosleep");
 	ret = need(&m->side[GUEST], guest, guest_needs, ARRAY_SIZE(guest_needs),
-		   "rtkvm trace record --guest", e);
-
+		   "the line of rtkvm trace job", e);
 	if (ret < 0 || !host)
 		return ret;
 	m->windows = has(&m->side[HOST], "kvm_entry") && has(&m->side[HOST], "kvm_exit");

@@ -45,6 +45,7 @@ struct explanation {
 	uint64_t until_last[SIDES]; /* events followed until the last spike */
 	uint64_t last_spike_ts;
 	struct clock_bound bound; /* of all vCPUs together */
+	bool renumbered; /* KVM's numbers of vCPUs were tried in their order */
 	bool all_threads; /* none is real-time: those that are not count */
 	uint32_t vcpus[EXPLAIN_VCPUS]; /* threads in the order of the guest's CPUs, if found so */
 	size_t n_vcpus;

@@ -313,7 +313,8 @@ static bool renumber(struct explanation *x)
 	bool hole = false;
 	size_t n = 0;
 
-	if (m->opts.vcpus_given || !m->n_beyond || m->n_vcpus + m->n_beyond > EXPLAIN_VCPUS)
+	if (x->renumbered || m->opts.vcpus_given || !m->n_beyond ||
+	    m->n_vcpus + m->n_beyond > EXPLAIN_VCPUS)
 		return false;
 	for (size_t i = 0; i < m->n_vcpus; i++)
 		if (m->vcpus[i].tid)
@@ -328,13 +329,24 @@ static bool renumber(struct explanation *x)
 	for (size_t i = 0; i < n; i++)
 		x->vcpus[i] = all[i].tid;
 	x->n_vcpus = n;
+	x->renumbered = true;
+	return true;
+}
+
+/* The order was a guess: a vCPU's events may as well be missing as its host CPU was not recorded. */
+static bool number_as_before(struct explanation *x)
+{
+	if (!x->renumbered || !x->n_vcpus || !x->bound.outside)
+		return false;
+	x->n_vcpus = 0;
 	return true;
 }
 
 /* What was found shows that something else should have been looked for. */
 static bool look_again(struct explanation *x)
 {
-	if (renumber(x))
+	join_bounds(x);
+	if (renumber(x) || number_as_before(x))
 		return true;
 	if (n_samples(&x->model, false) || !n_samples(&x->model, true))
 		return false;
@@ -384,7 +396,6 @@ int explain_walk(struct explanation *x, struct err *e)
 	}
 	if (ret < 0)
 		return ret;
-	join_bounds(x);
 	ret = check_clock(x, e);
 	if (!ret)
 		ret = check_samples(x, e);

@@ -124,6 +124,17 @@ for hole in 0 1; do
 done
 ok "vCPUs 0, 2 and 3 are the guest's CPUs 0, 1 and 2" cmp "$T/holes0" "$T/holes1"
 
+is "$("$RTKVM" trace report -g "$T/hole0/guest.dat" 2>&1 | :; echo "${PIPESTATUS[0]}")" $((128 + 13)) \
+	"a reader that quit, like head, is no error"
+
+# that a vCPU was not seen may also be as its host CPUs were not recorded
+"$gen" "$T/unseen" 30000 vcpus=3 noise=1 raw=1 >/dev/null
+rm "$T/unseen/guest/cpu2" "$T/unseen/host/cpu2" "$T/unseen/host/cpu5"
+run "$RTKVM" trace explain -H "$T/unseen/host" -g "$T/unseen/guest" --list 4096 --json
+is "$code" 0 "a vCPU that the host's recorder did not see: $errs"
+is "$(printf '%s\n' "$out" | jq -c '[.list[] | select(.host_cpu < 0) | .cpu] | unique')" "[1]" \
+	"is no other's thread"
+
 # --- threads of that name that are not real-time: only where no other is ---
 "$gen" "$T/normal" 5000 prio=120 >/dev/null
 run "$RTKVM" trace explain -H "$T/normal/host.dat" -g "$T/normal/guest.dat"
