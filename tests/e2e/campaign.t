@@ -100,6 +100,7 @@ is "$(jq -c '[.phases[] | [.name, .status, (.attempts | length)]]' "$T/whole/run
 "$RTKVM" campaign run --quiet --out "$T/cut" "$T/sim.ini" >/dev/null 2>&1 &
 pid=$!
 n=0
+until [ -e "$T/cut/campaign.json" ] || ! kill -0 $pid 2>/dev/null; do sleep 0.01; done
 while [ $n -lt "$kills" ]; do
 	sleep "$(awk -v r=$RANDOM 'BEGIN { print r / 32768 * 0.5 }')"
 	kill -KILL $pid 2>/dev/null
@@ -200,7 +201,7 @@ fi
 # --- drift ---
 "$RTKVM" campaign run --quiet --out "$T/drift" "$T/sim.ini" >/dev/null 2>&1 &
 pid=$!
-sleep 0.3
+until [ -e "$T/drift/campaign.json" ] || ! kill -0 $pid 2>/dev/null; do sleep 0.1; done
 kill -KILL $pid
 wait $pid 2>/dev/null
 echo '# changed' >>"$T/drift/campaign.ini"

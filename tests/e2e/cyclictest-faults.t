@@ -196,7 +196,7 @@ if command -v cyclictest oslat >/dev/null && [ "$(nproc)" -gt 1 ] && chrt -f 95 
 		"and oslat"
 	"$RTKVM" cyclictest --host --cpus "$cpu" -i 1ms -D 60s --smoke --no-report --out "$T/host-int" 2>"$T/err" >"$T/out" &
 	pid=$!
-	until jq -e .asked "$T/host-int/run.json" >/dev/null 2>&1; do sleep 0.1; done
+	until jq -e .asked "$T/host-int/run.json" >/dev/null 2>&1 || ! kill -0 $pid; do sleep 0.1; done
 	sleep 3
 	kill -INT $pid
 	wait $pid
@@ -205,7 +205,7 @@ if command -v cyclictest oslat >/dev/null && [ "$(nproc)" -gt 1 ] && chrt -f 95 
 		'["incomplete",true]' "and what was measured is kept"
 	"$RTKVM" oslat --host --cpus "$cpu" -D 60s --smoke --no-report --out "$T/host-soon" 2>"$T/err" >"$T/out" &
 	pid=$!
-	until jq -e .asked "$T/host-soon/run.json" >/dev/null 2>&1; do sleep 0.1; done
+	until jq -e .asked "$T/host-soon/run.json" >/dev/null 2>&1 || ! kill -0 $pid; do sleep 0.1; done
 	kill -INT $pid # oslat itself forgets one that comes so soon
 	wait $pid
 	is "$?" 3 "Ctrl-C as soon as oslat has been started: exit 3"

@@ -32,6 +32,7 @@ for kind in compile net vm hackbench stress-cpu; do
 		skip 1 "no $tool"
 		continue
 	fi
+	: >"$T/lines"
 	(cd "$T" && exec "$RTKVM" noise "$kind" -c 0 -D 60s --interval 100ms --dir "$T") >"$T/lines" &
 	noise=$!
 	for _ in $(seq 300); do
@@ -48,6 +49,7 @@ descendants() {
 		for (a = c; a > 1 && a != p; a = up[a]); if (a == p && c != p) print c } }'
 }
 for kind in signal hackbench; do
+	: >"$T/lines"
 	"$RTKVM" noise "$kind" -c 0 >"$T/lines" 2>/dev/null &
 	noise=$!
 	for _ in $(seq 100); do

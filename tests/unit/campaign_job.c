@@ -170,8 +170,8 @@ static void silence(void **state)
 		bool silent;
 	} deaths[] = {
 		{ false, DIES, false },
-		{ false, "sleep 3; " DIES, true },
-		{ true, "sleep 3; " DIES, true },
+		{ false, "sleep 5; " DIES, true },
+		{ true, "sleep 5; " DIES, true },
 		{ true, JOB_END "sleep 3; " DIES, false },
 	};
 

@@ -54,10 +54,12 @@ static void assert_all_gone(int fd)
 static void deadline_and_stop_take_the_whole_group(void **state)
 {
 	struct proc_opts o = PROC_OPTS_INIT;
-	char *argv[] = { "sh", "-c", "sleep 1000 & trap '' TERM; sleep 1000; sleep 1000", NULL };
+	char *argv[] = { "sh", "-c", "sleep 1000 & trap '' TERM; echo; sleep 1000; sleep 1000",
+			 NULL };
 	struct err e = { 0 };
 	struct proc p;
 	int fd[2];
+	char c;
 
 	(void)state;
 	assert_int_equal(pipe2(fd, O_CLOEXEC), 0);
@@ -65,6 +67,7 @@ static void deadline_and_stop_take_the_whole_group(void **state)
 	o.out = fd[1];
 	assert_int_equal(proc_start(&p, &o, &e), 0);
 	close(fd[1]);
+	assert_int_equal(read(fd[0], &c, 1), 1); /* it ignores SIGTERM from now on */
 	assert_int_equal(proc_wait(&p, clock_now_ns() + 100000000), -ETIMEDOUT);
 	proc_stop(&p, 100);
 	assert_int_equal(p.pid, 0);
