@@ -28,6 +28,7 @@ bad_arrows() {
 		done
 	done
 }
+ok "git lists the sources" test "$(git ls-files '*.c' | wc -l)" -gt 100
 is "$(bad_arrows)" "" "every include follows tests/layers.txt"
 
 # results/record.h is below the instruments: nothing heavy may hang on it
