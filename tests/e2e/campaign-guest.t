@@ -166,7 +166,8 @@ campaign=$!
 
 # beside it, on the other two CPUs: hwlat in a guest, and a guest whose load is killed
 {
-	printf '[campaign]\nname = side\nsmoke = yes\nslice = 1s\n'
+	# (the load dies in the middle of its second slice, not while its report is on the data port)
+	printf '[campaign]\nname = side\nsmoke = yes\nslice = 2s\n'
 	guests g1=0:1,1:3
 	guests g2=0:1,1:3 | sed 's|/guest$|/dying|'
 	cat <<END
@@ -185,13 +186,19 @@ END
 } >side.ini
 rtkvm campaign run --quiet --out side side.ini 2>side.err &
 side=$!
-hog() { # ATTEMPT
-	local log=hunt/01-hunt/$1-g0/latency.log
+hog() { # ATTEMPT - it waits there already when its time comes
+	local log=hunt/01-hunt/$1-g0/latency.log go hog
+	exec {go}<> <(:)
+	chrt -f 98 taskset -c 2 bash -c 'read -ru "$0"; end=$((SECONDS + 2))
+		while [ $SECONDS -lt $end ]; do :; done' "$go" &
+	hog=$!
 	until [ -s "$log" ]; do
-		kill -0 $campaign 2>/dev/null || return
+		kill -0 $campaign 2>/dev/null || { kill $hog && wait $hog; return; }
 		read -rt 0.2 -u "$never"
 	done
-	chrt -f 98 taskset -c 2 bash -c 'end=$((SECONDS + 2)); while [ $SECONDS -lt $end ]; do :; done'
+	echo >&"$go"
+	wait $hog
+	exec {go}>&-
 }
 hog 1
 hog 2
@@ -259,7 +266,10 @@ is "$(for dir in killed/01-guest/*-g0; do
 	perl "$top/tests/tools/readlog.pl" "$dir/latency.log"
 done | awk '/^sample/ { n += $3 } END { print n }')" "$(jq '.cpus[0].samples' killed/run.json)" \
 	"every slice of every attempt counts"
-is "$(jq -sc '[.[].cpu] | unique' killed/spikes.jsonl)" '[1]' "the stall is a spike"
+case $(cat hits) in
+"STOP CONT "*) is "$(jq -sc '[.[].cpu] | unique' killed/spikes.jsonl)" '[1]' "the stall is a spike" ;;
+*) skip 1 "the machine is too slow to stop a guest in time" ;;
+esac
 # as many as it was late, but none beyond the last period that its attempt was asked for
 is "$(jq -r '.phases[0].attempts[].jobs[] | "\(.dir) \(.asked_ns / 1000000 | floor)"' killed/campaign.json |
 	while read -r dir periods; do
@@ -283,10 +293,17 @@ fi
 reasons=$(jq -r '.reasons[]' hunt/run.json)
 is "$(cat hunt.code)" 1 "a limit that a guest breaks is exit 1"
 like "$reasons" 'largest: [0-9.]+ us on CPU 1 \(host CPU 2\) of hunt at 20..-' "with value, place and time"
-# (of the first piece, unless the machine is too slow to hit it)
-like "$(cd hunt/01-hunt && echo */trace/*)" \
-	'^([12]-g0)/trace/explain.txt \1/trace/guest.dat \1/trace/host.dat \1/trace/host.json$' \
-	"the traces of host and guest, once"
+# (an attempt that ended as it recorded leaves its half)
+like "$(cd hunt/01-hunt && echo */trace/explain.txt)" '^[0-9]+-g0/trace/explain.txt$' "one trace with its cause"
+for trace in hunt/01-hunt/*/trace; do
+	n=${trace#hunt/01-hunt/} n=${n%%-*}
+	if [ -e "$trace/explain.txt" ]; then
+		printf 'whole %s\n' "$(cd "$trace" && echo *)"
+	else
+		jq -r --argjson n "$n" '.phases[0].attempts[] | select(.number == $n) | .status' hunt/campaign.json
+	fi
+done | grep -v '^broken$' >traces
+is "$(cat traces)" "whole explain.txt guest.dat host.dat host.json" "of host and guest"
 like "$reasons" 'late on vCPU 1 at 20.*, by the trace: [a-z-]+' "and the cause"
 is "$(jq -sc '[.[] | select(.cause)] | length' hunt/spikes.jsonl)" 1 "the spike has it, too"
 jq -c 'select(.cause) | [.latency_ns, .cause, .detail]' hunt/spikes.jsonl | sed 's/^/# /'
