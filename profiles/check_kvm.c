@@ -8,6 +8,7 @@
 #include "lib/cleanup.h"
 #include "lib/knob.h"
 #include "profiles/judge.h"
+#include "profiles/kconfig.h"
 
 /* Up to 6.9 nanoseconds (-1: adaptive), since then a switch. */
 static void judge_timer_advance(const struct machine *m, const struct check *c, struct finding *f)
@@ -53,6 +54,19 @@ static void add_own_group(const struct machine *m, const char *cpus_list, struct
 			cpulist_add(own, cpu);
 }
 
+/* Without a configuration (a container) nothing says whether the kernel could. */
+static void judge_no_resctrl(const struct machine *m, const struct check *c, struct finding *f)
+{
+	_cleanup_free_ char *config = NULL;
+
+	if (kconfig_load(m, &config) < 0)
+		found_na(f, "there is no /sys/fs/resctrl/cpus_list");
+	else if (strstr(config, "CONFIG_X86_CPU_RESCTRL=y"))
+		found_bad(c, f, "nothing is divided: resctrl is not mounted");
+	else
+		found_bad(c, f, "the kernel is without X86_CPU_RESCTRL");
+}
+
 /* Exclusive groups, one or more, that hold all isolated CPUs between them and no other. */
 static void judge_resctrl(const struct machine *m, const struct check *c, struct finding *f)
 {
@@ -65,8 +79,10 @@ static void judge_resctrl(const struct machine *m, const struct check *c, struct
 		found_na(f, "the CPU cannot divide its L3 cache");
 		return;
 	}
-	if (!look(m, c, "/sys/fs/resctrl/cpus_list", text, sizeof(text), f))
+	if (!machine_has(m, "/sys/fs/resctrl/cpus_list")) {
+		judge_no_resctrl(m, c, f);
 		return;
+	}
 	if (machine_glob(m, c->path, &groups, &e) < 0) {
 		found_unread(c, f, e.text);
 		return;

@@ -191,6 +191,30 @@ static void judge_limits(const struct machine *m, const struct check *c, struct 
 			  !lock && !nice ? ", no " : "", nice ? "" : "real-time priority");
 }
 
+/*
+ * Those of BPF programs are in no event's directory. Each armed one is a line such as
+ * "ffffffff81 k vfs_read+0x0 [FTRACE]"; without debugfs there is no list.
+ */
+static void judge_kprobes(const struct machine *m, const struct check *c, struct finding *f)
+{
+	_cleanup_free_ char *list = NULL;
+	struct err e = { 0 };
+	char symbol[64], *rest = NULL;
+	ssize_t n = machine_load(m, "/sys/kernel/debug/kprobes/list", &list, &e);
+
+	if (n < 0 && n != -ENOENT) {
+		found_unread(c, f, e.text);
+		return;
+	}
+	for (char *line = list ? strtok_r(list, "\n", &rest) : NULL; line;
+	     line = strtok_r(NULL, "\n", &rest))
+		if (sscanf(line, "%*s %*s %63s", symbol) == 1 && !strstr(line, "[DISABLED]")) {
+			found_bad(c, f, "a kprobe is set at %s", symbol);
+			return;
+		}
+	found_pass(f, "no tracer, no event%s", n < 0 ? "" : ", no kprobe");
+}
+
 static void judge_tracing(const struct machine *m, const struct check *c, struct finding *f)
 {
 	char text[MACHINE_WORD];
@@ -204,7 +228,7 @@ static void judge_tracing(const struct machine *m, const struct check *c, struct
 	if (!look(m, c, "/sys/kernel/tracing/events/enable", text, sizeof(text), f))
 		return;
 	if (wanted(text, "0"))
-		found_pass(f, "no tracer, no event");
+		judge_kprobes(m, c, f);
 	else
 		found_bad(c, f, "events are on");
 }
@@ -441,11 +465,14 @@ static const struct check rows[] = {
 		.id = "tracing.idle",
 		.scope = BOTH,
 		.severity = SEV_MEDIUM,
-		.what = "no tracer and no event is on",
-		.path = "/sys/kernel/tracing/current_tracer, events/enable",
-		.expected = "nop, and 0",
+		.what = "no tracer, event or kprobe is on",
+		.path = "/sys/kernel/tracing/current_tracer, events/enable, "
+			"/sys/kernel/debug/kprobes/list",
+		.expected = "nop, 0, and none that is armed",
 		.why = "A forgotten tracer makes every function or switch slower.",
-		.remedy = "rtkvm trace reset, or trace-cmd reset",
+		.remedy =
+			"rtkvm trace reset, or trace-cmd reset; bpftool prog tells whose a kprobe "
+			"is",
 		.judge = judge_tracing,
 	},
 };

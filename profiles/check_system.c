@@ -226,13 +226,21 @@ static void judge_grubenv(const struct machine *m, const struct check *c, struct
 		found_pass(f, "%zu bytes left", room);
 }
 
-/* TLP is no daemon: it sets at boot and when the power source changes. */
+/* These are no daemons: they set at boot, TLP also when the power source changes. */
 static void judge_conflicts(const struct machine *m, const struct check *c, struct finding *f)
 {
-	if (machine_has(m, "/etc/systemd/system/multi-user.target.wants/tlp.service"))
-		found_bad(c, f, "tlp.service is enabled");
-	else
-		judge_not_running(m, c, f);
+	static const char *const units[] = { "tlp.service", "cpupower.service" };
+	char path[128];
+
+	for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
+		snprintf(path, sizeof(path), "/etc/systemd/system/multi-user.target.wants/%s",
+			 units[i]);
+		if (machine_has(m, path)) {
+			found_bad(c, f, "%s is enabled", units[i]);
+			return;
+		}
+	}
+	judge_not_running(m, c, f);
 }
 
 /* A file in /usr/lib counts only where none of that name is in /etc or /run (sysctl.d(5)). */
@@ -422,7 +430,7 @@ static const struct check rows[] = {
 		.path = "/proc/*/stat",
 		.want = "power-profiles-daemon|tuned-ppd|auto-cpufreq|cpufreqd|numad|ksmtuned",
 		.expected = "no power-profiles-daemon, tuned-ppd, auto-cpufreq, cpufreqd, "
-			    "numad, ksmtuned, tlp",
+			    "numad, ksmtuned, tlp, cpupower",
 		.why = "Whoever writes last wins, at a time of its own.",
 		.remedy = "systemctl disable --now that one",
 		.judge = judge_conflicts,

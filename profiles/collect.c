@@ -18,7 +18,7 @@
 typedef void filter_fn(char *text, const char *words);
 
 static filter_fn keep_lines, keep_cmdline, keep_bootline, keep_grub_default, keep_grub;
-static filter_fn keep_nothing, keep_shape;
+static filter_fn keep_nothing, keep_shape, keep_no_address;
 
 #define CPU   "/sys/devices/system/cpu/"
 #define KVM   "/sys/module/kvm*/parameters/"
@@ -87,6 +87,7 @@ static const struct item {
 	{ "/sys/kernel/security/lockdown" },
 	{ "/sys/kernel/tracing/current_tracer" },
 	{ "/sys/kernel/tracing/events/enable" },
+	{ "/sys/kernel/debug/kprobes/list", keep_no_address },
 	{ "/sys/kernel/irq/[0-9]*/actions" },
 	{ "/proc/irq/[0-9]*/effective_affinity_list" },
 	{ "/proc/irq/[0-9]*/smp_affinity" },
@@ -116,6 +117,7 @@ static const struct item {
 	{ "/run/sysctl.d/*.conf", keep_lines, "kernel.|kernel/|vm." },
 	{ "/usr/lib/sysctl.d/*.conf", keep_lines, "kernel.|kernel/|vm." },
 	{ "/etc/systemd/system/multi-user.target.wants/tlp.service", keep_nothing },
+	{ "/etc/systemd/system/multi-user.target.wants/cpupower.service", keep_nothing },
 	{ "/etc/systemd/system/timers.target.wants/fwupd-refresh.timer", keep_nothing },
 };
 
@@ -293,6 +295,14 @@ static void keep_shape(char *text, const char *words)
 		if (*p != '\n')
 			*p = 'x';
 	}
+}
+
+/* What each line begins with is where the kernel lies in memory. */
+static void keep_no_address(char *text, const char *words)
+{
+	(void)words;
+	for (char *line = text; *line; line += strcspn(line, "\n"), line += *line == '\n')
+		memset(line, '0', strcspn(line, " \n"));
 }
 
 struct totals {

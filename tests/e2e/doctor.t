@@ -100,6 +100,33 @@ shares "two exclusive groups" 'pass  cache.resctrl'
 echo 1,3 >"$group.3/cpus_list"
 shares "one with a housekeeping CPU" 'warn  cache.resctrl +CPU 3 shares the cache with others'
 
+# The same where nothing is mounted, or the kernel could not.
+rm -rf "$T/cache/sys/fs/resctrl"
+config=$(echo "$T"/cache/boot/config-*)
+shares "a kernel without resctrl" 'warn  cache.resctrl +the kernel is without X86_CPU_RESCTRL'
+echo CONFIG_X86_CPU_RESCTRL=y >>"$config"
+shares "resctrl not mounted" 'warn  cache.resctrl +nothing is divided: resctrl is not mounted'
+
+# What sets knobs at boot, and probes that no event's directory shows; collected, without addresses.
+root=$T/cache
+mkdir -p "$root/sys/kernel/debug/kprobes" "$root/etc/systemd/system/multi-user.target.wants"
+: >"$root/etc/systemd/system/multi-user.target.wants/cpupower.service"
+list=$root/sys/kernel/debug/kprobes/list
+printf 'ffffffff8f3c1a20  k  do_exit+0x0    [DISABLED]\n' >"$list"
+like "$("$RTKVM" doctor --root "$root")" 'pass  tracing.idle' "a kprobe that is not armed"
+printf 'ffffffff8f3c1a40  r  vfs_read+0x0    [FTRACE]\n' >>"$list"
+run "$RTKVM" doctor --root "$root"
+like "$out" 'warn  tracing.idle +a kprobe is set at vfs_read.0x0' "one that is"
+like "$out" 'warn  services.conflicts +cpupower.service is enabled' "cpupower at boot"
+report "$root" >"$T/want"
+"$RTKVM" doctor --root "$root" --collect "$T/probes.tgz" >/dev/null
+mkdir "$T/again"
+tar -C "$T/again" -xzf "$T/probes.tgz"
+report "$T/again" >"$T/got"
+ok "all of it is collected" diff -u "$T/want" "$T/got"
+ok "but where the kernel lies" sh -c "! grep -r ffffffff8f '$T/again'"
+rm -rf "$T/again"
+
 # No check that cannot pass, none that cannot fail. (The measured ones: tests/unit/measure.c.)
 "$RTKVM" doctor --list >"$T/list"
 missing=$(cut -f1 "$T/list" | grep -v ^measured | while read -r id; do
