@@ -54,16 +54,21 @@ huge 136
 # a real-time host has no such limit
 echo -1 >/proc/sys/kernel/sched_rt_runtime_us
 
-# the measurement; what other threads of the VMM may use is looked at while it runs
-(
+# the VMM's threads while its guest's job runs: id, name, CPUs it may use
+threads_of() { # NAME
 	for _ in $(seq 1500); do
-		grep -qs job_start cyclictest.ev && break
+		grep -qs job_start "$1.ev" && break
 		sleep 0.2
 	done
-	pid=$(sed -n 's/.*"started".*"pid":\([0-9]*\).*/\1/p' cyclictest.ev)
+	pid=$(sed -n 's/.*"started".*"pid":\([0-9]*\).*/\1/p' "$1.ev")
 	for t in /proc/"$pid"/task/*; do
-		echo "$(cat "$t/comm") $(sed -n 's/^Cpus_allowed_list:\t//p' "$t/status")"
-	done >threads
+		echo "${t##*/} $(cat "$t/comm") $(sed -n 's/^Cpus_allowed_list:\t//p' "$t/status")"
+	done >"$1.threads"
+}
+
+# the measurement; what other threads of the VMM may use is looked at while it runs
+(
+	threads_of cyclictest
 	rtkvm ctl status --json >ctl.status
 	rtkvm ctl stats --json >ctl.stats
 	start second --placement auto --vcpus 1 --append "$base" # beside it: CPU 2-3 are taken
@@ -85,10 +90,7 @@ for i in 0 1; do
 done
 # one network card is the kernel's to serve, the other the VMM's
 (
-	for _ in $(seq 1500); do
-		grep -qs job_start virtio.ev && break
-		sleep 0.2
-	done
+	threads_of virtio
 	"$tools/vsock" send 77 1234 <vsock.in >vsock.out 2>vsock.err
 ) &
 start virtio --cpus 2-3 --vsock cid=77 --net tap=rtkvm0 --net tap=rtkvm1,mac=52:54:00:00:00:07,cpu=0 \
@@ -119,6 +121,13 @@ start hang --cpus 2 --append "$base rtkvm.exec=\"sleep 1000\""
 limit=150s
 start shared --cpus 1 --append "$base"
 start three --placement auto --vcpus 3 --append "$base"
+# another guest has claimed CPU 2, and no thread of it is there yet
+flock /sys/devices/system/cpu/cpu2 rtkvm run --kernel "$guest/../flat/script.elf" --placement auto \
+	--vcpus 1 --memory 32M --timeout 60s --events claimed.ev --append exit:7 2>claimed.err
+echo $? >claimed.code
+flock /sys/devices/system/cpu/cpu2 rtkvm run --kernel "$guest/../flat/script.elf" --placement auto \
+	--vcpus 2 --memory 32M --timeout 60s --append exit:7 2>claimed2.err
+echo $? >claimed2.code
 # CPU 1 is not isolated: a partition of its own makes it so, while the run lasts
 partition() {
 	cat /sys/fs/cgroup/rtkvm-test/cpuset.cpus.partition \

@@ -44,14 +44,22 @@ is "$(ended cyclictest '[.vcpus[].window.preempted_by[]|select(.tid == 0 or .nam
 	"none is for the limit on real-time tasks, which this host has not"
 others=$(ended cyclictest '.vcpus[1].window.others|map("\(.name) \(.runs)")|join(", ")')
 echo "# who else ran on that CPU between the looks at the two marks: ${others:-nobody}"
-is "$(ended cyclictest '[.vcpus[].window|.others[].name,.preempted_by[].name|select(test("^(rtkvm|vcpu)"))]|length')" 0 \
-	"no other thread of the VMM woke up on an isolated CPU"
+# by id, whatever they are called: a vCPU's own thread is not among the others
+others_of() { # START: other threads of this VMM that were on its isolated CPUs in the window
+	jq -r --rawfile threads "$R/$1.threads" '
+		[$threads|splits("\n")|select(. != "")|split(" ")[0]|tonumber] as $own |
+		if ($own|length) < 3 then "the threads of the VMM were not seen"
+		else select(.event=="ended")|[.vcpus[]|select(.cpu >= 2)|.tid as $self|.window|
+			(.others[],(.preempted_by//[])[])|select(.tid != $self and (.tid|IN($own[])))|
+			"\(.tid) \(.name)"]|unique|join(",") end' "$R/$1.ev"
+}
+is "$(others_of cyclictest)" "" "no other thread of the VMM woke up on an isolated CPU"
 like "$(named busy)" 'swapper/3 [1-9]' "a vCPU that used up what real-time tasks may have: $(named busy)"
 ok "all that it lost its CPU to is named" \
 	test "$(ended busy '.vcpus[0].window|.involuntary_switches > 0 and .involuntary_switches <= ([.preempted_by[].times]|add)')" = true
 is "$(jq -r 'select(.event=="started").helpers[]|"\(.name) \(.cpus)"' "$R/cyclictest.ev" |
 	sed 's/[0-9]* / /')" "kvm-nx-lpage-recovery- 0-1" "nor may KVM's own, outside of it"
-is "$(sort "$R/threads" | tr '\n' ',')" "rtkvm-run 0-1,vcpu0 2,vcpu1 3," \
+is "$(cut -d' ' -f2- "$R/cyclictest.threads" | sort | tr '\n' ',')" "rtkvm-run 0-1,vcpu0 2,vcpu1 3," \
 	"no other thread of the VMM may use an isolated CPU"
 is "$(ended cyclictest '.memory|.page_bytes==2097152 and .resident_bytes>=.bytes')" true \
 	"memory is resident, in huge pages"
@@ -61,6 +69,11 @@ is "$(cat "$R/giga.code") $(ended giga '.memory|[.page_bytes,.resident_bytes]|@c
 	"7 $((1 << 30)),$((1 << 30))" "pages of 1 GiB: $(cat "$R/giga.err")"
 ok "the VMM takes at most 5 MiB beside it: $(ended cyclictest .overhead_bytes)" \
 	test "$(ended cyclictest .overhead_bytes)" -le $((5 << 20))
+is "$(ended cyclictest .halt_poll_ns) $(ended busy .halt_poll_ns)" "2000000 200000" \
+	"KVM polls longer for a vCPU that has its CPU alone, unless real-time tasks are limited"
+ok "TSC not scaled: $(jq -c 'select(.event=="started")|[.vcpus[].tsc_khz, .host_tsc_khz]' "$R/cyclictest.ev") kHz" \
+	jq -se '.[0] | .host_tsc_khz as $h | all(.vcpus[].tsc_khz; . > $h * 0.997 and . < $h * 1.003)' \
+	"$R/cyclictest.ev"
 is "$(ended cyclictest .tsc_is_host)" true "guest TSC = host TSC, read back"
 ok "start to INIT: $(ended cyclictest .start_to_init_ns) ns" \
 	test "$(ended cyclictest .start_to_init_ns)" -gt 0
@@ -86,8 +99,10 @@ is "$(jq -r 'select(.event=="started").helpers[]|"\(.name) \(.cpus)"' "$R/virtio
 	grep -c '^vhost-[0-9]* 0-1$')" 2 "vhost's threads, of a network card and the socket, are kept on the housekeeping CPUs"
 is "$(ended virtio '.vcpus[1].window.userspace_exits')" 0 \
 	"the isolated vCPU did not leave the guest while the disks were copied"
-is "$(ended virtio '[.vcpus[1].window.others[].name|select(test("disk|console|rng"))]|length')" 0 \
-	"and no device's thread ran on its CPU"
+ok "each device's own thread is among those that were seen" test "$(ended virtio '.devices[]|select(.vhost|not).tid' |
+	grep -cxFf - <(cut -d' ' -f1 "$R/virtio.threads"))" = "$(ended virtio '[.devices[]|select(.vhost|not)]|length')"
+is "$(jq -r 'select(.event=="started").helpers[].tid' "$R/virtio.ev" | sed 's/$/ helper/' >>"$R/virtio.threads"
+	others_of virtio)" "" "and no device's thread, nor vhost's, ran on the isolated CPUs"
 
 # --- the guest's late wake-ups, explained by what both kernels recorded
 is "$(cat "$R/traced.code")" 0 "recording host and guest: $(tail -n 1 "$R/traced.err")"
@@ -153,9 +168,13 @@ is "$(jq -r 'select(.event=="started").placement' "$R/huge.ev")" \
 is "$(ended huge '.memory.nodes|@csv')" 1 "memory is on the vCPU's NUMA node, read back"
 is "$(ended poweroff '.memory.nodes|@csv')" 1 "small pages, too"
 is "$(cat "$R/second.code")" 2 "--placement auto beside a guest that has the isolated CPUs"
-like "$(cat "$R/second.err")" 'CPUs for 1 vCPUs wanted.*isolated there are 2-3: 2-3 taken by a pinned' "is refused"
+like "$(cat "$R/second.err")" 'CPUs for 1 vCPUs wanted.*isolated there are 2-3: 2-3 (taken by a pinned|claimed by other)' "is refused"
 is "$(cat "$R/three.code")" 2 "--placement auto for more than there are"
 like "$(cat "$R/three.err")" 'CPUs for 3 vCPUs wanted, NUMA node 1 has 2 at best \(CPU 2-3\)' "says so"
+is "$(cat "$R/claimed.code") $(jq -c 'select(.event=="started").vcpus|map(.cpu)' "$R/claimed.ev")" '7 [3]' \
+	"a CPU that another guest has claimed is skipped: $(cat "$R/claimed.err")"
+is "$(cat "$R/claimed2.code")" 2 "--placement auto for more than is left"
+like "$(cat "$R/claimed2.err")" 'has 1 at best \(CPU 3\).*: 2 claimed by other guests \(1 skipped\)' "says so"
 is "$(ended huge '.vcpus[0].lapic_timer_advance_ns') $(cat "$R/huge.advance")" "2500 -1" \
 	"--lapic-timer-advance 2500: the vCPU has it, the host has its own value back"
 like "$(ended huge '.vcpus[0].lapic_timer_residual|tojson')" '"(early|late)":[1-9]' \
