@@ -18,7 +18,7 @@ start() {
 base='console=ttyS0 quiet panic=-1'
 rt='isolcpus=managed_irq,domain,1 nohz_full=1 rcu_nocbs=1 irqaffinity=0 nosoftlockup'
 job='cat /proc/cpuinfo; cat /sys/devices/system/clocksource/clocksource0/current_clocksource
-cyclictest -m -q -p95 --policy=fifo -a 1 -t 1 -i 200 -D 5 --json=/out/c.json >/dev/null
+cyclictest -m -q -p95 --policy=fifo -a 1 -t 1 -i 200 -D 8 --json=/out/c.json >/dev/null
 echo again; exit 42'
 
 # the copy goes on while cyclictest runs; then each disk is read once more
@@ -54,12 +54,15 @@ huge 136
 # a real-time host has no such limit
 echo -1 >/proc/sys/kernel/sched_rt_runtime_us
 
-# the VMM's threads while its guest's job runs: id, name, CPUs it may use
-threads_of() { # NAME
+job_starts() { # NAME: wait for it
 	for _ in $(seq 1500); do
 		grep -qs job_start "$1.ev" && break
 		sleep 0.2
 	done
+}
+
+# the VMM's threads: id, name, CPUs it may use
+threads_of() { # NAME
 	pid=$(sed -n 's/.*"started".*"pid":\([0-9]*\).*/\1/p' "$1.ev")
 	for t in /proc/"$pid"/task/*; do
 		echo "${t##*/} $(cat "$t/comm") $(sed -n 's/^Cpus_allowed_list:\t//p' "$t/status")"
@@ -68,9 +71,10 @@ threads_of() { # NAME
 
 # the measurement; what other threads of the VMM may use is looked at while it runs
 (
-	threads_of cyclictest
+	job_starts cyclictest
+	rtkvm ctl stats --json >ctl.stats # first: the window stays open for seconds only
 	rtkvm ctl status --json >ctl.status
-	rtkvm ctl stats --json >ctl.stats
+	threads_of cyclictest
 	start second --placement auto --vcpus 1 --append "$base" # beside it: CPU 2-3 are taken
 ) &
 start cyclictest --cpus 2-3 --trace-switches --data cyclictest.data --append "$base $rt rtkvm.exec=\"$job\""
@@ -90,6 +94,7 @@ for i in 0 1; do
 done
 # one network card is the kernel's to serve, the other the VMM's
 (
+	job_starts virtio
 	threads_of virtio
 	"$tools/vsock" send 77 1234 <vsock.in >vsock.out 2>vsock.err
 ) &
