@@ -89,20 +89,19 @@ enum verdict guestload_judge(const struct guestload *l, struct run *run, uint64_
 		return v;
 	tell(l, run);
 	if (l->low)
-		v = outcome_doubt(run, v,
-				  "the guest's load %s: %" PRIu64 " of %" PRIu64
-				  " slices below its floor of %" PRIu64
-				  "%s rounds a second; the least, %.2f, at %s",
-				  l->name, l->low, l->slices, l->floor,
-				  l->floor ? "" : " (more than nothing)", l->least,
-				  clock_iso8601(l->least_wall_ns, iso));
+		v = run_doubt(run, v,
+			      "the guest's load %s: %" PRIu64 " of %" PRIu64
+			      " slices below its floor of %" PRIu64
+			      "%s rounds a second; the least, %.2f, at %s",
+			      l->name, l->low, l->slices, l->floor,
+			      l->floor ? "" : " (more than nothing)", l->least,
+			      clock_iso8601(l->least_wall_ns, iso));
 	if (silent)
-		v = outcome_doubt(
-			run, v,
-			"the guest's load %s proved its work for %.0f s of %.0f s: it was "
-			"silent for more than %d slices",
-			l->name, (double)l->elapsed_ns / NSEC_PER_SEC,
-			(double)job_ns / NSEC_PER_SEC, SILENT_SLICES);
+		v = run_doubt(run, v,
+			      "the guest's load %s proved its work for %.0f s of %.0f s: it was "
+			      "silent for more than %d slices",
+			      l->name, (double)l->elapsed_ns / NSEC_PER_SEC,
+			      (double)job_ns / NSEC_PER_SEC, SILENT_SLICES);
 	return v;
 }
 

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
-#include <stdarg.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -254,21 +253,6 @@ static void judge_counts(struct run *run, const struct gathered *g)
 			   counted, seconds);
 }
 
-enum verdict outcome_doubt(struct run *run, enum verdict v, const char *fmt, ...)
-{
-	char text[512];
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(text, sizeof(text), fmt, args);
-	va_end(args);
-	run_reason(run, "%s", text);
-	if (!json_at(run->doc, "doubts"))
-		json_object_object_add(run->doc, "doubts", json_object_new_array());
-	json_object_array_add(json_at(run->doc, "doubts"), json_object_new_string(text));
-	return v == VERDICT_PASS ? VERDICT_INCONCLUSIVE : v;
-}
-
 /*
  * It tells its rounds when it is ended, so one that does not was gone before. An interruption may
  * leave no time for a round.
@@ -279,9 +263,9 @@ static enum verdict judge_load(struct run *run, const struct gathered *g, enum v
 
 	if (!g->o->load || rounds > 0 || (g->interrupted && !rounds))
 		return v;
-	return outcome_doubt(run, v, "the guest's load %s %s", g->o->load->name,
-			     rounds ? "ended before the measurement did"
-				    : "did not finish a single round");
+	return run_doubt(run, v, "the guest's load %s %s", g->o->load->name,
+			 rounds ? "ended before the measurement did"
+				: "did not finish a single round");
 }
 
 static enum verdict judge_samples(struct run *run, const struct gathered *g, enum verdict v)
@@ -294,11 +278,11 @@ static enum verdict judge_samples(struct run *run, const struct gathered *g, enu
 
 		if (n > 0 ? g->o->smoke || n >= want - want / 10 : g->interrupted && want <= 0)
 			continue;
-		v = outcome_doubt(run, v,
-				  "%sCPU %" PRId64 " has %" PRId64 " of %" PRId64
-				  " expected samples: wake-ups were missed, so the tail is not "
-				  "known",
-				  g->o->host ? "" : "v", json_int(c, "cpu", -1), n, want);
+		v = run_doubt(run, v,
+			      "%sCPU %" PRId64 " has %" PRId64 " of %" PRId64
+			      " expected samples: wake-ups were missed, so the tail is not "
+			      "known",
+			      g->o->host ? "" : "v", json_int(c, "cpu", -1), n, want);
 	}
 	return v;
 }
@@ -310,9 +294,9 @@ enum verdict outcome_judge(struct run *run, const struct gathered *g)
 
 	judge_counts(run, g);
 	if (marks_lost > 0)
-		v = outcome_doubt(
-			run, v, "%" PRId64 " marks of the guest were lost: the window is not known",
-			marks_lost);
+		v = run_doubt(run, v,
+			      "%" PRId64 " marks of the guest were lost: the window is not known",
+			      marks_lost);
 	return judge_load(run, g, judge_samples(run, g, v));
 }
 

@@ -49,13 +49,6 @@ void outcome_rates(struct run *run);
 /* outcome_report - rtkvm report of a finished run; it is -EINTR when we are asked to stop meanwhile */
 int outcome_report(const struct run *run, struct err *e);
 
-/*
- * outcome_doubt - a reason for which a run cannot pass however long it is, or is continued: into
- * reasons[], and into doubts[] for a campaign. Returns v, a pass made inconclusive
- */
-enum verdict outcome_doubt(struct run *run, enum verdict v, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
-
 /* outcome_judge - limits, samples and conditions; reasons are added to the run */
 enum verdict outcome_judge(struct run *run, const struct gathered *g);
 

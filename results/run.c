@@ -193,6 +193,21 @@ void run_reason(struct run *r, const char *fmt, ...)
 	json_object_array_add(reasons, json_object_new_string(text));
 }
 
+enum verdict run_doubt(struct run *r, enum verdict v, const char *fmt, ...)
+{
+	char text[512];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	run_reason(r, "%s", text);
+	if (!json_at(r->doc, "doubts"))
+		json_object_object_add(r->doc, "doubts", json_object_new_array());
+	json_object_array_add(json_at(r->doc, "doubts"), json_object_new_string(text));
+	return v == VERDICT_PASS ? VERDICT_INCONCLUSIVE : v;
+}
+
 int run_finish(struct run *r, enum verdict v, struct err *e)
 {
 	char iso[CLOCK_ISO_BYTES];

@@ -40,6 +40,13 @@ int run_save(struct run *r, struct err *e);
 /* run_reason - add a sentence to reasons[]: why the verdict is what it is */
 void run_reason(struct run *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/*
+ * run_doubt - a reason for which a run cannot pass however long it is, or is continued: into
+ * reasons[], and into doubts[] for a campaign. Returns v, a pass made inconclusive
+ */
+enum verdict run_doubt(struct run *r, enum verdict v, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
 /* run_finish - set ended and the verdict (error counts as incomplete) and save */
 int run_finish(struct run *r, enum verdict v, struct err *e);
 
