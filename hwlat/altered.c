@@ -98,8 +98,8 @@ int altered_look(struct altered *a, const struct hwlat_opts *o, const struct pla
 	int ret;
 
 	*a = (struct altered)ALTERED_INIT;
-	if (o->limit == HWLAT_LIMIT_LIFT && o->detector == HWLAT_SPIN) {
-		ret = altered_not_held(RT_RUNTIME, "--rt-limit=lift", e);
+	if (o->detector == HWLAT_SPIN) { /* one that another has lifted comes back while we watch */
+		ret = altered_not_held(RT_RUNTIME, "--rt-limit", e);
 		if (ret < 0)
 			return ret;
 	}

@@ -254,9 +254,22 @@ uint64_t detector_start(struct detector *d)
 int detector_ended(const struct detector *d)
 {
 	for (unsigned int i = 0; i < d->n; i++)
-		if (atomic_load(&d->cpus[i].state) == DETECTOR_ENDED)
+		if (atomic_load(&d->cpus[i].spin.ended_tsc))
 			return d->cpus[i].cpu;
 	return -1;
+}
+
+uint64_t detector_until(const struct detector *d)
+{
+	uint64_t until = UINT64_MAX;
+
+	for (unsigned int i = 0; i < d->n; i++) {
+		uint64_t at = atomic_load(&d->cpus[i].spin.ended_tsc);
+
+		if (at && at < until)
+			until = at;
+	}
+	return until;
 }
 
 uint64_t detector_horizon(const struct detector *d)

@@ -77,6 +77,9 @@ const char *detector_why_ended(const struct detector *d);
 /* detector_ended - the CPU of a thread that stopped by itself, -1 when all run */
 int detector_ended(const struct detector *d);
 
+/* detector_until - all threads watched until this instant; UINT64_MAX: they still do */
+uint64_t detector_until(const struct detector *d);
+
 /* detector_horizon - every gap that ended before this instant is in its ring */
 uint64_t detector_horizon(const struct detector *d);
 

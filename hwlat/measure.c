@@ -168,6 +168,20 @@ static int write_slice(struct measure *s, unsigned int i, const struct tsc_point
 	return ret;
 }
 
+void measure_cut(struct tsc_point *now, const struct tsc_point *begin, uint64_t until_tsc,
+		 uint64_t tsc_hz)
+{
+	uint64_t ns = until_tsc < now->tsc ? tsc_ns(tsc_hz, now->tsc - until_tsc) : 0;
+
+	if (ns > now->mono_ns - begin->mono_ns)
+		ns = now->mono_ns - begin->mono_ns;
+	now->tsc -= tsc_cycles(tsc_hz, ns);
+	now->mono_ns -= ns;
+	now->wall_ns -= ns;
+	now->raw_ns -= ns;
+}
+
+/* What nobody watched is in no slice: we may be late, and a thread may have ended by itself. */
 static int end_slice(struct measure *s, struct err *e)
 {
 	struct tsc_point now;
@@ -175,6 +189,7 @@ static int end_slice(struct measure *s, struct err *e)
 
 	tsc_point(&now);
 	tsc_rebase(&s->tsc, &now);
+	measure_cut(&now, &s->slice_begin, detector_until(&s->detector), s->tsc.hz);
 	for (unsigned int i = 0; !ret && i < s->found.n_cpus; i++)
 		ret = write_slice(s, i, &now, e);
 	counters_mark_steal(&s->evidence.counters);
@@ -210,12 +225,35 @@ static uint64_t rest_ns(uint64_t worked_ns)
 	return ns < TICK_NS ? TICK_NS : ns < TICK_MAX_NS ? ns : TICK_MAX_NS;
 }
 
+/* A thread that stopped by itself is asked about first: it was not watching when we were told to end. */
+static bool stopped_by_itself(struct measure *s)
+{
+	int cpu = detector_ended(&s->detector);
+
+	if (cpu >= 0)
+		snprintf(s->why_ended, sizeof(s->why_ended), "CPU %d stopped watching: %s", cpu,
+			 detector_why_ended(&s->detector));
+	return cpu >= 0;
+}
+
+static bool ends_early(struct measure *s)
+{
+	if (stopped_by_itself(s))
+		return true;
+	s->interrupted = stop_requested();
+	if (s->interrupted)
+		snprintf(s->why_ended, sizeof(s->why_ended), "interrupted");
+	else if (ferror(stdout))
+		snprintf(s->why_ended, sizeof(s->why_ended), "nobody reads the output");
+	return s->why_ended[0];
+}
+
 static int watch(struct measure *s, struct err *e)
 {
 	uint64_t begin = s->begin.mono_ns, end = begin + s->o->duration_ns;
 	uint64_t slice_end = begin + MEASURE_SLICE_S * NSEC_PER_SEC;
 	uint64_t before = begin;
-	int ret = 0, cpu;
+	int ret = 0;
 
 	for (uint64_t now = clock_now_ns(); !ret && now < end; now = clock_now_ns()) {
 		uint64_t wake = now + rest_ns(now - before);
@@ -224,23 +262,9 @@ static int watch(struct measure *s, struct err *e)
 			wake = end;
 		clock_sleep_until(wake);
 		detector_alive(&s->detector);
-		if (stop_requested()) {
-			s->interrupted = true;
-			snprintf(s->why_ended, sizeof(s->why_ended), "interrupted");
+		if (ends_early(s))
 			break;
-		}
-		if (ferror(stdout)) {
-			s->interrupted = true;
-			snprintf(s->why_ended, sizeof(s->why_ended), "nobody reads the output");
-			break;
-		}
 		before = clock_now_ns();
-		cpu = detector_ended(&s->detector);
-		if (cpu >= 0) {
-			snprintf(s->why_ended, sizeof(s->why_ended), "CPU %d stopped watching: %s",
-				 cpu, detector_why_ended(&s->detector));
-			break;
-		}
 		ret = step(s, false, e);
 		if (!ret && clock_now_ns() >= slice_end) {
 			ret = end_slice(s, e);
@@ -249,6 +273,8 @@ static int watch(struct measure *s, struct err *e)
 		progress(s, clock_now_ns() - begin);
 	}
 	progress_end(s);
+	if (!ret && !s->why_ended[0]) /* we may have been held up past the end */
+		stopped_by_itself(s);
 	return ret;
 }
 

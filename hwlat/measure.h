@@ -35,7 +35,7 @@ struct measure {
 	struct tsc_point begin, slice_begin;
 	uint64_t start_tsc;
 	char why_ended[160]; /* "" when the time was up */
-	bool interrupted;
+	bool interrupted; /* by a signal: nothing else that ends it early is somebody's wish */
 };
 
 /* measure_open - decide, check, make the run directory and the threads; alters what opts say */
@@ -43,6 +43,13 @@ int measure_open(struct measure *s, struct hwlat_opts *o, struct err *e);
 
 /* measure_run - start, watch until the time is up or a signal comes, stop */
 int measure_run(struct measure *s, struct err *e);
+
+/*
+ * measure_cut - set a slice's end back to until_tsc, when the first thread ended, if that was before
+ * it; not to before its begin
+ */
+void measure_cut(struct tsc_point *now, const struct tsc_point *begin, uint64_t until_tsc,
+		 uint64_t tsc_hz);
 
 /* measure_verdict - write what is left of the run directory; returns the verdict */
 int measure_verdict(struct measure *s, struct err *e);

@@ -191,6 +191,7 @@ void spin_watch(struct spinner *s)
 		pause_until(s, window);
 		ask_kernel(s, &start); /* what happened in the pause is no gap's */
 	}
+	atomic_store(&s->ended_tsc, __rdtsc());
 	atomic_store_explicit(&s->progress_tsc, UINT64_MAX, memory_order_release);
 }
 

@@ -66,6 +66,7 @@ struct spinner {
 	_Atomic uint64_t lost; /* gaps that found the ring full */
 	_Atomic uint64_t lost_max_tsc; /* the longest of them */
 	_Atomic uint64_t quiet_max_tsc; /* the longest step below the threshold since last asked */
+	_Atomic uint64_t ended_tsc; /* when it ended; 0: not yet */
 	uint64_t watched_tsc; /* time under watch, once the thread has ended */
 	uint64_t lease_seen, stalled_tsc; /* the lease, and what gaps took since it was extended */
 	uint32_t seen_preempted, seen_faults; /* the thread's counters when it last asked, ... */

@@ -129,17 +129,17 @@ static enum verdict judge(struct measure *s)
 	enum verdict v = run_judge(&s->run, s->o->smoke);
 
 	if (fabs(s->found.tsc_drift_ppm) > DRIFT_PPM) {
-		run_reason(&s->run,
-			   "the time-stamp counter ran %.0f ppm off its rate: lengths are wrong",
-			   s->found.tsc_drift_ppm);
+		run_doubt(&s->run, v,
+			  "the time-stamp counter ran %.0f ppm off its rate: lengths are wrong",
+			  s->found.tsc_drift_ppm);
 		v = VERDICT_INCONCLUSIVE;
 	}
-	if (s->ktracer.lost) { /* its events are the samples */
-		run_reason(&s->run,
-			   "the kernel dropped %ju events of its tracer: samples may be missing",
-			   (uintmax_t)s->ktracer.lost);
-		v = v == VERDICT_PASS ? VERDICT_INCONCLUSIVE : v;
-	}
+	if (s->ktracer.lost) /* its events are the samples */
+		v = run_doubt(&s->run, v,
+			      "the kernel dropped %ju events of its tracer: samples may be missing",
+			      (uintmax_t)s->ktracer.lost);
+	if (s->interrupted)
+		json_set_bool(s->run.doc, "interrupted", true);
 	if (s->why_ended[0]) {
 		run_reason(&s->run, "ended early: %s", s->why_ended);
 		v = VERDICT_INCOMPLETE;

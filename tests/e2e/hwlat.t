@@ -198,7 +198,7 @@ is "$code$out$errs" 0 "--quiet prints nothing"
 
 timeout --preserve-status -s INT 1 "$RTKVM" hwlat --cpus "$cpu" --duration 1h --out "$T/int" >"$T/int.txt"
 is $? 3 "interrupted is incomplete"
-is "$(jq -r .verdict "$T/int/run.json")" incomplete "and run.json says so"
+is "$(jq -c '[.verdict, .interrupted]' "$T/int/run.json")" '["incomplete",true]' "and run.json says so"
 
 # --- killed: the next run puts right what it left ---
 
@@ -215,8 +215,11 @@ if [ "$limit" != -1 ]; then
 		"a second run does not alter what the first will put back" \
 		hwlat --cpus "$cpu" -d 1s --rt-limit lift --out "$T/second"
 	ok "and leaves nothing behind" test ! -e "$T/second"
+	fails 2 'rt-limit: another run, process [0-9]+, has altered .*sched_rt_runtime_us' \
+		"nor does one begin that would run into the limit when it is put back" \
+		hwlat --cpus "$cpu" -d 1s --out "$T/second"
 else
-	skip 2 "real-time threads have no limit here"
+	skip 3 "real-time threads have no limit here"
 fi
 kill -9 "$victim"
 wait "$victim" 2>/dev/null

@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include <x86intrin.h>
 
+#include "hwlat/measure.h"
 #include "hwlat/spin.h"
 #include "hwlat/tsc.h"
 #include "lib/cleanup.h"
@@ -48,6 +49,30 @@ static void places_stamps_on_both_sides(void **state)
 	assert_int_equal(tsc_wall_ns(&t, 12000), 501000);
 	assert_int_equal(tsc_wall_ns(&t, 8000), 499000);
 	assert_int_equal(tsc_mono_ns(&t, 12000), 71000);
+}
+
+/* A slice's end that the supervisor saw late is when the first thread ended. */
+static void unwatched_time_is_cut(void **state)
+{
+	static const struct {
+		const char *name;
+		uint64_t until_tsc, mono_ns;
+	} rows[] = {
+		{ "all still watch", UINT64_MAX, 90000 }, { "one ended after it", 200001, 90000 },
+		{ "at its end", 200000, 90000 },	  { "20 us before", 160000, 70000 },
+		{ "at its begin", 100000, 40000 },	  { "before that", 40000, 40000 },
+	};
+	const struct tsc_point begin = { .tsc = 100000, .mono_ns = 40000, .wall_ns = 540000 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct tsc_point now = { .tsc = 200000, .mono_ns = 90000, .wall_ns = 590000 };
+
+		measure_cut(&now, &begin, rows[i].until_tsc, 2000000000);
+		if (now.mono_ns != rows[i].mono_ns || now.wall_ns != rows[i].mono_ns + 500000 ||
+		    now.tsc != 100000 + 2 * (rows[i].mono_ns - 40000))
+			fail_msg("%s: %ju", rows[i].name, (uintmax_t)now.mono_ns);
+	}
 }
 
 /* 10 ppm off: after a day a stamp would be almost a second off, but for the points in between. */
@@ -173,6 +198,7 @@ static void loses_nothing_unseen(void **state)
 	assert_true(atomic_load(&s->lost) > 0);
 	assert_true(atomic_load(&s->blind_tsc) > 0);
 	assert_true(atomic_load(&s->progress_tsc) == UINT64_MAX);
+	assert_true(atomic_load(&s->ended_tsc) >= atomic_load(&s->lease_tsc));
 	assert_false(spin_take(s, &gap));
 	give_up(s);
 }
@@ -318,6 +344,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(converts),
 		cmocka_unit_test(places_stamps_on_both_sides),
+		cmocka_unit_test(unwatched_time_is_cut),
 		cmocka_unit_test(follows_the_clocks),
 		cmocka_unit_test(sees_drift),
 		cmocka_unit_test(trusts_only_what_is_steady),
