@@ -45,7 +45,11 @@ void attempts_add_causes(json_object *into, json_object *from)
 	if (!json_object_is_type(from, json_type_object))
 		return;
 	json_object_object_foreach(from, cause, n) {
-		json_set_int(into, cause, json_int(into, cause, 0) + json_object_get_int64(n));
+		int64_t more = json_object_get_int64(n), sum;
+
+		if (more < 0 || __builtin_add_overflow(json_int(into, cause, 0), more, &sum))
+			sum = INT64_MAX;
+		json_set_int(into, cause, sum);
 	}
 }
 
@@ -63,22 +67,21 @@ static bool is_kill(int64_t signal)
 static bool ended_from_outside(json_object *job, json_object *doc)
 {
 	int64_t code = json_int(job, "code", -1);
-	bool in_guest = json_str(job, "guest", NULL);
-
 	if (!is_outcome(job, "broken") || json_object_get_boolean(json_at(job, "silent")))
 		return false;
 	if (is_kill(code - 128))
 		return true;
-	if (code == VERDICT_INCOMPLETE) /* of a guest's it may be the guest that ended early */
-		return !in_guest || json_object_get_boolean(json_at(doc, "interrupted"));
+	if (code == VERDICT_INCOMPLETE) /* or a guest, or hwlat, that ended early by itself */
+		return json_object_get_boolean(json_at(doc, "interrupted"));
 	return is_kill(json_int(doc, "vmm.signal", 0));
 }
 
-/* It broke, hung, or did not answer when it was asked to stop. */
+/* It broke, hung, or did not answer when it was asked to stop: then it was killed in the end. */
 static bool ended_badly(json_object *job)
 {
 	return is_outcome(job, "broken") || is_outcome(job, "stalled") ||
-	       (is_outcome(job, "stopped") && json_object_get_boolean(json_at(job, "silent")));
+	       (is_outcome(job, "stopped") && (json_object_get_boolean(json_at(job, "silent")) ||
+					       json_int(job, "code", -1) == 128 + SIGKILL));
 }
 
 static void tell_broken(struct reading *r, json_object *job)
@@ -182,10 +185,21 @@ static void judge_cut(struct reading *r, json_object *job)
 
 /* --- one job, one attempt, all --- */
 
+/* hwlat on the host judges the machine, which a smoke campaign does not; its doubts are of itself. */
+static enum verdict own_verdict(const struct reading *r, json_object *doc)
+{
+	enum verdict v = verdict_of(json_str(doc, "verdict", ""));
+
+	if (!r->c->smoke || r->p->run != RUN_HWLAT || r->p->n_guests ||
+	    (v != VERDICT_FAIL && v != VERDICT_INCONCLUSIVE))
+		return v;
+	return json_at(doc, "doubts") ? VERDICT_INCONCLUSIVE : VERDICT_PASS;
+}
+
 static void read_doc(struct reading *r, json_object *job, json_object *doc)
 {
 	struct attempts *a = r->a;
-	enum verdict v = verdict_of(json_str(doc, "verdict", ""));
+	enum verdict v = own_verdict(r, doc);
 
 	if (v != VERDICT_INCOMPLETE)
 		a->verdict = verdict_worse(a->verdict, v);

@@ -240,14 +240,16 @@ static void defaults(const struct campaign *c, struct phase_entry *p)
 {
 	if (!p->priority)
 		p->priority = p->run == RUN_OSLAT ? 1 : 95;
+	if (!p->threshold_ns && p->run == RUN_HWLAT)
+		p->threshold_ns = CTOPTS_HWLAT_THRESHOLD_NS;
 	if (p->n_limits || c->smoke)
 		return;
 	if (p->run == RUN_CYCLICTEST)
 		p->limits[0].ns = CTOPTS_LIMIT_NS;
 	else if (p->run == RUN_OSLAT)
 		p->limits[0].ns = CTOPTS_OSLAT_LIMIT_NS;
-	else if (phase_watches_guests(p))
-		p->limits[0].ns = p->threshold_ns ? p->threshold_ns : CTOPTS_HWLAT_THRESHOLD_NS;
+	else if (p->run == RUN_HWLAT)
+		p->limits[0].ns = p->threshold_ns;
 	else
 		return;
 	strcpy(p->limits[0].what, "max_ns");

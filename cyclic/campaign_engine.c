@@ -8,6 +8,7 @@
 
 #include "cyclic/campaign_attempt.h"
 #include "cyclic/campaign_plan.h"
+#include "cyclic/ctopts.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "lib/file.h"
@@ -80,6 +81,16 @@ static int remaining(const struct phase_run *r, const struct guest_entry *guest,
 	return ret;
 }
 
+/* What an attempt is asked for: a piece of the rest, but not less than its instrument takes. */
+static uint64_t piece_ns(const struct phase_entry *p, uint64_t rest_ns)
+{
+	bool seconds = p->run == RUN_CYCLICTEST || p->run == RUN_OSLAT || phase_watches_guests(p);
+	uint64_t least_ns = seconds ? CTOPTS_LEAST_S * NSEC_PER_SEC : 0;
+	uint64_t ns = p->segment_ns && rest_ns > p->segment_ns ? p->segment_ns : rest_ns;
+
+	return ns > least_ns ? ns : least_ns;
+}
+
 bool engine_resumable(const struct phase_entry *p)
 {
 	return p->run == RUN_SAMPLE || p->run == RUN_CYCLICTEST || p->run == RUN_OSLAT ||
@@ -133,7 +144,7 @@ static int next_jobs(struct phase_run *r, bool first, uint64_t *ns, uint64_t *le
 		if (!first && (!rest || !engine_resumable(p)))
 			continue;
 		*left += rest;
-		ns[r->n_jobs] = p->segment_ns && rest > p->segment_ns ? p->segment_ns : rest;
+		ns[r->n_jobs] = piece_ns(p, rest);
 		r->jobs[r->n_jobs++] = (struct job){
 			.guest = guest,
 			.err = -1,

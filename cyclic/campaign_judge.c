@@ -22,7 +22,6 @@
 enum {
 	SPIKES_MAX = 200000,
 	LOG_SLICES = 1440,
-	HWLAT_THRESHOLD_NS = 10000, /* rtkvm hwlat's own, and then its limit, too */
 };
 
 enum verdict verdict_of(const char *name)
@@ -57,7 +56,7 @@ static json_object *phase_doc(const char *conditions)
 	return doc;
 }
 
-static void add_cpus(struct run *run, const struct phaselog *g, int64_t none_from_ns)
+static void add_cpus(struct run *run, const struct phaselog *g)
 {
 	for (size_t i = 0; i < g->n; i++) {
 		const struct phaselog_cpu *c = g->cpus[i];
@@ -67,7 +66,6 @@ static void add_cpus(struct run *run, const struct phaselog *g, int64_t none_fro
 			.instrument = c->group,
 			.expected = c->expected,
 			.missed = c->missed,
-			.none_from_ns = none_from_ns,
 		};
 
 		run_add_cpu(run, &rc, &c->hist);
@@ -100,7 +98,10 @@ struct judging {
 	struct attempts a;
 };
 
-/* doctor judges the machine, and is repeated as a whole: its last word counts. */
+/*
+ * doctor judges the machine, and is repeated as a whole: its last word counts. A smoke campaign only
+ * wants to know that it works.
+ */
 static enum verdict of_doctor(const struct judging *j)
 {
 	json_object *attempts = json_at(j->phase, "attempts");
@@ -112,6 +113,10 @@ static enum verdict of_doctor(const struct judging *j)
 	if (code == VERDICT_FAIL)
 		reasons_addf(j->reasons, "doctor found something; %s has it",
 			     json_str(job, "dir", ""));
+	if (j->en->c->smoke && (code == VERDICT_FAIL || code == VERDICT_INCONCLUSIVE)) {
+		reasons_addf(j->reasons, "a smoke campaign does not judge the machine");
+		code = VERDICT_PASS;
+	}
 	return verdict_worse(j->a.verdict,
 			     code >= 0 && code <= VERDICT_INCONCLUSIVE ? code : VERDICT_ERROR);
 }
@@ -179,39 +184,12 @@ static void add_limits(struct run *run, const struct phase_entry *p)
 }
 
 /* A limit that was broken where the kernel takes CPUs away from what it measures proves nothing. */
-static enum verdict of_limits(const struct judging *j, struct run *run, bool smoke)
+static enum verdict of_limits(const struct judging *j, struct run *run)
 {
-	enum verdict v = run_judge(run, smoke);
+	enum verdict v = run_judge(run, j->en->c->smoke);
 
 	reasons_add_all(j->reasons, json_at(run->doc, "reasons"));
 	return v == VERDICT_FAIL && j->a.throttled ? VERDICT_INCONCLUSIVE : v;
-}
-
-/* Gaps on the host, of all attempts: one that was cut off found what it found. */
-static enum verdict of_hwlat(const struct judging *j)
-{
-	uint64_t limit_ns = j->p->threshold_ns ? j->p->threshold_ns : HWLAT_THRESHOLD_NS;
-	struct run run = { .doc = phase_doc(j->a.conditions) };
-	enum verdict v;
-
-	add_cpus(&run, &j->g, limit_ns);
-	run_add_limit(&run, "max_ns", limit_ns);
-	v = verdict_worse(of_limits(j, &run, false), of_time(j));
-	tell_worst(j->reasons, &j->g, limit_ns);
-	run_close(&run);
-	return verdict_worse(v, j->a.verdict);
-}
-
-/* A smoke campaign only wants to know that doctor and hwlat work. */
-static enum verdict of_machine(const struct judging *j)
-{
-	enum verdict v = j->p->run == RUN_DOCTOR ? of_doctor(j) : of_hwlat(j);
-
-	if (j->en->c->smoke && (v == VERDICT_FAIL || v == VERDICT_INCONCLUSIVE)) {
-		reasons_addf(j->reasons, "a smoke campaign does not judge the machine");
-		return VERDICT_PASS;
-	}
-	return v;
 }
 
 /* Limits over all attempts together; a single attempt has been judged by its instrument as well. */
@@ -221,9 +199,9 @@ static enum verdict of_figures(const struct judging *j)
 	const struct phase_entry *p = j->p;
 	enum verdict v;
 
-	add_cpus(&run, &j->g, 0);
+	add_cpus(&run, &j->g);
 	add_limits(&run, p);
-	v = of_limits(j, &run, j->en->c->smoke);
+	v = of_limits(j, &run);
 	for (size_t i = 0; i < p->n_limits; i++)
 		if (!strcmp(p->limits[i].what, "max_ns"))
 			tell_worst(j->reasons, &j->g, p->limits[i].ns);
@@ -263,8 +241,7 @@ static void judge(struct judging *j)
 	enum verdict v;
 
 	j->a = attempts_read(j->en->state, j->en->c, j->i, j->reasons);
-	v = j->p->run == RUN_DOCTOR || (j->p->run == RUN_HWLAT && !j->p->n_guests) ? of_machine(j)
-										   : of_figures(j);
+	v = j->p->run == RUN_DOCTOR ? of_doctor(j) : of_figures(j);
 	add_notes(j->phase, j->reasons);
 	if (strcmp(json_str(j->phase, "status", ""), "done") != 0)
 		v = verdict_worse(v, VERDICT_INCOMPLETE);

@@ -15,11 +15,12 @@ static void add_cpus(struct vmproc_argv *a, const struct cpulist *cpus)
 	argv_add(a, "%s", cpulist_format(cpus, text, sizeof(text)));
 }
 
+/* Only all attempts together may have the samples that a quantile needs: the campaign judges those. */
 static void add_limits(struct vmproc_argv *a, const struct phase_entry *p)
 {
 	for (size_t i = 0; i < p->n_limits; i++)
-		argv_add(a, "--limit=%.*s=%juns", (int)strlen(p->limits[i].what) - 3,
-			 p->limits[i].what, (uintmax_t)p->limits[i].ns);
+		if (!strcmp(p->limits[i].what, "max_ns"))
+			argv_add(a, "--limit=max=%juns", (uintmax_t)p->limits[i].ns);
 }
 
 static void add_sample(struct vmproc_argv *a, const struct campaign *c, const struct phase_entry *p,

@@ -194,8 +194,8 @@ static int parse_duration(struct ctopts *o, const char *arg, struct err *e)
 {
 	int ret;
 
-	if (o->instrument != GUEST_SAMPLE) /* its job reads the threads back after a second */
-		return whole("--duration", arg, NSEC_PER_SEC, "seconds", 2, 30 * 86400,
+	if (o->instrument != GUEST_SAMPLE)
+		return whole("--duration", arg, NSEC_PER_SEC, "seconds", CTOPTS_LEAST_S, 30 * 86400,
 			     &o->duration_s, e);
 	ret = opt_duration_in("--duration", arg, 1, 366 * 86400 * NSEC_PER_SEC, &o->duration_ns, e);
 	o->duration_s = (o->duration_ns + NSEC_PER_SEC - 1) / NSEC_PER_SEC;

@@ -27,6 +27,10 @@ enum { CTOPTS_LIMIT_NS = 40000, CTOPTS_OSLAT_LIMIT_NS = 20000 };
 /* What rtkvm hwlat takes for a gap, by default */
 enum { CTOPTS_HWLAT_THRESHOLD_NS = 10000 };
 
+/* The shortest that cyclictest, oslat and a guest's hwlat measure: their threads are read back after a
+ * second */
+enum { CTOPTS_LEAST_S = 2 };
+
 /* How long a guest may take from its start to its job: an emulated one boots in 20 s on an idle
  * machine. */
 enum { CTOPTS_BOOT_S = 180 };

@@ -129,6 +129,17 @@ static int interrupted(const struct harness *h, struct err *e)
 		       h->run.dir);
 }
 
+/* One that measures, or its VMM, and does not answer may have hung; one that is through sends slowly. */
+static int no_answer(struct harness *h, struct err *e)
+{
+	if (!h->g.mark_ns[ABI_MARK_JOB_END])
+		run_doubt(&h->run, VERDICT_PASS,
+			  "the guest was asked to stop and did not answer for %d s: it may have "
+			  "hung",
+			  LAST_WORDS_S);
+	return interrupted(h, e);
+}
+
 /*
  * We are asked to stop. A guest that measures is asked in its turn and sends what it has; one that
  * does not, or is not measuring, is ended.
@@ -141,11 +152,10 @@ static int on_stop(struct harness *h, struct err *e)
 	if (mark_ns[ABI_MARK_JOB_END]) /* all is measured; it only has to come */
 		h->asked_ns = h->asked_ns ? h->asked_ns : clock_now_ns();
 	if (h->asked_ns)
-		return clock_now_ns() < h->asked_ns + LAST_WORDS_S * NSEC_PER_SEC
-			       ? 0
-			       : interrupted(h, e);
+		return clock_now_ns() < h->asked_ns + LAST_WORDS_S * NSEC_PER_SEC ? 0
+										  : no_answer(h, e);
 	if (!mark_ns[ABI_MARK_JOB_START] || vmproc_interrupt(&h->vm, &why) < 0)
-		return interrupted(h, e);
+		return why.code == -ETIMEDOUT ? no_answer(h, e) : interrupted(h, e);
 	h->g.interrupted = true;
 	h->asked_ns = clock_now_ns();
 	return 0;

@@ -180,9 +180,14 @@ static int watch_time(struct hostrun *r, struct err *e)
 		r->g.interrupted = true;
 		kill(r->proc.pid, SIGINT);
 	}
-	if (r->asked_ns && now > r->asked_ns + LAST_WORDS_S * NSEC_PER_SEC)
+	if (r->asked_ns && now > r->asked_ns + LAST_WORDS_S * NSEC_PER_SEC) {
+		run_doubt(&r->run, VERDICT_PASS,
+			  "%s was asked to stop and did not answer for %d s: it or its CPUs may "
+			  "have hung",
+			  r->tool->program, LAST_WORDS_S);
 		return err_set(e, -EINTR, "interrupted %s, which did not end then",
 			       r->tool->running);
+	}
 	if (now > r->start_ns + r->o->duration_ns + LATE_S * NSEC_PER_SEC)
 		return err_set(e, -ETIMEDOUT, "%s did not end in time", r->tool->program);
 	return 0;
@@ -322,11 +327,19 @@ static enum verdict judge_limit(struct hostrun *r, enum verdict v)
 	return v == VERDICT_FAIL ? VERDICT_INCONCLUSIVE : v;
 }
 
+/* By us: an instrument that ends before its time has no such excuse. */
+static void note_interruption(struct hostrun *r)
+{
+	if (r->g.interrupted)
+		json_set_bool(r->run.doc, "interrupted", true);
+}
+
 static int finish(struct hostrun *r, struct err *e)
 {
 	enum verdict v = judge_limit(r, outcome_judge(&r->run, &r->g));
 	int ret;
 
+	note_interruption(r);
 	if (r->g.interrupted) {
 		run_reason(&r->run,
 			   "interrupted before its time was over; what was measured counts");
@@ -363,6 +376,7 @@ static int measure(struct hostrun *r, struct err *e)
 		return finish(r, e);
 	if (r->started) {
 		run_reason(&r->run, "%s", e->text);
+		note_interruption(r);
 		run_finish(&r->run, VERDICT_INCOMPLETE, &ignored);
 	} else {
 		snprintf(dir, sizeof(dir), "%s", r->run.dir);

@@ -235,6 +235,7 @@ static enum verdict judge(struct run *run, const struct sample_options *o, int h
 	enum verdict v = run_judge(run, o->smoke);
 
 	if (how == SAMPLER_INTERRUPTED) {
+		json_set_bool(run->doc, "interrupted", true);
 		run_reason(run, "interrupted before its time was over");
 		return v == VERDICT_FAIL ? v : VERDICT_INCOMPLETE;
 	}

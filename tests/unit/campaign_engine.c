@@ -94,7 +94,7 @@ static const struct {
 	  "incomplete" },
 	{ "killed from outside, and what it had to measure measured again",
 	  SPIKE_RECORD,
-	  { { 5, KILLED }, { 10, "0" }, { 10, "0" }, { 10, "0" }, { 5, "3" } },
+	  { { 5, KILLED }, { 10, "0" }, { 10, "0" }, { 10, "0" }, { 5, "143" } },
 	  5,
 	  "done",
 	  40,
@@ -174,6 +174,7 @@ static void attempts(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		_cleanup_free_ struct campaign *c = make_campaign(rows[i].on_spike);
+		_cleanup_free_ char *asked = NULL;
 		struct err e = { 0 };
 		struct engine en;
 		struct state s;
@@ -182,8 +183,14 @@ static void attempts(void **state)
 
 		fake_make();
 		lay_down(i);
+		/* of all attempts together: one alone may have too few samples for it */
+		c->phases[0].limits[c->phases[0].n_limits++] =
+			(struct sample_limit){ .what = "p99_ns", .ns = 50000 };
 		open_engine(&en, c, &s);
 		ret = engine_run(&en, &e);
+		assert_true(file_load(in_dir("asked"), 1 << 16, &asked, &e) > 0);
+		assert_non_null(strstr(asked, "--limit=max="));
+		assert_null(strstr(asked, "p99"));
 		p = state_phase(&s, 0);
 		if (ret < 0 || json_object_array_length(json_at(p, "attempts")) != rows[i].n ||
 		    strcmp(json_str(p, "status", ""), rows[i].status) != 0 ||
@@ -194,6 +201,32 @@ static void attempts(void **state)
 		state_close(&s);
 		fake_free();
 	}
+}
+
+/* What is left may be shorter than the instrument takes: it is asked for more, not for ever refused. */
+static void short_rest(void **state)
+{
+	_cleanup_free_ struct campaign *c = make_campaign(SPIKE_RECORD);
+	_cleanup_free_ char *asked = NULL;
+	struct err e = { 0 };
+	struct engine en;
+	struct state s;
+
+	(void)state;
+	c->phases[0].run = RUN_CYCLICTEST;
+	c->phases[0].spike_ns = c->phases[0].segment_ns = 0;
+	fake_make();
+	fake_log("log.1", 1, 1, 39);
+	put_file("do.1", "exit 143\n");
+	fake_log("log.2", 1, 1, 2);
+	put_file("do.2", "exit 0\n");
+	open_engine(&en, c, &s);
+	assert_int_equal(engine_run(&en, &e), VERDICT_PASS);
+	assert_true(file_load(in_dir("asked"), 1 << 16, &asked, &e) > 0);
+	assert_non_null(strstr(asked, "--duration=40s "));
+	assert_non_null(strstr(asked, "--duration=2s "));
+	state_close(&s);
+	fake_free();
 }
 
 /* A campaign that was cut off behind its spike has nothing left to measure. */
@@ -260,6 +293,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(attempts),
+		cmocka_unit_test(short_rest),
 		cmocka_unit_test(spike_before_resume),
 		cmocka_unit_test(whole_traces_count),
 	};

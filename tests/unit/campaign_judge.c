@@ -11,6 +11,7 @@
 #include "lib/json.h"
 #include "tests/unit/fakejob.h"
 
+#define NONE	 UINT64_MAX /* no sample at all */
 #define PROOF(n) "{\"count\":" n ",\"per_second\":" n ",\"seconds\":10}\n"
 
 static struct guest_entry guest = { .entry.name = "g", .image = "/none", .cpus.n = 2 };
@@ -33,6 +34,8 @@ static const struct {
 	uint64_t latency_ns;
 	const char *verdict, *doc, *loads;
 	const char *want, *reason; /* of the phase */
+	bool smoke;
+	int last_code; /* of "b" */
 } rows[] = {
 	{ "a load of a stopped attempt", GUEST, RUN_CYCLICTEST, "stopped", 3,
 	  .doc = "\"doubts\":[\"the load was dead\"]", .want = "inconclusive",
@@ -78,6 +81,31 @@ static const struct {
 	{ "a gap that hwlat found before it was stopped", HOST, RUN_HWLAT, "stopped", 3,
 	  .latency_ns = 60000, .want = "fail", .reason = "largest: 60.000 us on CPU 1" },
 	{ "it found none", HOST, RUN_HWLAT, "stopped", 3, .want = "pass" },
+	{ "hwlat's threads stopped by themselves", HOST, RUN_HWLAT, "broken", 3,
+	  .doc = "\"reasons\":[\"ended early: CPU 1 stopped watching\"]", .want = "inconclusive",
+	  .reason = "nobody saw how late" },
+	{ "somebody interrupted it", HOST, RUN_HWLAT, "broken", 3, .doc = "\"interrupted\":true",
+	  .want = "pass", .reason = "attempt in a" },
+	{ "it measured nothing below its threshold", HOST, RUN_HWLAT, "whole", .latency_ns = NONE,
+	  .verdict = "inconclusive", .want = "inconclusive", .reason = "too few samples" },
+	{ "a smoke campaign does not judge its machine", HOST, RUN_HWLAT, "whole", 1,
+	  .latency_ns = 60000, .verdict = "fail", .want = "pass", .smoke = true },
+	{ "but whether hwlat worked", HOST, RUN_HWLAT, "broken", 3, .want = "inconclusive",
+	  .reason = "nobody saw how late", .smoke = true },
+	{ "and its clock", HOST, RUN_HWLAT, "whole", 4, .verdict = "inconclusive",
+	  .doc = "\"doubts\":[\"the counter ran off\"]", .want = "inconclusive", .smoke = true },
+	{ "and its loads", HOST, RUN_HWLAT, "whole",
+	  .attempt = "\"load_failures\":[\"load l died\"]", .verdict = "fail",
+	  .want = "inconclusive", .reason = "load l died", .smoke = true },
+	{ "a load beside doctor, in a smoke campaign", HOST, RUN_DOCTOR, "whole",
+	  .attempt = "\"load_failures\":[\"load l died\"]", .want = "inconclusive",
+	  .reason = "load l died", .smoke = true },
+	{ "doctor found something, in a smoke campaign", HOST, RUN_DOCTOR, .last_code = 1,
+	  .want = "pass", .reason = "does not judge the machine", .smoke = true },
+	{ "and in another", HOST, RUN_DOCTOR, .last_code = 1, .want = "fail",
+	  .reason = "doctor found something" },
+	{ "asked to stop it had to be killed", HOST, RUN_SAMPLE, "stopped", 137,
+	  .want = "inconclusive", .reason = "nobody saw how late" },
 	{ "half of the time", HOST, RUN_SAMPLE, .want = "incomplete",
 	  .reason = "measured for 20.0 s of 40.0 s" },
 };
@@ -100,9 +128,8 @@ static struct campaign *make_campaign(size_t i)
 		p->guests[p->n_guests++] = &guest;
 	else
 		cpulist_add(&p->cpus, 1);
-	if (p->run == RUN_HWLAT)
-		p->threshold_ns = 50000;
-	else
+	c->smoke = rows[i].smoke;
+	if (!c->smoke && p->run != RUN_DOCTOR)
 		p->limits[p->n_limits++] = (struct sample_limit){ .what = "max_ns", .ns = 50000 };
 	return c;
 }
@@ -173,7 +200,7 @@ static void add_first(json_object *phase, size_t i)
 static void lay_down(size_t i, struct state *s, const struct campaign *c)
 {
 	struct err e = { 0 };
-	json_object *phase;
+	json_object *phase, *last;
 
 	if (file_mkdirs(in_dir("campaign/a"), &e) < 0 || file_mkdirs(in_dir("campaign/b"), &e) < 0)
 		fail_msg("%s", e.text);
@@ -181,7 +208,7 @@ static void lay_down(size_t i, struct state *s, const struct campaign *c)
 		fail_msg("%s", e.text);
 	fake_log_of("campaign/a/latency.log", 1, 1, 20,
 		    rows[i].latency_ns ? rows[i].latency_ns : 5000);
-	fake_log("campaign/b/latency.log", 1, 1, 20);
+	fake_log_of("campaign/b/latency.log", 1, 1, 20, rows[i].latency_ns == NONE ? NONE : 5000);
 	put_run("a", rows[i].verdict ? rows[i].verdict : "incomplete", rows[i].doc);
 	put_in("a", "loads.jsonl", rows[i].loads);
 	put_run("b", "pass", NULL);
@@ -189,7 +216,17 @@ static void lay_down(size_t i, struct state *s, const struct campaign *c)
 	json_set_str(phase, "status", "done");
 	if (rows[i].status)
 		add_first(phase, i);
-	add_attempt(phase, i, "b", "whole");
+	last = add_attempt(phase, i, "b", "whole");
+	json_set_int(json_object_array_get_idx(json_at(last, "jobs"), 0), "code",
+		     rows[i].last_code);
+}
+
+/* The report's tables are made of them. */
+static size_t n_limits(json_object *phase)
+{
+	json_object *limits = json_at(phase, "limits");
+
+	return limits ? json_object_array_length(limits) : 0;
 }
 
 static void verdicts(void **state)
@@ -205,7 +242,7 @@ static void verdicts(void **state)
 		fake_make();
 		lay_down(i, &s, c);
 		p = state_phase(&s, 0);
-		if (engine_judge(&en, 0, &e) < 0 ||
+		if (engine_judge(&en, 0, &e) < 0 || n_limits(p) != c->phases[0].n_limits ||
 		    strcmp(json_str(p, "verdict", ""), rows[i].want) != 0 ||
 		    !strstr(json_object_to_json_string(json_at(p, "reasons")),
 			    rows[i].reason ? rows[i].reason : "[ ]"))

@@ -67,7 +67,7 @@ static inline void fake_free(void)
 	strcpy(fake_dir + sizeof(fake_dir) - 7, "XXXXXX");
 }
 
-/* fake_log_of - n slices of 1 s and 1000 periods of each CPU in [from, to], each ns late */
+/* fake_log_of - n slices of 1 s and 1000 periods of each CPU in [from, to], each ns late; UINT64_MAX: without samples */
 static inline void fake_log_of(const char *name, int from, int to, int n, uint64_t ns)
 {
 	struct log_writer w;
@@ -84,7 +84,7 @@ static inline void fake_log_of(const char *name, int from, int to, int n, uint64
 			struct hist h;
 
 			hist_init(&h);
-			for (int k = 0; k < 1000; k++)
+			for (int k = 0; k < 1000 && ns != UINT64_MAX; k++)
 				hist_add(&h, ns);
 			log_count(&s, LOG_EXPECTED, 1000);
 			log_count(&s, LOG_MISSED, 0);
