@@ -47,19 +47,20 @@ struct extent {
 };
 
 /*
- * An oslat that was cut off measured what its thread tells, which is the guest's word where it ran in
- * one: never more than was asked, or than the job took by this host's clock that nobody sets. The wall
- * clock, by which its JSON tells of start and end, may have been set meanwhile.
+ * An oslat measured what its thread tells, which is the guest's word where it ran in one: never more than
+ * was asked, or than the job took. The wall clock, by which its JSON tells of start and end, may have been
+ * set meanwhile. Where it was not cut off, what is whole is what was asked, so that nobody goes on for a
+ * rest of some milliseconds.
  */
-static uint64_t oslat_ns(const struct gathered *g, const struct rttests_thread *t,
-			 uint64_t asked_ns)
+static uint64_t oslat_ns(const struct gathered *g, const struct rttests_thread *t)
 {
-	const uint64_t *mark_ns = g->mark_ns;
-	uint64_t begin = mark_ns[ABI_MARK_JOB_START], end = mark_ns[ABI_MARK_JOB_END];
-	uint64_t most = g->o->host ? g->job_ns : end > begin ? end - begin : 0;
+	uint64_t asked_ns = g->o->duration_s * NSEC_PER_SEC, ns = outcome_job_ns(g);
 
-	most = most < asked_ns ? most : asked_ns;
-	return t->runtime_ns < most ? t->runtime_ns : most;
+	if (t->runtime_ns < ns && (t->runtime_ns || g->interrupted))
+		ns = t->runtime_ns;
+	if (ns > asked_ns || (!g->interrupted && outcome_whole(g->o, ns)))
+		return asked_ns;
+	return ns;
 }
 
 static struct extent extent(const struct gathered *g, const struct rttests_thread *t)
@@ -68,11 +69,10 @@ static struct extent extent(const struct gathered *g, const struct rttests_threa
 			    .missed = -1,
 			    .duration_ns = g->o->duration_s * NSEC_PER_SEC };
 
-	if (!g->interrupted) {
-		if (x.expected >= 0) /* it may do one more than fit */
-			x.missed = x.expected > (int64_t)t->cycles ? x.expected - t->cycles : 0;
-	} else if (x.expected < 0) {
-		x.duration_ns = oslat_ns(g, t, x.duration_ns);
+	if (x.expected < 0) {
+		x.duration_ns = oslat_ns(g, t);
+	} else if (!g->interrupted) { /* it may do one more than fit */
+		x.missed = x.expected > (int64_t)t->cycles ? x.expected - t->cycles : 0;
 	} else {
 		x.missed = hidden(&t->hist, g->o->interval_us * 1000);
 		x.expected = x.missed < 0 ? -1 : (int64_t)t->cycles + x.missed;
@@ -80,6 +80,14 @@ static struct extent extent(const struct gathered *g, const struct rttests_threa
 			(t->cycles + (x.missed > 0 ? x.missed : 0)) * g->o->interval_us * 1000;
 	}
 	return x;
+}
+
+static void doubt_short(struct run *run, const struct gathered *g, int cpu, uint64_t ns)
+{
+	if (!g->interrupted && ns < g->o->duration_s * NSEC_PER_SEC)
+		run_doubt(run, VERDICT_PASS, "%sCPU %d was measured for %.1f s of the %ju s asked",
+			  g->o->host ? "" : "v", cpu, (double)ns / NSEC_PER_SEC,
+			  (uintmax_t)g->o->duration_s);
 }
 
 static int add_cpu(struct run *run, struct log_writer *log, const struct gathered *g,
@@ -110,6 +118,8 @@ static int add_cpu(struct run *run, struct log_writer *log, const struct gathere
 	}
 	if (exits >= 0)
 		log_count(&slice, LOG_EXITS, exits);
+	if (x.expected < 0)
+		doubt_short(run, g, t->cpu, x.duration_ns);
 	run_add_cpu(run, &cpu, &t->hist);
 	return log_write(log, &slice, &t->hist, e);
 }

@@ -11,14 +11,17 @@
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "lib/json.h"
+#include "lib/opt.h"
 
-enum { JSON_BYTES = 64 << 20 };
+enum { JSON_BYTES = 64 << 20, WORD_BYTES = 512 };
 
 struct taking {
 	struct run *run;
 	const struct gathered *g;
+	json_object *doc; /* hwlat.json */
 	int64_t wall_ns; /* the host's CLOCK_REALTIME - the guest's CLOCK_MONOTONIC */
 	struct hist *totals; /* by vCPU */
+	uint64_t *watched_ns; /* by vCPU: the sum of its slices */
 	struct log_writer log;
 	FILE *spikes;
 	int64_t n_spikes;
@@ -44,16 +47,19 @@ static int take_clock(struct taking *t, const struct frames *f, struct err *e)
 {
 	const struct frame_file *file;
 	_cleanup_free_ char *text = NULL;
-	uint64_t mark_ns = t->g->mark_ns[ABI_MARK_CLOCK];
+	uint64_t mark_ns = t->g->mark_ns[ABI_MARK_CLOCK], guest_ns;
+	struct err why = { 0 };
 	int ret = find(t, f, "hwlat-clock", &file, e);
 
 	if (ret < 0)
 		return ret;
 	text = text_of(file);
-	if (!text || !mark_ns)
+	if (text)
+		text[strcspn(text, "\n")] = '\0';
+	if (!text || !mark_ns || text[strspn(text, "0123456789")] ||
+	    opt_u64("its clock", text, 1, INT64_MAX, &guest_ns, &why) < 0)
 		return err_set(e, -EPROTO, "the guest did not tell its clock");
-	t->wall_ns =
-		clock_wall_ns() - clock_now_ns() + (int64_t)(mark_ns - strtoull(text, NULL, 10));
+	t->wall_ns = clock_wall_ns() - clock_now_ns() + (int64_t)(mark_ns - guest_ns);
 	return 0;
 }
 
@@ -76,6 +82,7 @@ static int take_slice(struct taking *t, struct log_reader *r, struct err *e)
 	if (s->max_wall_ns)
 		s->max_wall_ns += shift;
 	snprintf(s->instrument, sizeof(s->instrument), "hwlat");
+	t->watched_ns[s->cpu] += s->duration_ns;
 	hist_merge(&t->totals[s->cpu], &r->hist);
 	return log_write(&t->log, s, &r->hist, e);
 }
@@ -105,6 +112,8 @@ static int take_spike(struct taking *t, json_object *from, struct err *e)
 
 	if (!measured(t, cpu))
 		return err_set(e, -EPROTO, "the guest's hwlat sent a gap of no measured vCPU");
+	if (json_int(from, "latency_ns", 0) <= 0 || json_int(from, "explained_ns", 0) < 0)
+		return err_set(e, -EPROTO, "the guest's hwlat sent a gap of no length");
 	json_set_str(o, "instrument", "hwlat");
 	json_set_int(o, "cpu", cpu);
 	json_set_int(o, "host_cpu", t->g->cpus->host[cpu]);
@@ -153,44 +162,142 @@ static int take_spikes(struct taking *t, const struct frames *f, struct err *e)
 	return ret;
 }
 
-static void take_causes(struct run *run, json_object *from)
+/* As rtkvm hwlat names kinds of causes; every gap has one. */
+static bool is_kind(const char *name)
 {
-	json_object *causes = run_section(run, "causes");
+	static const char *const kinds[] = { "unknown",	  "smi",    "nmi",	 "irq",
+					     "softirq",	  "thread", "throttled", "fault",
+					     "frequency", "host",   "platform",	 "hardware" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (!strcmp(name, kinds[i]))
+			return true;
+	return false;
+}
+
+static int take_causes(struct taking *t, struct err *e)
+{
+	json_object *causes = run_section(t->run, "causes"), *from = json_at(t->doc, "causes");
 
 	if (!json_object_is_type(from, json_type_object))
-		return;
-	json_object_object_foreach(from, cause, n) {
-		json_set_int(causes, cause, json_object_get_int64(n));
+		return 0;
+	json_object_object_foreach(from, cause, value) {
+		int64_t n = json_object_get_int64(value);
+
+		if (!is_kind(cause) || !json_object_is_type(value, json_type_int) || n < 0 ||
+		    n > t->n_spikes)
+			return err_set(
+				e, -EPROTO,
+				"the guest's hwlat counts causes of other gaps than it sent");
+		json_set_int(causes, cause, n);
 	}
+	return 0;
+}
+
+/* What was in force in the guest, as far as it is what rtkvm hwlat tells. */
+static void take_inforce(struct taking *t)
+{
+	static const struct {
+		const char *key;
+		json_type type;
+	} told[] = {
+		{ "housekeeping", json_type_string },
+		{ "policy", json_type_string },
+		{ "priority", json_type_int },
+		{ "window_ns", json_type_int },
+		{ "width_ns", json_type_int },
+		{ "elapsed_s", json_type_double },
+		{ "tsc_hz", json_type_int },
+		{ "tsc_source", json_type_string },
+		{ "tsc_invariant", json_type_boolean },
+		{ "tsc_kernel_trusts", json_type_boolean },
+		{ "tsc_drift_ppm", json_type_double },
+		{ "rt_runtime_us", json_type_int },
+		{ "rt_period_us", json_type_int },
+		{ "evidence", json_type_string },
+		{ "trace_events_lost", json_type_int },
+	};
+	json_object *to = json_object_new_object(), *from = json_at(t->doc, "inforce");
+
+	json_object_object_add(run_section(t->run, "inforce"), "hwlat", to);
+	for (size_t i = 0; i < ARRAY_SIZE(told); i++) {
+		json_object *value = json_at(from, told[i].key);
+
+		if (json_object_is_type(value, told[i].type) &&
+		    (told[i].type != json_type_string ||
+		     json_object_get_string_len(value) < WORD_BYTES))
+			json_object_object_add(to, told[i].key, json_object_get(value));
+	}
+}
+
+static bool has(json_object *list, const char *text)
+{
+	size_t n = json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const char *one = json_object_get_string(json_object_array_get_idx(list, i));
+
+		if (one && !strcmp(one, text))
+			return true;
+	}
+	return false;
+}
+
+/* Its doubts are ours; whether gaps break a limit is judged here. */
+static void take_reasons(struct taking *t, const char *verdict)
+{
+	json_object *reasons = json_at(t->doc, "reasons"), *doubts = json_at(t->doc, "doubts");
+
+	for (size_t i = 0; i < json_object_array_length(reasons); i++) {
+		const char *text = json_object_get_string(json_object_array_get_idx(reasons, i));
+
+		if (text && has(doubts, text))
+			run_doubt(t->run, VERDICT_PASS, "in the guest: %.400s", text);
+		else if (text && strcmp(verdict, "fail") != 0)
+			run_reason(t->run, "in the guest: %.400s", text);
+	}
+	if (!strcmp(verdict, "incomplete") &&
+	    !json_object_get_boolean(json_at(t->doc, "interrupted")))
+		run_doubt(t->run, VERDICT_PASS,
+			  "hwlat in the guest ended early by itself: nobody saw how late its vCPUs "
+			  "were then");
 }
 
 /* What it said of itself: what was in force in the guest, and whether its run was whole. */
 static int take_word(struct taking *t, const struct frames *f, struct err *e)
 {
-	_cleanup_json_ json_object *doc = NULL;
 	_cleanup_free_ char *text = NULL;
 	const struct frame_file *file;
-	json_object *reasons;
 	const char *verdict;
 	int ret = find(t, f, "hwlat.json", &file, e);
 
 	if (ret < 0)
 		return ret;
 	text = text_of(file);
-	doc = text ? json_tokener_parse(text) : NULL;
-	reasons = json_at(doc, "reasons");
-	verdict = json_str(doc, "verdict", NULL);
-	if (!verdict || !json_object_is_type(json_at(doc, "inforce"), json_type_object) ||
-	    !json_object_is_type(reasons, json_type_array))
+	t->doc = text ? json_tokener_parse(text) : NULL;
+	verdict = json_str(t->doc, "verdict", NULL);
+	if (!verdict || !json_object_is_type(json_at(t->doc, "inforce"), json_type_object) ||
+	    !json_object_is_type(json_at(t->doc, "reasons"), json_type_array))
 		return err_set(e, -EPROTO, "the guest's hwlat.json is not what rtkvm hwlat writes");
-	json_object_object_add(run_section(t->run, "inforce"), "hwlat",
-			       json_object_get(json_at(doc, "inforce")));
 	json_set_str(run_section(t->run, "guest"), "hwlat_verdict", verdict);
-	take_causes(t->run, json_at(doc, "causes"));
-	for (size_t i = 0; strcmp(verdict, "fail") && i < json_object_array_length(reasons); i++)
-		run_reason(t->run, "in the guest: %.400s",
-			   json_object_get_string(json_object_array_get_idx(reasons, i)));
+	take_inforce(t);
+	take_reasons(t, verdict);
 	return 0;
+}
+
+/* All of its time, by the guest's slices and by our clock? */
+static void judge_time(const struct taking *t)
+{
+	uint64_t job_ns = outcome_job_ns(t->g);
+
+	for (int i = 1; i < t->g->cpus->n && !t->g->interrupted; i++) {
+		uint64_t ns = t->watched_ns[i] < job_ns ? t->watched_ns[i] : job_ns;
+
+		if (!outcome_whole(t->g->o, ns))
+			run_doubt(t->run, VERDICT_PASS,
+				  "vCPU %d was watched for %.1f s of the %ju s asked", i,
+				  (double)ns / NSEC_PER_SEC, (uintmax_t)t->g->o->duration_s);
+	}
 }
 
 static void add_cpus(const struct taking *t)
@@ -227,28 +334,36 @@ static int take_all(struct taking *t, const struct frames *f, struct err *e)
 	if (t->spikes)
 		fclose(t->spikes);
 	if (!ret)
-		add_cpus(t);
-	return ret < 0 ? ret : closed;
+		ret = take_causes(t, e);
+	if (ret < 0)
+		return ret;
+	add_cpus(t);
+	judge_time(t);
+	return closed;
 }
 
 int guesthwlat_take(struct run *run, const struct gathered *g, const struct frames *f,
 		    struct err *e)
 {
 	_cleanup_free_ struct hist *totals = calloc(g->cpus->n, sizeof(*totals));
-	struct taking t = { .run = run, .g = g, .totals = totals };
+	_cleanup_free_ uint64_t *watched_ns = calloc(g->cpus->n, sizeof(*watched_ns));
+	struct taking t = { .run = run, .g = g, .totals = totals, .watched_ns = watched_ns };
+	int ret;
 
-	if (!totals)
+	if (!totals || !watched_ns)
 		return err_set(e, -ENOMEM, "preparing the histograms failed: no memory");
 	for (int i = 0; i < g->cpus->n; i++)
 		hist_init(&totals[i]);
-	return take_all(&t, f, e);
+	ret = take_all(&t, f, e);
+	json_object_put(t.doc);
+	return ret;
 }
 
 enum verdict guesthwlat_judge(const struct run *run, enum verdict v)
 {
 	const char *own = json_str(run->doc, "guest.hwlat_verdict", "");
 
-	if (v != VERDICT_PASS || !strcmp(own, "pass") || !strcmp(own, "fail"))
+	if (v == VERDICT_FAIL || !strcmp(own, "pass") || !strcmp(own, "fail"))
 		return v;
 	return !strcmp(own, "inconclusive") ? VERDICT_INCONCLUSIVE : VERDICT_INCOMPLETE;
 }

@@ -253,6 +253,27 @@ static void judge_counts(struct run *run, const struct gathered *g)
 			   counted, seconds);
 }
 
+bool outcome_whole(const struct ctopts *o, uint64_t ns)
+{
+	uint64_t asked = o->duration_s * NSEC_PER_SEC, slack = asked / 10;
+
+	if (slack < NSEC_PER_SEC)
+		slack = NSEC_PER_SEC;
+	else if (slack > 10 * NSEC_PER_SEC)
+		slack = 10 * NSEC_PER_SEC;
+	if (slack < asked / 100)
+		slack = asked / 100;
+	return ns + slack >= asked;
+}
+
+uint64_t outcome_job_ns(const struct gathered *g)
+{
+	const uint64_t *mark_ns = g->mark_ns;
+	uint64_t begin = mark_ns[ABI_MARK_JOB_START], end = mark_ns[ABI_MARK_JOB_END];
+
+	return g->o->host ? g->job_ns : end > begin ? end - begin : 0;
+}
+
 /*
  * It tells its rounds when it is ended, so one that does not was gone before. An interruption may
  * leave no time for a round.
@@ -297,7 +318,8 @@ enum verdict outcome_judge(struct run *run, const struct gathered *g)
 		v = run_doubt(run, v,
 			      "%" PRId64 " marks of the guest were lost: the window is not known",
 			      marks_lost);
-	return judge_load(run, g, judge_samples(run, g, v));
+	v = judge_load(run, g, judge_samples(run, g, v));
+	return v == VERDICT_PASS && json_at(run->doc, "doubts") ? VERDICT_INCONCLUSIVE : v;
 }
 
 int outcome_report(const struct run *run, struct err *e)

@@ -49,6 +49,16 @@ void outcome_rates(struct run *run);
 /* outcome_report - rtkvm report of a finished run; it is -EINTR when we are asked to stop meanwhile */
 int outcome_report(const struct run *run, struct err *e);
 
+/*
+ * outcome_whole - is ns, which an instrument that counts no periods measured, all that was asked? It may
+ * lack a second, a tenth up to 10 s, or a hundredth, whichever is most: threads begin and clocks are
+ * calibrated on a busy, or an emulated, machine
+ */
+bool outcome_whole(const struct ctopts *o, uint64_t ns);
+
+/* outcome_job_ns - how long its job took by this host's clock that nobody sets; 0: not known */
+uint64_t outcome_job_ns(const struct gathered *g);
+
 /* outcome_judge - limits, samples and conditions; reasons are added to the run */
 enum verdict outcome_judge(struct run *run, const struct gathered *g);
 

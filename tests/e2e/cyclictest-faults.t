@@ -73,15 +73,20 @@ ok "it follows the schema" build/tests/tools/schema docs/run.schema.json "$T/osl
 run env FAKE=over "${gaps[@]}" --smoke --limit 5ms --out "$T/oslat-over"
 is "$code$(jq -c '.cpus[0] | [.max_ns, .over]' "$T/oslat-over/run.json")" '1[5432000,5000]' \
 	"the last bin of oslat is open: no more is known of it than its largest"
+for fake in lazy hasty; do # by its own word, and by the host's clock
+	run env FAKE="$fake" "${gaps[@]}" --smoke --duration 3s --out "$T/oslat-$fake"
+	like "$code$(jq -r '.doubts[0]' "$T/oslat-$fake/run.json")" \
+		"^4vCPU 1 was measured for 0.[0-9] s of the 3 s asked" "oslat: $fake: less than was asked is no pass"
+done
 fails 2 '0 threads at SCHED_FIFO priority 1 ' "oslat at another priority" \
 	env FAKE=wrong-priority "${gaps[@]}" --out "$T/oslat-priority"
 
 # --- hwlat in a guest ---
-watch=("$RTKVM" hwlat-guest "${base[@]:2}" --no-trace --duration 10s)
+watch=("$RTKVM" hwlat-guest "${base[@]:2}" --no-trace)
 begun=$(date +%s)
 run env FAKE=good "${watch[@]}" --smoke --out "$T/hwlat"
-is "$code$(jq -c '[.verdict, (.cpus[0] | .instrument, .host_cpu, .samples, .expected, .max_ns), .causes, .inforce.hwlat.policy, .limits]' \
-	"$T/hwlat/run.json")" '0["pass","hwlat",1,3,null,7000,{"host":1},"fifo",[]]' "hwlat in a guest: its run.json"
+is "$code$(jq -c '[.verdict, (.cpus[0] | .instrument, .host_cpu, .samples, .expected, .max_ns), .causes, .inforce.hwlat, .limits]' \
+	"$T/hwlat/run.json")" '0["pass","hwlat",1,2,null,7000,{"host":1},{"policy":"fifo"},[]]' "hwlat in a guest: its run.json"
 ok "it follows the schema" build/tests/tools/schema docs/run.schema.json "$T/hwlat/run.json"
 is "$(jq -c '[.cpu, .host_cpu, .cause, .rubbish]' "$T/hwlat/spikes.jsonl")" '[1,1,"host",null]' "its gaps"
 wall=$(jq '.wall_ns / 1e9 | floor' "$T/hwlat/spikes.jsonl")
@@ -92,10 +97,27 @@ is "$code$(jq -r '.reasons[0]' "$T/hwlat-limit/run.json")" \
 run env FAKE=cut-short "${watch[@]}" --smoke --out "$T/hwlat-short"
 is "$code$(jq -r '.reasons[0]' "$T/hwlat-short/run.json")" \
 	"3in the guest: ended early: CPU 1 stopped watching" "one that ended early is incomplete"
+like "$(jq -r '.doubts[]' "$T/hwlat-short/run.json")" 'ended early by itself' "and cannot pass when it is gone on with"
+run env FAKE=bad-clock "${watch[@]}" --smoke --out "$T/hwlat-bad"
+is "$code$(jq -r '.doubts[0]' "$T/hwlat-bad/run.json")" "4in the guest: its clock ran off" "its doubts are ours"
+while read -r fake s; do # by its own word, and by the host's clock
+	run env FAKE="$fake" "${watch[@]}" --smoke --duration 10s --out "$T/hwlat-$fake"
+	like "$code$(jq -r '.doubts[0]' "$T/hwlat-$fake/run.json")" \
+		"^4vCPU 1 was watched for $s s of the 10 s asked" "hwlat: $fake: less than was asked is no pass"
+done <<'EOF'
+lazy 1.0
+hasty 0.[0-9]
+EOF
 while IFS='|' read -r fake want; do
-	fails 2 "$want" "hwlat: $fake" env FAKE="$fake" "${watch[@]}" --out "$T/hwlat-$fake"
+	fails 2 "$want" "hwlat: $fake" env FAKE="$fake" FAKE_HURRY=1 "${watch[@]}" --out "$T/hwlat-$fake"
 done <<'EOF'
 no-clock|the guest sent no hwlat-clock
+odd-clock|the guest did not tell its clock
+zero-clock|the guest did not tell its clock
+odd-cause|counts causes of other gaps than it sent
+many-causes|counts causes of other gaps than it sent
+less-causes|counts causes of other gaps than it sent
+no-length|sent a gap of no length
 wrong-json|hwlat.json is not what rtkvm hwlat writes
 wrong-cpu|sent a slice that cannot be
 torn-slice|latency.log is damaged

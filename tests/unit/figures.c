@@ -27,6 +27,7 @@ static const struct {
 	uint64_t job_ns; /* by CLOCK_MONOTONIC */
 	bool interrupted;
 	uint64_t want_ns;
+	bool doubt;
 } rows[] = {
 	{ "as it was", "598.5", "10:10:00", 600 * NSEC_PER_SEC, true, 598500 * MS },
 	{ "the clock was set 10 hours on", "598.5", "20:10:00", 600 * NSEC_PER_SEC, true,
@@ -38,6 +39,13 @@ static const struct {
 	{ "less than nothing", "-1", "10:10:00", 600 * NSEC_PER_SEC, true, 0 },
 	{ "not told", "", "10:10:00", 600 * NSEC_PER_SEC, true, 0 },
 	{ "no number", "\"long\"", "10:10:00", 600 * NSEC_PER_SEC, true, 0 },
+	{ "it ended long before its time, by its own word", "60", "22:00:00", 12 * HOURS, false,
+	  60 * NSEC_PER_SEC, true },
+	{ "and by the host's clock", "43200", "22:00:00", 600 * MS, false, 600 * MS, true },
+	{ "not told, and it ended before its time", "", "10:10:00", 600 * NSEC_PER_SEC, false,
+	  600 * NSEC_PER_SEC, true },
+	{ "to its end, not told", "", "22:00:00", 12 * HOURS + 5 * NSEC_PER_SEC, false,
+	  12 * HOURS },
 	{ "to its end", "43199.9", "22:00:00", 12 * HOURS + 5 * NSEC_PER_SEC, false, 12 * HOURS },
 };
 
@@ -93,7 +101,8 @@ static void oslat(bool host)
 		if (run_create(&run, name, "test", &e) < 0 ||
 		    figures_take(&run, &g, &json, &threads, &e) < 0)
 			fail_msg("%s: %s", rows[i].name, e.text);
-		if (duration_in_log(&run) != rows[i].want_ns)
+		if (duration_in_log(&run) != rows[i].want_ns ||
+		    !json_at(run.doc, "doubts") == rows[i].doubt)
 			fail_msg("%s: %ju ns", rows[i].name, (uintmax_t)duration_in_log(&run));
 		run_close(&run);
 	}
@@ -167,12 +176,35 @@ static void beyond_the_range(void **state)
 	}
 }
 
+/* What may be lacking: of little a second, then a tenth, of much a hundredth. */
+static void slack(void **state)
+{
+	static const struct {
+		uint64_t asked_s, ms;
+		bool whole;
+	} cases[] = {
+		{ 2, 1000, true },	   { 2, 999, false },	       { 60, 54000, true },
+		{ 60, 53999, false },	   { 500, 490000, true },      { 500, 489999, false },
+		{ 36000, 35640000, true }, { 36000, 35639999, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const struct ctopts o = { .duration_s = cases[i].asked_s };
+
+		if (outcome_whole(&o, cases[i].ms * MS) != cases[i].whole)
+			fail_msg("%ju ms of %ju s", (uintmax_t)cases[i].ms,
+				 (uintmax_t)cases[i].asked_s);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		tree_test(oslat_on_host),
 		tree_test(oslat_in_guest),
 		tree_test(beyond_the_range),
+		cmocka_unit_test(slack),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
