@@ -15,6 +15,19 @@ start() {
 	echo $? >"$name.code"
 }
 
+# until FILE, NAME.ev or NAME.con, has TEXT, or the run of that NAME has ended
+until_said() { # TEXT FILE
+	for _ in $(seq 1500); do
+		grep -qs "$1" "$2" && return
+		[ ! -e "${2%.*}.code" ] || return
+		sleep 0.2
+	done
+}
+
+pid_of() { # NAME: of its VMM
+	sed -n 's/.*"started".*"pid":\([0-9]*\).*/\1/p' "$1.ev"
+}
+
 base='console=ttyS0 quiet panic=-1'
 rt='isolcpus=managed_irq,domain,1 nohz_full=1 rcu_nocbs=1 irqaffinity=0 nosoftlockup'
 job='cat /proc/cpuinfo; cat /sys/devices/system/clocksource/clocksource0/current_clocksource
@@ -54,28 +67,20 @@ huge 136
 # a real-time host has no such limit
 echo -1 >/proc/sys/kernel/sched_rt_runtime_us
 
-job_starts() { # NAME: wait for it
-	for _ in $(seq 1500); do
-		grep -qs job_start "$1.ev" && break
-		sleep 0.2
-	done
-}
-
 # the VMM's threads: id, name, CPUs it may use
 threads_of() { # NAME
-	pid=$(sed -n 's/.*"started".*"pid":\([0-9]*\).*/\1/p' "$1.ev")
-	for t in /proc/"$pid"/task/*; do
-		echo "${t##*/} $(cat "$t/comm") $(sed -n 's/^Cpus_allowed_list:\t//p' "$t/status")"
-	done >"$1.threads"
+	sed -n '/^Name:/{s/.*\t//;h}; /^Pid:/{s/.*\t//;G;s/\n/ /;h}
+		/^Cpus_allowed_list:/{s/.*\t//;H;x;s/\n/ /;p}' /proc/"$(pid_of "$1")"/task/*/status >"$1.threads"
 }
 
 # the measurement; what other threads of the VMM may use is looked at while it runs
 (
-	job_starts cyclictest
+	until_said job_start cyclictest.ev
 	rtkvm ctl stats --json >ctl.stats # first: the window stays open for seconds only
+	limit=30s # should it be too late, and those CPUs free
+	start second --placement auto --vcpus 1 --append "$base" # beside it: CPU 2-3 are taken
 	rtkvm ctl status --json >ctl.status
 	threads_of cyclictest
-	start second --placement auto --vcpus 1 --append "$base" # beside it: CPU 2-3 are taken
 ) &
 start cyclictest --cpus 2-3 --trace-switches --data cyclictest.data --append "$base $rt rtkvm.exec=\"$job\""
 wait
@@ -94,7 +99,7 @@ for i in 0 1; do
 done
 # one network card is the kernel's to serve, the other the VMM's
 (
-	job_starts virtio
+	until_said job_start virtio.ev
 	threads_of virtio
 	"$tools/vsock" send 77 1234 <vsock.in >vsock.out 2>vsock.err
 ) &
@@ -111,18 +116,19 @@ start poweroff --cpus 2 --irqchip full --append "$base rtkvm.exec=\"poweroff -f\
 start reset --cpus 2 --append "$base rtkvm.exec=\"reboot -f\""
 start panic --cpus 2 --append "$base rdinit=/nothing"
 start crash --cpus 2 --append "$base rtkvm.exec=\"echo c >/proc/sysrq-trigger\""
-limit=25s
-# a hung guest is paused, resumed, and told to say where it is
+# a hung guest is paused, resumed, told to say where it is, and ended
 (
-	for _ in $(seq 300); do
-		grep -qs job_start hang.ev && break
-		sleep 0.2
-	done
+	until_said job_start hang.ev
 	rtkvm ctl pause >ctl.pause
 	rtkvm ctl resume >>ctl.pause
 	rtkvm ctl nmi
+	until_said 'NMI: ' hang.con
+	rtkvm ctl quit
 ) &
 start hang --cpus 2 --append "$base rtkvm.exec=\"sleep 1000\""
+wait
+limit=5s
+start late --cpus 2 --append "$base rtkvm.exec=\"sleep 1000\""
 limit=150s
 start shared --cpus 1 --append "$base"
 start three --placement auto --vcpus 3 --append "$base"
@@ -137,17 +143,14 @@ echo $? >claimed2.code
 partition() {
 	cat /sys/fs/cgroup/rtkvm-test/cpuset.cpus.partition \
 		/sys/fs/cgroup/rtkvm-test/cpuset.cpus.effective
-	for t in /proc/"$(sed -n 's/.*"started".*"pid":\([0-9]*\).*/\1/p' "$1.ev")"/task/*; do
+	for t in /proc/"$(pid_of "$1")"/task/*; do
 		echo "$(cat "$t/comm") $(cat "$t/cgroup") $(sed -n 's/^Cpus_allowed_list:\t//p' "$t/status")"
 	done
 }
 end_in_partition() { # NAME SIGNAL: look at it while the guest runs, then end it
-	for _ in $(seq 600); do
-		grep -qs '"init"' "$1.ev" && break
-		sleep 0.2
-	done
+	until_said '"init"' "$1.ev"
 	partition "$1" >"$1.partition" 2>&1
-	kill "-$2" "$(sed -n 's/.*"started".*"pid":\([0-9]*\).*/\1/p' "$1.ev")"
+	kill "-$2" "$(pid_of "$1")"
 }
 mkdir /sys/fs/cgroup/session
 cat /sys/fs/cgroup/cgroup.subtree_control >part.before
@@ -190,11 +193,8 @@ echo $? >traced.code
 
 # kill -9 in mid-run
 (
-	for _ in $(seq 300); do
-		grep -qs '"init"' killed.ev && break
-		sleep 0.2
-	done
-	kill -9 "$(sed -n 's/.*"started".*"pid":\([0-9]*\).*/\1/p' killed.ev)"
+	until_said '"init"' killed.ev
+	kill -9 "$(pid_of killed)"
 ) &
 start killed --cpus 2 --append "$base rtkvm.exec=\"sleep 1000\""
 wait
