@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cyclic/campaign_plan.h"
+#include "cyclic/hostclaim.h"
 #include "cyclic/orphans.h"
 #include "lib/clock.h"
 #include "lib/file.h"
@@ -138,8 +139,11 @@ int attempt_run(struct phase_run *r, unsigned int number, const uint64_t *ns, st
 {
 	json_object *o;
 	char note[ORPHANS_BYTES];
+	struct claim cpus;
 	int ret, how = ATTEMPT_STOPPED;
 
+	if (hostclaim_take(&cpus, "/sys", r->p, e) < 0)
+		return e->code;
 	for (size_t k = 0; k < r->n_jobs; k++)
 		plan_dir(r->jobs[k].dir, r->en->state->dir, r->i, r->p, number, r->jobs[k].guest);
 	o = note_attempt(r, number, ns);
@@ -156,6 +160,7 @@ int attempt_run(struct phase_run *r, unsigned int number, const uint64_t *ns, st
 	for (size_t k = 0; k < r->n_jobs; k++)
 		job_close(&r->jobs[k]);
 	loads_stop(&r->loads);
+	claim_drop(&cpus);
 	if (!ret)
 		ret = state_save(r->en->state, e);
 	return ret < 0 ? ret : how;

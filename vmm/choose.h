@@ -23,7 +23,7 @@ struct choose_opts {
 	bool allow_tick; /* CPUs that are isolated, but not nohz_full, will do */
 	const struct mem_opts *mem;
 	const struct cpulist *taken; /* CPUs that a thread of somebody else is pinned to */
-	const struct cpulist *claimed; /* CPUs that another guest has (claim.h) */
+	const struct cpulist *claimed; /* CPUs that another guest has (lib/claim.h) */
 };
 
 struct choice {

@@ -10,6 +10,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "lib/claim.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "lib/file.h"
@@ -18,7 +19,6 @@
 #include "vmm/boot.h"
 #include "vmm/cgroup.h"
 #include "vmm/choose.h"
-#include "vmm/claim.h"
 #include "vmm/control.h"
 #include "vmm/ctlplace.h"
 #include "vmm/helpers.h"
@@ -43,7 +43,7 @@ struct run {
 	struct cpulist housekeeping;
 	char why[256]; /* what --placement auto has to say for its choice */
 	int choosing; /* the lock that keeps other runs from choosing the same CPUs; -1: not held */
-	struct claim claim; /* of CPUs, against other guests */
+	struct claim claim; /* of CPUs, against other guests and campaigns */
 	struct partition partition;
 	struct vm vm;
 	struct io io;
@@ -89,8 +89,11 @@ static int claim(struct run *r, const struct cpulist *isolated, const struct cpu
 	struct cpulist vcpus = cpumap_cpus(&r->opts.map), others = r->housekeeping;
 	const struct claim_opts o = {
 		.isolated = isolated,
-		.vcpus = &vcpus,
-		.others = &others,
+		.alone = &vcpus,
+		.beside = &others,
+		.alone_for = "--cpus",
+		.beside_for = "--housekeeping or a device's cpu=",
+		.remedy = "name others, or use --allow-shared",
 		.allow_shared = r->opts.allow_shared,
 	};
 

@@ -13,17 +13,21 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "lib/claim.h"
 #include "lib/cleanup.h"
 #include "tests/unit/cpus.h"
 #include "tests/unit/tree.h"
-#include "vmm/claim.h"
 
 static int claim(struct claim *c, const char *vcpus, const char *others, bool shared, struct err *e)
 {
 	struct cpulist isolated = cpus_of("2-5"), v = cpus_of(vcpus), t = cpus_of(others);
-	struct claim_opts o = {
-		.isolated = &isolated, .vcpus = &v, .others = &t, .allow_shared = shared
-	};
+	struct claim_opts o = { .isolated = &isolated,
+				.alone = &v,
+				.beside = &t,
+				.alone_for = "--cpus",
+				.beside_for = "--housekeeping",
+				.remedy = "name others",
+				.allow_shared = shared };
 
 	err_clear(e);
 	return claim_cpus(c, root, &o, e);
@@ -45,7 +49,7 @@ static void one_guest_a_cpu(void **state)
 		{ "2-3", "0-1", false, "--cpus: CPU 2 wanted", 2 },
 		{ "3,5", "0-1", false, "--cpus: CPU 3 wanted", 3 },
 		{ "4", "0-1", false, "--cpus: CPU 4 wanted", 4 }, /* its other threads are there */
-		{ "5", "0,3", false, "cpu=: CPU 3 wanted, but ", 3 },
+		{ "5", "0,3", false, "--housekeeping: CPU 3 wanted, but ", 3 },
 		{ "2-3", "0-1", true, NULL, -1 },
 		{ "5", "3", true, NULL, -1 },
 		{ "3-4", "3-5", true, NULL, -1 },
@@ -81,9 +85,9 @@ static void who_shares_is_known(void **state)
 		const char *vcpus, *others;
 		const char *why; /* to whom comes then; NULL: may run */
 	} rows[] = {
-		{ "2", "0-1", "CPU 2 wanted for a vCPU alone, but " },
-		{ "4", "0-1", "CPU 4 wanted for a vCPU alone, but " },
-		{ "5", "2", "cpu=: CPU 2 wanted, but " },
+		{ "2", "0-1", "CPU 2 wanted alone, but " },
+		{ "4", "0-1", "CPU 4 wanted alone, but " },
+		{ "5", "2", "--housekeeping: CPU 2 wanted, but " },
 		{ "5", "4", NULL }, /* their other threads may meet */
 		{ "3", "0-1", NULL },
 	};
@@ -117,11 +121,15 @@ static void a_strangers_lock_is_told(void **state)
 		int ret;
 		const char *why;
 	} rows[] = {
-		{ "cpu2", false, -EBUSY, "/devices/system/cpu/cpu2 (another rtkvm run?); name" },
-		{ "cpu2/uevent", false, -EBUSY, "cpu2/uevent (another rtkvm run?); name" },
-		{ "cpu2", true, -EAGAIN, "/devices/system/cpu/cpu2 (another rtkvm run?)" },
+		{ "cpu2", false, -EBUSY,
+		  "/devices/system/cpu/cpu2 (another rtkvm run, or a campaign?); name" },
+		{ "cpu2/uevent", false, -EBUSY,
+		  "cpu2/uevent (another rtkvm run, or a campaign?); name" },
+		{ "cpu2", true, -EAGAIN,
+		  "/devices/system/cpu/cpu2 (another rtkvm run, or a campaign?)" },
 		{ "cpu0/uevent", true, 0, "" }, /* not isolated: nothing to claim */
-		{ ".", false, -EAGAIN, "/devices/system/cpu (another rtkvm run?) and keeps it" },
+		{ ".", false, -EAGAIN,
+		  "/devices/system/cpu (another rtkvm run, or a campaign?) and keeps it" },
 	};
 	struct err e = { 0 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "vmm/claim.h"
+#include "lib/claim.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,11 +17,11 @@
 #include "lib/file.h"
 
 /* Where a CPU's users are known by locks of theirs: in sysfs, below the CPU's directory. */
-enum lock { VCPU, THREAD };
+enum lock { ALONE, BESIDE };
 
 static int open_lock(char path[PATH_MAX], const char *sysfs, int cpu, enum lock lock, struct err *e)
 {
-	static const char *const files[] = { [VCPU] = "", [THREAD] = "/uevent" };
+	static const char *const files[] = { [ALONE] = "", [BESIDE] = "/uevent" };
 	int fd;
 
 	if (!file_path(path, PATH_MAX, "%s/devices/system/cpu/cpu%d%s", sysfs, cpu, files[lock]))
@@ -47,7 +47,7 @@ pid_t claim_holder(const char *locks, dev_t dev, ino_t ino)
 	return 0;
 }
 
-/* "process 71 holds the lock on FILE (another rtkvm run?)"; who it is only /proc/locks tells. */
+/* "process 71 holds the lock on FILE (another rtkvm run, or a campaign?)"; who it is only /proc/locks tells. */
 static const char *held(char *buf, size_t size, int fd, const char *path)
 {
 	enum { LOCKS_MAX_BYTES = 1 << 20 };
@@ -61,7 +61,8 @@ static const char *held(char *buf, size_t size, int fd, const char *path)
 		pid = claim_holder(locks, st.st_dev, st.st_ino);
 	if (pid)
 		snprintf(who, sizeof(who), "process %d", (int)pid);
-	snprintf(buf, size, "%s holds the lock on %s (another rtkvm run?)", who, path);
+	snprintf(buf, size, "%s holds the lock on %s (another rtkvm run, or a campaign?)", who,
+		 path);
 	return buf;
 }
 
@@ -97,9 +98,9 @@ static int take_turn(const char *sysfs, struct err *e)
 	return e->code;
 }
 
-/* That nobody has it: -EBUSY with what the CPU was wanted for, and by whom it is held. */
-static int check_cpu(struct claim *c, const char *sysfs, int cpu, enum lock wanted, enum lock lock,
-		     struct err *e)
+/* That nobody has it: -EBUSY with who wanted the CPU, and by whom it is held. */
+static int check_cpu(struct claim *c, const char *sysfs, const struct claim_opts *o, int cpu,
+		     bool alone, enum lock lock, struct err *e)
 {
 	char path[PATH_MAX], text[PATH_MAX + 64];
 	int fd = open_lock(path, sysfs, cpu, lock, e);
@@ -114,25 +115,23 @@ static int check_cpu(struct claim *c, const char *sysfs, int cpu, enum lock want
 		err_sys(e, "claiming CPU %d failed: locking %s", cpu, path);
 	} else {
 		c->busy_cpu = cpu;
-		err_set(e, -EBUSY, "%s: CPU %d wanted%s, but %s; name %s, or use --allow-shared",
-			wanted == VCPU ? "--cpus" : "--housekeeping or a device's cpu=", cpu,
-			wanted == VCPU ? " for a vCPU alone" : "",
-			held(text, sizeof(text), fd, path),
-			wanted == VCPU ? "a CPU of its own" : "others");
+		err_set(e, -EBUSY, "%s: CPU %d wanted%s, but %s; %s",
+			alone ? o->alone_for : o->beside_for, cpu, alone ? " alone" : "",
+			held(text, sizeof(text), fd, path), o->remedy);
 	}
 	close(fd);
 	return e->code;
 }
 
-static int check_cpus(struct claim *c, const char *sysfs, const struct cpulist *vcpus,
-		      const struct cpulist *others, struct err *e)
+static int check_cpus(struct claim *c, const char *sysfs, const struct claim_opts *o,
+		      const struct cpulist *alone, const struct cpulist *beside, struct err *e)
 {
-	cpulist_for_each(cpu, vcpus)
-		if (check_cpu(c, sysfs, cpu, VCPU, VCPU, e) < 0 ||
-		    check_cpu(c, sysfs, cpu, VCPU, THREAD, e) < 0)
+	cpulist_for_each(cpu, alone)
+		if (check_cpu(c, sysfs, o, cpu, true, ALONE, e) < 0 ||
+		    check_cpu(c, sysfs, o, cpu, true, BESIDE, e) < 0)
 			return e->code;
-	cpulist_for_each(cpu, others)
-		if (check_cpu(c, sysfs, cpu, THREAD, VCPU, e) < 0)
+	cpulist_for_each(cpu, beside)
+		if (check_cpu(c, sysfs, o, cpu, false, ALONE, e) < 0)
 			return e->code;
 	return 0;
 }
@@ -160,25 +159,25 @@ static int hold(struct claim *c, const char *sysfs, const struct cpulist *l, enu
 
 int claim_cpus(struct claim *c, const char *sysfs, const struct claim_opts *o, struct err *e)
 {
-	struct cpulist vcpus = cpulist_and(o->vcpus, o->isolated),
-		       others = cpulist_and(o->others, o->isolated);
+	struct cpulist alone = cpulist_and(o->alone, o->isolated),
+		       beside = cpulist_and(o->beside, o->isolated);
 	int turn, ret;
 
-	others = cpulist_minus(&others, &vcpus); /* a vCPU's CPU is nobody else's anyway */
+	beside = cpulist_minus(&beside, &alone); /* what is wanted alone is nobody else's anyway */
 	*c = (struct claim){ .busy_cpu = -1 };
-	if (cpulist_empty(&vcpus) && cpulist_empty(&others))
+	if (cpulist_empty(&alone) && cpulist_empty(&beside))
 		return 0;
 	turn = take_turn(sysfs, e);
 	if (turn < 0)
 		return turn;
-	ret = o->allow_shared ? 0 : check_cpus(c, sysfs, &vcpus, &others, e);
-	c->fds = calloc(cpulist_count(&vcpus) + cpulist_count(&others), sizeof(*c->fds));
+	ret = o->allow_shared ? 0 : check_cpus(c, sysfs, o, &alone, &beside, e);
+	c->fds = calloc(cpulist_count(&alone) + cpulist_count(&beside), sizeof(*c->fds));
 	if (!ret && !c->fds)
 		ret = err_set(e, -ENOMEM, "no memory to claim CPUs");
 	if (!ret)
-		ret = hold(c, sysfs, &vcpus, VCPU, e);
+		ret = hold(c, sysfs, &alone, ALONE, e);
 	if (!ret)
-		ret = hold(c, sysfs, &others, THREAD, e);
+		ret = hold(c, sysfs, &beside, BESIDE, e);
 	close(turn);
 	if (ret < 0)
 		claim_drop(c);
