@@ -182,6 +182,48 @@ stage_fresh() {
 	systemctl enable tuned
 }
 
+# GRUB's lines for a kernel, that for recovery left out
+entries_of() { # RELEASE
+	grep -E "^[[:space:]]*linux[[:space:]]+[^ ]*/vmlinuz-$1 " /boot/grub/grub.cfg | grep -v ' single'
+}
+
+# Within two minutes no profile is active, and no kernel's line has a parameter of one.
+is_off() {
+	local i
+	for ((i = 0; i < 120; i++)); do
+		! grep -q . /etc/tuned/active_profile && ! grep -qE \
+			'^[[:space:]]*linux.*(isolcpus|nohz_full|tuned_params)' /boot/grub/grub.cfg &&
+			return
+		sleep 1
+	done
+	cat /etc/tuned/active_profile
+	return 1
+}
+
+# A kernel is installed while the profile is active (its package runs update-grub): it has the
+# parameters, and it is what "off" leaves, without them. In the end the machine is without that kernel.
+off_after_a_kernel_came() {
+	local new=99.0-rtkvm-test old file
+	for old in /boot/vmlinuz-*; do
+		old=${old#*/vmlinuz-}
+	done
+	for file in vmlinuz initrd.img config; do
+		[ ! -e "/boot/$file-$old" ] || ln "/boot/$file-$old" "/boot/$file-$new"
+	done
+	update-grub
+	entries_of $new
+	check "a kernel that came has the parameters" \
+		test "$(entries_of $new | grep -c ' isolcpus=managed_irq,domain,2-3 ')" = 2
+	tuned-adm off # not for its code: update-grub may outlast the call of tuned's daemon
+	check "off leaves no entry a word of ours" is_off
+	check "the entries of the kernel that came stay, and those of the one before" \
+		test "$(entries_of $new | wc -l) $(entries_of "$old" | wc -l)" = "2 1"
+	check "nor the next ones of update-grub" sh -c \
+		"! ls /etc/default/grub.d/zz-rtkvm* 2>/dev/null | grep ."
+	rm /boot/*-$new
+	update-grub
+}
+
 # The kernel's timer advance; a busy machine may be too slow for the flat guest under emulation.
 timer_advance() {
 	if ! rtkvm doctor --timer=1s --json >/tmp/timer 2>/tmp/timer.err &&
@@ -212,8 +254,8 @@ stage_booted() {
 	check "tuned-adm verify passes again" tuned-adm verify
 	running_guests 1 applying verifying_and_applying_again
 	guest_under_host
+	off_after_a_kernel_came
 	# for the next boot: the distribution's own profile
-	tuned-adm off
 	rtkvm tune remove
 	printf 'isolated_cores=2-3\nisolate_managed_irq=Y\n' >"$vars"
 	check "the distribution's profile activates" activate realtime-virtual-host
