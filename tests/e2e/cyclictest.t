@@ -71,16 +71,22 @@ kill -KILL "$(jq -r 'select(.event == "started").pid' killed/events.jsonl)"
 end killed
 ct interrupted good --duration 60s
 until_job interrupted
-sleep 8 # its threads are read back after a second, of an emulated machine
+sleep 20 # its threads are read back after a second, of an emulated machine
 kill -INT $harness
 end interrupted
 ct dead good --duration 60s
 until_job dead
 kill -KILL $harness
-sleep 3
-pgrep -l 'rtkvm|qemu' >left
-find /sys/kernel/tracing/instances -name 'rtkvm-*' >>left
-grep HugePages_Rsvd /proc/meminfo | grep -v ' 0$' >>left
+left() {
+	pgrep -l 'rtkvm|qemu'
+	find /sys/kernel/tracing/instances -name 'rtkvm-*'
+	grep HugePages_Rsvd /proc/meminfo | grep -v ' 0$'
+}
+for _ in $(seq 150); do # a guest's memory and the counters' instances take their time to go
+	left >left
+	[ -s left ] || break
+	sleep 0.2
+done
 true
 EOF
 chmod +x "$T/share/job"
