@@ -2,9 +2,11 @@
 /* Checks of tuned, the boot loader and the services around them. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "lib/cleanup.h"
 #include "lib/knob.h"
@@ -243,25 +245,32 @@ static void judge_conflicts(const struct machine *m, const struct check *c, stru
 	judge_not_running(m, c, f);
 }
 
-/* A file in /usr/lib counts only where none of that name is in /etc or /run (sysctl.d(5)). */
-static bool masked(const struct machine *m, const char *file)
-{
-	const char *name = strrchr(file, '/') + 1;
-	char path[2][256];
+/* Where sysctl --system looks, and systemd: a name in one hides it in those after (sysctl.d(5)). */
+static const char *const sysctl_dirs[] = { "/etc/sysctl.d/", "/run/sysctl.d/",
+					   "/usr/local/lib/sysctl.d/", "/usr/lib/sysctl.d/" };
 
-	if (strncmp(file, "/usr/lib/", 9) != 0)
-		return false;
-	snprintf(path[0], sizeof(path[0]), "/etc/sysctl.d/%s", name);
-	snprintf(path[1], sizeof(path[1]), "/run/sysctl.d/%s", name);
-	return machine_has(m, path[0]) || machine_has(m, path[1]);
+/* Hidden by the same name in a directory before it, be it a link to nowhere; or one to /dev/null. */
+static bool masked(const struct machine *m, const char *file, size_t dir)
+{
+	_cleanup_close_ int fd = knob_open(m->root, file, O_PATH);
+	struct stat st;
+
+	for (size_t i = 0; i < dir; i++) {
+		char path[PATH_MAX];
+
+		snprintf(path, sizeof(path), "%s%s", sysctl_dirs[i], strrchr(file, '/') + 1);
+		_cleanup_close_ int other = knob_open(m->root, path, O_PATH | O_NOFOLLOW);
+
+		if (other >= 0)
+			return true;
+	}
+	return fd >= 0 && !fstat(fd, &st) && S_ISCHR(st.st_mode);
 }
 
-/* Files that sysctl applies at boot, and again with each "sysctl --system". */
-static void judge_sysctl(const struct machine *m, const struct check *c, struct finding *f)
+/* Does it set what the profile sets, to something else? Then, or if it cannot be read: true. */
+static bool sysctl_file(const struct machine *m, const struct check *c, const char *path,
+			struct finding *f)
 {
-	static const char *const patterns[] = { "/etc/sysctl.conf", "/etc/sysctl.d/*.conf",
-						"/run/sysctl.d/*.conf",
-						"/usr/lib/sysctl.d/*.conf" };
 	static const struct {
 		const char *key, *want;
 	} ours[] = {
@@ -273,45 +282,58 @@ static void judge_sysctl(const struct machine *m, const struct check *c, struct 
 		{ "kernel.numa_balancing", "0" },
 		{ "vm.compaction_proactiveness", "0" },
 	};
+	char text[MACHINE_WORD], key[96], value[32];
+	struct err e = { 0 };
 
-	for (size_t p = 0; p < ARRAY_SIZE(patterns); p++) {
-		struct err e = { 0 };
-		struct paths paths;
-
-		if (machine_glob(m, patterns[p], &paths, &e) < 0) {
-			found_unread(c, f, e.text);
-			return;
-		}
-		for (size_t i = 0; i < paths.n; i++) {
-			char text[MACHINE_WORD], key[96], value[32];
-
-			err_clear(&e);
-			if (masked(m, paths.v[i]))
-				continue;
-			if (knob_read(m->root, paths.v[i], text, sizeof(text), &e) < 0) {
-				found_unread(c, f, e.text);
-				paths_free(&paths);
-				return;
-			}
-			for (char *line = text; *line;
-			     line += strcspn(line, "\n"), line += *line == '\n') {
-				if (sscanf(line, " %95[^#;=\n ] = %31[^\n ]", key, value) != 2)
-					continue;
-				for (char *s = key; *s; s++) /* both spellings are allowed */
-					if (*s == '/')
-						*s = '.';
-				for (size_t k = 0; k < ARRAY_SIZE(ours); k++) {
-					if (strcmp(key, ours[k].key) ||
-					    knob_same(value, ours[k].want))
-						continue;
-					found_bad(c, f, "%s=%s in %s", key, value, paths.v[i]);
-					paths_free(&paths);
-					return;
-				}
-			}
-		}
-		paths_free(&paths);
+	if (knob_read(m->root, path, text, sizeof(text), &e) < 0) {
+		found_unread(c, f, e.text);
+		return true;
 	}
+	for (char *line = text; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+		if (sscanf(line, " %95[^#;=\n ] = %31[^\n ]", key, value) != 2)
+			continue;
+		for (char *s = key; *s; s++) /* both spellings are allowed */
+			if (*s == '/')
+				*s = '.';
+		for (size_t k = 0; k < ARRAY_SIZE(ours); k++) {
+			if (strcmp(key, ours[k].key) || knob_same(value, ours[k].want))
+				continue;
+			found_bad(c, f, "%s=%s in %s", key, value, path);
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool sysctl_dir(const struct machine *m, const struct check *c, size_t dir,
+		       struct finding *f)
+{
+	struct err e = { 0 };
+	struct paths paths;
+	char pattern[64];
+	bool settled = false;
+
+	snprintf(pattern, sizeof(pattern), "%s*.conf", sysctl_dirs[dir]);
+	if (machine_glob(m, pattern, &paths, &e) < 0) {
+		found_unread(c, f, e.text);
+		return true;
+	}
+	for (size_t i = 0; i < paths.n && !settled; i++)
+		settled = !masked(m, paths.v[i], dir) && sysctl_file(m, c, paths.v[i], f);
+	paths_free(&paths);
+	return settled;
+}
+
+/* Files that sysctl applies at boot, and again with each "sysctl --system". */
+static void judge_sysctl(const struct machine *m, const struct check *c, struct finding *f)
+{
+	static const char first[] = "/etc/sysctl.conf";
+
+	if (machine_has(m, first) && sysctl_file(m, c, first, f))
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(sysctl_dirs); i++)
+		if (sysctl_dir(m, c, i, f))
+			return;
 	found_pass(f, "none");
 }
 

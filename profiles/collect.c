@@ -115,6 +115,7 @@ static const struct item {
 	{ "/etc/sysctl.conf", keep_lines, "kernel.|kernel/|vm." },
 	{ "/etc/sysctl.d/*.conf", keep_lines, "kernel.|kernel/|vm." },
 	{ "/run/sysctl.d/*.conf", keep_lines, "kernel.|kernel/|vm." },
+	{ "/usr/local/lib/sysctl.d/*.conf", keep_lines, "kernel.|kernel/|vm." },
 	{ "/usr/lib/sysctl.d/*.conf", keep_lines, "kernel.|kernel/|vm." },
 	{ "/etc/systemd/system/multi-user.target.wants/tlp.service", keep_nothing },
 	{ "/etc/systemd/system/multi-user.target.wants/cpupower.service", keep_nothing },

@@ -28,6 +28,12 @@ static size_t kernel_length(const char *line)
 	return p - line;
 }
 
+/* Ubuntu has a second one, for a root on ZFS, with the same words. */
+static bool is_linux(const char *script)
+{
+	return !strncmp(script, "10_linux ", 9) || !strncmp(script, "10_linux_zfs ", 13);
+}
+
 int grub_entries_without(const char *grub, const char *words, int *entries)
 {
 	bool framed = strstr(grub, begin), ours = !framed;
@@ -38,7 +44,7 @@ int grub_entries_without(const char *grub, const char *words, int *entries)
 		size_t len = strcspn(p, "\n");
 
 		if (framed && !strncmp(p, begin, strlen(begin)))
-			ours = !strncmp(p + strlen(begin), "10_linux ", 9);
+			ours = is_linux(p + strlen(begin));
 		if (!ours || !kernel_length(p) || memmem(p, len, " single", 7) ||
 		    memmem(p, len, " recovery", 9))
 			continue;

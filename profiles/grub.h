@@ -3,7 +3,7 @@
  * grub - what a grub.cfg says about this system's kernels
  *
  * grub-mkconfig frames what each of its scripts prints: "### BEGIN /etc/grub.d/10_linux ###". Only the
- * entries of 10_linux boot this system's kernels with GRUB_CMDLINE_LINUX_DEFAULT; memory testers, other
+ * entries of 10_linux (or 10_linux_zfs) boot this system's kernels with GRUB_CMDLINE_LINUX_DEFAULT; memory testers, other
  * systems (os-prober) and the user's own entries have theirs. A file without any frame was written by
  * hand, and counts as a whole.
  */

@@ -43,6 +43,8 @@ static char *command_line(const struct tune *t)
 	return NULL;
 }
 
+static const char no_entry[] = "%s has no entry of this system's kernels (10_linux)";
+
 static int grub_state(struct tune *t, const char *line, int *entries, struct err *e)
 {
 	_cleanup_free_ char *grub = NULL;
@@ -132,7 +134,9 @@ static int grub_apply(struct tune *t, const char *line, struct err *e)
 		return ret;
 	}
 	without = grub_state(t, line, &entries, e);
-	if (without > 0 || !entries)
+	if (!without && !entries)
+		note(&t->notes, no_entry, grub_cfg);
+	else if (without > 0)
 		note(&t->notes,
 		     "%d of %d entries of %s lack the parameters: see boot.grub-drop-in "
 		     "in rtkvm doctor",
@@ -191,7 +195,9 @@ int tune_boot_verify(struct tune *t, struct err *e)
 		without = grub_state(t, line, &entries, e);
 		if (without < 0)
 			return without;
-		if (without || !entries)
+		if (!entries)
+			note(&t->notes, no_entry, grub_cfg);
+		else if (without)
 			note(&t->notes, "%s: %d of %d entries lack the parameters", grub_cfg,
 			     without, entries);
 	}

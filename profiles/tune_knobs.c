@@ -175,7 +175,7 @@ static void verify_knob(struct tune *t, const struct knob *k)
 	if (n == -ENOENT || n == -ENODEV)
 		return;
 	if ((n == -EPERM || n == -EACCES) && (k->flags & KNOB_MAY_REFUSE))
-		remark(&t->notes, "%s: it can neither be set nor checked (lockdown?)", why.text);
+		note(&t->notes, "%s: it can neither be set nor checked (lockdown?)", why.text);
 	else if (n < 0)
 		note(&t->notes, "%s", why.text);
 	else if (!knob_as_wanted(k, knob_value(text, value, sizeof(value))))

@@ -205,6 +205,16 @@ echo 2-7 >"$T/bad/sys/devices/system/cpu/isolated"
 run "$RTKVM" doctor --root "$T/bad"
 like "$out" 'n/a   vm.stat-interval .*there is no' "a link out of the tree leads nowhere"
 
+# The directories of sysctl.d(5): a name in one hides it in those after, so does a link to /dev/null.
+mkdir -p "$T/bad/etc/sysctl.d" "$T/bad/run/sysctl.d" "$T/bad/usr/local/lib/sysctl.d" "$T/bad/dev"
+sysctl() { "$RTKVM" doctor --root "$T/bad" | sed -n 's/^\([a-z]*\) *services.sysctl *\(.*\)/\1 \2/p'; }
+echo 'kernel.timer_migration = 1' | tee "$T/bad/usr/local/lib/sysctl.d/90-x.conf" >"$T/bad/run/sysctl.d/90-y.conf"
+is "$(sysctl)" "warn kernel.timer_migration=1 in /run/sysctl.d/90-y.conf" "sysctl.d in /run"
+ln -s /dev/null "$T/bad/etc/sysctl.d/90-y.conf"
+is "$(sysctl)" "warn kernel.timer_migration=1 in /usr/local/lib/sysctl.d/90-x.conf" "in /usr/local/lib, the other masked"
+: >"$T/bad/etc/sysctl.d/90-x.conf"
+is "$(sysctl)" "pass none" "and masked by an empty one"
+
 # A kernel that carries its configuration with it: judged alike, and collected.
 rm -rf "$T/bad"
 cp -a "$good" "$T/bad"

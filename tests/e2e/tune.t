@@ -426,6 +426,17 @@ is "$(cat "$t/sys/module/kvm/parameters/nx_huge_pages")" never "it stays"
 run tune "$t" --set isolated_cores=2-7 verify
 is "$(printf '%s\n' "$errs" | grep nx_huge_pages)" "" "and is as it should be"
 
+# What nobody may read, as debugfs under lockdown, is not verified.
+unpack amd-6.12-stock
+lock=$T/amd-6.12-stock
+chmod 0 "$lock"/sys/kernel/debug/sched/fair_server/cpu2/runtime
+powerless=(setpriv --bounding-set=-dac_override,-dac_read_search "$RTKVM" tune --root "$lock" --set isolated_cores=2-3)
+like "$("${powerless[@]}" verify 2>&1)" 'fair_server/cpu2/runtime.*can neither be set nor checked' \
+	"what cannot be read is told"
+differ() { "$@" verify 2>&1 | grep ' settings differ' || echo none; }
+is "$(differ "${powerless[@]}")" "$(differ "$RTKVM" tune --root "$lock" --set isolated_cores=2-3)" \
+	"and differs, as it would if it were seen"
+
 # The kernel knows every parameter that the profile sets, and the conditions are those of the CPU.
 run "$RTKVM" tune --root "$t" --set isolated_cores=2-7 show
 like "$out" '^module kvm_intel ple_gap=0$' "Intel's option on Intel"

@@ -33,7 +33,8 @@ static void whose_entries_count(void **state)
 				  FRAME("30_os-prober", "\tlinux /boot/vmlinuz-5 root=/dev/sdb1\n")
 					  FRAME("40_custom", "\tlinuxefi /rescue\n"),
 		  1, 0 },
-		{ "another script's name begins with it", FRAME("10_linux_zfs", "linux /vmlinuz\n"),
+		{ "a root on ZFS", FRAME("10_linux_zfs", "linux /vmlinuz\n"), 1, 1 },
+		{ "another script's name begins with it", FRAME("10_linux_xen", "linux /vmlinuz\n"),
 		  0, 0 },
 		{ "written by hand", "menuentry x {\n linux /vmlinuz ro\n}\n", 1, 1 },
 		{ "no kernel's line", FRAME("10_linux", "linux\nlinux_gfx_mode=keep\n"), 0, 0 },
