@@ -425,18 +425,22 @@ deferred_work() {
 	before=$(awk '/^voluntary_ctxt/ { print $2 }' "$thread/status")
 	echo >"$t/trace"
 	# no child of ours: where that work waits, the reader may have to wait for the guest's end
-	(timeout -s KILL 60 grep -m 1 wake "$t/per_cpu/cpu2/trace_pipe" >/dev/null &)
-	sleep 2
-	chrt -f 5 taskset -c 2 sh -c "echo wake >$t/trace_marker"
+	(timeout -s KILL 120 grep -m 1 rtkvm-enough "$t/per_cpu/cpu2/trace_pipe" >/dev/null &)
 	check "deferred interrupt work runs beside a busy vCPU" waits_again "$thread" "$before"
+	mark_on_cpu2 rtkvm-enough
 }
 
-# The thread has run, and has nothing more to do.
+mark_on_cpu2() { # TEXT: into that CPU's trace
+	chrt -f 5 taskset -c 2 sh -c "echo $1 >/sys/kernel/tracing/trace_marker"
+}
+
+# The thread has run, and has nothing more to do. Marks go on until the reader waits for one.
 waits_again() { # DIRECTORY-IN-/proc SWITCHES-BEFORE
 	local i
 	for ((i = 0; i < 100; i++)); do
 		awk -v before="$2" '/^State:/ { state = $2 } /^voluntary_ctxt/ { n = $2 }
 			END { exit !(state == "S" && n > before) }' "$1/status" && return
+		mark_on_cpu2 wake
 		sleep 0.2
 	done
 	cat "$1/status"
