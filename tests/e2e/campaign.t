@@ -255,7 +255,7 @@ like "$(jq -r '.reasons[]' "$T/b1/run.json")" 'baseline .*: no phase is worse' "
 
 # --- real measurements ---
 if [ "$cpu" = "$house" ] || ! chrt -f 95 true 2>/dev/null; then
-	skip 31 "one CPU only, or no right to SCHED_FIFO"
+	skip 32 "one CPU only, or no right to SCHED_FIFO"
 	done_testing
 	exit
 fi
@@ -290,8 +290,8 @@ child() {
 		sleep 0.1
 	done
 }
-start() {
-	"$RTKVM" campaign run --quiet --out "$1" "$T/real.ini" >/dev/null 2>"$T/start.err" &
+start() { # DIR [FILE]
+	"$RTKVM" campaign run --quiet --out "$1" "${2-$T/real.ini}" >/dev/null 2>"$T/start.err" &
 	pid=$!
 	for _ in $(seq 100); do
 		[ -e "$1/loads.jsonl" ] && [ -e "$1/02-busy/1/latency.log" ] && break
@@ -300,7 +300,9 @@ start() {
 	sleep 1
 }
 
-start "$T/r1"
+# long enough for what is asked below, on a slow machine, too
+sed 's/^duration = 8s/duration = 30s/' "$T/real.ini" >"$T/long.ini"
+start "$T/r1" "$T/long.ini"
 run "$RTKVM" campaign status "$T/r1"
 like "$out" "running, process $pid" "status knows who is at work"
 run "$RTKVM" campaign status --json "$T/r1"
@@ -316,12 +318,21 @@ fails 2 "worked on by process $pid" "two processes on one campaign refuse" \
 	"$RTKVM" campaign resume "$T/r1"
 kill -KILL "$(child $pid sample)"
 wait $pid && code=0 || code=$?
-is "$code" 0 "an instrument that is killed is started again"
+# stalled or silent by itself, on a slow machine: that is a doubt, and no fault of the kill's
+hung=$(jq -c '[.phases[].attempts[].jobs[] | select(.outcome == "stalled" or .silent)]' "$T/r1/run.json")
+[ "$hung" = "[]" ] || echo "# hung: $hung"
+is "$code" "$([ "$hung" = "[]" ] && echo 0 || echo 4)" "an instrument that is killed is started again"
+like "$(jq -c '[.phases[1].attempts[].status]' "$T/r1/run.json")" '^\["broken",.*"whole"\]$' \
+	"in a second attempt"
 is "$(jq -c '[.cpus[] | .samples + .missed == .expected]' "$T/r1/run.json")" "[true,true]" \
 	"nothing is lost"
-like "$(jq -r '.reasons[0]' "$T/r1/run.json")" '^everything worked: a smoke campaign judges that' \
-	"what a smoke campaign's pass means comes first"
-ok "its time is measured to the end" [ "$(jq '.cpus[1].expected' "$T/r1/run.json")" -ge 7990 ]
+if [ "$hung" = "[]" ]; then
+	like "$(jq -r '.reasons[0]' "$T/r1/run.json")" '^everything worked: a smoke campaign judges that' \
+		"what a smoke campaign's pass means comes first"
+else
+	like "$(jq -r '.reasons[]' "$T/r1/run.json")" 'nobody saw how late' "and the doubt has its sentence"
+fi
+ok "its time is measured to the end" [ "$(jq '.cpus[1].expected' "$T/r1/run.json")" -ge 29990 ]
 
 start "$T/r2"
 kill -KILL "$(child $pid fork)"
