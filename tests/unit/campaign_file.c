@@ -77,6 +77,35 @@ static void whole_file(void **state)
 	assert_int_equal(campaign_total_ns(c), 86410000000000);
 }
 
+/* What an instrument would hold itself to is the phase's limit, and in its tables; smoke has none. */
+static void default_limits(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t ns; /* 0: none */
+	} phases[] = {
+		{ HEAD "[phase p]\nrun = hwlat\ncpus = 1\nduration = 1s\n", 10000 },
+		{ HEAD "[phase p]\nrun = hwlat\ncpus = 1\nduration = 1s\nthreshold = 7us\n", 7000 },
+		{ HEAD "smoke = yes\n[phase p]\nrun = hwlat\ncpus = 1\nduration = 1s\n", 0 },
+		{ IN_GUEST "run = hwlat\nduration = 2s\n", 10000 },
+		{ HEAD "[phase p]\nrun = oslat\ncpus = 1\nduration = 2s\n", 20000 },
+		{ HEAD "[phase p]\nrun = sample\ncpus = 1\nduration = 2s\n", 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(phases); i++) {
+		_cleanup_free_ struct campaign *c = NULL;
+		_cleanup_free_ struct mistakes *m = read_on(&c, phases[i].text, "0-3");
+		const struct phase_entry *p = c->phases;
+
+		if (m->n || p->n_limits != !!phases[i].ns ||
+		    (p->n_limits &&
+		     (p->limits[0].ns != phases[i].ns || strcmp(p->limits[0].what, "max_ns") != 0)))
+			fail_msg("%s: %s, %zu limits, %ju ns", phases[i].text, m->v[0].text,
+				 p->n_limits, (uintmax_t)p->limits[0].ns);
+	}
+}
+
 static const struct {
 	const char *text;
 	int line;
@@ -337,6 +366,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(whole_file),
+		cmocka_unit_test(default_limits),
 		cmocka_unit_test(one_mistake_each),
 		cmocka_unit_test(long_line),
 		cmocka_unit_test(too_many),
