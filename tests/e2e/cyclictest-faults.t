@@ -206,6 +206,12 @@ is "$(jq -r .verdict "$T/killed-harness/run.json")" incomplete "and an incomplet
 [ -z "$notrace" ] &&
 	is "$(find /sys/kernel/tracing/instances -name "rtkvm-*-count" | wc -l)" 0 "and no trace instance"
 
+# --- one that does not answer when it is asked to stop: waited for below, it takes half a minute ---
+env FAKE=deaf "${base[@]}" --no-trace --out "$T/deaf" >/dev/null 2>&1 &
+deaf=$!
+in_job "$T/deaf"
+kill -INT $deaf
+
 # --- the same instruments on this host, in no guest ---
 cpu=$(awk '/^Cpus_allowed_list/ { n = split($2, a, /[-,]/); print a[n] }' /proc/self/status)
 if command -v cyclictest oslat >/dev/null && [ "$(nproc)" -gt 1 ] && chrt -f 95 true 2>/dev/null; then
@@ -233,6 +239,13 @@ if command -v cyclictest oslat >/dev/null && [ "$(nproc)" -gt 1 ] && chrt -f 95 
 	wait $pid
 	is "$?" 3 "Ctrl-C as soon as oslat has been started: exit 3"
 	like "$(cat "$T/err")" 'interrupted while oslat ran; .* has what was measured$' "and it ends in order"
+	mkdir "$T/deaf-bin"
+	printf '#!/bin/sh\ntrap "" INT TERM\ntouch "%s/heard"\nwhile :; do sleep 1; done\n' "$T" >"$T/deaf-bin/cyclictest"
+	chmod +x "$T/deaf-bin/cyclictest"
+	PATH=$T/deaf-bin:$PATH "$RTKVM" cyclictest --host --cpus "$cpu" -D 60s --no-report --out "$T/host-deaf" >/dev/null 2>&1 &
+	host_deaf=$!
+	until [ -e "$T/heard" ]; do sleep 0.1; done
+	kill -INT $host_deaf
 	fails 2 'leaves no CPU' "all CPUs" "$RTKVM" cyclictest --host --cpus "$(cat /sys/devices/system/cpu/online)"
 	fails 2 'CPU 1023 is not online' "a CPU that is not there" "$RTKVM" cyclictest --host --cpus 1023
 	fails 2 'in no guest: --memory does not apply' "an option of guests" \
@@ -241,7 +254,7 @@ if command -v cyclictest oslat >/dev/null && [ "$(nproc)" -gt 1 ] && chrt -f 95 
 		env PATH=/nonexistent "$RTKVM" cyclictest --host --cpus "$cpu" --out "$T/host-none"
 	ok "which leaves nothing" [ ! -e "$T/host-none" ]
 else
-	skip 13 "no rt-tests, one CPU only, or no right to SCHED_FIFO"
+	skip 15 "no rt-tests, one CPU only, or no right to SCHED_FIFO"
 fi
 
 # --- the run directory ---
@@ -310,5 +323,13 @@ done <<'EOF'
 --nonsense|not one of its options
 stray|one argument too many
 EOF
+# --- those that were asked to stop ---
+while read -r who pid; do
+	wait "$pid"
+	is "$?" 3 "$who, asked to stop and deaf: exit 3"
+	like "$(jq -c '[.verdict, .doubts[0]]' "$T/$who/run.json")" \
+		'^\["incomplete",".* was asked to stop and did not answer for 30 s' "and a doubt, for it may have hung"
+done <<<"deaf $deaf${host_deaf:+
+host-deaf $host_deaf}"
 is "$(processes)" 0 "no process is left"
 done_testing
