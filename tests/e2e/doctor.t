@@ -290,6 +290,8 @@ ok "this machine gets an answer" test "$code" -le 1
 run "$RTKVM" doctor --cpus "$(($(nproc) - 1))" --measure 2s
 ok "and can be watched" test "$code" -le 1
 like "$out" '(pass|FAIL)  measured.tick' "the tick is judged"
-like "$out" '(pass|FAIL)  measured.pause .* us' "the longest pause is told"
+# somebody's guest may run there meanwhile
+like "$out" '(pass|FAIL)  measured.pause .* us|n/a   measured.pause +every isolated CPU serves a guest' \
+	"the longest pause is told"
 
 done_testing
