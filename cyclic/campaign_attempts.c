@@ -47,7 +47,9 @@ void attempts_add_causes(json_object *into, json_object *from)
 	json_object_object_foreach(from, cause, n) {
 		int64_t more = json_object_get_int64(n), sum;
 
-		if (more < 0 || __builtin_add_overflow(json_int(into, cause, 0), more, &sum))
+		if (more < 0) /* no count */
+			continue;
+		if (__builtin_add_overflow(json_int(into, cause, 0), more, &sum))
 			sum = INT64_MAX;
 		json_set_int(into, cause, sum);
 	}

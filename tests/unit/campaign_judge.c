@@ -6,6 +6,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "cyclic/campaign_attempts.h"
 #include "cyclic/campaign_baseline.h"
 #include "lib/cleanup.h"
 #include "lib/json.h"
@@ -253,6 +254,30 @@ static void verdicts(void **state)
 	}
 }
 
+/* Counts of a guest's, which may be anything: they end at the largest, and none is negative. */
+static void causes_do_not_overflow(void **state)
+{
+	static const struct {
+		int64_t have, more, want;
+	} sums[] = {
+		{ 2, 3, 5 },
+		{ 1, INT64_MAX, INT64_MAX },
+		{ INT64_MAX, INT64_MAX, INT64_MAX },
+		{ 1, -1, 1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(sums); i++) {
+		_cleanup_json_ json_object *into = json_object_new_object();
+		_cleanup_json_ json_object *from = json_object_new_object();
+
+		json_set_int(into, "host", sums[i].have);
+		json_set_int(from, "host", sums[i].more);
+		attempts_add_causes(into, from);
+		assert_int_equal(json_int(into, "host", 0), sums[i].want);
+	}
+}
+
 /* What rtkvm compare says (its exit code) of the campaign and of its rerun, which ends with rerun. */
 static const struct {
 	const char *name, *first, *second;
@@ -352,6 +377,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(verdicts),
+		cmocka_unit_test(causes_do_not_overflow),
 		cmocka_unit_test(baseline),
 	};
 
