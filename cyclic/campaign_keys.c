@@ -129,6 +129,14 @@ static int set_duration(void *field, const char *key, const char *value, struct 
 	return ret;
 }
 
+/* A limit or what is one: nobody means seconds by a bare number. */
+static int set_latency(void *field, const char *key, const char *value, struct err *e)
+{
+	int ret = opt_latency(key, value, field, e);
+
+	return ret < 0 ? ret : set_duration(field, key, value, e);
+}
+
 static int set_kind(void *field, const char *key, const char *value, struct err *e)
 {
 	const struct noise_kind *kind = noise_find(value);
@@ -237,9 +245,9 @@ const struct campaign_key campaign_keys[] = {
 	{ "histogram", PHASE(histogram_ns), set_duration, 0, FOR(CYCLICTEST) },
 	{ "priority", PHASE(priority), set_priority, 0, ON_EITHER },
 	{ "limit", PHASE_ITSELF, set_limits, 0, ON_EITHER | FOR(GAP) },
-	{ "threshold", PHASE(threshold_ns), set_duration, 0, GAPS },
+	{ "threshold", PHASE(threshold_ns), set_latency, 0, GAPS },
 	{ "width", PHASE(width_ns), set_duration, 0, FOR(HWLAT) },
-	{ "spike", PHASE(spike_ns), set_duration, 0, FOR(SAMPLE) },
+	{ "spike", PHASE(spike_ns), set_latency, 0, FOR(SAMPLE) },
 	{ "on-spike", PHASE(on_spike), set_on_spike, 0, FOR(SAMPLE) },
 	{ "traces", PHASE(traces), set_count, 0, FOR(SAMPLE) },
 	{ "simulate", PHASE_ITSELF, set_seed, 0, FOR(SAMPLE) },

@@ -179,7 +179,7 @@ static int parse_limit(struct ctopts *o, const char *arg, struct err *e)
 	if (o->instrument == GUEST_SAMPLE)
 		ret = sample_limit_parse(&l, arg, e);
 	else
-		ret = opt_duration("--limit", arg, &l.ns, e);
+		ret = opt_latency("--limit", arg, &l.ns, e);
 	if (!ret && !l.ns)
 		ret = err_set(e, -EINVAL, "--limit: 0 cannot be met");
 	if (!ret && o->n_limits == (o->instrument == GUEST_SAMPLE ? SAMPLE_LIMITS : 1))
@@ -252,7 +252,7 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
 	case OPT_LOAD_FLOOR:
 		return -opt_u64("--guest-load-floor", arg, 0, UINT64_MAX, &o->load_floor, p->e);
 	case OPT_SPIKE:
-		return -opt_duration("--spike", arg, &o->spike_ns, p->e);
+		return -opt_latency("--spike", arg, &o->spike_ns, p->e);
 	case OPT_THRESHOLD:
 		return -opt_duration_in("--threshold", arg, 100, NSEC_PER_SEC, &o->threshold_ns,
 					p->e);

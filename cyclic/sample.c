@@ -83,7 +83,7 @@ int sample_limit_parse(struct sample_limit *l, const char *text, struct err *e)
 			       "p99.99 p99.999 p99.9999",
 			       text, n, what);
 	snprintf(l->what, sizeof(l->what), "%.*s_ns", n, what);
-	if (opt_duration("limit", value, &l->ns, e) < 0)
+	if (opt_latency("limit", value, &l->ns, e) < 0)
 		return e->code;
 	if (!l->ns)
 		return err_set(e, -EINVAL, "limit \"%s\": a limit of 0 cannot be met", text);

@@ -194,6 +194,16 @@ int opt_duration(const char *what, const char *text, uint64_t *ns, struct err *e
 			 ns, e);
 }
 
+int opt_latency(const char *what, const char *text, uint64_t *ns, struct err *e)
+{
+	size_t digits = strspn(text, "0123456789");
+
+	if (digits && !text[digits] && strcmp(text, "0") != 0)
+		return err_set(e, -EINVAL, "%s: \"%s\" has no unit; is it %sus, %sms or %ss?", what,
+			       text, text, text, text);
+	return opt_duration(what, text, ns, e);
+}
+
 int opt_duration_in(const char *what, const char *text, uint64_t min, uint64_t max, uint64_t *ns,
 		    struct err *e)
 {

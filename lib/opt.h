@@ -32,6 +32,12 @@ int opt_size(const char *what, const char *text, uint64_t *bytes, struct err *e)
 /* opt_duration - nanoseconds from "90s", "10m", "24h", "2d", "500ms", "20us"; a bare number: s */
 int opt_duration(const char *what, const char *text, uint64_t *ns, struct err *e);
 
+/*
+ * opt_latency - opt_duration of a limit: a bare number, which other tools take for microseconds, is
+ * refused (0 is 0)
+ */
+int opt_latency(const char *what, const char *text, uint64_t *ns, struct err *e);
+
 /* opt_duration_in - opt_duration that must lie in [min, max] (ns) */
 int opt_duration_in(const char *what, const char *text, uint64_t min, uint64_t max, uint64_t *ns,
 		    struct err *e);

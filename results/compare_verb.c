@@ -45,7 +45,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case 'l':
-		return opt_duration("--limit", arg, &a->limit_ns, a->e);
+		return opt_latency("--limit", arg, &a->limit_ns, a->e);
 	case 'o':
 		a->out = arg;
 		return 0;

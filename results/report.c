@@ -130,7 +130,7 @@ static error_t add_limit(struct args *a, const char *text)
 {
 	if (a->n_limits == LIMITS_MAX)
 		return err_set(a->e, -EINVAL, "--limit: at most %d limits", LIMITS_MAX);
-	return opt_duration("--limit", text, &a->limits_ns[a->n_limits++], a->e);
+	return opt_latency("--limit", text, &a->limits_ns[a->n_limits++], a->e);
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)

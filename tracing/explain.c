@@ -92,7 +92,7 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 		o->threads[o->n_threads++] = arg;
 		return 0;
 	case 't':
-		return opt_duration("--threshold", arg, &o->threshold_ns, p->e);
+		return opt_latency("--threshold", arg, &o->threshold_ns, p->e);
 	case 'o':
 		return session_parse_offset(arg, &o->session, p->e);
 	case KEY_HZ:

@@ -126,6 +126,8 @@ static const struct {
 	  8, "goes with neither" },
 	{ HEAD "[phase p]\nrun = sample\ncpus = 1\nduration = 1s\ntraces = 3\n", 7,
 	  "needs on-spike = trace" },
+	{ HEAD "[phase p]\nrun = sample\ncpus = 1\nduration = 1s\nspike = 40\n", 7,
+	  "spike: \"40\" has no unit" },
 	{ HEAD "[phase p]\nrun = sample\ncpus = 1\nduration = 1s\non-spike = dance\n", 7,
 	  "none of record, trace, stop" },
 	{ HEAD "[phase p]\nrun = music\n", 4, "none of doctor" },

@@ -206,9 +206,34 @@ static void durations_in_a_range(void **state)
 	}
 }
 
+/* Of 40 nobody knows whether it is 40 us, as with cyclictest, or 40 s, as with a duration. */
+static void latencies(void **state)
+{
+	static const struct {
+		const char *in;
+		int ret;
+		uint64_t ns;
+	} rows[] = {
+		{ "40us", 0, 40000 },  { "1ms", 0, 1000000 }, { "40s", 0, 40000000000 },
+		{ "0", 0, 0 },	       { "40", -EINVAL, 0 },  { "00", -EINVAL, 0 },
+		{ "40x", -EINVAL, 0 }, { "", -EINVAL, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct err e = { 0 };
+		uint64_t ns = 0;
+
+		if (opt_latency("--limit", rows[i].in, &ns, &e) != rows[i].ret ||
+		    (!rows[i].ret && ns != rows[i].ns))
+			fail_msg("\"%s\": %ju ns, %s", rows[i].in, (uintmax_t)ns, e.text);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(latencies),
 		cmocka_unit_test(sizes),
 		cmocka_unit_test(durations),
 		cmocka_unit_test(durations_in_a_range),
