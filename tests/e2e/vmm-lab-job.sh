@@ -200,3 +200,34 @@ start killed --cpus 2 --append "$base rtkvm.exec=\"sleep 1000\""
 wait
 grep HugePages_Free /proc/meminfo >killed.free
 grep -lx 'vcpu[0-9]*' /proc/[0-9]*/task/*/comm 2>/dev/null | wc -l >killed.threads
+
+# one CPU: a guest has it, another shares it and stays when the first one ends, a third wants it
+flat() {
+	name=$1
+	shift
+	exec rtkvm run --kernel "$guest/../flat/script.elf" --cpus 2 --memory 32M --timeout 60s \
+		--events "$name.ev" --console "$name.con" "$@" 2>"$name.err"
+}
+stays() { # NAME OPTION... - until it is killed: $pid
+	flat "$@" --hold &
+	pid=$!
+	until_said '"started"' "$1.ev"
+}
+stays alone
+alone=$pid
+stays shares --allow-shared
+kill "$alone"
+wait "$alone"
+(flat third --append exit:0)
+echo "$? process $pid" >third.code
+kill "$pid"
+wait "$pid"
+(flat fourth --append exit:0)
+echo $? >fourth.code
+
+# a host that mitigates iTLB multihit, and a guest that is trusted
+nx=/sys/module/kvm/parameters/nx_huge_pages
+echo force >$nx
+(flat nx-keep --append exit:0)
+(flat nx-off --nx-huge-pages off --append exit:0)
+echo off >$nx

@@ -200,4 +200,17 @@ like "$(cat "$R/taken.err")" 'rtkvm-taken is there already' "is refused"
 is "$(cat "$R/killed.code")" 137 "kill -9"
 like "$(cat "$R/killed.free")" ' 136$' "gives the huge pages back too"
 is "$(cat "$R/killed.threads")" 0 "and leaves no thread"
+
+# --- whose CPU it is
+is "$(sed 's/ .*//' "$R/third.code")" 2 "a CPU that a guest with --allow-shared still has"
+like "$(cat "$R/third.err")" \
+	"CPU 2 wanted alone, but $(sed 's/^[0-9]* //' "$R/third.code") holds the lock on .*/cpu2 " \
+	"is nobody else's: the process is named"
+is "$(cat "$R/fourth.code")" 0 "until it ends: $(cat "$R/fourth.err")"
+
+# --- iTLB multihit
+is "$(jq -r 'select(.event=="started").nx_huge_pages' "$R/nx-keep.ev" "$R/nx-off.ev" | tr '\n' ',')" \
+	"on,off for this VM," "the host keeps its mitigation unless --nx-huge-pages off is given"
+like "$(jq -r 'select(.event=="started").nx_huge_pages_remedy' "$R/nx-keep.ev")" \
+	'where the guest is trusted, --nx-huge-pages off' "which is for a guest that is trusted"
 done_testing
