@@ -156,6 +156,12 @@ static inline bool phase_watches_guests(const struct phase_entry *p)
 	return p->run == RUN_HWLAT && p->n_guests;
 }
 
+/* phase_breaks_off - a spike ends the attempt, and another measures what is left (breakoff.h) */
+static inline bool phase_breaks_off(const struct phase_entry *p)
+{
+	return p->run == RUN_CYCLICTEST && p->on_spike != SPIKE_RECORD;
+}
+
 /* phase_cpus - the host CPUs a phase measures on */
 struct cpulist phase_cpus(const struct phase_entry *p);
 

@@ -304,6 +304,9 @@ static void check_pairs(const struct phase_entry *p, struct mistakes *m)
 			"\"guest-load-floor\" needs guest-load");
 	if (p->on_spike != SPIKE_TRACE && traces != p->entry.line)
 		mistake(m, traces, "\"traces\" needs on-spike = trace");
+	if (p->run == RUN_CYCLICTEST && p->on_spike == SPIKE_RECORD && p->spike_ns)
+		mistake(m, campaign_line_of(&p->entry, SECTION_PHASE, "spike"),
+			"\"spike\" of run = cyclictest needs on-spike = trace or stop: it lists none");
 }
 
 /* Is one of the section's lines told of already? */
@@ -333,6 +336,10 @@ static void check_phase(struct campaign *c, struct phase_entry *p,
 			   m);
 	check_overlap(p, m);
 	check_times(p, m);
+	if (phase_breaks_off(p) && p->on_spike == SPIKE_TRACE && p->n_guests > 1 && !p->segment_ns)
+		mistake(m, campaign_line_of(&p->entry, SECTION_PHASE, "on-spike"),
+			"on-spike = trace of run = cyclictest in several guests needs segment: the "
+			"one that a spike ends goes on when the others' piece is over");
 	for (size_t i = 0; i < p->n_limits; i++)
 		max_limit |= !strcmp(p->limits[i].what, "max_ns");
 	if (p->on_spike != SPIKE_RECORD && !p->spike_ns && !max_limit)

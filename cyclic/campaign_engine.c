@@ -114,6 +114,22 @@ static uint64_t jobs_with(const struct phase_run *r, const char *file)
 	return n;
 }
 
+/*
+ * How many have used up one of the traces asked for. Of a guest the host's side alone explains nothing,
+ * and another piece will come; but each spike at which cyclictest breaks off cuts a piece short, whether
+ * a trace could be kept or not: they are bounded.
+ */
+static uint64_t traces_used(const struct phase_run *r)
+{
+	const struct phase_entry *p = r->p;
+
+	if (p->on_spike != SPIKE_TRACE)
+		return 0;
+	if (phase_breaks_off(p))
+		return jobs_with(r, "spikes.jsonl");
+	return jobs_with(r, p->n_guests ? "trace/guest.dat" : "trace/host.dat");
+}
+
 /* With on-spike = stop the rest of a phase's time is not wanted once a spike has come. */
 static bool stopped_by_spike(const struct phase_run *r)
 {
@@ -127,9 +143,7 @@ static bool stopped_by_spike(const struct phase_run *r)
 static int next_jobs(struct phase_run *r, bool first, uint64_t *ns, uint64_t *left, struct err *e)
 {
 	const struct phase_entry *p = r->p;
-	/* of a guest the host's side alone explains nothing: it does not use up one of those asked for */
-	const char *trace = p->n_guests ? "trace/guest.dat" : "trace/host.dat";
-	uint64_t traces = p->on_spike == SPIKE_TRACE ? jobs_with(r, trace) : 0;
+	uint64_t traces = traces_used(r);
 
 	r->n_jobs = 0;
 	*left = 0;
@@ -187,6 +201,12 @@ static bool has_whole(json_object *phase)
 	return false;
 }
 
+/* An attempt that ended well has measured all of it. */
+static bool one_piece(const struct phase_entry *p)
+{
+	return !engine_resumable(p) || (!p->segment_ns && !phase_breaks_off(p));
+}
+
 static int measure_phase(struct phase_run *r, struct err *e)
 {
 	unsigned int number = close_lost(r->doc), fruitless = 0;
@@ -200,7 +220,7 @@ static int measure_phase(struct phase_run *r, struct err *e)
 
 		if (how < 0 || how == ATTEMPT_STOPPED)
 			return how;
-		if (how == ATTEMPT_WHOLE && (!engine_resumable(r->p) || !r->p->segment_ns))
+		if (how == ATTEMPT_WHOLE && one_piece(r->p))
 			return ATTEMPT_WHOLE;
 		before = left;
 		first = how == ATTEMPT_BROKEN && !engine_resumable(r->p);

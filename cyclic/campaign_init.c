@@ -64,7 +64,8 @@ const struct campaign_preset campaign_presets[] = {
 	  "cpus = @FIRST@\nduration = 10m\nloads = compile\n\n"
 	  "[phase comp_idle]\nrun = cyclictest\nguests = @GUEST@\ninterval = 200us\nduration = 12h\n"
 	  "segment = 2h          ; the guest boots anew each time; what a crash may cost\n"
-	  "loads = compile\nlimit = 40us\n\n"
+	  "loads = compile\nlimit = 40us\n"
+	  "# on-spike = trace    ; break off beyond the limit, explain it by traces, go on; costs latency\n\n"
 	  "[phase oslat]\nrun = oslat\nguests = @GUEST@\nduration = 12h\nsegment = 2h\n"
 	  "loads = compile\nlimit = 20us\n" },
 	{ "24h", "24 hours of cyclictest -p95 -i 200 in a guest beside fork and signal app", false,
@@ -86,7 +87,8 @@ const struct campaign_preset campaign_presets[] = {
 	  "duration = 24h\n"
 	  "histogram = 100us     ; what is above is counted, and its largest kept\n"
 	  "segment = 4h          ; the guest boots anew each time; what a crash may cost\n"
-	  "loads = fork signal\nlimit = 40us\n" },
+	  "loads = fork signal\nlimit = 40us\n"
+	  "# on-spike = trace    ; break off beyond the limit, explain it by traces, go on; costs latency\n" },
 	{ "nightly", "an hour for CI on a real-time machine: host and guest, idle and loaded",
 	  false,
 	  "# Nightly: about an hour, for a CI machine that is real-time.\n"

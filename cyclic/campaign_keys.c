@@ -247,9 +247,9 @@ const struct campaign_key campaign_keys[] = {
 	{ "limit", PHASE_ITSELF, set_limits, 0, ON_EITHER | FOR(GAP) },
 	{ "threshold", PHASE(threshold_ns), set_latency, 0, GAPS },
 	{ "width", PHASE(width_ns), set_duration, 0, FOR(HWLAT) },
-	{ "spike", PHASE(spike_ns), set_latency, 0, FOR(SAMPLE) },
-	{ "on-spike", PHASE(on_spike), set_on_spike, 0, FOR(SAMPLE) },
-	{ "traces", PHASE(traces), set_count, 0, FOR(SAMPLE) },
+	{ "spike", PHASE(spike_ns), set_latency, 0, TIMERS },
+	{ "on-spike", PHASE(on_spike), set_on_spike, 0, TIMERS },
+	{ "traces", PHASE(traces), set_count, 0, TIMERS },
 	{ "simulate", PHASE_ITSELF, set_seed, 0, FOR(SAMPLE) },
 	{ 0 },
 };

@@ -23,6 +23,16 @@ static void add_limits(struct vmproc_argv *a, const struct phase_entry *p)
 			argv_add(a, "--limit=max=%juns", (uintmax_t)p->limits[i].ns);
 }
 
+static void add_on_spike(struct vmproc_argv *a, const struct phase_entry *p,
+			 const struct plan_ask *ask)
+{
+	/* cyclictest knows a spike only as where it ends */
+	if (p->spike_ns && (p->run == RUN_SAMPLE || ask->on_spike != SPIKE_RECORD))
+		argv_add(a, "--spike=%juns", (uintmax_t)p->spike_ns);
+	if (ask->on_spike != SPIKE_RECORD)
+		argv_add(a, "--on-spike=%s", spike_action_name(ask->on_spike));
+}
+
 static void add_sample(struct vmproc_argv *a, const struct campaign *c, const struct phase_entry *p,
 		       const struct plan_ask *ask)
 {
@@ -32,18 +42,18 @@ static void add_sample(struct vmproc_argv *a, const struct campaign *c, const st
 	argv_add(a, "--duration=%juns", (uintmax_t)ns);
 	argv_add(a, "--slice=%juns", (uintmax_t)c->slice_ns);
 	argv_add(a, "--fifo=%ju", (uintmax_t)p->priority);
-	if (p->spike_ns)
-		argv_add(a, "--spike=%juns", (uintmax_t)p->spike_ns);
-	if (ask->on_spike != SPIKE_RECORD)
-		argv_add(a, "--on-spike=%s", spike_action_name(ask->on_spike));
+	add_on_spike(a, p, ask);
 	if (p->simulate)
 		argv_add(a, "--simulate=%ju", (uintmax_t)p->seed);
 	add_limits(a, p);
 }
 
 /* cyclictest and oslat */
-static void add_rttests(struct vmproc_argv *a, const struct phase_entry *p, uint64_t ns)
+static void add_rttests(struct vmproc_argv *a, const struct phase_entry *p,
+			const struct plan_ask *ask)
 {
+	uint64_t ns = ask->ns;
+
 	if (p->run == RUN_CYCLICTEST)
 		argv_add(a, "--interval=%juus", (uintmax_t)p->interval_ns / 1000);
 	if (p->histogram_ns)
@@ -52,6 +62,7 @@ static void add_rttests(struct vmproc_argv *a, const struct phase_entry *p, uint
 	argv_add(a, "--priority=%ju", (uintmax_t)p->priority);
 	for (size_t i = 0; i < p->n_limits; i++)
 		argv_add(a, "--limit=%juns", (uintmax_t)p->limits[i].ns);
+	add_on_spike(a, p, ask);
 }
 
 static void add_guest(struct vmproc_argv *a, const struct campaign *c, const struct phase_entry *p,
@@ -145,7 +156,7 @@ int plan_job(struct vmproc_argv *a, const char *self, const struct campaign *c,
 	else if (p->run == RUN_SAMPLE)
 		add_sample(a, c, p, ask);
 	else
-		add_rttests(a, p, ns);
+		add_rttests(a, p, ask);
 	/* hwlat judges its machine; in a smoke campaign only that it worked counts */
 	if (c->smoke && p->run != RUN_DOCTOR && (p->run != RUN_HWLAT || g) && p->run != RUN_GAP)
 		argv_add(a, "--smoke");

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "cyclic/breakoff.h"
 #include "cyclic/guestjob.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
@@ -82,6 +83,12 @@ static const struct argp_option cyclictest_rows[] = {
 	{ "priority", OPT_PRIORITY, "N", 0, "its SCHED_FIFO priority (default 95)", 1 },
 	{ "limit", OPT_LIMIT, "TIME", 0,
 	  "largest latency that passes (default 40us; with --smoke none)", 2 },
+	{ "spike", OPT_SPIKE, "TIME", 0,
+	  "with --on-spike: a wake-up that late (default: over the limit)", 2 },
+	{ "on-spike", OPT_ON_SPIKE, "ACTION", 0,
+	  "record (default): go on; trace: break off at the first, keep the trace of host and "
+	  "guest, and explain it; stop: break off",
+	  2 },
 };
 
 static const struct argp_option oslat_rows[] = {
@@ -308,9 +315,26 @@ static uint64_t default_limit(const struct ctopts *o)
 	}
 }
 
+/* cyclictest tells of a spike only by ending there, at whole microseconds. */
+static int settle_break(const struct ctopts *o, bool given, struct err *e)
+{
+	if (o->on_spike == SPIKE_RECORD)
+		return given ? err_set(e, -EINVAL,
+				       "--spike needs --on-spike trace or stop: cyclictest lists "
+				       "no spikes")
+			     : 0;
+	if (o->spike_ns &&
+	    (o->spike_ns < BREAKOFF_LEAST_NS || o->spike_ns > BREAKOFF_MOST_S * NSEC_PER_SEC))
+		return err_set(e, -EINVAL, "--spike: cyclictest can break off at %d us to %d s",
+			       BREAKOFF_LEAST_NS / 1000, BREAKOFF_MOST_S);
+	return 0;
+}
+
 /* What follows from the rest of the command line. */
 static int settle(struct ctopts *o, bool emulated, struct err *e)
 {
+	bool spike_given = o->spike_ns;
+
 	if (o->width_ns && o->threshold_ns > o->width_ns)
 		return err_set(e, -EINVAL, "--threshold is longer than the --width watched");
 	if (o->instrument != GUEST_SAMPLE) {
@@ -335,6 +359,8 @@ static int settle(struct ctopts *o, bool emulated, struct err *e)
 	if (o->on_spike != SPIKE_RECORD && !o->spike_ns)
 		return err_set(e, -EINVAL, "--on-spike %s needs --spike, or --limit for max",
 			       spike_action_name(o->on_spike));
+	if (o->instrument == GUEST_CYCLICTEST && settle_break(o, spike_given, e) < 0)
+		return e->code;
 	if (o->load_floor && !o->load)
 		return err_set(e, -EINVAL, "--guest-load-floor needs --guest-load");
 	if (!o->timeout_s)

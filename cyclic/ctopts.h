@@ -45,10 +45,10 @@ struct ctopts {
 	uint64_t interval_us, duration_s, histogram_us, priority;
 	uint64_t duration_ns; /* the same; of the sampler not always whole seconds */
 	uint64_t slice_ns; /* of the sampler's histograms, and of a load's proof of work */
-	uint64_t spike_ns; /* of the sampler; 0: none is one */
+	uint64_t spike_ns; /* of the sampler, or where cyclictest breaks off; 0: none is one */
 	uint64_t threshold_ns,
 		width_ns; /* of hwlat: what is a gap; watched of each second, 0: all */
-	enum spike_action on_spike; /* of the sampler */
+	enum spike_action on_spike; /* of the sampler; cyclictest breaks off but for record */
 	struct sample_limit limits[SAMPLE_LIMITS]; /* cyclictest, oslat: at most one, max_ns */
 	size_t n_limits;
 	uint64_t timeout_s; /* of the whole guest */

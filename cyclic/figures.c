@@ -71,7 +71,7 @@ static struct extent extent(const struct gathered *g, const struct rttests_threa
 
 	if (x.expected < 0) {
 		x.duration_ns = oslat_ns(g, t);
-	} else if (!g->interrupted) { /* it may do one more than fit */
+	} else if (!gathered_short(g)) { /* it may do one more than fit */
 		x.missed = x.expected > (int64_t)t->cycles ? x.expected - t->cycles : 0;
 	} else {
 		x.missed = hidden(&t->hist, g->o->interval_us * 1000);
@@ -84,7 +84,7 @@ static struct extent extent(const struct gathered *g, const struct rttests_threa
 
 static void doubt_short(struct run *run, const struct gathered *g, int cpu, uint64_t ns)
 {
-	if (!g->interrupted && ns < g->o->duration_s * NSEC_PER_SEC)
+	if (!gathered_short(g) && ns < g->o->duration_s * NSEC_PER_SEC)
 		run_doubt(run, VERDICT_PASS, "%sCPU %d was measured for %.1f s of the %ju s asked",
 			  g->o->host ? "" : "v", cpu, (double)ns / NSEC_PER_SEC,
 			  (uintmax_t)g->o->duration_s);
@@ -151,13 +151,14 @@ static int check_cpus(const struct gathered *g, const struct rttests *r, struct 
 	return 0;
 }
 
-static int add_cpus(struct run *run, const struct gathered *g, const struct rttests *r,
-		    struct err *e)
+static int add_cpus(struct run *run, struct gathered *g, struct rttests *r, struct err *e)
 {
 	struct log_writer log;
 	char path[PATH_MAX];
 	int ret = check_cpus(g, r, e), closed;
 
+	if (!ret)
+		ret = breakoff_count(&g->broke, r, e);
 	if (!ret)
 		ret = log_create(&log, run_path(run, "latency.log", path), 0, e);
 	if (ret < 0)
@@ -182,19 +183,48 @@ static int parse_json(struct rttests *r, const struct gathered *g, const struct 
 	return rttests_parse(r, text, json->len, g->o->histogram_us, name, e);
 }
 
-int figures_take(struct run *run, const struct gathered *g, const struct frame_file *json,
-		 const struct frame_file *threads, struct err *e)
+/* One that broke off may have done so before its threads had what was asked, or were looked at. */
+static int take_threads(struct run *run, const struct gathered *g, const struct frame_file *threads,
+			struct err *e)
+{
+	struct err why = { 0 };
+	int ret = guestfacts_threads(run, g->o, measured(g), threads, &why);
+
+	if (ret == -EAGAIN && g->broke.late_ns)
+		run_reason(run, "cyclictest broke off before the priority of all its threads could "
+				"be read back");
+	else if (ret < 0)
+		return err_set(e, -EPROTO, "%s", why.text);
+	return 0;
+}
+
+/* What ended it before its time, in a sentence. */
+static void tell_broke(struct run *run, const struct gathered *g)
+{
+	if (!g->broke.late_ns)
+		return;
+	json_set_bool(run->doc, "stopped_at_spike", true);
+	run_reason(run, "cyclictest broke off at a wake-up %ju us late on %sCPU %d, as asked",
+		   (uintmax_t)g->broke.late_ns / 1000, g->o->host ? "" : "v", g->broke.cpu);
+}
+
+int figures_take(struct run *run, struct gathered *g, const struct figures_files *files,
+		 struct err *e)
 {
 	struct rttests r;
-	int ret = parse_json(&r, g, json, e);
+	int ret = parse_json(&r, g, files->json, e);
 
 	if (ret < 0)
 		return ret;
+	if (files->text && g->o->on_spike != SPIKE_RECORD)
+		breakoff_read(&g->broke, (const char *)files->text->data, files->text->len);
 	json_set_str(run_section(run, g->o->host ? "inforce" : "guest"), "rt_tests", r.version);
 	/* first: what was measured by other threads than asked must not reach a log that counts */
-	ret = guestfacts_threads(run, g->o, measured(g), threads, e);
+	ret = take_threads(run, g, files->threads, e);
 	if (!ret)
 		ret = add_cpus(run, g, &r, e);
+	if (!ret)
+		tell_broke(run, g);
 	rttests_free(&r);
 	return ret;
 }
@@ -219,10 +249,14 @@ static int keep_file(struct run *run, const struct frames *f, const char *name, 
 	return ret;
 }
 
-static int read_files(struct run *run, const struct gathered *g, const struct frames *f,
-		      struct err *e)
+int figures_of_guest(struct run *run, struct gathered *g, const struct frames *f, struct err *e)
 {
 	const struct guest_tool *tool = guest_tool(g->o->instrument);
+	const struct figures_files files = {
+		.json = frames_find(f, tool->json),
+		.text = frames_find(f, tool->text),
+		.threads = frames_find(f, "guest-threads"),
+	};
 	char text_key[32];
 	int ret;
 
@@ -235,22 +269,8 @@ static int read_files(struct run *run, const struct gathered *g, const struct fr
 	if (!ret && g->o->instrument == GUEST_HWLAT)
 		ret = guesthwlat_take(run, g, f, e);
 	else if (!ret)
-		ret = figures_take(run, g, frames_find(f, tool->json),
-				   frames_find(f, "guest-threads"), e);
+		ret = figures_take(run, g, &files, e);
 	if (!ret && g->o->interval_us)
 		outcome_rates(run);
-	return ret;
-}
-
-int figures_of_guest(struct run *run, const struct gathered *g, const void *stream, size_t len,
-		     struct err *e)
-{
-	struct frames f;
-	int ret = frames_parse(&f, stream, len, e);
-
-	if (ret < 0)
-		return ret;
-	ret = read_files(run, g, &f, e);
-	frames_free(&f);
 	return ret;
 }

@@ -8,15 +8,21 @@
 
 #include "cyclic/outcome.h"
 
-/*
- * figures_take - the instrument's JSON, and the stat lines of its threads while they ran (NULL: none).
- * -EPROTO when it ran other than asked: then nothing reaches the log
- */
-int figures_take(struct run *run, const struct gathered *g, const struct frame_file *json,
-		 const struct frame_file *threads, struct err *e);
+/* What it left. */
+struct figures_files {
+	const struct frame_file *json;
+	const struct frame_file *text; /* NULL: none; who breaks off at a spike says so here */
+	const struct frame_file *threads; /* stat lines of its threads while they ran; NULL: none */
+};
 
-/* figures_of_guest - the same from a guest's data stream, whose files go into the run directory */
-int figures_of_guest(struct run *run, const struct gathered *g, const void *stream, size_t len,
-		     struct err *e);
+/*
+ * figures_take - what it measured; and, into g->broke, whether it broke off. -EPROTO when it ran other
+ * than asked: then nothing reaches the log
+ */
+int figures_take(struct run *run, struct gathered *g, const struct figures_files *files,
+		 struct err *e);
+
+/* figures_of_guest - the same from a guest's files, which go into the run directory */
+int figures_of_guest(struct run *run, struct gathered *g, const struct frames *f, struct err *e);
 
 #endif

@@ -92,7 +92,12 @@ static int on_mark(struct harness *h, json_object *event, struct err *e)
 		h->g.job_wall_ns = clock_wall_ns() - (clock_now_ns() - h->g.mark_ns[id]);
 		return open_window(h, e);
 	}
-	return id == ABI_MARK_JOB_END ? close_window(h, e) : 0;
+	if (id != ABI_MARK_JOB_END)
+		return 0;
+	/* what comes now is its files, which the ring need not hold */
+	if (h->o.instrument == GUEST_CYCLICTEST)
+		spiketrace_halt(&h->spike);
+	return close_window(h, e);
 }
 
 static int on_event(struct harness *h, json_object *event, struct err *e)

@@ -13,8 +13,9 @@
 void guestfacts_read(struct run *run, const struct frame_file *f);
 
 /*
- * guestfacts_threads - cyclictest's measuring threads into inforce.threads[]; -EPROTO unless there
- * are want of them, with the policy and priority asked for
+ * guestfacts_threads - cyclictest's measuring threads into inforce.threads[]; unless there are want of
+ * them, with the policy and priority asked for: -EPROTO when one has others, -EAGAIN when only some are
+ * seen
  */
 int guestfacts_threads(struct run *run, const struct ctopts *o, int want,
 		       const struct frame_file *f, struct err *e);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cyclic/breakoff.h"
 #include "lib/cleanup.h"
 
 static const struct guest_tool tools[] = {
@@ -13,8 +14,7 @@ static const struct guest_tool tools[] = {
 			       .running = "while cyclictest ran",
 			       .over = "after cyclictest had ended",
 			       .json = "cyclictest.json",
-			       .text = "cyclictest.txt",
-			       .threads = true },
+			       .text = "cyclictest.txt" },
 	[GUEST_SAMPLE] = { .name = "sample",
 			   .program = "rtkvm-sample",
 			   .running = "while the sampler ran",
@@ -24,8 +24,7 @@ static const struct guest_tool tools[] = {
 			  .running = "while oslat ran",
 			  .over = "after oslat had ended",
 			  .json = "oslat.json",
-			  .text = "oslat.txt",
-			  .threads = true },
+			  .text = "oslat.txt" },
 	[GUEST_HWLAT] = { .name = "hwlat",
 			  .program = "rtkvm-hwlat",
 			  .running = "while hwlat watched",
@@ -55,19 +54,11 @@ const struct guest_load *guest_load_find(const char *name)
 	return NULL;
 }
 
-/*
- * Facts and threads are read in the guest, so that run.json tells what was in force. Of the text
- * output the comments come back: they hold what the JSON omits (overflows, their cycles, breaks),
- * while its histogram has a row for every empty bin and each byte costs a VM exit.
- */
-static const char facts[] =
-	"grep -H '' /proc/version /proc/cmdline /sys/devices/system/cpu/isolated "
-	"/sys/devices/system/cpu/nohz_full /sys/kernel/realtime "
-	"/sys/devices/system/clocksource/clocksource0/current_clocksource "
-	">/out/guest-facts 2>/dev/null; ";
+/* What was in force is read in the guest, so that run.json tells it (cyclic/guest/facts.h). */
+static const char facts_job[] = "rtkvm-sample facts; ";
 
 static const char cyclictest_job[] =
-	"cyclictest -m -q -p%ju --policy=fifo -a 1-%d -t %d -i %ju -h %ju -D %ju "
+	"%scyclictest -m -q -p%ju --policy=fifo -a 1-%d -t %d -i %ju -h %ju -D %ju%s "
 	"--json=/out/cyclictest.json";
 
 /*
@@ -76,7 +67,10 @@ static const char cyclictest_job[] =
  */
 static const char oslat_job[] =
 	"echo -1 >/proc/sys/kernel/sched_rt_runtime_us; "
-	"oslat -q -z -c %s -C 0 -f %ju -D %ju -w memmove -m 4K -b 1024 --json=/out/oslat.json";
+	"%soslat -q -z -c %s -C 0 -f %ju -D %ju -w memmove -m 4K -b 1024 --json=/out/oslat.json";
+
+/* cyclic/guest/attend.h: what a tool of rt-tests does not leave by itself. */
+static const char attend[] = "rtkvm-sample attend %ju %d ";
 
 /*
  * The limit on real-time tasks is lifted as for oslat. Whether the time-stamp counter is steady is the
@@ -88,17 +82,6 @@ static const char hwlat_job[] =
 	"--priority %ju --allow-unstable-tsc --smoke --quiet --out /tmp/hwlat; r=$?; cd /tmp/hwlat && "
 	"cp run.json /out/hwlat.json && cp hwlat.txt latency.log spikes.jsonl /out; "
 	"[ $r = 2 ] || r=0; exit $r";
-
-/*
- * Each thread gives itself its policy after it was made: only a picture with all of them at the
- * priority asked for (fields 40 and 41 of proc_pid_stat(5)) shows what was in force. Ctrl-C is for
- * the program, which ends with what it has; a wait that it cuts short is begun again.
- */
-static const char threads[] =
-	" >/tmp/text & p=$!; "
-	"until sleep 1; cat /proc/$p/task/*/stat >/out/guest-threads 2>/dev/null; "
-	"[ $(grep -cE '( [^ ]+){36} %ju 1 ' /out/guest-threads) -ge %d -o ! -e /proc/$p ]; do :; done; "
-	"while wait $p; r=$?; [ -e /proc/$p ]; do :; done; grep %s /tmp/text >/out/%s; ";
 
 /*
  * cyclic/guest/beat.h: the sampler's slices are signs of life, of the others nothing comes until they
@@ -121,6 +104,23 @@ static int hwlat_command(const struct ctopts *o, const char *list, char *buf, si
 			(uintmax_t)o->threshold_ns, width, (uintmax_t)o->priority);
 }
 
+static int rttests_command(const struct ctopts *o, int vcpus, const char *list, char *buf,
+			   size_t size)
+{
+	char breaks[32] = "", attended[64];
+
+	snprintf(attended, sizeof(attended), attend, (uintmax_t)o->priority, vcpus - 1);
+	if (o->on_spike != SPIKE_RECORD)
+		snprintf(breaks, sizeof(breaks), " -b %ju",
+			 (uintmax_t)breakoff_option(o->spike_ns));
+	if (o->instrument == GUEST_OSLAT)
+		return snprintf(buf, size, oslat_job, attended, list, (uintmax_t)o->priority,
+				(uintmax_t)o->duration_s);
+	return snprintf(buf, size, cyclictest_job, attended, (uintmax_t)o->priority, vcpus - 1,
+			vcpus - 1, (uintmax_t)o->interval_us, (uintmax_t)o->histogram_us,
+			(uintmax_t)o->duration_s, breaks);
+}
+
 static int command(const struct ctopts *o, int vcpus, const char *list, char *buf, size_t size)
 {
 	switch (o->instrument) {
@@ -131,13 +131,8 @@ static int command(const struct ctopts *o, int vcpus, const char *list, char *bu
 				(uintmax_t)o->spike_ns, spike_action_name(o->on_spike));
 	case GUEST_HWLAT:
 		return hwlat_command(o, list, buf, size);
-	case GUEST_OSLAT:
-		return snprintf(buf, size, oslat_job, list, (uintmax_t)o->priority,
-				(uintmax_t)o->duration_s);
 	default:
-		return snprintf(buf, size, cyclictest_job, (uintmax_t)o->priority, vcpus - 1,
-				vcpus - 1, (uintmax_t)o->interval_us, (uintmax_t)o->histogram_us,
-				(uintmax_t)o->duration_s);
+		return rttests_command(o, vcpus, list, buf, size);
 	}
 }
 
@@ -157,26 +152,14 @@ int guestjob_command(const struct ctopts *o, int vcpus, char *buf, size_t size, 
 					  : 0;
 }
 
-/* The instrument from its start to r, its exit code. Those of rt-tests leave their threads' facts. */
-static int instrument_job(const struct ctopts *o, int vcpus, const char *run, char *buf,
-			  size_t size)
-{
-	const struct guest_tool *tool = guest_tool(o->instrument);
-	int n;
-
-	if (!tool->threads) /* a subshell: what is recorded ends with an exit */
-		return snprintf(buf, size, "(trap : INT; %s); r=$?; ", run);
-	n = snprintf(buf, size, "%s", run);
-	if (n < 0 || (size_t)n >= size)
-		return n;
-	return n + snprintf(buf + n, size - n, threads, (uintmax_t)o->priority, vcpus - 1,
-			    o->instrument == GUEST_CYCLICTEST ? "^#" : ":", tool->text);
-}
-
 int guestjob_append(const struct ctopts *o, int vcpus, const char *run, char *buf, size_t size,
 		    struct err *e)
 {
-	char list[16], job[CTOPTS_APPEND_BYTES], beat[64] = "", load[256] = "";
+	/* a shell that records and that Ctrl-C has reached ends so, when what it records has ended well */
+	const char *ended = o->instrument == GUEST_CYCLICTEST && o->on_spike == SPIKE_TRACE
+				    ? "[ $r != 143 ] || r=0; "
+				    : "";
+	char list[16], beat[64] = "", load[256] = "";
 	bool beats = o->instrument != GUEST_SAMPLE;
 	int n;
 
@@ -185,15 +168,14 @@ int guestjob_append(const struct ctopts *o, int vcpus, const char *run, char *bu
 		snprintf(beat, sizeof(beat), beat_start, (uintmax_t)o->slice_ns);
 	if (o->load)
 		snprintf(load, sizeof(load), load_start, (uintmax_t)o->slice_ns, o->load->command);
-	n = instrument_job(o, vcpus, run, job, sizeof(job));
-	if (n > 0 && (size_t)n < sizeof(job))
-		n = snprintf(buf, size,
-			     "console=ttyS0 quiet isolcpus=managed_irq,domain,%s nohz_full=%s "
-			     "rcu_nocbs=%s rcu_nocb_poll irqaffinity=0 skew_tick=1 tsc=reliable "
-			     "nosoftlockup nmi_watchdog=0 mce=ignore_ce panic=-1 "
-			     "rtkvm.exec=\"trap : INT; %s%s%s%s%s%sexit $r\"",
-			     list, list, list, beat, facts, load, job, o->load ? load_end : "",
-			     beats ? beat_end : "");
+	/* a subshell: what is recorded ends with an exit */
+	n = snprintf(buf, size,
+		     "console=ttyS0 quiet isolcpus=managed_irq,domain,%s nohz_full=%s "
+		     "rcu_nocbs=%s rcu_nocb_poll irqaffinity=0 skew_tick=1 tsc=reliable "
+		     "nosoftlockup nmi_watchdog=0 mce=ignore_ce panic=-1 "
+		     "rtkvm.exec=\"trap : INT; %s%s%s(trap : INT; %s); r=$?; %s%s%sexit $r\"",
+		     list, list, list, beat, facts_job, load, run, ended, o->load ? load_end : "",
+		     beats ? beat_end : "");
 	if (n < 0 || (size_t)n >= size)
 		return err_set(e, -E2BIG, "the guest's command line is too long");
 	return 0;

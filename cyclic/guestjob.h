@@ -16,7 +16,6 @@ struct guest_tool {
 	const char *program; /* in the guest */
 	const char *running, *over; /* how far it has come, as parts of a sentence */
 	const char *json, *text; /* files that it leaves; NULL: its figures come while it runs */
-	bool threads; /* of rt-tests: the job reads back what its threads were given */
 };
 
 /* guest_tool - what there is to know of an instrument */

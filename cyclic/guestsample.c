@@ -298,15 +298,6 @@ static int read_word(struct guestsample *s, struct run *run, const struct frame_
 	return 0;
 }
 
-/* Latencies do not depend on the traces: what went wrong with these is told and no more. */
-static void read_trace(struct run *run, struct spiketrace *spike, const struct frames *f)
-{
-	struct err e = { 0 };
-
-	if (spiketrace_save(spike, run, f, &e) < 0)
-		run_reason(run, "the spike's trace is not whole: %s", e.text);
-}
-
 int guestsample_files(struct guestsample *s, struct run *run, const struct gathered *g,
 		      struct spiketrace *spike, const void *stream, size_t len, struct err *e)
 {
@@ -318,7 +309,7 @@ int guestsample_files(struct guestsample *s, struct run *run, const struct gathe
 	guestfacts_read(run, frames_find(&f, "guest-facts"));
 	outcome_load(run, g, frames_find(&f, "guest-load"));
 	ret = read_word(s, run, frames_find(&f, "sample.json"), e);
-	read_trace(run, spike, &f);
+	spiketrace_take(spike, run, &f);
 	frames_free(&f);
 	if (!ret)
 		outcome_rates(run);

@@ -64,7 +64,7 @@ static int ask_version(struct harness *h, struct err *e)
 /* The guest's command line; a guest that is to be traced records itself while it measures. */
 static int tell_guest(struct harness *h, struct err *e)
 {
-	char command[512], line[CTOPTS_APPEND_BYTES];
+	char command[1024], line[CTOPTS_APPEND_BYTES];
 	int ret = guestjob_command(&h->o, h->cpus.n, command, sizeof(command), e);
 
 	if (!ret && h->o.on_spike == SPIKE_TRACE)
@@ -127,6 +127,22 @@ static int check_ended(const struct harness *h, struct err *e)
 	return ended_check(&ended, e);
 }
 
+/* Of a spike at which cyclictest broke off the host's ring was stopped when its job had ended. */
+static int tool_files(struct harness *h, const uint8_t *stream, size_t len, struct err *e)
+{
+	struct frames f;
+	int ret = frames_parse(&f, stream, len, e);
+
+	if (ret < 0)
+		return ret;
+	ret = figures_of_guest(&h->run, &h->g, &f, e);
+	if (!ret && h->g.broke.late_ns)
+		spiketrace_freeze(&h->spike);
+	spiketrace_take(&h->spike, &h->run, &f);
+	frames_free(&f);
+	return ret;
+}
+
 static int files_after_pieces(struct harness *h, const uint8_t *stream, size_t len, struct err *e)
 {
 	struct guestsample *s = &h->sample;
@@ -135,7 +151,7 @@ static int files_after_pieces(struct harness *h, const uint8_t *stream, size_t l
 	stream += s->taken;
 	len -= s->taken;
 	if (h->o.instrument != GUEST_SAMPLE)
-		return figures_of_guest(&h->run, &h->g, stream, len, e);
+		return tool_files(h, stream, len, e);
 	ret = guestsample_finish(s, &h->run, &h->g, e);
 	return ret < 0 ? ret : guestsample_files(s, &h->run, &h->g, &h->spike, stream, len, e);
 }
@@ -250,6 +266,18 @@ static int explain(struct harness *h, struct err *e)
 	return run_save(&h->run, e);
 }
 
+/* Dated at the latest by its job's end. */
+static int tell_break(struct harness *h, struct err *e)
+{
+	const uint64_t *mark_ns = h->g.mark_ns;
+	const struct breakoff *b = &h->g.broke;
+	uint64_t job_ns = mark_ns[ABI_MARK_JOB_END] - mark_ns[ABI_MARK_JOB_START];
+
+	if (!b->late_ns)
+		return 0;
+	return breakoff_spike(b, &h->run, h->cpus.host[b->cpu], h->g.job_wall_ns + job_ns, e);
+}
+
 /* By us: a guest that ends before its time has no such excuse. */
 static void note_interruption(struct harness *h)
 {
@@ -284,6 +312,8 @@ static int finish(struct harness *h, struct err *e)
 
 	if (!ret)
 		ret = explain(h, e);
+	if (!ret)
+		ret = tell_break(h, e);
 	if (!ret && !h->o.no_report && !h->g.interrupted)
 		ret = outcome_report(&h->run, e);
 	if (ret < 0)

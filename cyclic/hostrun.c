@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "cyclic/hostrun.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,14 +15,16 @@
 #include "cyclic/complaint.h"
 #include "cyclic/figures.h"
 #include "cyclic/guestjob.h"
+#include "cyclic/hostspike.h"
 #include "cyclic/orphans.h"
 #include "cyclic/show.h"
+#include "cyclic/spiketrace.h"
+#include "cyclic/toolwatch.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "lib/file.h"
 #include "lib/progress.h"
 #include "lib/stop.h"
-#include "lib/threads.h"
 
 enum {
 	WATCH_MS = 250,
@@ -44,6 +44,7 @@ struct hostrun {
 	struct gathered g;
 	struct run run;
 	struct proc proc;
+	struct spiketrace spike;
 	int out, err; /* memory files */
 	bool started;
 	uint64_t start_ns, asked_ns; /* CLOCK_MONOTONIC; asked to end before its time, 0: not */
@@ -128,6 +129,9 @@ int hostrun_argv(struct vmproc_argv *a, const struct ctopts *o, const struct cpu
 		bad |= argv_add(a, "-t") | argv_add(a, "%d", cpulist_count(cpus));
 		bad |= argv_add(a, "-i") | argv_add(a, "%ju", (uintmax_t)o->interval_us);
 		bad |= argv_add(a, "-h") | argv_add(a, "%ju", (uintmax_t)o->histogram_us);
+		if (o->on_spike != SPIKE_RECORD)
+			bad |= argv_add(a, "-b") |
+			       argv_add(a, "%ju", (uintmax_t)breakoff_option(o->spike_ns));
 	}
 	bad |= argv_add(a, "-D") | argv_add(a, "%ju", (uintmax_t)o->duration_s);
 	bad |= argv_add(a, "--json=%s", json);
@@ -137,35 +141,6 @@ int hostrun_argv(struct vmproc_argv *a, const struct ctopts *o, const struct cpu
 }
 
 /* --- while it runs --- */
-
-/* How many of its threads have the policy and priority asked for; their lines into threads[]. */
-static int read_threads(struct hostrun *r)
-{
-	char path[PATH_MAX], line[1024];
-	_cleanup_closedir_ DIR *dir = NULL;
-	size_t used = 0;
-	struct dirent *d;
-	int good = 0;
-
-	snprintf(path, sizeof(path), "/proc/%d/task", r->proc.pid);
-	dir = opendir(path);
-	while (dir && (d = readdir(dir))) {
-		struct thread_stat s;
-		int n;
-
-		if (*d->d_name == '.' ||
-		    !file_path(path, sizeof(path), "/proc/%d/task/%s/stat", r->proc.pid,
-			       d->d_name) ||
-		    thread_stat_parse(file_read_line(path, line, sizeof(line)), &s))
-			continue;
-		n = snprintf(r->threads + used, sizeof(r->threads) - used, "%s\n", line);
-		if (n < 0 || (size_t)n >= sizeof(r->threads) - used)
-			break;
-		used += n;
-		good += s.policy == SCHED_FIFO && (uint64_t)s.priority == r->o->priority;
-	}
-	return good;
-}
 
 /* Asked to stop: it ends with what it has, as at Ctrl-C in a shell. */
 static int watch_time(struct hostrun *r, struct err *e)
@@ -203,13 +178,29 @@ static int follow(struct hostrun *r, struct err *e)
 	while (!ret && proc_poll(&r->proc) != 1) {
 		uint64_t done = clock_now_ns() - r->start_ns, all = r->o->duration_ns;
 
-		read_back = read_back || read_threads(r) >= r->map.n;
+		read_back = read_back || toolwatch_threads(r->proc.pid, r->o->priority, r->threads,
+							   sizeof(r->threads)) >= r->map.n;
 		progress_show(&p, done < all ? done : all, all);
 		ret = watch_time(r, e);
 		poll(NULL, 0, WATCH_MS);
 	}
 	progress_end(&p);
 	return ret;
+}
+
+/* Latencies can be measured without a trace: why there is none is told. */
+static int start_trace(struct hostrun *r, struct err *e)
+{
+	struct err why = { 0 };
+	int ret;
+
+	r->spike.told_late = true; /* it has to end first */
+	ret = spiketrace_start(&r->spike, r->run.dir, &r->cpus, 0, &why);
+	if (ret == -EINTR)
+		return err_set(e, ret, "%s", why.text);
+	if (ret < 0)
+		run_reason(&r->run, "no trace: %s", why.text);
+	return 0;
 }
 
 static int run_tool(struct hostrun *r, struct err *e)
@@ -223,6 +214,8 @@ static int run_tool(struct hostrun *r, struct err *e)
 	if (!ret)
 		ret = hostrun_argv(&a, r->o, &r->cpus, cpulist_next(&house, 0),
 				   run_path(&r->run, r->tool->json, json), e);
+	if (!ret && r->o->on_spike == SPIKE_TRACE)
+		ret = start_trace(r, e);
 	if (!ret)
 		ret = cpulist_pin(&all, 0, e);
 	if (ret < 0)
@@ -242,6 +235,7 @@ static int run_tool(struct hostrun *r, struct err *e)
 		ret = cpulist_pin(&house, 0, e);
 	if (!ret)
 		ret = follow(r, e);
+	spiketrace_halt(&r->spike);
 	r->g.job_ns = clock_now_ns() - r->start_ns;
 	proc_stop(&r->proc, GRACE_MS);
 	if (ret < 0 || !proc_code(&r->proc))
@@ -253,50 +247,48 @@ static int run_tool(struct hostrun *r, struct err *e)
 
 /* --- when it has ended --- */
 
-/* Of its text what the JSON omits, as from a guest (guestjob.c): not a line for every empty bin. */
 static int keep_text(const struct hostrun *r, struct err *e)
 {
-	const char *wanted = r->o->instrument == GUEST_CYCLICTEST ? "#" : ":";
-	char path[PATH_MAX], fd_path[32], *save = NULL;
-	_cleanup_free_ char *text = NULL, *kept = NULL;
-	_cleanup_fclose_ FILE *out = NULL;
-	size_t size = 0;
-	int ret;
+	char mark = r->o->instrument == GUEST_CYCLICTEST ? '#' : ':';
+	char path[PATH_MAX], fd_path[32];
 
 	snprintf(fd_path, sizeof(fd_path), "/proc/self/fd/%d", r->out);
-	ret = file_load(fd_path, OUTPUT_BYTES, &text, e);
-	if (ret < 0)
-		return ret;
-	out = open_memstream(&kept, &size);
-	for (char *line = out ? strtok_r(text, "\n", &save) : NULL; line;
-	     line = strtok_r(NULL, "\n", &save))
-		if (*wanted == '#' ? *line == '#' : strchr(line, ':') != NULL)
-			fprintf(out, "%s\n", line);
-	if (!out || fflush(out))
-		return err_set(e, -ENOMEM, "reading %s's output failed: no memory",
-			       r->tool->program);
-	return file_replace(run_path(&r->run, r->tool->text, path), kept, size, e);
+	return toolwatch_text(fd_path, mark, run_path(&r->run, r->tool->text, path), e);
+}
+
+static int load(const struct hostrun *r, const char *name, struct frame_file *f, char **bytes,
+		struct err *e)
+{
+	char path[PATH_MAX];
+	ssize_t n = file_load(run_path(&r->run, name, path), OUTPUT_BYTES, bytes, e);
+
+	if (n < 0)
+		return n;
+	f->data = (const uint8_t *)*bytes;
+	f->len = n;
+	return 0;
 }
 
 static int take(struct hostrun *r, struct err *e)
 {
 	const struct frame_file threads = { .data = (const uint8_t *)r->threads,
 					    .len = strlen(r->threads) };
-	struct frame_file file = { .len = 0 };
-	_cleanup_free_ char *json = NULL;
-	char path[PATH_MAX], key[32];
-	ssize_t n = keep_text(r, e);
+	struct frame_file json = { .len = 0 }, text = { .len = 0 };
+	const struct figures_files files = { .json = &json, .text = &text, .threads = &threads };
+	_cleanup_free_ char *json_bytes = NULL, *text_bytes = NULL;
+	char key[32];
+	int ret = keep_text(r, e);
 
-	if (!n)
-		n = file_load(run_path(&r->run, r->tool->json, path), OUTPUT_BYTES, &json, e);
-	if (n < 0)
-		return n;
+	if (!ret)
+		ret = load(r, r->tool->json, &json, &json_bytes, e);
+	if (!ret)
+		ret = load(r, r->tool->text, &text, &text_bytes, e);
+	if (ret < 0)
+		return ret;
 	snprintf(key, sizeof(key), "%s_text", r->tool->name);
 	run_file(&r->run, r->tool->name, r->tool->json);
 	run_file(&r->run, key, r->tool->text);
-	file.data = (const uint8_t *)json;
-	file.len = n;
-	return figures_take(&r->run, &r->g, &file, &threads, e);
+	return figures_take(&r->run, &r->g, &files, e);
 }
 
 static int64_t rt_us(const char *knob)
@@ -334,11 +326,31 @@ static void note_interruption(struct hostrun *r)
 		json_set_bool(r->run.doc, "interrupted", true);
 }
 
+/* The measurement stands without a cause; why there is none is told. */
+static int tell_spike(struct hostrun *r, struct err *e)
+{
+	uint64_t ended_ns = r->g.job_wall_ns + r->g.job_ns;
+	struct err why = { 0 };
+	char path[PATH_MAX];
+
+	if (r->g.broke.late_ns)
+		spiketrace_freeze(&r->spike);
+	spiketrace_take(&r->spike, &r->run, NULL);
+	if (!r->g.broke.late_ns)
+		return 0;
+	if (file_exists(run_path(&r->run, "trace/host.dat", path)) &&
+	    hostspike_explain_break(&r->run, r->o->spike_ns, &r->g.broke, &why) < 0)
+		run_reason(&r->run, "no cause of the spike: %s", why.text);
+	return breakoff_spike(&r->g.broke, &r->run, r->g.broke.cpu, ended_ns, e);
+}
+
 static int finish(struct hostrun *r, struct err *e)
 {
 	enum verdict v = judge_limit(r, outcome_judge(&r->run, &r->g));
-	int ret;
+	int ret = tell_spike(r, e);
 
+	if (ret < 0)
+		return ret;
 	note_interruption(r);
 	if (r->g.interrupted) {
 		run_reason(&r->run,
@@ -374,6 +386,7 @@ static int measure(struct hostrun *r, struct err *e)
 		ret = take(r, e);
 	if (!ret)
 		return finish(r, e);
+	spiketrace_take(&r->spike, &r->run, NULL);
 	if (r->started) {
 		run_reason(&r->run, "%s", e->text);
 		note_interruption(r);
@@ -387,7 +400,11 @@ static int measure(struct hostrun *r, struct err *e)
 
 int hostrun_main(const struct ctopts *o, struct err *e)
 {
-	struct hostrun r = { .o = o, .tool = guest_tool(o->instrument), .out = -1, .err = -1 };
+	struct hostrun r = { .o = o,
+			     .tool = guest_tool(o->instrument),
+			     .spike = SPIKETRACE_INIT,
+			     .out = -1,
+			     .err = -1 };
 	char note[ORPHANS_BYTES];
 	int ret = choose(&r, e);
 
@@ -403,6 +420,7 @@ int hostrun_main(const struct ctopts *o, struct err *e)
 	if (orphans_remove(note))
 		run_reason(&r.run, "%s", note);
 	ret = measure(&r, e);
+	spiketrace_close(&r.spike);
 	if (r.out >= 0)
 		close(r.out);
 	if (r.err >= 0)

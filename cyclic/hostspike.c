@@ -132,6 +132,43 @@ static json_object *explained(const struct run *run, json_object *doc)
 	return found;
 }
 
+/* The recorder has read both clocks when it ended. */
+static uint64_t wall_of(json_object *manifest, int64_t tsc)
+{
+	double hz = json_double(manifest, "tsc_hz", 0);
+	int64_t ticks = json_int(manifest, "end.ticks", 0) - tsc;
+
+	return hz > 0 ? json_int(manifest, "end.wall_ns", 0) - ticks * (NSEC_PER_SEC / hz) : 0;
+}
+
+/*
+ * The wake-up at which cyclictest broke off: the one that was most late on its CPU, for all before were
+ * less late than asked. By the kernel it is a little shorter; or longer, for cyclictest rounds down.
+ */
+static json_object *explained_break(const struct run *run, json_object *doc,
+				    const struct breakoff *b)
+{
+	json_object *list = json_at(doc, "list"), *found = json_object_new_array(), *worst = NULL;
+	_cleanup_json_ json_object *manifest = NULL;
+	struct err ignored = { 0 };
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i < length(list); i++) {
+		json_object *late = json_object_array_get_idx(list, i);
+
+		if (json_int(late, "cpu", -1) == b->cpu &&
+		    json_int(late, "latency_ns", 0) > json_int(worst, "latency_ns", -1))
+			worst = late;
+	}
+	if (llabs(json_int(worst, "latency_ns", 0) - (int64_t)b->late_ns) > (int64_t)b->late_ns / 4)
+		return found;
+	if (json_load(run_path(run, "trace/host.json", path), JSON_BYTES, &manifest, &ignored) == 0)
+		json_set_int(worst, "wall_ns", wall_of(manifest, json_int(worst, "tsc", 0)));
+	json_object_array_add(found, json_object_get(worst));
+	hostspike_rename(worst);
+	return found;
+}
+
 static int add_lines(const struct run *run, json_object *list, struct err *e)
 {
 	char path[PATH_MAX];
@@ -170,7 +207,8 @@ static void tell(struct run *run, json_object *worst)
 		   *detail ? ")" : "", path);
 }
 
-int hostspike_explain(struct run *run, uint64_t spike_ns, struct err *e)
+/* b: NULL: the sampler's spikes. */
+static int explain(struct run *run, uint64_t spike_ns, const struct breakoff *b, struct err *e)
 {
 	_cleanup_json_ json_object *doc = NULL;
 	json_object *list, *worst = NULL;
@@ -179,7 +217,7 @@ int hostspike_explain(struct run *run, uint64_t spike_ns, struct err *e)
 
 	if (ret < 0)
 		return ret;
-	list = explained(run, doc);
+	list = b ? explained_break(run, doc, b) : explained(run, doc);
 	for (size_t i = 0; i < length(list); i++) {
 		json_object *late = json_object_array_get_idx(list, i);
 
@@ -197,4 +235,15 @@ int hostspike_explain(struct run *run, uint64_t spike_ns, struct err *e)
 	run_file(run, "explanation", "trace/explain.json");
 	tell(run, worst);
 	return run_save(run, e);
+}
+
+int hostspike_explain(struct run *run, uint64_t spike_ns, struct err *e)
+{
+	return explain(run, spike_ns, NULL, e);
+}
+
+int hostspike_explain_break(struct run *run, uint64_t spike_ns, const struct breakoff *b,
+			    struct err *e)
+{
+	return explain(run, spike_ns, b, e);
 }

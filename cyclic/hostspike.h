@@ -10,6 +10,7 @@
 
 #include <stdint.h>
 
+#include "cyclic/breakoff.h"
 #include "results/record.h"
 
 /*
@@ -17,6 +18,13 @@
  * all of it into trace/explain.json, the latest wake-up's cause into the reasons
  */
 int hostspike_explain(struct run *run, uint64_t spike_ns, struct err *e);
+
+/*
+ * hostspike_explain_break - the same where cyclictest broke off: of that wake-up alone, which no line of
+ * spikes.jsonl tells of yet
+ */
+int hostspike_explain_break(struct run *run, uint64_t spike_ns, const struct breakoff *b,
+			    struct err *e);
 
 /* hostspike_rename - give one explained wake-up's causes the host's names */
 void hostspike_rename(json_object *late);

@@ -275,14 +275,14 @@ uint64_t outcome_job_ns(const struct gathered *g)
 }
 
 /*
- * It tells its rounds when it is ended, so one that does not was gone before. An interruption may
+ * It tells its rounds when it is ended, so one that does not was gone before. One that ends early may
  * leave no time for a round.
  */
 static enum verdict judge_load(struct run *run, const struct gathered *g, enum verdict v)
 {
 	int64_t rounds = json_int(run->doc, "inforce.guest_load_rounds", -1);
 
-	if (!g->o->load || rounds > 0 || (g->interrupted && !rounds))
+	if (!g->o->load || rounds > 0 || (gathered_short(g) && !rounds))
 		return v;
 	return run_doubt(run, v, "the guest's load %s %s", g->o->load->name,
 			 rounds ? "ended before the measurement did"
@@ -297,7 +297,9 @@ static enum verdict judge_samples(struct run *run, const struct gathered *g, enu
 		json_object *c = json_object_array_get_idx(cpus, i);
 		int64_t n = json_int(c, "samples", 0), want = json_int(c, "expected", 0);
 
-		if (n > 0 ? g->o->smoke || n >= want - want / 10 : g->interrupted && want <= 0)
+		/* what a wake-up hid at which cyclictest broke off is known: it was as late as that */
+		if (n > 0 ? g->o->smoke || g->broke.late_ns || n >= want - want / 10
+			  : gathered_short(g) && want <= 0)
 			continue;
 		v = run_doubt(run, v,
 			      "%sCPU %" PRId64 " has %" PRId64 " of %" PRId64

@@ -7,6 +7,7 @@
 
 #include <stdint.h>
 
+#include "cyclic/breakoff.h"
 #include "cyclic/ctopts.h"
 #include "lib/abi.h"
 #include "lib/frames.h"
@@ -29,7 +30,14 @@ struct gathered {
 	uint64_t
 		job_ns; /* CLOCK_MONOTONIC of this host that the job took, on the host; 0: unknown */
 	bool interrupted; /* its job was told to end before its time */
+	struct breakoff broke; /* cyclictest ended itself at a spike */
 };
+
+/* gathered_short - it ended before its time, on purpose */
+static inline bool gathered_short(const struct gathered *g)
+{
+	return g->interrupted || g->broke.late_ns;
+}
 
 /* outcome_asked - what was asked, and which guest and VMM were given it, before anything runs */
 void outcome_asked(struct run *run, const struct gathered *g);

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The sampler as a program for guests (cyclic/guest/sample.c): static, the same loop and threads.
-guest-sample	:= $(patsubst %,cyclic/guest/%.c,sample load beat port) cyclic/collect.c cyclic/loop.c cyclic/sampler.c \
+guest-sample	:= $(patsubst %,cyclic/guest/%.c,sample attend facts load beat port) $(patsubst %,cyclic/%.c,collect factlist loop sampler toolwatch) \
 		   results/hist.c results/log_write.c results/log_read.c \
-		   $(patsubst %,lib/%.c,clock cpulist err file json stop)
+		   $(patsubst %,lib/%.c,clock cpulist err file json stop threads)
 
 all: $(B)/guests/sample
 

@@ -58,7 +58,8 @@ static int spawn(struct spiketrace *t, const struct cpulist *cpus, pid_t pid, in
 	bad |= argv_add(&a, "--cpus=%s", cpulist_format(cpus, list, sizeof(list)));
 	if (pid)
 		bad |= argv_add(&a, "--pid=%d", pid);
-	bad |= argv_add(&a, "--buffer=%s", t->host_only ? SHORT_BUFFER : HOST_BUFFER) |
+	bad |= argv_add(&a, "--buffer=%s",
+			t->host_only && !t->told_late ? SHORT_BUFFER : HOST_BUFFER) |
 	       argv_add(&a, "--ready");
 	if (bad)
 		return err_set(e, -E2BIG, "recording the host failed: too long a command line");
@@ -143,6 +144,15 @@ int spiketrace_check(struct spiketrace *t, struct err *e)
 		return 0;
 	give_up(t);
 	return broke(t, e);
+}
+
+/* The recorder may have ended by itself: then there is nothing to stop. */
+void spiketrace_halt(struct spiketrace *t)
+{
+	struct err ignored = { 0 };
+
+	if (t->started)
+		file_write(t->freeze, "0", &ignored);
 }
 
 void spiketrace_freeze(struct spiketrace *t)
@@ -272,8 +282,16 @@ int spiketrace_save(struct spiketrace *t, struct run *run, const struct frames *
 	return ret;
 }
 
-/* The line of spikes.jsonl that explain wrote for the latest wake-up; NULL: there is none. */
-static json_object *worst_explained(const struct run *run)
+/* Latencies do not depend on the traces. */
+void spiketrace_take(struct spiketrace *t, struct run *run, const struct frames *f)
+{
+	struct err e = { 0 };
+
+	if (spiketrace_save(t, run, f, &e) < 0)
+		run_reason(run, "the spike's trace is not whole: %s", e.text);
+}
+
+json_object *spiketrace_worst(const struct run *run, int cpu)
 {
 	char path[PATH_MAX];
 	_cleanup_fclose_ FILE *in = fopen(run_path(run, "spikes.jsonl", path), "re");
@@ -284,7 +302,7 @@ static json_object *worst_explained(const struct run *run)
 	while (in && getline(&line, &room, in) > 0) {
 		json_object *o = json_tokener_parse(line);
 
-		if (!strcmp(json_str(o, "instrument", ""), "trace") &&
+		if (explained_is(o) && (cpu < 0 || json_int(o, "cpu", -1) == cpu) &&
 		    json_int(o, "latency_ns", 0) > json_int(worst, "latency_ns", -1)) {
 			json_object_put(worst);
 			worst = json_object_get(o);
@@ -296,7 +314,7 @@ static json_object *worst_explained(const struct run *run)
 
 static void tell_cause(struct run *run)
 {
-	_cleanup_json_ json_object *o = worst_explained(run);
+	_cleanup_json_ json_object *o = spiketrace_worst(run, -1);
 	const char *detail = json_str(o, "detail", "");
 	char iso[CLOCK_ISO_BYTES], path[PATH_MAX], more[192] = "";
 

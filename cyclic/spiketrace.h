@@ -25,6 +25,7 @@ struct spiketrace {
 	char freeze[PATH_MAX]; /* stops the recording at once when a 0 is written to it */
 	bool started, frozen;
 	bool host_only; /* there is no guest: the host's own wake-ups are meant */
+	bool told_late; /* set before the start: who sees the spike on the host cannot stop the ring */
 };
 
 #define SPIKETRACE_INIT      \
@@ -45,6 +46,9 @@ int spiketrace_start(struct spiketrace *t, const char *run_dir, const struct cpu
  */
 int spiketrace_check(struct spiketrace *t, struct err *e);
 
+/* spiketrace_halt - stop the ring at once; whether it is kept shows later */
+void spiketrace_halt(struct spiketrace *t);
+
 /* spiketrace_freeze - a spike has come: the recorder saves what it has; does not wait for it */
 void spiketrace_freeze(struct spiketrace *t);
 
@@ -57,11 +61,20 @@ int spiketrace_job(const char *command, char *buf, size_t size, struct err *e);
  */
 int spiketrace_save(struct spiketrace *t, struct run *run, const struct frames *f, struct err *e);
 
+/* spiketrace_take - spiketrace_save of a run that does not depend on it: what went wrong becomes a reason */
+void spiketrace_take(struct spiketrace *t, struct run *run, const struct frames *f);
+
 /* spiketrace_explain - the causes into a finished run's files, the largest one's into its reasons */
 int spiketrace_explain(struct run *run, uint64_t spike_ns, struct err *e);
 
 /* spiketrace_threshold - what is late in the kernel's view, which is a little shorter than the sampler's */
 uint64_t spiketrace_threshold(uint64_t spike_ns);
+
+/*
+ * spiketrace_worst - the line of spikes.jsonl that explain wrote for the latest wake-up, on that CPU
+ * (-1: any); NULL: there is none. The caller puts it
+ */
+json_object *spiketrace_worst(const struct run *run, int cpu);
 
 /* spiketrace_threads - --thread for each measuring thread that run.json lists; nonzero: no room */
 int spiketrace_threads(struct vmproc_argv *a, const struct run *run);

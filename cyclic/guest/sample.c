@@ -4,6 +4,8 @@
  *
  *	rtkvm-sample CPUS INTERVAL_NS DURATION_NS SLICE_NS PRIORITY SPIKE_NS (0: none) [ACTION]
  *	rtkvm-sample load SLICE_NS COMMAND... (load.h)
+ *	rtkvm-sample facts (facts.h)
+ *	rtkvm-sample attend PRIORITY THREADS COMMAND... (attend.h)
  *
  * ACTION at a spike: record (default), trace (stop the guest's trace and tell the host), stop.
  *
@@ -20,7 +22,9 @@
 #include <unistd.h>
 #include <x86intrin.h>
 
+#include "cyclic/guest/attend.h"
 #include "cyclic/guest/beat.h"
+#include "cyclic/guest/facts.h"
 #include "cyclic/guest/load.h"
 #include "cyclic/guest/port.h"
 #include "cyclic/sampler.h"
@@ -190,15 +194,31 @@ static int beat_main(int argc, char **argv, struct err *e)
 	return beat_run(slice_ns, e);
 }
 
+/* The tool's exit code. */
+static int attend_main(int argc, char **argv, struct err *e)
+{
+	uint64_t priority, threads;
+
+	if (argc < 5 || number(argv[2], &priority) || number(argv[3], &threads))
+		return err_set(e, -EINVAL,
+			       "usage: rtkvm-sample attend PRIORITY THREADS COMMAND...");
+	return attend_run(priority, threads, argv + 4, e);
+}
+
 int main(int argc, char **argv)
 {
 	struct sampler_config config = { 0 };
 	struct err e = { 0 };
+	int code = VERDICT_PASS;
 
 	if (argc > 1 && !strcmp(argv[1], "load")) {
 		load_main(argc, argv, &e);
 	} else if (argc > 1 && !strcmp(argv[1], "beat")) {
 		beat_main(argc, argv, &e);
+	} else if (argc > 1 && !strcmp(argv[1], "facts")) {
+		facts_write(&e);
+	} else if (argc > 1 && !strcmp(argv[1], "attend")) {
+		code = attend_main(argc, argv, &e);
 	} else {
 		stop_install();
 		if (!parse(&config, argc, argv, &e))
@@ -208,5 +228,5 @@ int main(int argc, char **argv)
 		fprintf(stderr, "rtkvm-sample: %s\n", e.text);
 		return VERDICT_ERROR;
 	}
-	return VERDICT_PASS;
+	return code;
 }

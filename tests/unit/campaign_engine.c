@@ -289,6 +289,80 @@ static void whole_traces_count(void **state)
 	fake_free();
 }
 
+static const char *last_line(char *text)
+{
+	char *end;
+
+	text[strlen(text) - 1] = '\0'; /* its line end */
+	end = strrchr(text, '\n');
+	return end ? end + 1 : text;
+}
+
+/*
+ * A spike at which cyclictest breaks off ends the attempt, and the next measures what is left: as often
+ * as traces are asked for, whether one could be kept or not, then without breaking off.
+ */
+static void breaks_off(void **state)
+{
+	static const struct {
+		enum spike_action on_spike;
+		int seconds[4]; /* of each attempt: what it measured before its spike */
+		size_t n, breaking; /* that there should be, and of them those told to break off */
+		uint64_t measured_s;
+		const char *verdict, *last_asked;
+	} steps[] = {
+		{ SPIKE_TRACE, { 10, 9, 21 }, 3, 2, 40, "pass", "--duration=21s" },
+		/* less than cyclictest can be asked for */
+		{ SPIKE_TRACE, { 20, 19, 2 }, 3, 2, 41, "pass", "--duration=2s" },
+		{ SPIKE_TRACE, { 40 }, 1, 1, 40, "pass", "--duration=40s" },
+		{ SPIKE_STOP, { 10 }, 1, 1, 10, "incomplete", "--duration=40s" },
+		{ SPIKE_RECORD, { 40 }, 1, 0, 40, "pass", "--duration=40s" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+		_cleanup_free_ struct campaign *c = make_campaign(steps[i].on_spike);
+		_cleanup_free_ char *asked = NULL;
+		struct phase_entry *phase = c->phases;
+		size_t breaking = 0;
+		struct err e = { 0 };
+		struct engine en;
+		struct state s;
+		json_object *p;
+
+		phase->run = RUN_CYCLICTEST;
+		phase->segment_ns = 0;
+		phase->traces = 2;
+		fake_make();
+		for (size_t k = 0; k < steps[i].n; k++) {
+			char name[32];
+
+			snprintf(name, sizeof(name), "log.%zu", k + 1);
+			fake_log(name, 1, 1, steps[i].seconds[k]);
+			snprintf(name, sizeof(name), "spikes.%zu", k + 1);
+			if (steps[i].seconds[k] < 21 && steps[i].seconds[k] > 2)
+				put_file(name, SPIKE("9"));
+			snprintf(name, sizeof(name), "do.%zu", k + 1);
+			put_file(name, "exit 0\n");
+		}
+		open_engine(&en, c, &s);
+		assert_true(engine_run(&en, &e) >= 0);
+		p = state_phase(&s, 0);
+		assert_true(file_load(in_dir("asked"), 1 << 16, &asked, &e) > 0);
+		for (const char *at = asked; (at = strstr(at, "--spike=1000ns --on-spike=")); at++)
+			breaking++;
+		if (json_object_array_length(json_at(p, "attempts")) != steps[i].n ||
+		    breaking != steps[i].breaking ||
+		    strcmp(json_str(p, "verdict", ""), steps[i].verdict) != 0 ||
+		    (uint64_t)json_int(p, "measured_ns", 0) != steps[i].measured_s * SEC ||
+		    !strstr(last_line(asked), steps[i].last_asked))
+			fail_msg("row %zu: %zu break off: %s\n%s", i, breaking,
+				 json_object_to_json_string_ext(p, JSON_C_TO_STRING_PRETTY), asked);
+		state_close(&s);
+		fake_free();
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -296,6 +370,7 @@ int main(void)
 		cmocka_unit_test(short_rest),
 		cmocka_unit_test(spike_before_resume),
 		cmocka_unit_test(whole_traces_count),
+		cmocka_unit_test(breaks_off),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -130,6 +130,19 @@ static const struct {
 	  "spike: \"40\" has no unit" },
 	{ HEAD "[phase p]\nrun = sample\ncpus = 1\nduration = 1s\non-spike = dance\n", 7,
 	  "none of record, trace, stop" },
+	{ HEAD "[phase p]\nrun = cyclictest\ncpus = 1\nduration = 5s\nspike = 1ms\n", 7,
+	  "needs on-spike = trace or stop" },
+	{ HEAD "smoke = yes\n[phase p]\nrun = cyclictest\ncpus = 1\nduration = 5s\n"
+	       "on-spike = trace\n",
+	  8, "needs spike, or a limit" },
+	{ HEAD "[phase p]\nrun = cyclictest\ncpus = 1\nduration = 5s\nspike = 1us\n"
+	       "on-spike = stop\n",
+	  7, "can break off at 2 us" },
+	{ HEAD "[phase p]\nrun = oslat\ncpus = 1\nduration = 5s\non-spike = trace\n", 7,
+	  "does not apply to run = oslat" },
+	{ HEAD "[guest g]\nimage = i\ncpus = 0-1\n[guest h]\nimage = i\ncpus = 2-3\n"
+	       "[phase p]\nrun = cyclictest\nduration = 5s\nguests = g h\non-spike = trace\n",
+	  13, "in several guests needs segment" },
 	{ HEAD "[phase p]\nrun = music\n", 4, "none of doctor" },
 	{ HEAD "[phase p]\nrun = oslat\nduration = 5s\n", 3, "\"cpus\" or \"guests\" is missing" },
 	{ HEAD "[phase p]\nrun = oslat\nduration = 5s\ninterval = 1ms\nguests = g\n[guest g]\n"

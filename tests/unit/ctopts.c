@@ -153,6 +153,40 @@ static void sample(void **state)
 	}
 }
 
+/* cyclictest tells of a spike by breaking off there, and not otherwise. */
+static void breaks_off(void **state)
+{
+	static const struct {
+		const char *args[5];
+		uint64_t spike_ns;
+		const char *error; /* NULL: fine */
+	} rows[] = {
+		{ { "--on-spike=trace" }, 40001, NULL },
+		{ { "--on-spike=stop", "--spike=50us", "--host" }, 50000, NULL },
+		{ { "--on-spike=record" }, 40001, NULL },
+		{ { "--spike=50us" }, 0, "--spike needs --on-spike trace or stop" },
+		{ { "--spike=50us", "--on-spike=record" }, 0, "--spike needs --on-spike" },
+		{ { "--smoke", "--on-spike=trace" }, 0, "needs --spike, or --limit" },
+		{ { "--on-spike=dance" }, 0, "none of record, trace, stop" },
+		{ { "--on-spike=trace", "--spike=1us" }, 0, "at 2 us to 1000 s" },
+		{ { "--on-spike=trace", "--spike=2000s" }, 0, "at 2 us to 1000 s" },
+		{ { "--on-spike=trace", "--limit=1us" }, 0, "at 2 us to 1000 s" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct err e = { 0 };
+		struct ctopts o;
+		int ret = parse(&o, rows[i].args, false, &e);
+
+		if (ret != (rows[i].error ? -EINVAL : 0) ||
+		    (rows[i].error && !strstr(e.text, rows[i].error)))
+			fail_msg("row %zu: %d, %s", i, ret, e.text);
+		if (!ret)
+			assert_int_equal(o.spike_ns, rows[i].spike_ns);
+	}
+}
+
 /* A limit is what a spike is, and a sampler's time is not cut to seconds. */
 static void sample_defaults(void **state)
 {
@@ -266,7 +300,7 @@ int main(void)
 		cmocka_unit_test(histogram), cmocka_unit_test(places),
 		cmocka_unit_test(sample),    cmocka_unit_test(sample_defaults),
 		cmocka_unit_test(oslat),     cmocka_unit_test(hwlat),
-		cmocka_unit_test(cpus),
+		cmocka_unit_test(cpus),	     cmocka_unit_test(breaks_off),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -80,6 +81,7 @@ static void oslat(bool host)
 						    .len = strlen(stat) };
 		struct gathered g = { .o = &o, .cpus = &map, .interrupted = rows[i].interrupted };
 		struct frame_file json = { .len = 0 };
+		const struct figures_files files = { .json = &json, .threads = &threads };
 		char text[1024], name[128];
 		struct err e = { 0 };
 		struct run run;
@@ -99,7 +101,7 @@ static void oslat(bool host)
 		json.len = strlen(text);
 		snprintf(name, sizeof(name), "%s/%d-%zu", root, host, i);
 		if (run_create(&run, name, "test", &e) < 0 ||
-		    figures_take(&run, &g, &json, &threads, &e) < 0)
+		    figures_take(&run, &g, &files, &e) < 0)
 			fail_msg("%s: %s", rows[i].name, e.text);
 		if (duration_in_log(&run) != rows[i].want_ns ||
 		    !json_at(run.doc, "doubts") == rows[i].doubt)
@@ -150,6 +152,7 @@ static void beyond_the_range(void **state)
 		struct gathered g = { .o = &o, .cpus = &map, .interrupted = true };
 		int64_t missed = stopped[i].missed;
 		struct frame_file json = { .len = 0 };
+		const struct figures_files files = { .json = &json, .threads = &threads };
 		char text[512], name[128];
 		struct err e = { 0 };
 		json_object *cpu;
@@ -163,7 +166,7 @@ static void beyond_the_range(void **state)
 		json.data = (const uint8_t *)text;
 		snprintf(name, sizeof(name), "%s/beyond-%zu", root, i);
 		if (run_create(&run, name, "test", &e) < 0 ||
-		    figures_take(&run, &g, &json, &threads, &e) < 0)
+		    figures_take(&run, &g, &files, &e) < 0)
 			fail_msg("%s: %s", stopped[i].name, e.text);
 		cpu = json_object_array_get_idx(json_at(run.doc, "cpus"), 0);
 		if (json_int(cpu, "samples", -1) != stopped[i].cycles ||
@@ -198,13 +201,98 @@ static void slack(void **state)
 	}
 }
 
+/* A cyclictest that broke off: its time is what it measured, and the late wake-up is in its figures. */
+static void broke_off(void **state)
+{
+#define STAT(priority, policy)                                                                                  \
+	"9 (cyclictest) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 2 0 9 9 9 9 9 9 9 9 9 9 9 9 9 9 0 0 17 1 " priority \
+	" " policy " 0 0 0\n"
+#define IDS  "# Thread Ids: 00009\n"
+#define TOLD IDS "# Break thread: 9\n# Break value: 450\n"
+	static const struct {
+		const char *name, *histogram;
+		int cycles, max_us;
+		const char *stat, *text;
+		enum spike_action on_spike;
+		int ret;
+		int64_t samples, missed, expected;
+		const char *reason; /* NULL: none */
+	} broken[] = {
+		{ "whole", "\"3\":9,\"450\":1", 10, 450, STAT("95", "1"), TOLD, SPIKE_TRACE, 0, 10,
+		  2, 12, "450 us late on CPU 1, as asked" },
+		{ "its last sample not counted", "\"3\":9", 9, 450, STAT("95", "1"), TOLD,
+		  SPIKE_STOP, 0, 10, 2, 12, "450 us late on CPU 1, as asked" },
+		{ "too soon for its threads to be read", "\"450\":1", 1, 450, "", TOLD, SPIKE_TRACE,
+		  0, 1, 2, 3, "before the priority of all its threads" },
+		{ "by threads that had another priority", "\"450\":1", 1, 450, STAT("94", "1"),
+		  TOLD, SPIKE_TRACE, -EPROTO, 0, 0, 0, NULL },
+		{ "not at all", "\"3\":18000000", 18000000, 3, STAT("95", "1"), IDS, SPIKE_TRACE, 0,
+		  18000000, 0, 18000000, NULL },
+		{ "not at all, its threads not seen", "\"3\":18000000", 18000000, 3, "", IDS,
+		  SPIKE_TRACE, -EPROTO, 0, 0, 0, NULL },
+		/* nobody gave it -b: whatever wrote that, it was to measure to its end */
+		{ "unasked", "\"3\":9,\"450\":1", 10, 450, STAT("95", "1"), TOLD, SPIKE_RECORD, 0,
+		  10, 17999990, 18000000, NULL },
+	};
+	struct cpumap map = { .n = 1, .host = { 1 } };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(broken); i++) {
+		const struct frame_file threads = { .data = (const uint8_t *)broken[i].stat,
+						    .len = strlen(broken[i].stat) };
+		const struct frame_file told = { .data = (const uint8_t *)broken[i].text,
+						 .len = strlen(broken[i].text) };
+		struct frame_file json = { .len = 0 };
+		const struct figures_files files = { &json, &told, &threads };
+		const struct ctopts o = { .instrument = GUEST_CYCLICTEST,
+					  .interval_us = 200,
+					  .duration_s = 3600,
+					  .histogram_us = 1000,
+					  .priority = 95,
+					  .on_spike = broken[i].on_spike,
+					  .host = true };
+		struct gathered g = { .o = &o, .cpus = &map };
+		char text[512], name[128];
+		struct err e = { 0 };
+		json_object *cpu;
+		struct run run;
+		int ret;
+
+		json.len = snprintf(text, sizeof(text),
+				    "{\"file_version\":1,\"num_threads\":1,\"thread\":{\"0\":{"
+				    "\"cpu\":1,\"min\":3,\"max\":%d,\"cycles\":%d,"
+				    "\"histogram\":{%s}}}}",
+				    broken[i].max_us, broken[i].cycles, broken[i].histogram);
+		json.data = (const uint8_t *)text;
+		snprintf(name, sizeof(name), "%s/broke-%zu", root, i);
+		assert_int_equal(run_create(&run, name, "test", &e), 0);
+		ret = figures_take(&run, &g, &files, &e);
+		if (ret != broken[i].ret)
+			fail_msg("%s: %d %s", broken[i].name, ret, e.text);
+		cpu = json_object_array_get_idx(json_at(run.doc, "cpus"), 0);
+		snprintf(text, sizeof(text), "%s",
+			 json_object_to_json_string(json_at(run.doc, "reasons")));
+		if (!ret && (json_int(cpu, "samples", -1) != broken[i].samples ||
+			     json_int(cpu, "missed", -1) != broken[i].missed ||
+			     json_int(cpu, "expected", -1) != broken[i].expected ||
+			     (uint64_t)broken[i].expected * 200000 != duration_in_log(&run)))
+			fail_msg("%s: %s", broken[i].name, json_object_to_json_string(cpu));
+		if (broken[i].reason ? !strstr(text, broken[i].reason) : strlen(text) > 4)
+			fail_msg("%s: %s", broken[i].name, text);
+		assert_int_equal(!!json_at(run.doc, "stopped_at_spike"),
+				 !ret && g.broke.late_ns > 0);
+		run_close(&run);
+	}
+#undef TOLD
+#undef IDS
+#undef STAT
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		tree_test(oslat_on_host),
-		tree_test(oslat_in_guest),
-		tree_test(beyond_the_range),
-		cmocka_unit_test(slack),
+		tree_test(broke_off),	     tree_test(oslat_on_host), tree_test(oslat_in_guest),
+		tree_test(beyond_the_range), cmocka_unit_test(slack),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,13 +9,15 @@
 
 #include "cyclic/hostrun.h"
 
-static const char *line(enum guest_instrument instrument)
+static const char *line(enum guest_instrument instrument, enum spike_action on_spike)
 {
 	static char text[512];
 	const struct ctopts o = { .instrument = instrument,
 				  .interval_us = 200,
 				  .duration_s = 45,
 				  .histogram_us = 1000,
+				  .on_spike = on_spike,
+				  .spike_ns = 40001,
 				  .priority = instrument == GUEST_OSLAT ? 1 : 95 };
 	struct vmproc_argv a;
 	struct cpulist cpus;
@@ -33,10 +35,13 @@ static const char *line(enum guest_instrument instrument)
 static void command_lines(void **state)
 {
 	(void)state;
-	assert_string_equal(line(GUEST_CYCLICTEST),
+	assert_string_equal(line(GUEST_CYCLICTEST, SPIKE_RECORD),
 			    "cyclictest -q -m -p95 --policy=fifo -a 2-3,7 --mainaffinity=1 -t 3 "
 			    "-i 200 -h 1000 -D 45 --json=/r/x.json");
-	assert_string_equal(line(GUEST_OSLAT),
+	assert_string_equal(line(GUEST_CYCLICTEST, SPIKE_TRACE),
+			    "cyclictest -q -m -p95 --policy=fifo -a 2-3,7 --mainaffinity=1 -t 3 "
+			    "-i 200 -h 1000 -b 40 -D 45 --json=/r/x.json");
+	assert_string_equal(line(GUEST_OSLAT, SPIKE_RECORD),
 			    "oslat -q -z -c 2-3,7 -C 1 -f 1 -w memmove -m 4K -b 1024 -D 45 "
 			    "--json=/r/x.json");
 }
