@@ -164,7 +164,8 @@ END
 rtkvm campaign run --quiet --out hunt hunt.ini 2>hunt.err &
 campaign=$!
 
-# beside it, on the other two CPUs: hwlat in a guest, and a guest whose load is killed
+# beside it, on the other two CPUs: hwlat in a guest, cyclictest that breaks off when such a thread comes,
+# and a guest whose load is killed
 {
 	# (the load dies in the middle of its second slice, not while its report is on the data port)
 	printf '[campaign]\nname = side\nsmoke = yes\nslice = 2s\n'
@@ -176,6 +177,14 @@ run = hwlat
 guests = g1
 duration = 3s
 width = 500ms
+[phase break]
+run = cyclictest
+guests = g1
+interval = 1ms
+duration = 6s
+spike = 700ms
+on-spike = trace
+traces = 1
 [phase dying]
 run = cyclictest
 guests = g2
@@ -200,12 +209,24 @@ hog() { # ATTEMPT - it waits there already when its time comes
 	wait $hog
 	exec {go}>&-
 }
+hit_until_broken() { # again and again: when the guest's cyclictest begins nobody here knows
+	local dir=side/02-break/1-g1
+	until [ -e $dir/cyclictest.txt ]; do
+		kill -0 $side 2>/dev/null || return
+		[[ -e $dir/events.jsonl && $(<$dir/events.jsonl) == *job_start* ]] &&
+			chrt -f 98 taskset -c 3 bash -c 'end=$((SECONDS + 2)); while [ $SECONDS -lt $end ]; do :; done'
+		read -rt 1 -u "$never"
+	done
+}
+hit_until_broken &
+hitting=$!
 hog 1
 hog 2
 wait $campaign
 echo $? >hunt.code
 wait $side
 echo $? >side.code
+wait $hitting
 pgrep -a 'rtkvm' >left
 cp -r . "$RTKVM_RESULTS"
 EOF
@@ -322,9 +343,35 @@ is "$(jq -sc --argjson from "$(seconds started)" --argjson to "$(seconds ended)"
 	([.[] | .instrument == "hwlat" and .host_cpu == 3 and .cause != "" and
 	.wall_ns >= $from * 1e9 and .wall_ns <= ($to + 1) * 1e9] | unique)' side/01-hwlat/1-g1/spikes.jsonl)" \
 	'[true,true]' "each gap with a cause, by the host's clock"
-is "$(cat side.code)$(jq -r '.phases[1].verdict' side/run.json)" 4inconclusive "a load killed in a guest: inconclusive"
+is "$(cat side.code)$(jq -r '.phases[2].verdict' side/run.json)" 4inconclusive "a load killed in a guest: inconclusive"
 like "$(jq -r '.reasons[]' side/run.json)" "phase dying, inconclusive: the guest's load fork ended before the measurement did" \
 	"with the reason"
+
+# --- cyclictest in a guest that broke off, was traced and went on ---
+broke=side/02-break/1-g1
+is "$(jq -c '.phases[1] | [.name, .verdict, .status]' side/run.json)" '["break","pass","done"]' \
+	"cyclictest that breaks off at a spike"
+# (a machine that stalls so long by itself may need no hit, and may spoil the piece that is not traced)
+ok "in as many attempts as it takes" [ "$(jq '.phases[1].attempts | length' side/run.json)" -ge 2 ]
+is "$(jq -c '[.stopped_at_spike, .spikes]' $broke/run.json)" '[true,1]' "the first at a spike"
+is "$(jq -sc '[.[] | select(.instrument == "cyclictest") | .cpu == 1 and .host_cpu == 3 and .latency_ns >= 700000000]' \
+	$broke/spikes.jsonl)" '[true]' "which is listed"
+ok "and among what it measured" \
+	[ "$(jq '.cpus[0].max_ns' $broke/run.json)" -ge "$(jq 'select(.instrument == "cyclictest").latency_ns' $broke/spikes.jsonl)" ]
+like "$(cd side/02-break && echo */trace/*)" \
+	'^1-g1/trace/explain.txt 1-g1/trace/guest.dat 1-g1/trace/host.dat 1-g1/trace/host.json$' \
+	"its traces of host and guest, and no others"
+like "$(cat $broke/cyclictest.txt)" '# Break value: [0-9]{6,}' "cyclictest says so itself"
+is "$(jq -c '.phases[1].attempts[1:][].jobs[].dir' side/run.json | tr -d '"' | while read -r dir; do
+	[ ! -e "side/$dir/run.json" ] || jq -c .stopped_at_spike "side/$dir/run.json"
+done | sort -u)" null "and never again"
+# (one that came while the thread was awake is no late wake-up to the kernel)
+reasons=$(jq -r '.phases[1].reasons[]' side/run.json)
+like "$reasons" 'late on vCPU 1 at 20.*, by the trace: [a-z-]+|explains no wake-up as late as the spike' \
+	"the report has the cause"
+printf '%s\n' "$reasons" | sed 's/^/# /'
+like "$(cat side/summary.md)" 'broke off at a wake-up [0-9]+ us late on vCPU 1, as asked' "and what was done"
+ok "all of the time was measured" [ "$(jq '.phases[1].measured_ns' side/run.json)" -ge 5900000000 ]
 
 is "$(cat left)" "" "no process is left"
 [ "$tap_bad" = 0 ] || {

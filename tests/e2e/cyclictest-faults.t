@@ -223,6 +223,28 @@ if command -v cyclictest oslat >/dev/null && [ "$(nproc)" -gt 1 ] && chrt -f 95 
 	run "$RTKVM" oslat --host --cpus "$cpu" -D 2s --smoke --no-report --out "$T/host-oslat"
 	is "$code$(jq -c '[.cpus[] | .instrument, .samples > 1000]' "$T/host-oslat/run.json")" '0["oslat",true]' \
 		"and oslat"
+	# no machine keeps within 2 us for long: it breaks off at once
+	run "$RTKVM" cyclictest --host --cpus "$cpu" -i 1ms -D 60s --smoke --spike 2us --on-spike trace \
+		--no-report --out "$T/break"
+	is "$code$(jq -c '[.stopped_at_spike, .spikes, (.cpus[] | .samples + .missed == .expected)]' "$T/break/run.json")" \
+		'0[true,1,true]' "a spike breaks cyclictest off on the host"
+	ok "it follows the schema" build/tests/tools/schema docs/run.schema.json "$T/break/run.json"
+	is "$(jq -sc "[.[] | select(.instrument == \"cyclictest\") | .cpu == $cpu and .latency_ns >= 2000]" \
+		"$T/break/spikes.jsonl")" '[true]' "it is listed"
+	reasons=$(jq -r '.reasons[]' "$T/break/run.json")
+	like "$reasons" "broke off at a wake-up [0-9]+ us late on CPU $cpu, as asked" "and told of"
+	if [ -e "$T/break/trace/host.dat" ]; then
+		# (one that came while the thread was awake is no late wake-up to the kernel)
+		like "$reasons" "us late on CPU $cpu at 20.*, by the trace: [a-z-]+|no wake-up" "with its cause"
+	else
+		like "$reasons" 'no trace: ' "no trace, and why"
+	fi
+	run "$RTKVM" cyclictest --host --cpus "$cpu" -i 1ms -D 60s --smoke --spike 2us --on-spike stop \
+		--no-report --out "$T/host-stop"
+	is "$code$(jq -c '[.stopped_at_spike, .spikes]' "$T/host-stop/run.json")" '0[true,1]' "or it only ends"
+	ok "without a trace" [ ! -e "$T/host-stop/trace" ]
+	fails 2 '--spike needs --on-spike' "a spike that leads to nothing" \
+		"$RTKVM" cyclictest --host --cpus "$cpu" --spike 1ms
 	"$RTKVM" cyclictest --host --cpus "$cpu" -i 1ms -D 60s --smoke --no-report --out "$T/host-int" 2>"$T/err" >"$T/out" &
 	pid=$!
 	until jq -e .asked "$T/host-int/run.json" >/dev/null 2>&1 || ! kill -0 $pid; do sleep 0.1; done
@@ -254,7 +276,7 @@ if command -v cyclictest oslat >/dev/null && [ "$(nproc)" -gt 1 ] && chrt -f 95 
 		env PATH=/nonexistent "$RTKVM" cyclictest --host --cpus "$cpu" --out "$T/host-none"
 	ok "which leaves nothing" [ ! -e "$T/host-none" ]
 else
-	skip 15 "no rt-tests, one CPU only, or no right to SCHED_FIFO"
+	skip 23 "no rt-tests, one CPU only, or no right to SCHED_FIFO"
 fi
 
 # --- the run directory ---
