@@ -430,7 +430,7 @@ is "$(printf '%s\n' "$errs" | grep nx_huge_pages)" "" "and is as it should be"
 unpack amd-6.12-stock
 lock=$T/amd-6.12-stock
 chmod 0 "$lock"/sys/kernel/debug/sched/fair_server/cpu2/runtime
-powerless=(setpriv --bounding-set=-dac_override,-dac_read_search "$RTKVM" tune --root "$lock" --set isolated_cores=2-3)
+powerless=(setpriv "--bounding-set=-dac_override,-dac_read_search" "$RTKVM" tune --root "$lock" --set isolated_cores=2-3)
 like "$("${powerless[@]}" verify 2>&1)" 'fair_server/cpu2/runtime.*can neither be set nor checked' \
 	"what cannot be read is told"
 differ() { "$@" verify 2>&1 | grep ' settings differ' || echo none; }
