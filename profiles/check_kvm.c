@@ -213,7 +213,7 @@ static const struct check rows[] = {
 		.want = "200000",
 		.expected = "at most 200000 (ns)",
 		.why = "It is the limit of every VM of the host: longer polling burns power on shared "
-		       "CPUs, too. rtkvm run sets a longer one for vCPUs that have their CPUs alone.",
+		       "CPUs, too. For one VM there is rtkvm run --halt-poll.",
 		.remedy = "echo 200000 to that file; a guest that does not exit on HLT never polls",
 		.judge = judge_most,
 	},

@@ -113,13 +113,13 @@ static void show_status(FILE *out, json_object *o)
 			json_object_to_json_string_ext(nodes, JSON_C_TO_STRING_PLAIN));
 	fprintf(out,
 		"\nTSC: %" PRId64 " kHz (the host's: %" PRId64
-		" measured), %s; irqchip: %s; halt poll: %" PRId64 " ns; nx_huge_pages: %s%s%s\n",
+		" measured), %s; irqchip: %s; nx_huge_pages: %s%s%s\n",
 		json_int(o, "tsc_khz", 0), json_int(o, "host_tsc_khz", 0),
 		json_object_get_boolean(json_at(o, "tsc_is_host"))
 			? "the guest's is the host's (offset 0)"
 			: "the guest's offset to the host's is not known",
-		json_str(o, "irqchip", "?"), json_int(o, "halt_poll_ns", -1),
-		json_str(o, "nx_huge_pages", "?"), json_at(o, "nx_huge_pages_remedy") ? ": " : "",
+		json_str(o, "irqchip", "?"), json_str(o, "nx_huge_pages", "?"),
+		json_at(o, "nx_huge_pages_remedy") ? ": " : "",
 		json_str(o, "nx_huge_pages_remedy", ""));
 	if (json_object_is_type(stay, json_type_array) && json_object_array_length(stay))
 		fprintf(out, "stays in the guest: %s\n",

@@ -114,12 +114,6 @@ static void add_limit(json_object *o, const struct vm *vm)
 		json_set_int(o, "sched_rt_runtime_us", vm->opts.rt_runtime_us);
 }
 
-/* In force for this VM, or null where the module does not tell its own. */
-static void add_halt_poll(json_object *o, const struct vm *vm)
-{
-	set_known(o, "halt_poll_ns", vm->halt_poll_ns);
-}
-
 /* KVM's mitigation that splits huge pages, and how to be without it where it is in force. */
 static void add_nx_pages(json_object *o, const struct vm *vm)
 {
@@ -158,7 +152,6 @@ static void add_placement(json_object *o, const struct events *ev, const struct 
 	if (vm->opts.partition)
 		json_set_str(o, "cpuset_partition", vm->opts.partition->dir);
 	json_set_str(o, "irqchip", vm->opts.irqchip_full ? "full" : "split");
-	add_halt_poll(o, vm);
 	add_nx_pages(o, vm);
 	json_object_object_add(o, "helpers", helpers_json(&vm->helpers));
 	json_set_str(o, "ctl", ev->ctl);
@@ -274,7 +267,6 @@ void events_machine(json_object *o, const struct vm *vm)
 	json_set_bool(o, "tsc_is_host", vm->tsc_is_host);
 	json_set_bool(o, "invtsc", vm->invtsc);
 	json_set_str(o, "irqchip", vm->opts.irqchip_full ? "full" : "split");
-	add_halt_poll(o, vm);
 	add_nx_pages(o, vm);
 	if (vm->opts.partition)
 		json_set_str(o, "cpuset_partition", vm->opts.partition->dir);

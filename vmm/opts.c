@@ -95,9 +95,7 @@ static const struct argp_option options[] = {
 	{ "no-exit", OPT_NO_EXIT, "LIST", 0,
 	  "what stays in the guest instead of leaving it: hlt,mwait,pause,cstate", 2 },
 	{ "halt-poll", OPT_HALT_POLL, "DURATION", 0,
-	  "how long KVM polls before a halted vCPU sleeps (default: 2ms for vCPUs that have isolated CPUs "
-	  "alone, else the kvm module's)",
-	  2 },
+	  "how long KVM polls before a halted vCPU sleeps (default: the kvm module's)", 2 },
 	{ "lapic-timer-advance", OPT_LAPIC_ADVANCE, "auto|off|NS", 0,
 	  "how much earlier KVM fires the guest's timer (default: as the host has it)", 2 },
 	{ "timer-residual", OPT_RESIDUAL, 0, 0,

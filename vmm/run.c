@@ -341,7 +341,6 @@ static int build(struct run *r, struct err *e)
 		.rt_delay = r->opts.rt_delay,
 		.rt_runtime_us = place_rt_runtime_us(),
 		.no_exit = r->opts.no_exit,
-		.alone = !r->opts.allow_shared,
 		.halt_poll_given = r->opts.halt_poll_given,
 		.halt_poll_ns = r->opts.halt_poll_ns,
 		.devices = &r->opts.devices,

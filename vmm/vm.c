@@ -16,7 +16,6 @@
 #include "lib/cleanup.h"
 #include "lib/file.h"
 #include "vmm/cpuid.h"
-#include "vmm/haltpoll.h"
 #include "vmm/vmtsc.h"
 
 enum {
@@ -126,20 +125,6 @@ static int create_irqchip(struct vm *vm, struct err *e)
 	return ioctl(vm->fd, KVM_CREATE_IRQCHIP, 0) ? err_sys(e, "--irqchip full failed") : 0;
 }
 
-static int set_halt_poll(struct vm *vm, struct err *e)
-{
-	struct haltpoll_facts f = {
-		.given = vm->opts.halt_poll_given,
-		.given_ns = vm->opts.halt_poll_ns,
-		.alone = vm->opts.alone && vm->opts.fifo,
-		.hlt_stays = vm->opts.no_exit & KVM_X86_DISABLE_EXITS_HLT,
-		.rt_runtime_us = vm->opts.rt_runtime_us,
-		.module_ns = haltpoll_module_ns("/sys"),
-	};
-
-	return haltpoll_set(vm->fd, &f, &vm->halt_poll_ns, e);
-}
-
 static int create_vm(struct vm *vm, struct err *e)
 {
 	uint64_t identity = IDENTITY_ADDR;
@@ -166,8 +151,8 @@ static int create_vm(struct vm *vm, struct err *e)
 		ret = disable_exits(vm, e);
 	if (!ret)
 		ret = nxpages_set(&vm->nx_pages, vm->opts.nx_pages, "/sys", vm->fd, e);
-	if (!ret)
-		ret = set_halt_poll(vm, e);
+	if (!ret && vm->opts.halt_poll_given)
+		ret = enable(vm, KVM_CAP_HALT_POLL, vm->opts.halt_poll_ns, "--halt-poll", e);
 	/* with the PMU off KVM saves and restores no counters on the way in and out of the guest */
 	if (!ret && ioctl(vm->kvm, KVM_CHECK_EXTENSION, KVM_CAP_PMU_CAPABILITY) > 0)
 		ret = enable(vm, KVM_CAP_PMU_CAPABILITY, KVM_PMU_CAP_DISABLE, "PMU off", e);

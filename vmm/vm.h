@@ -110,7 +110,6 @@ struct vm_opts {
 	enum nxpages_mode nx_pages;
 	bool irqchip_full; /* IOAPIC and PIC in the kernel, too */
 	uint32_t no_exit; /* KVM_X86_DISABLE_EXITS_* that stay in the guest */
-	bool alone; /* vCPUs have their CPUs for themselves */
 	bool halt_poll_given;
 	uint32_t halt_poll_ns; /* how long KVM polls before a halted vCPU sleeps */
 	uint64_t slow_exit_ns; /* spent on each guest write to the slow port */
@@ -129,7 +128,6 @@ struct vm {
 	uint32_t tsc_khz; /* the guest's, as KVM has it */
 	bool tsc_is_host; /* offset 0, read back: guest and host stamps are one clock */
 	bool invtsc; /* the host's own clocksource is the TSC */
-	int64_t halt_poll_ns; /* in force; -1: not known */
 	enum nxpages nx_pages; /* what became of the option */
 	struct memory mem;
 	struct vcpu *vcpus;
