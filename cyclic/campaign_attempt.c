@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "cyclic/campaign_attempt.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <string.h>
 
@@ -135,18 +136,37 @@ static int start_all(struct phase_run *r, const uint64_t *ns, struct err *e)
 	return ret;
 }
 
+/* Another has a CPU of the phase: a guest's VMM would have said so of its own, and ended. */
+static int refused(struct phase_run *r, json_object *o, const struct err *why, struct err *e)
+{
+	for (size_t k = 0; k < r->n_jobs; k++) {
+		struct job *j = &r->jobs[k];
+
+		j->outcome = JOB_BROKEN;
+		j->code = VERDICT_ERROR;
+		j->ended_wall_ns = clock_wall_ns();
+		snprintf(j->said, sizeof(j->said), "%.*s", (int)sizeof(j->said) - 1, why->text);
+	}
+	close_attempt(r, o);
+	return state_save(r->en->state, e) < 0 ? e->code : ATTEMPT_BROKEN;
+}
+
 int attempt_run(struct phase_run *r, unsigned int number, const uint64_t *ns, struct err *e)
 {
 	json_object *o;
 	char note[ORPHANS_BYTES];
+	struct err why = { 0 };
 	struct claim cpus;
 	int ret, how = ATTEMPT_STOPPED;
+	int taken = hostclaim_take(&cpus, r->en->sysfs, r->p, &why);
 
-	if (hostclaim_take(&cpus, "/sys", r->p, e) < 0)
-		return e->code;
+	if (taken < 0 && taken != -EBUSY && taken != -EAGAIN)
+		return err_set(e, taken, "%s", why.text);
 	for (size_t k = 0; k < r->n_jobs; k++)
 		plan_dir(r->jobs[k].dir, r->en->state->dir, r->i, r->p, number, r->jobs[k].guest);
 	o = note_attempt(r, number, ns);
+	if (taken < 0)
+		return refused(r, o, &why, e);
 	if (orphans_remove(note)) /* an earlier attempt's, perhaps */
 		json_set_str(o, "note", note);
 	ret = state_save(r->en->state, e);

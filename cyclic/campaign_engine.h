@@ -16,6 +16,7 @@ struct engine {
 	const struct campaign *c;
 	struct state *state;
 	const char *self; /* this program */
+	const char *sysfs; /* where CPUs are claimed: /sys */
 	bool quiet; /* no line for each phase */
 };
 

@@ -49,7 +49,9 @@ static int conduct(const struct campaign *c, const char *text, struct state *sta
 		   const struct campaign_options *o, struct err *e)
 {
 	char self[PATH_MAX];
-	struct engine en = { .c = c, .state = state, .self = self, .quiet = o->quiet };
+	struct engine en = {
+		.c = c, .state = state, .self = self, .sysfs = "/sys", .quiet = o->quiet
+	};
 	int ret = paths_self(self, sizeof(self), e);
 
 	if (!ret)

@@ -7,9 +7,12 @@
 #include <cmocka.h>
 
 #include "cyclic/campaign_engine.h"
+#include "lib/claim.h"
 #include "lib/cleanup.h"
 #include "lib/json.h"
+#include "tests/unit/cpus.h"
 #include "tests/unit/fakejob.h"
+#include "tests/unit/tree.h"
 
 enum { ATTEMPTS = 8 };
 
@@ -144,7 +147,7 @@ static void open_engine(struct engine *en, struct campaign *c, struct state *s)
 	    state_create(s, run.dir, c, "", &e) < 0)
 		fail_msg("%s", e.text);
 	run_close(&run);
-	*en = (struct engine){ .c = c, .state = s, .self = self, .quiet = true };
+	*en = (struct engine){ .c = c, .state = s, .self = self, .sysfs = "/sys", .quiet = true };
 }
 
 static struct campaign *make_campaign(enum spike_action on_spike)
@@ -363,6 +366,58 @@ static void breaks_off(void **state)
 	}
 }
 
+/* A guest on a phase's CPU breaks its attempts, and no other phase's. */
+static void another_has_a_cpu(void **state)
+{
+	_cleanup_free_ struct campaign *c = make_campaign(SPIKE_RECORD);
+	struct cpulist isolated = cpus_of("1-2"), alone = cpus_of("1"), none = { 0 };
+	const struct claim_opts o = { .isolated = &isolated,
+				      .alone = &alone,
+				      .beside = &none,
+				      .alone_for = "--cpus",
+				      .beside_for = "",
+				      .remedy = "try" };
+	const char *reasons;
+	struct claim claim;
+	struct err e = { 0 };
+	struct engine en;
+	struct state s;
+	json_object *p;
+
+	(void)state;
+	tree_put("0-2\n", "devices/system/cpu/present");
+	tree_put("0-2\n", "devices/system/cpu/online");
+	tree_put("1-2\n", "devices/system/cpu/isolated");
+	for (int cpu = 0; cpu < 3; cpu++)
+		tree_put("", "devices/system/cpu/cpu%d/uevent", cpu);
+	c->phases[1] = c->phases[0];
+	c->n_phases = 2;
+	strcpy(c->phases[1].entry.name, "q");
+	c->phases[1].cpus = cpus_of("2");
+	c->phases[1].duration_ns = 10 * SEC;
+	fake_make();
+	fake_log("log.1", 2, 2, 10);
+	put_file("do.1", "exit 0\n");
+	open_engine(&en, c, &s);
+	en.sysfs = root;
+	assert_int_equal(claim_cpus(&claim, root, &o, &e), 0);
+	if (engine_run(&en, &e) != VERDICT_INCOMPLETE)
+		fail_msg("%s", e.text);
+	p = state_phase(&s, 0);
+	reasons = json_object_to_json_string(json_at(p, "reasons"));
+	if (json_object_array_length(json_at(p, "attempts")) != 3 ||
+	    strcmp(json_str(p, "status", ""), "broken") != 0 ||
+	    strcmp(json_str(p, "verdict", ""), "incomplete") != 0 ||
+	    !strstr(reasons, "broken: phase p: CPU 1 wanted alone"))
+		fail_msg("%s", json_object_to_json_string_ext(p, JSON_C_TO_STRING_PRETTY));
+	p = state_phase(&s, 1);
+	assert_string_equal(json_str(p, "status", ""), "done");
+	assert_string_equal(json_str(p, "verdict", ""), "pass");
+	claim_drop(&claim);
+	state_close(&s);
+	fake_free();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -371,6 +426,7 @@ int main(void)
 		cmocka_unit_test(spike_before_resume),
 		cmocka_unit_test(whole_traces_count),
 		cmocka_unit_test(breaks_off),
+		tree_test(another_has_a_cpu),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
