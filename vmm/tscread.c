@@ -77,16 +77,21 @@ int tsc_rate(struct tsc_rate *r, const struct tsc_instant *from, const struct ts
 	return 0;
 }
 
-int tsc_check_rate(int index, uint32_t khz, const struct tsc_rate *host, struct err *e)
+int tsc_check_scale(int index, const struct tsc_read *from, const struct tsc_read *to,
+		    struct err *e)
 {
-	uint64_t off = khz > host->khz ? khz - host->khz : host->khz - khz;
+	uint64_t guest = to->guest - from->guest, least = to->before - from->after,
+		 most = to->after - from->before;
 
-	if (off * 1000000 <= (uint64_t)host->khz * (TSC_TOLERANCE_PPM + host->error_ppm))
+	if (!from->after || !to->after)
+		return 0;
+	if (guest >= least - least / 1000000 * TSC_TOLERANCE_PPM &&
+	    guest <= most + most / 1000000 * TSC_TOLERANCE_PPM)
 		return 0;
 	return err_set(
 		e, -EIO,
-		"TSC of vCPU %d: wanted the host's %" PRIu32 " kHz, KVM runs it at %" PRIu32
-		" kHz: scaled, so that stamps of guest and host do not agree; check the host's "
-		"clock (dmesg, \"tsc\")",
-		index, host->khz, khz);
+		"TSC of vCPU %d: wanted the host's rate, got %" PRIu64 " ticks in %" PRIu64
+		" of the host's: KVM scales it, so that stamps of guest and host do not agree; "
+		"check the host's clock (dmesg, \"tsc\")",
+		index, guest, most);
 }

@@ -42,10 +42,13 @@ int tsc_rate(struct tsc_rate *r, const struct tsc_instant *from, const struct ts
 	     struct err *e);
 
 /*
- * tsc_check_rate - khz of vCPU index, as KVM has it, against the host's: KVM scales the guest's TSC
- * when the two differ by more than 250 ppm (arch/x86/kvm/x86.c, tsc_tolerance_ppm). -EIO: it does
+ * tsc_check_scale - did the vCPU's TSC run at the host's rate from one reading to another? Not by KVM's
+ * own word for its rate: that is the host kernel's number, whatever runs. KVM scales from a difference
+ * of 250 ppm on (arch/x86/kvm/x86.c, tsc_tolerance_ppm); how finely it shows depends on the time between
+ * the readings and on how long they took. Nothing is known, and 0, where KVM gives no reading. -EIO: no
  */
 enum { TSC_TOLERANCE_PPM = 250, TSC_ERROR_MAX_PPM = 2000 };
-int tsc_check_rate(int index, uint32_t khz, const struct tsc_rate *host, struct err *e);
+int tsc_check_scale(int index, const struct tsc_read *from, const struct tsc_read *to,
+		    struct err *e);
 
 #endif

@@ -89,7 +89,10 @@ int vmtsc_check(struct vm *vm, struct err *e)
 	}
 	if (ret < 0)
 		return err_set(e, ret, "%s", why.text);
-	for (int i = 0; i < vm->n_vcpus && !ret; i++)
-		ret = tsc_check_rate(i, vm->vcpus[i].tsc_khz, &vm->host_tsc, e);
+	for (int i = 0; i < vm->n_vcpus && !ret; i++) {
+		struct tsc_read now = tsc_read(vm->vcpus[i].fd);
+
+		ret = tsc_check_scale(i, &vm->vcpus[i].tsc, &now, e);
+	}
 	return ret;
 }

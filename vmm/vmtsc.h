@@ -12,8 +12,9 @@
 int vmtsc_set(struct vm *vm, struct err *e);
 
 /*
- * vmtsc_check - that frequency against the host's, which is measured from vm_create until now: costs
- * no time unless less than some milliseconds lie between. -EIO when KVM scales
+ * vmtsc_check - that each vCPU's TSC advanced with the host's since vmtsc_set, and the host's frequency
+ * for the record, measured from vm_create until now: costs no time unless less than some milliseconds
+ * lie between. -EIO when KVM scales
  */
 int vmtsc_check(struct vm *vm, struct err *e);
 

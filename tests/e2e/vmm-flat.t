@@ -111,6 +111,10 @@ guest --rt-delay --fifo 3 --events "$T/ev" --append "mark:1 mark:4 spin:300 exit
 is "$(jq -r 'select(.vcpus[0].policy)|[.event,.vcpus[0].policy,.vcpus[0].priority]|join(" ")' "$T/ev" |
 	tr '\n' ',')" "started other 0,realtime fifo 3," "--rt-delay: SCHED_FIFO after the BOOTED mark"
 is "$(ended '.tsc_is_host|type')" boolean "the TSC's offset is told"
+# KVM scales from a difference of 250 ppm on
+ok "the TSC is not scaled: $(head -n1 "$T/ev" | jq -c '[.vcpus[].tsc_khz, .host_tsc_khz]') kHz, guest's and host's" \
+	jq -se '.[0] | .host_tsc_khz as $h | $h > 100000 and
+		all(.vcpus[].tsc_khz; . > $h * 0.997 and . < $h * 1.003)' "$T/ev"
 
 # --- timers, interrupts, scheduling: what this kernel has, or the reason
 run guest --irqchip full --events "$T/ev" --append "ticks:5 exit:1"

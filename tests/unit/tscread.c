@@ -45,41 +45,58 @@ static void a_rate_is_ticks_by_time(void **state)
 	}
 }
 
+/* Readings of 1000 ticks each, 26 million of the host's TSC (10 ms) apart. */
+static int check_scale(uint64_t ticks, struct err *e)
+{
+	const struct tsc_read from = { 1000, 7000000, 2000 },
+			      to = { 26001000, 7000000 + ticks, 26002000 };
+
+	return tsc_check_scale(3, &from, &to, e);
+}
+
 static void a_scaled_tsc_is_refused(void **state)
 {
 	static const struct {
-		uint32_t khz, host, error_ppm;
+		uint64_t ticks;
 		int code;
 	} t[] = {
-		{ 2600000, 2600000, 1, 0 },
-		{ 2600650, 2600000, 0, 0 }, /* 250 ppm: KVM does not scale yet */
-		{ 2600651, 2600000, 0, -EIO },
-		{ 2599349, 2600000, 0, -EIO },
-		{ 2599349, 2600000, 10, 0 }, /* may be the measurement */
-		{ 2600000, 2500000, TSC_ERROR_MAX_PPM, -EIO },
-		{ 1, 2600000, 1, -EIO },
-		{ UINT32_MAX, 1000, 1, -EIO },
-		{ UINT32_MAX, UINT32_MAX, 1, 0 },
+		{ 26000000, 0 },
+		{ 26001000 + 26 * 250,
+		  0 }, /* 250 ppm: KVM does not scale yet; and the readings' error */
+		{ 26001000 + 26 * 250 + 1, -EIO },
+		{ 25999000 - 25 * 250, 0 },
+		{ 25999000 - 25 * 250 - 1, -EIO },
+		{ 25000000, -EIO },
+		{ 0, -EIO },
+		{ -26000000ULL, -EIO },
 	};
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
-		const struct tsc_rate host = { t[i].host, t[i].error_ppm };
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
 		struct err e = { 0 };
 
-		assert_int_equal(tsc_check_rate(3, t[i].khz, &host, &e), t[i].code);
+		assert_int_equal(check_scale(t[i].ticks, &e), t[i].code);
 	}
+}
+
+static void one_that_cannot_be_read_is_not_judged(void **state)
+{
+	const struct tsc_read none = { 0 }, some = { 1000, 1000, 2000 };
+	struct err e = { 0 };
+
+	(void)state;
+	assert_int_equal(tsc_check_scale(0, &none, &some, &e), 0);
+	assert_int_equal(tsc_check_scale(0, &some, &none, &e), 0);
 }
 
 static void and_the_sentence_names_both_rates(void **state)
 {
-	const struct tsc_rate host = { 2600000, 1 };
 	struct err e = { 0 };
 
 	(void)state;
-	assert_int_equal(tsc_check_rate(3, 2500000, &host, &e), -EIO);
-	assert_non_null(strstr(e.text, "vCPU 3: wanted the host's 2600000 kHz, KVM runs it at "
-				       "2500000 kHz"));
+	assert_int_equal(check_scale(25000000, &e), -EIO);
+	assert_non_null(strstr(
+		e.text, "vCPU 3: wanted the host's rate, got 25000000 ticks in 26001000 of"));
 }
 
 static void instants_of_this_machine_give_its_rate(void **state)
@@ -107,6 +124,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_rate_is_ticks_by_time),
 		cmocka_unit_test(a_scaled_tsc_is_refused),
+		cmocka_unit_test(one_that_cannot_be_read_is_not_judged),
 		cmocka_unit_test(and_the_sentence_names_both_rates),
 		cmocka_unit_test(instants_of_this_machine_give_its_rate),
 	};
