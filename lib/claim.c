@@ -93,7 +93,10 @@ static int take_turn(const char *sysfs, struct err *e)
 		err_set(e, -why, "claiming CPUs failed: %s and keeps it; end it",
 			held(text, sizeof(text), fd, path));
 	else
-		err_set(e, -why, "claiming CPUs failed: locking %s: %s", path, strerror(why));
+		err_set(e, -why, "claiming CPUs failed: locking %s: %s%s", path, strerror(why),
+			why == EACCES || why == EPERM
+				? " (as AppArmor has it for containers: run it with apparmor=unconfined)"
+				: "");
 	close(fd);
 	return e->code;
 }

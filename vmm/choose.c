@@ -171,7 +171,7 @@ static int refuse(const struct place *p, int need, const struct choose_opts *o, 
 			"how), or name CPUs with --cpus");
 	against(no, sizeof(no), &p->no_nohz, "not nohz_full");
 	against(no, sizeof(no), &p->taken, "taken by a pinned thread");
-	snprintf(skipped, sizeof(skipped), "claimed by other guests (%d skipped)",
+	snprintf(skipped, sizeof(skipped), "claimed by other guests or campaigns (%d skipped)",
 		 cpulist_count(&p->claimed));
 	against(no, sizeof(no), &p->claimed, skipped);
 	against(no, sizeof(no), &p->beside, "beside a busy thread of their core");
