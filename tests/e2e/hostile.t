@@ -19,11 +19,11 @@ survives() { # SEED MS [OPTION...]
 	ok "it did something: ${actions:-0} actions" test "${actions:-0}" -gt 100
 	ok "memory stays: $rss_first to $rss_most KiB" \
 		test "${rss_first:-0}" -gt 0 -a "$rss_most" -le $((${rss_first:-0} + 256))
-	is "$fds_most" "$fds_first" "and so do descriptors"
+	ok "and so do descriptors: $fds_first to $fds_most" test "$fds_most" -gt 0 -a "$fds_most" -le "${fds_first:-0}"
 	is "$(cat "$T/switch")" 0 "the freeze port still does its one thing"
 }
 for seed in 1 2 3; do
-	survives $seed 2000
+	survives $seed 4000
 done
 devices
 survives 4 4000 "${devices[@]}"
