@@ -16,7 +16,7 @@ errs=$("$RTKVM" report "$run_dir" 2>&1 >/dev/full) || code=$?
 is "$code" 2 "a verdict that cannot be written is an error"
 is "$errs" "rtkvm report: writing standard output failed: No space left on device" "which says so"
 quits() { # SHELL - the exit code and the errors of a report whose reader is gone before it
-	bash -c "$1"' exec 3> >(:); wait $!; "$0" report "$1" >&3; echo $?' "$RTKVM" "$run_dir" 2>&1
+	env --default-signal=PIPE bash -c "$1"' exec 3> >(:); wait $!; "$0" report "$1" >&3; echo $?' "$RTKVM" "$run_dir" 2>&1
 }
 is "$(quits '')" $((128 + 13)) "a reader that quit, like head, is no error"
 is "$(quits 'trap "" PIPE;')" "rtkvm report: writing standard output failed: Broken pipe
