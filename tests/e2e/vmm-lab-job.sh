@@ -77,10 +77,10 @@ threads_of() { # NAME
 (
 	until_said job_start cyclictest.ev
 	rtkvm ctl stats --json >ctl.stats # first: the window stays open for seconds only
-	limit=30s # should it be too late, and those CPUs free
-	start second --placement auto --vcpus 1 --append "$base" # beside it: CPU 2-3 are taken
 	rtkvm ctl status --json >ctl.status
 	threads_of cyclictest
+	limit=30s # should it be too late, and those CPUs free
+	start second --placement auto --vcpus 1 --append "$base" # beside it: CPU 2-3 are taken
 ) &
 start cyclictest --cpus 2-3 --trace-switches --data cyclictest.data --append "$base $rt rtkvm.exec=\"$job\""
 wait
