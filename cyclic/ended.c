@@ -9,6 +9,7 @@
 enum {
 	INIT_FAILED = 125, /* guests/init: what it could not do is on the console */
 	NOT_FOUND = 127, /* sh(1): no such program */
+	USAGE = 2, /* rtkvm-sample: of one that knows no "attend" (cyclic/guest/attend.h) */
 };
 
 static int check_job(const struct ended *d, struct err *e)
@@ -22,8 +23,11 @@ static int check_job(const struct ended *d, struct err *e)
 			       d->program);
 	if (d->status == INIT_FAILED)
 		return err_set(e, -EIO, "the guest's init failed; %s/console.log says why", d->dir);
-	return err_set(e, -EIO, "%s ended with code %jd in the guest; see %s/console.log",
-		       d->program, (intmax_t)d->status, d->dir);
+	return err_set(e, -EIO, "%s ended with code %jd in the guest; see %s/console.log%s",
+		       d->program, (intmax_t)d->status, d->dir,
+		       d->attended && d->status == USAGE ? "; an image of an older rtkvm? build it "
+							   "anew: rtkvm guest build"
+							 : "");
 }
 
 int ended_check(const struct ended *d, struct err *e)

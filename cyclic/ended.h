@@ -5,12 +5,14 @@
 #ifndef RTKVM_CYCLIC_ENDED_H
 #define RTKVM_CYCLIC_ENDED_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "lib/err.h"
 
 struct ended {
 	const char *program; /* the job: "cyclictest", "rtkvm-sample" */
+	bool attended; /* it was started by the image's rtkvm-sample */
 	const char *outcome; /* of the VMM's event "ended"; "killed" and "failed": it sent none */
 	int64_t status; /* the job's exit code when the outcome is "exit" */
 	int signal; /* that killed the VMM */

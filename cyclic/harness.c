@@ -115,6 +115,7 @@ static int check_ended(const struct harness *h, struct err *e)
 	char complaint[256];
 	const struct ended ended = {
 		.program = guest_tool(h->o.instrument)->program,
+		.attended = h->o.instrument == GUEST_CYCLICTEST || h->o.instrument == GUEST_OSLAT,
 		.outcome = json_str(h->g.ended, "outcome", ""),
 		.status = json_int(h->g.ended, "status", -1),
 		.signal = WIFSIGNALED(h->vm.proc.status) ? WTERMSIG(h->vm.proc.status) : 0,

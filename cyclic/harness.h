@@ -37,6 +37,7 @@ struct harness {
 	uint64_t resumed_ns; /* CLOCK_MONOTONIC when the guest was let go */
 	uint64_t
 		asked_ns; /* CLOCK_MONOTONIC when the guest was asked to end before its time, 0: not */
+	uint64_t told_ns; /* when it was last */
 	bool window; /* the tracer's is open */
 	struct progress progress;
 };

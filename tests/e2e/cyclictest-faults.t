@@ -191,6 +191,16 @@ is "$(jq -c '[.verdict, .interrupted, (.cpus[0] | .samples, .expected, .missed)]
 	'["incomplete",true,1001,1006,5]' "and its samples"
 ok "by the schema" build/tests/tools/schema docs/run.schema.json "$T/obeys/run.json" "$T/killed/run.json"
 
+# --- oslat forgets a stop that comes while its threads begin: it is asked again
+env FAKE=forgets "${gaps[@]}" --out "$T/forgets" 2>"$T/err" >/dev/null &
+pid=$!
+in_job "$T/forgets"
+kill -INT $pid
+wait $pid
+is "$?" 3 "Ctrl-C of an oslat that forgets it once: exit 3"
+is "$(jq -c '[.verdict, .doubts, .cpus[0].samples]' "$T/forgets/run.json")" '["incomplete",null,5000]' \
+	"and it is no doubt"
+
 # --- kill -9 of the harness: its children die, its run says incomplete ---
 env FAKE=hang-in-job "${base[@]}" $notrace --out "$T/killed-harness" >/dev/null 2>&1 &
 pid=$!

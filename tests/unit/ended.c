@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -58,10 +59,39 @@ static void sentences(void **state)
 	}
 }
 
+/* Of an older image's rtkvm-sample, which is asked for what it does not know, the code is 2. */
+static void older_image(void **state)
+{
+	static const struct {
+		bool attended;
+		int64_t status;
+		bool hint;
+	} rows[] = {
+		{ true, 2, true },
+		{ true, 1, false },
+		{ false, 2, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct ended d = { .program = "cyclictest",
+					 .attended = rows[i].attended,
+					 .outcome = "exit",
+					 .status = rows[i].status,
+					 .dir = "/r" };
+		struct err e = { 0 };
+
+		assert_int_equal(ended_check(&d, &e), -EIO);
+		if (!strstr(e.text, "an image of an older rtkvm?") == rows[i].hint)
+			fail_msg("row %zu: %s", i, e.text);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sentences),
+		cmocka_unit_test(older_image),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
