@@ -348,7 +348,9 @@ static void baseline(void **state)
 		_cleanup_free_ struct campaign *c = make_campaign(ARRAY_SIZE(rows) - 1);
 		struct err e = { 0 };
 		struct state s;
-		struct engine en = { .c = c, .state = &s, .self = self, .quiet = true };
+		struct engine en = {
+			.c = c, .state = &s, .self = self, .sysfs = "/sys", .quiet = true
+		};
 		struct run run;
 		int ret;
 
