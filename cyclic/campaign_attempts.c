@@ -207,8 +207,9 @@ static void read_doc(struct reading *r, json_object *job, json_object *doc)
 		a->verdict = verdict_worse(a->verdict, v);
 	else if (json_at(doc, "doubts")) /* whatever more is measured */
 		doubt(r);
-	/* one cut off by us has nothing else to tell; one that broke by itself has */
-	if (v != VERDICT_INCOMPLETE || is_outcome(job, "broken"))
+	/* one cut off by us has nothing else to tell; one that broke, or broke off, by itself has */
+	if (v != VERDICT_INCOMPLETE || is_outcome(job, "broken") ||
+	    json_object_get_boolean(json_at(doc, "stopped_at_spike")))
 		reasons_add_all(r->reasons, json_at(doc, "reasons"));
 	else
 		reasons_add_all(r->reasons, json_at(doc, "doubts"));

@@ -18,7 +18,7 @@ enum {
 
 enum job_outcome {
 	JOB_RUNNING,
-	JOB_ENDED, /* with a verdict: 0, 1 or 4 */
+	JOB_ENDED, /* with a verdict: 0, 1 or 4; 3 of one that broke off at a spike */
 	JOB_BROKEN, /* error, signal, or interrupted by somebody else */
 	JOB_STALLED, /* hung or silent; we ended it */
 	JOB_STOPPED, /* because the campaign was asked to stop */

@@ -310,6 +310,15 @@ static enum verdict judge_samples(struct run *run, const struct gathered *g, enu
 	return v;
 }
 
+/* However little was late before it: that it stays so for the time asked is not known. */
+static enum verdict judge_break(struct run *run, const struct gathered *g, enum verdict v)
+{
+	if (!g->broke.late_ns || g->o->smoke || v != VERDICT_PASS)
+		return v;
+	run_reason(run, "ended at a spike before its time was over; what was measured counts");
+	return VERDICT_INCOMPLETE;
+}
+
 enum verdict outcome_judge(struct run *run, const struct gathered *g)
 {
 	enum verdict v = run_judge(run, g->o->smoke);
@@ -321,7 +330,9 @@ enum verdict outcome_judge(struct run *run, const struct gathered *g)
 			      "%" PRId64 " marks of the guest were lost: the window is not known",
 			      marks_lost);
 	v = judge_load(run, g, judge_samples(run, g, v));
-	return v == VERDICT_PASS && json_at(run->doc, "doubts") ? VERDICT_INCONCLUSIVE : v;
+	if (v == VERDICT_PASS && json_at(run->doc, "doubts"))
+		v = VERDICT_INCONCLUSIVE;
+	return judge_break(run, g, v);
 }
 
 int outcome_report(const struct run *run, struct err *e)

@@ -67,7 +67,10 @@ bool outcome_whole(const struct ctopts *o, uint64_t ns);
 /* outcome_job_ns - how long its job took by this host's clock that nobody sets; 0: not known */
 uint64_t outcome_job_ns(const struct gathered *g);
 
-/* outcome_judge - limits, samples and conditions; reasons are added to the run */
+/*
+ * outcome_judge - limits, samples and conditions; reasons are added to the run. What broke off at a
+ * spike is incomplete where it would pass, but for a smoke run
+ */
 enum verdict outcome_judge(struct run *run, const struct gathered *g);
 
 #endif

@@ -62,6 +62,10 @@ static void ends(struct job *j, const char *name, enum job_outcome outcome, cons
 #define JOB_END \
 	"echo '{\"event\":\"mark\",\"id\":3,\"name\":\"job_end\",\"ns\":1}' >>events.jsonl\n"
 
+#define RUN_JSON(more)                                                                                                            \
+	"echo '{\"schema\":1,\"name\":\"p\",\"verdict\":\"incomplete\",\"conditions\":\"hardware\",\"reasons\":[],\"limits\":[]," \
+	"\"cpus\":[],\"host\":{},\"stopped_at_spike\":true" more "}' >run.json; "
+
 static const struct {
 	const char *name;
 	bool in_guest;
@@ -79,6 +83,10 @@ static const struct {
 	{ "one vCPU of two hangs", true, 1, ONE_HANGS, JOB_STALLED, "from vCPU 2" },
 	{ "one CPU of two sends nothing", false, 0, ONE_HANGS, JOB_STALLED, "from CPU 2" },
 	{ "an error", false, 5, "exit 2\n", JOB_BROKEN, "" },
+	{ "broke off at a spike", false, 5, RUN_JSON("") "exit 3\n", JOB_ENDED, "" },
+	{ "interrupted by another", false, 5, RUN_JSON(",\"interrupted\":true") "exit 3\n",
+	  JOB_BROKEN, "" },
+	{ "incomplete", false, 5, "exit 3\n", JOB_BROKEN, "" },
 };
 
 static void outcomes(void **state)
