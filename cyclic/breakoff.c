@@ -71,6 +71,26 @@ void breakoff_read(struct breakoff *b, const char *text, size_t len)
 		b->thread = place_in(ids + strlen(label), text + len - ids - strlen(label), tid);
 }
 
+int breakoff_check(const struct breakoff *b, uint64_t spike_ns, uint64_t job_ns, struct err *e)
+{
+	uint64_t least_us = breakoff_option(spike_ns) + 1;
+
+	if (!b->late_ns)
+		return 0;
+	if (b->late_ns < least_us * 1000)
+		return err_set(e, -EPROTO,
+			       "cyclictest says that it broke off at a wake-up %ju us late, but it "
+			       "was to at %ju us or more",
+			       (uintmax_t)b->late_ns / 1000, (uintmax_t)least_us);
+	if (job_ns && b->late_ns > job_ns)
+		return err_set(
+			e, -EPROTO,
+			"cyclictest says that it broke off at a wake-up %.3f s late, but its "
+			"job took %.3f s by the host's clock",
+			(double)b->late_ns / NSEC_PER_SEC, (double)job_ns / NSEC_PER_SEC);
+	return 0;
+}
+
 /* By its id, or as the one that was so late. */
 static struct rttests_thread *find(const struct breakoff *b, const struct rttests *r)
 {

@@ -31,6 +31,12 @@ uint64_t breakoff_option(uint64_t spike_ns);
 void breakoff_read(struct breakoff *b, const char *text, size_t len);
 
 /*
+ * breakoff_check - can it be? -EPROTO when it is less late than spike_ns, at which cyclictest was to break
+ * off, or later than its whole job took (job_ns; 0: not known)
+ */
+int breakoff_check(const struct breakoff *b, uint64_t spike_ns, uint64_t job_ns, struct err *e);
+
+/*
  * breakoff_count - see that the late wake-up is in its thread's histogram: cyclictest writes its JSON
  * while threads may still run, and one that was held up again has not counted it then. Tells the CPU;
  * -EPROTO: no thread can have been so late

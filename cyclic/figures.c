@@ -16,6 +16,8 @@
 #include "lib/file.h"
 #include "lib/json.h"
 
+enum { SOON_US = 1000000 }; /* its threads are looked at several times within it */
+
 /* -1: an instrument without periods. */
 static int64_t expected(const struct ctopts *o)
 {
@@ -183,14 +185,25 @@ static int parse_json(struct rttests *r, const struct gathered *g, const struct 
 	return rttests_parse(r, text, json->len, g->o->histogram_us, name, e);
 }
 
+/* The time of its cycles: the job's is longer by what starts it, and by what saves a trace. */
+static bool broke_soon(const struct gathered *g, const struct rttests *r)
+{
+	if (!g->broke.late_ns || !g->o->interval_us)
+		return false;
+	for (size_t i = 0; i < r->n; i++)
+		if (r->threads[i].cycles > SOON_US / g->o->interval_us)
+			return false;
+	return true;
+}
+
 /* One that broke off may have done so before its threads had what was asked, or were looked at. */
-static int take_threads(struct run *run, const struct gathered *g, const struct frame_file *threads,
-			struct err *e)
+static int take_threads(struct run *run, const struct gathered *g, const struct rttests *r,
+			const struct frame_file *threads, struct err *e)
 {
 	struct err why = { 0 };
 	int ret = guestfacts_threads(run, g->o, measured(g), threads, &why);
 
-	if (ret == -EAGAIN && g->broke.late_ns)
+	if (ret == -EAGAIN && broke_soon(g, r))
 		run_reason(run, "cyclictest broke off before the priority of all its threads could "
 				"be read back");
 	else if (ret < 0)
@@ -218,9 +231,11 @@ int figures_take(struct run *run, struct gathered *g, const struct figures_files
 		return ret;
 	if (files->text && g->o->on_spike != SPIKE_RECORD)
 		breakoff_read(&g->broke, (const char *)files->text->data, files->text->len);
+	ret = breakoff_check(&g->broke, g->o->spike_ns, outcome_job_ns(g), e);
 	json_set_str(run_section(run, g->o->host ? "inforce" : "guest"), "rt_tests", r.version);
 	/* first: what was measured by other threads than asked must not reach a log that counts */
-	ret = take_threads(run, g, files->threads, e);
+	if (!ret)
+		ret = take_threads(run, g, &r, files->threads, e);
 	if (!ret)
 		ret = add_cpus(run, g, &r, e);
 	if (!ret)

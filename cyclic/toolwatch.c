@@ -15,14 +15,16 @@
 
 enum { TEXT_BYTES = 64 << 20 };
 
-int toolwatch_threads(pid_t pid, uint64_t priority, char *lines, size_t size)
+/* As they are now; returns how many. */
+static int look(pid_t pid, uint64_t priority, char *lines, size_t size, int *good)
 {
 	char path[PATH_MAX], line[1024];
 	_cleanup_closedir_ DIR *dir = NULL;
 	size_t used = 0;
 	struct dirent *d;
-	int good = 0;
+	int count = 0;
 
+	*good = 0;
 	lines[0] = '\0';
 	snprintf(path, sizeof(path), "/proc/%d/task", pid);
 	dir = opendir(path);
@@ -40,8 +42,29 @@ int toolwatch_threads(pid_t pid, uint64_t priority, char *lines, size_t size)
 			break;
 		}
 		used += n;
-		good += s.policy == SCHED_FIFO && (uint64_t)s.priority == priority;
+		count++;
+		*good += s.policy == SCHED_FIFO && (uint64_t)s.priority == priority;
 	}
+	return count;
+}
+
+static int count_lines(const char *lines)
+{
+	int count = 0;
+
+	for (const char *at = lines; (at = strchr(at, '\n')); at++)
+		count++;
+	return count;
+}
+
+int toolwatch_threads(pid_t pid, uint64_t priority, char *lines, size_t size)
+{
+	_cleanup_free_ char *now = malloc(size);
+	int good;
+
+	if (!now || look(pid, priority, now, size, &good) < count_lines(lines))
+		return 0;
+	memcpy(lines, now, strlen(now) + 1);
 	return good;
 }
 

@@ -13,9 +13,10 @@
 #include "lib/err.h"
 
 /*
- * toolwatch_threads - the stat lines of a process's threads; returns how many of them are SCHED_FIFO of
- * that priority. Each gives itself its policy after it was made: only a picture with all of them shows
- * what was in force
+ * toolwatch_threads - the stat lines of a process's threads, into lines unless these have more of them
+ * already: one that ends loses its threads first. Returns how many of them are SCHED_FIFO of that
+ * priority, 0 when lines stayed as it was. Each gives itself its policy after it was made: only a picture with all of them shows what
+ * was in force
  */
 int toolwatch_threads(pid_t pid, uint64_t priority, char *lines, size_t size);
 

@@ -46,12 +46,13 @@ static int watch(pid_t pid, const sigset_t *child, uint64_t priority, uint64_t t
 	int status;
 
 	while (waitpid(pid, &status, WNOHANG) != pid) {
+		if (!seen) {
+			seen = (uint64_t)toolwatch_threads(pid, priority, lines, sizeof(lines)) >=
+			       threads;
+			/* without it the host knows what to think */
+			file_replace(THREADS_PATH, lines, strlen(lines), &ignored);
+		}
 		sigtimedwait(child, NULL, seen ? NULL : &look);
-		if (seen)
-			continue;
-		seen = (uint64_t)toolwatch_threads(pid, priority, lines, sizeof(lines)) >= threads;
-		/* without it the host knows what to think */
-		file_replace(THREADS_PATH, lines, strlen(lines), &ignored);
 	}
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }

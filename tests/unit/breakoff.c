@@ -10,6 +10,7 @@
 
 #include "cyclic/breakoff.h"
 #include "lib/cleanup.h"
+#include "lib/clock.h"
 #include "lib/file.h"
 #include "lib/json.h"
 
@@ -60,6 +61,34 @@ static void option(void **state)
 	assert_int_equal(breakoff_option(50000), 49);
 	assert_int_equal(breakoff_option(40001), 40); /* beyond a limit of 40us: from 41 on */
 	assert_int_equal(breakoff_option(BREAKOFF_LEAST_NS), 1);
+}
+
+static void possible(void **state)
+{
+	static const struct {
+		const char *name;
+		uint64_t late_ns, spike_ns, job_ns;
+		int want;
+	} rows[] = {
+		{ "it did not break off", 0, 50000, 1000, 0 },
+		{ "as late as asked", 50000, 50000, NSEC_PER_SEC, 0 },
+		{ "rounded down", 41000, 40001, NSEC_PER_SEC, 0 },
+		{ "not that late", 49000, 50000, NSEC_PER_SEC, -EPROTO },
+		{ "1 us", 1000, 50000, NSEC_PER_SEC, -EPROTO },
+		{ "as late as the job was long", NSEC_PER_SEC, 50000, NSEC_PER_SEC, 0 },
+		{ "later", 12 * 3600 * NSEC_PER_SEC, 50000, NSEC_PER_SEC, -EPROTO },
+		{ "later than nobody knows", 12 * 3600 * NSEC_PER_SEC, 50000, 0, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct breakoff b = { .late_ns = rows[i].late_ns };
+		struct err e = { 0 };
+		int ret = breakoff_check(&b, rows[i].spike_ns, rows[i].job_ns, &e);
+
+		if (ret != rows[i].want)
+			fail_msg("%s: %d %s", rows[i].name, ret, e.text);
+	}
 }
 
 static void in_histogram(void **state)
@@ -157,9 +186,8 @@ static void spike_line(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(text),
-		cmocka_unit_test(option),
-		cmocka_unit_test(in_histogram),
+		cmocka_unit_test(text),	      cmocka_unit_test(option),
+		cmocka_unit_test(possible),   cmocka_unit_test(in_histogram),
 		cmocka_unit_test(spike_line),
 	};
 

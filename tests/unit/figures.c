@@ -207,8 +207,11 @@ static void broke_off(void **state)
 #define STAT(priority, policy)                                                                                  \
 	"9 (cyclictest) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 2 0 9 9 9 9 9 9 9 9 9 9 9 9 9 9 0 0 17 1 " priority \
 	" " policy " 0 0 0\n"
-#define IDS  "# Thread Ids: 00009\n"
-#define TOLD IDS "# Break thread: 9\n# Break value: 450\n"
+#define IDS	     "# Thread Ids: 00009\n"
+#define BREAK(value) IDS "# Break thread: 9\n# Break value: " value "\n"
+#define TOLD	     BREAK("450")
+#define EARLY	     BREAK("1")
+#define HOURS_LATE   BREAK("43200000000")
 	static const struct {
 		const char *name, *histogram;
 		int cycles, max_us;
@@ -224,6 +227,12 @@ static void broke_off(void **state)
 		  SPIKE_STOP, 0, 10, 2, 12, "450 us late on CPU 1, as asked" },
 		{ "too soon for its threads to be read", "\"450\":1", 1, 450, "", TOLD, SPIKE_TRACE,
 		  0, 1, 2, 3, "before the priority of all its threads" },
+		{ "long after its threads should have been read", "\"3\":5000,\"450\":1", 5001, 450,
+		  STAT("0", "0"), TOLD, SPIKE_TRACE, -EPROTO, 0, 0, 0, NULL },
+		{ "less late than asked", "\"3\":9,\"450\":1", 10, 450, STAT("95", "1"), EARLY,
+		  SPIKE_STOP, -EPROTO, 0, 0, 0, NULL },
+		{ "later than its job was long", "\"3\":9", 9, 450, STAT("95", "1"), HOURS_LATE,
+		  SPIKE_STOP, -EPROTO, 0, 0, 0, NULL },
 		{ "by threads that had another priority", "\"450\":1", 1, 450, STAT("94", "1"),
 		  TOLD, SPIKE_TRACE, -EPROTO, 0, 0, 0, NULL },
 		{ "not at all", "\"3\":18000000", 18000000, 3, STAT("95", "1"), IDS, SPIKE_TRACE, 0,
@@ -250,8 +259,9 @@ static void broke_off(void **state)
 					  .histogram_us = 1000,
 					  .priority = 95,
 					  .on_spike = broken[i].on_spike,
+					  .spike_ns = 400000,
 					  .host = true };
-		struct gathered g = { .o = &o, .cpus = &map };
+		struct gathered g = { .o = &o, .cpus = &map, .job_ns = HOURS };
 		char text[512], name[128];
 		struct err e = { 0 };
 		json_object *cpu;
@@ -283,7 +293,10 @@ static void broke_off(void **state)
 				 !ret && g.broke.late_ns > 0);
 		run_close(&run);
 	}
+#undef HOURS_LATE
+#undef EARLY
 #undef TOLD
+#undef BREAK
 #undef IDS
 #undef STAT
 }

@@ -47,7 +47,7 @@ static void text(void **state)
 static void threads(void **state)
 {
 	struct err e = { 0 };
-	char lines[4096], few[8];
+	char lines[4096] = "", few[8] = "";
 
 	(void)state;
 	/* we are one thread, and no real-time one */
@@ -57,6 +57,10 @@ static void threads(void **state)
 	/* no half of a line */
 	assert_int_equal(toolwatch_threads(getpid(), 95, few, sizeof(few)), 0);
 	assert_null(strchr(few, '\n'));
+	/* one that has ended does not undo what was seen of it before */
+	assert_int_equal(toolwatch_threads(0, 95, lines, sizeof(lines)), 0);
+	assert_int_equal(strtol(lines, NULL, 10), getpid());
+	*lines = '\0';
 	assert_int_equal(toolwatch_threads(0, 95, lines, sizeof(lines)), 0);
 	assert_string_equal(lines, "");
 	assert_int_equal(toolwatch_text("/nonexistent", '#', "/nonexistent/x", &e), -ENOENT);
