@@ -257,9 +257,11 @@ static int measure(struct harness *h, struct err *e)
 /* The measurement stands without a cause; why there is none is told. */
 static int explain(struct harness *h, struct err *e)
 {
+	int cpu = h->g.broke.late_ns ? h->g.broke.cpu : -1;
 	struct err why = { 0 };
 
-	if (h->o.on_spike != SPIKE_TRACE || spiketrace_explain(&h->run, h->o.spike_ns, &why) == 0)
+	if (h->o.on_spike != SPIKE_TRACE ||
+	    spiketrace_explain(&h->run, h->o.spike_ns, cpu, &why) == 0)
 		return 0;
 	if (!h->run.doc)
 		return err_set(e, why.code, "%s", why.text);

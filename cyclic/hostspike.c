@@ -64,7 +64,8 @@ void hostspike_rename(json_object *late)
 	json_set_int(late, "host_cpu", json_int(late, "cpu", -1));
 }
 
-static int ask(const struct run *run, uint64_t spike_ns, json_object **out, struct err *e)
+/* cpu: as for spiketrace_threads */
+static int ask(const struct run *run, uint64_t spike_ns, int cpu, json_object **out, struct err *e)
 {
 	char self[PATH_MAX], path[PATH_MAX];
 	struct vmproc_argv a = { .n = 0 };
@@ -75,7 +76,7 @@ static int ask(const struct run *run, uint64_t spike_ns, json_object **out, stru
 	bad |= argv_add(&a, "%s", self) | argv_add(&a, "trace") | argv_add(&a, "explain");
 	bad |= argv_add(&a, "--json") | argv_add(&a, "--list=%d", LATE_LISTED) |
 	       argv_add(&a, "--threshold=%juns", (uintmax_t)spiketrace_threshold(spike_ns));
-	bad |= spiketrace_threads(&a, run);
+	bad |= spiketrace_threads(&a, run, cpu);
 	bad |= argv_add(&a, "--guest=%s", run_path(run, "trace/host.dat", path));
 	if (bad)
 		return err_set(e, -E2BIG, "explaining the spike failed: too long a command line");
@@ -213,7 +214,7 @@ static int explain(struct run *run, uint64_t spike_ns, const struct breakoff *b,
 	_cleanup_json_ json_object *doc = NULL;
 	json_object *list, *worst = NULL;
 	char path[PATH_MAX];
-	int ret = ask(run, spike_ns, &doc, e);
+	int ret = ask(run, spike_ns, b ? b->cpu : -1, &doc, e);
 
 	if (ret < 0)
 		return ret;

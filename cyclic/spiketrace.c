@@ -337,22 +337,24 @@ uint64_t spiketrace_threshold(uint64_t spike_ns)
 	return spike_ns - spike_ns / 4;
 }
 
-/* The guest's measuring threads, as its sampler told them. */
-int spiketrace_threads(struct vmproc_argv *a, const struct run *run)
+/* The guest's measuring threads, as its sampler told them; of too many trace explain finds its own. */
+int spiketrace_threads(struct vmproc_argv *a, const struct run *run, int cpu)
 {
 	json_object *threads = json_at(run->doc, "inforce.threads");
 	size_t n = json_object_is_type(threads, json_type_array) ? json_object_array_length(threads)
 								 : 0;
 	int bad = 0;
 
-	for (size_t i = 0; i < n && i < EXPLAINED_THREADS; i++)
-		bad |= argv_add(
-			a, "--thread=%jd",
-			(intmax_t)json_int(json_object_array_get_idx(threads, i), "tid", 0));
+	for (size_t i = 0; i < n; i++) {
+		json_object *t = json_object_array_get_idx(threads, i);
+
+		if (cpu < 0 ? n <= EXPLAINED_THREADS : json_int(t, "cpu", -1) == cpu)
+			bad |= argv_add(a, "--thread=%jd", (intmax_t)json_int(t, "tid", 0));
+	}
 	return bad;
 }
 
-static int explain_argv(struct vmproc_argv *a, const struct run *run, uint64_t spike_ns,
+static int explain_argv(struct vmproc_argv *a, const struct run *run, uint64_t spike_ns, int cpu,
 			struct err *e)
 {
 	char self[PATH_MAX];
@@ -364,11 +366,11 @@ static int explain_argv(struct vmproc_argv *a, const struct run *run, uint64_t s
 	bad |= argv_add(a, "%s", self) | argv_add(a, "trace") | argv_add(a, "explain");
 	bad |= argv_add(a, "--threshold=%juns", (uintmax_t)spiketrace_threshold(spike_ns));
 	bad |= argv_add(a, "--timeline") | argv_add(a, "--excerpt=100us");
-	bad |= spiketrace_threads(a, run) | argv_add(a, "%s", run->dir);
+	bad |= spiketrace_threads(a, run, cpu) | argv_add(a, "%s", run->dir);
 	return bad ? err_set(e, -E2BIG, "explaining the spike failed: too long a command line") : 0;
 }
 
-int spiketrace_explain(struct run *run, uint64_t spike_ns, struct err *e)
+int spiketrace_explain(struct run *run, uint64_t spike_ns, int cpu, struct err *e)
 {
 	char out[PATH_MAX], dir[PATH_MAX], path[PATH_MAX];
 	struct vmproc_argv a;
@@ -378,7 +380,7 @@ int spiketrace_explain(struct run *run, uint64_t spike_ns, struct err *e)
 		return 0;
 	run_path(run, "trace/explain.txt", out);
 	snprintf(dir, sizeof(dir), "%s", run->dir);
-	ret = explain_argv(&a, run, spike_ns, e);
+	ret = explain_argv(&a, run, spike_ns, cpu, e);
 	if (!ret)
 		ret = spiketrace_verb(a.argv, out, e);
 	if (ret < 0) {

@@ -64,8 +64,11 @@ int spiketrace_save(struct spiketrace *t, struct run *run, const struct frames *
 /* spiketrace_take - spiketrace_save of a run that does not depend on it: what went wrong becomes a reason */
 void spiketrace_take(struct spiketrace *t, struct run *run, const struct frames *f);
 
-/* spiketrace_explain - the causes into a finished run's files, the largest one's into its reasons */
-int spiketrace_explain(struct run *run, uint64_t spike_ns, struct err *e);
+/*
+ * spiketrace_explain - the causes into a finished run's files, the largest one's into its reasons; cpu:
+ * the only one meant, -1: all
+ */
+int spiketrace_explain(struct run *run, uint64_t spike_ns, int cpu, struct err *e);
 
 /* spiketrace_threshold - what is late in the kernel's view, which is a little shorter than the sampler's */
 uint64_t spiketrace_threshold(uint64_t spike_ns);
@@ -76,8 +79,11 @@ uint64_t spiketrace_threshold(uint64_t spike_ns);
  */
 json_object *spiketrace_worst(const struct run *run, int cpu);
 
-/* spiketrace_threads - --thread for each measuring thread that run.json lists; nonzero: no room */
-int spiketrace_threads(struct vmproc_argv *a, const struct run *run);
+/*
+ * spiketrace_threads - --thread for the measuring threads that run.json lists on that CPU; -1: for all,
+ * or none when they are more than trace explain takes. Nonzero: no room
+ */
+int spiketrace_threads(struct vmproc_argv *a, const struct run *run, int cpu);
 
 /* spiketrace_verb - run rtkvm trace ... (argv), its text into a file (NULL: dropped) */
 int spiketrace_verb(char *const *argv, const char *file, struct err *e);
