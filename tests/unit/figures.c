@@ -301,11 +301,61 @@ static void broke_off(void **state)
 #undef STAT
 }
 
+/* A guest's cyclictest that served all its periods, held against the host's clock. */
+static void guest_clock(void **state)
+{
+	static const struct {
+		const char *name;
+		uint64_t job_s;
+		bool interrupted, doubt;
+	} clocks[] = {
+		{ "as long as asked", 3605, false, false },
+		{ "within what may lack", 3564, false, false },
+		{ "a clock that runs fast by two per cent", 3529, false, true },
+		{ "no time at all", 0, false, true },
+		{ "stopped by us", 60, true, false },
+	};
+	static const char stat[] =
+		"9 (cyclictest) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 2 0 9 9 9 9 9 9 9 9 9 9 9 "
+		"9 9 9 0 0 17 1 95 1 0 0 0\n";
+	static const char json_text[] =
+		"{\"file_version\":1,\"num_threads\":1,\"thread\":{\"0\":{\"cpu\":1,"
+		"\"min\":3,\"max\":3,\"cycles\":18000000,\"histogram\":{\"3\":18000000}}}}";
+	const struct frame_file threads = { .data = (const uint8_t *)stat, .len = strlen(stat) };
+	const struct frame_file json = { .data = (const uint8_t *)json_text,
+					 .len = strlen(json_text) };
+	const struct figures_files files = { .json = &json, .threads = &threads };
+	struct cpumap map = { .n = 2, .host = { 0, 1 } };
+	struct ctopts o = { .instrument = GUEST_CYCLICTEST,
+			    .interval_us = 200,
+			    .duration_s = 3600,
+			    .histogram_us = 100,
+			    .priority = 95 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(clocks); i++) {
+		struct gathered g = { .o = &o, .cpus = &map, .interrupted = clocks[i].interrupted };
+		char name[128];
+		struct err e = { 0 };
+		struct run run;
+
+		g.mark_ns[ABI_MARK_JOB_START] = 77;
+		g.mark_ns[ABI_MARK_JOB_END] = 77 + clocks[i].job_s * NSEC_PER_SEC;
+		snprintf(name, sizeof(name), "%s/clock-%zu", root, i);
+		if (run_create(&run, name, "test", &e) < 0 ||
+		    figures_take(&run, &g, &files, &e) < 0)
+			fail_msg("%s: %s", clocks[i].name, e.text);
+		if (!json_at(run.doc, "doubts") == clocks[i].doubt)
+			fail_msg("%s: %s", clocks[i].name, json_object_to_json_string(run.doc));
+		run_close(&run);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		tree_test(broke_off),	     tree_test(oslat_on_host), tree_test(oslat_in_guest),
-		tree_test(beyond_the_range), cmocka_unit_test(slack),
+		tree_test(guest_clock),	   tree_test(broke_off),	tree_test(oslat_on_host),
+		tree_test(oslat_in_guest), tree_test(beyond_the_range), cmocka_unit_test(slack),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
