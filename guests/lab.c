@@ -69,7 +69,7 @@ static const struct argp_option options[] = {
 	{ "silence", KEY_SILENCE, "DURATION", 0,
 	  "Give up on the machine after so long without a sign of life (default 3m; with --monitor: never)" },
 	{ "tries", KEY_TRIES, "N", 0,
-	  "Run the command again, in up to N machines in all, when one hangs (default 1)" },
+	  "Run the command again, in up to N machines in all, when one hangs or panics (default 1)" },
 	{ "keep", KEY_KEEP, NULL, 0, "Open a shell in the machine after the command" },
 	{ 0 },
 };

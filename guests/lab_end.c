@@ -175,6 +175,8 @@ void lab_show_console(const struct session *s)
 	fprintf(stderr, "---\n");
 }
 
+static const char panicked[] = "kernel panic";
+
 /* What the console says about an end that the agent could not announce; NULL: nothing at all. */
 static const char *cause(const struct session *s)
 {
@@ -185,7 +187,7 @@ static const char *cause(const struct session *s)
 	if (n <= 0)
 		return NULL;
 	if (panic_line(text, n))
-		return "kernel panic";
+		return panicked;
 	if (strstr(text, "rtkvm lab agent:"))
 		return "its agent gave up";
 	return "it was switched off, restarted or killed";
@@ -221,7 +223,8 @@ int lab_ended(struct session *s, struct err *e)
 		return err_set(e, -EIO, "starting the lab's machine failed: QEMU: %s",
 			       last_line(s->log, text, sizeof(text)));
 	lab_show_console(s);
-	return err_set(e, -EIO, "the lab's machine ended before the command did: %s", why);
+	return err_set(e, why == panicked ? -EHOSTDOWN : -EIO,
+		       "the lab's machine ended before the command did: %s", why);
 }
 
 int lab_timed_out(const struct session *s, const struct progress *p, struct err *e)

@@ -111,6 +111,12 @@ run fast -- 'echo c >/proc/sysrq-trigger; sleep 100'
 ended_badly 'kernel panic' "a kernel panic"
 like "$errs" 'sysrq triggered crash' "with its cause"
 
+# shellcheck disable=SC2016 # the machine's own
+run fast --tries 2 --results "$T/r4" -- \
+	'[ -e $RTKVM_RESULTS/first ] && exit 7; echo >$RTKVM_RESULTS/first; echo c >/proc/sysrq-trigger; sleep 100'
+is "$code" 7 "with --tries the command is run in another machine"
+like "$errs" 'kernel panic: another machine is tried' "and that is told"
+
 run fast --boot-timeout 1s -- true
 is "$code" 2 "a boot that does not come to its end: exit code 2"
 like "$errs" 'did not start the command within 1 s' "and says so"
