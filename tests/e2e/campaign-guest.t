@@ -133,8 +133,11 @@ until_slice 1
 vmm 1 STOP
 read -rt 1 -u "$never"
 vmm 1 CONT
+until_slice 1 # the stall is in it
 date -s "@$((EPOCHSECONDS - 86400))" >/dev/null && printf 'clock ' >>hits # wall clocks are for records
-until_slice 1
+until [ killed/01-guest/1-g0/latency.log -ot killed.ini ] || ! goes_on 1; do # by the new clock
+	read -rt 0.1 -u "$never"
+done
 vmm 1 KILL
 until_slice 2
 vmm 2 STOP
