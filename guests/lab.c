@@ -39,6 +39,7 @@ enum {
 	KEY_BOOT_TIMEOUT,
 	KEY_SILENCE,
 	KEY_TRIES,
+	KEY_RETRY_PANIC,
 	KEY_KEEP,
 };
 
@@ -69,7 +70,9 @@ static const struct argp_option options[] = {
 	{ "silence", KEY_SILENCE, "DURATION", 0,
 	  "Give up on the machine after so long without a sign of life (default 3m; with --monitor: never)" },
 	{ "tries", KEY_TRIES, "N", 0,
-	  "Run the command again, in up to N machines in all, when one hangs or panics (default 1)" },
+	  "Run the command again, in up to N machines in all, when one hangs (default 1)" },
+	{ "retry-panic", KEY_RETRY_PANIC, NULL, 0,
+	  "With --tries: also when its kernel panics; not for tests of that kernel" },
 	{ "keep", KEY_KEEP, NULL, 0, "Open a shell in the machine after the command" },
 	{ 0 },
 };
@@ -210,6 +213,9 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 		ret = opt_u64("--tries", arg, 1, 9, &n, p->e);
 		o->tries = n;
 		break;
+	case KEY_RETRY_PANIC:
+		o->retry_panic = true;
+		break;
 	case KEY_KEEP:
 		o->keep = true;
 		break;
@@ -248,6 +254,9 @@ static int check(struct lab_options *o, bool action_seen, struct err *e)
 			e, -EINVAL,
 			"--tries: a machine whose disk is kept, or that a shell is opened in, "
 			"runs its command once");
+	if (o->retry_panic && o->tries < 2)
+		return err_set(e, -EINVAL,
+			       "--retry-panic: in how many machines in all? Give --tries, too");
 	return 0;
 }
 

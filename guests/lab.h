@@ -31,7 +31,8 @@ struct lab_options {
 	const char *console, *monitor, *pid_file; /* NULL: none */
 	uint64_t timeout_ns, boot_timeout_ns; /* 0 in timeout_ns: none */
 	uint64_t silence_ns; /* without a sign of life for so long it hangs; 0: never */
-	unsigned int tries; /* machines, should the first ones hang or panic */
+	unsigned int tries; /* machines, should the first ones hang */
+	bool retry_panic; /* or panic */
 	bool keep; /* open a shell after the command */
 	char **argv; /* the command, NULL-terminated */
 };

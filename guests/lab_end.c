@@ -175,22 +175,31 @@ void lab_show_console(const struct session *s)
 	fprintf(stderr, "---\n");
 }
 
-static const char panicked[] = "kernel panic";
+enum { CAUSE_BYTES = 320 };
 
-/* What the console says about an end that the agent could not announce; NULL: nothing at all. */
-static const char *cause(const struct session *s)
+/* A panic? Why it ended, by the console, as the agent could not announce it; "": nothing at all. */
+static bool cause(const struct session *s, char why[static CAUSE_BYTES])
 {
+	static const char before[] = "not syncing";
 	_cleanup_free_ char *text = NULL;
 	struct err ignored = { 0 };
 	ssize_t n = file_load(s->console, LOG_BYTES, &text, &ignored);
+	const char *panic, *at;
 
-	if (n <= 0)
-		return NULL;
-	if (panic_line(text, n))
-		return panicked;
-	if (strstr(text, "rtkvm lab agent:"))
-		return "its agent gave up";
-	return "it was switched off, restarted or killed";
+	panic = n > 0 ? panic_line(text, n) : NULL;
+	why[0] = '\0';
+	if (n > 0)
+		snprintf(why, CAUSE_BYTES, "%s",
+			 strstr(text, "rtkvm lab agent:")
+				 ? "its agent gave up"
+				 : "it was switched off, restarted or killed");
+	if (!panic)
+		return false;
+	at = strstr(panic, before);
+	at = at ? at + strlen(before) : panic;
+	at += strspn(at, ": ");
+	snprintf(why, CAUSE_BYTES, "kernel panic: %.*s", line_length(at), at);
+	return true;
 }
 
 /* QEMU's last words, without its name; its warnings about CPU features come before them. */
@@ -213,18 +222,35 @@ static char *last_line(const char *file, char *buf, size_t size)
 
 int lab_ended(struct session *s, struct err *e)
 {
-	const char *why;
-	char text[300];
+	char text[300], why[CAUSE_BYTES];
+	bool panicked;
 
 	/* the agent's line may end before the last of the console is in its file */
 	proc_wait(&s->m.qemu, clock_now_ns() + 5 * NSEC_PER_SEC);
-	why = cause(s);
-	if (!why)
+	panicked = cause(s, why);
+	if (!why[0])
 		return err_set(e, -EIO, "starting the lab's machine failed: QEMU: %s",
 			       last_line(s->log, text, sizeof(text)));
 	lab_show_console(s);
-	return err_set(e, why == panicked ? -EHOSTDOWN : -EIO,
+	return err_set(e, panicked && s->o->retry_panic ? -EHOSTDOWN : -EIO,
 		       "the lab's machine ended before the command did: %s", why);
+}
+
+/* After a panic the machine restarts itself, which ends it: one that hangs on that way has panicked all the same. */
+static int boot_timed_out(const struct session *s, struct err *e)
+{
+	double seconds = (double)s->o->boot_timeout_ns / NSEC_PER_SEC;
+	char why[CAUSE_BYTES];
+
+	if (cause(s, why))
+		return err_set(e, s->o->retry_panic ? -EHOSTDOWN : -EIO,
+			       "the lab did not start the command within %.6g s (--boot-timeout): "
+			       "%s",
+			       seconds, why);
+	return err_set(e, -EHOSTDOWN,
+		       "the lab did not start the command within %.6g s (--boot-timeout); "
+		       "is its kernel command line right?",
+		       seconds);
 }
 
 int lab_timed_out(const struct session *s, const struct progress *p, struct err *e)
@@ -240,8 +266,5 @@ int lab_timed_out(const struct session *s, const struct progress *p, struct err 
 		return err_set(e, -ETIMEDOUT,
 			       "the command in the lab did not end within %.6g s (--timeout)",
 			       (double)s->o->timeout_ns / NSEC_PER_SEC);
-	return err_set(e, -EHOSTDOWN,
-		       "the lab did not start the command within %.6g s (--boot-timeout); "
-		       "is its kernel command line right?",
-		       (double)s->o->boot_timeout_ns / NSEC_PER_SEC);
+	return boot_timed_out(s, e);
 }

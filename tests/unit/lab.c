@@ -45,6 +45,8 @@ static void defaults(void **state)
 	assert_true(o.timeout_ns == 0);
 	assert_null(o.cmdline);
 	assert_null(o.results);
+	assert_int_equal(o.tries, 1);
+	assert_false(o.retry_panic);
 	assert_string_equal(o.argv[0], "true");
 	assert_null(o.argv[1]);
 }
@@ -56,11 +58,12 @@ static void everything(void **state)
 	char copy[512];
 
 	(void)state;
-	assert_int_equal(parse(&o,
-			       "--flavour fast run --kernel generic --cpus 2 --memory 1G "
-			       "--share /a --share /b --timeout 90s -- cmd --cpus x --help",
-			       copy, &e),
-			 0);
+	assert_int_equal(
+		parse(&o,
+		      "--flavour fast run --kernel generic --cpus 2 --memory 1G "
+		      "--share /a --share /b --timeout 90s --tries 3 --retry-panic -- cmd --cpus x --help",
+		      copy, &e),
+		0);
 	assert_int_equal(o.flavour, LAB_FAST);
 	assert_string_equal(o.kernel, "generic");
 	assert_int_equal(o.cpus, 2);
@@ -68,6 +71,8 @@ static void everything(void **state)
 	assert_int_equal(o.n_shares, 2);
 	assert_string_equal(o.shares[1], "/b");
 	assert_true(o.timeout_ns == 90000000000ull);
+	assert_int_equal(o.tries, 3);
+	assert_true(o.retry_panic);
 	assert_string_equal(o.argv[0], "cmd");
 	assert_string_equal(o.argv[1], "--cpus");
 	assert_string_equal(o.argv[3], "--help");
@@ -109,6 +114,8 @@ static void bad(void **state)
 		{ "run --timeout 0 x", "--timeout" },
 		{ "run --flavour fast --disk d x", "full flavour" },
 		{ "run --flavour fast --cmdline-from-image x", "full flavour" },
+		{ "run --retry-panic x", "--tries" },
+		{ "run --retry-panic --tries 1 x", "--tries" },
 		{ "run --nonsense x", "nonsense" },
 		{ "run --cpus", "--cpus" },
 	};
