@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* rtkvm - the table of verbs */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -67,6 +68,7 @@ static const struct verb *find(const char *name)
 int main(int argc, char **argv)
 {
 	const struct verb *verb;
+	struct err e = { 0 };
 	char name[64];
 
 	if (argc < 2)
@@ -79,7 +81,8 @@ int main(int argc, char **argv)
 	}
 	verb = find(argv[1]);
 	if (!verb) {
-		fprintf(stderr, "rtkvm: \"%s\" is not a verb; rtkvm --help lists them\n", argv[1]);
+		err_set(&e, -EINVAL, "\"%s\" is not a verb; rtkvm --help lists them", argv[1]);
+		err_print(&e, "rtkvm", stderr);
 		return VERDICT_ERROR;
 	}
 	snprintf(name, sizeof(name), "rtkvm %s", verb->name);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "lib/claim.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -15,6 +16,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/file.h"
+#include "lib/hostcpus.h"
 
 /* Where a CPU's users are known by locks of theirs: in sysfs, below the CPU's directory. */
 enum lock { ALONE, BESIDE };
@@ -47,22 +49,50 @@ pid_t claim_holder(const char *locks, dev_t dev, ino_t ino)
 	return 0;
 }
 
-/* "process 71 holds the lock on FILE (another rtkvm run, or a campaign?)"; who it is only /proc/locks tells. */
-static const char *held(char *buf, size_t size, int fd, const char *path)
+/* On one line, for any user may have started it: "" where there is none to be read. */
+static void command_of(pid_t pid, char *buf, size_t size)
+{
+	struct err ignored = { 0 };
+	char path[64];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
+	n = file_read(path, buf, size, &ignored);
+	while (n > 0 && !buf[n - 1])
+		n--;
+	for (ssize_t i = 0; i < n; i++)
+		if (!isprint((unsigned char)buf[i]))
+			buf[i] = buf[i] ? '?' : ' ';
+}
+
+/* Who it is only /proc/locks tells: "process 71 (rtkvm run --cpus 2-3)"; false: nobody it tells of. */
+static bool holder(char buf[static CLAIM_WHO_BYTES], int fd)
 {
 	enum { LOCKS_MAX_BYTES = 1 << 20 };
 	_cleanup_free_ char *locks = NULL;
 	struct err ignored = { 0 };
-	char who[32] = "somebody";
+	char command[64] = "";
 	struct stat st;
 	pid_t pid = 0;
 
 	if (!fstat(fd, &st) && file_load("/proc/locks", LOCKS_MAX_BYTES, &locks, &ignored) >= 0)
 		pid = claim_holder(locks, st.st_dev, st.st_ino);
 	if (pid)
-		snprintf(who, sizeof(who), "process %d", (int)pid);
-	snprintf(buf, size, "%s holds the lock on %s (another rtkvm run, or a campaign?)", who,
-		 path);
+		command_of(pid, command, sizeof(command));
+	if (*command)
+		snprintf(buf, CLAIM_WHO_BYTES, "process %d (%s)", (int)pid, command);
+	else
+		snprintf(buf, CLAIM_WHO_BYTES, "somebody");
+	return *command;
+}
+
+const char *claim_held(char buf[static CLAIM_HELD_BYTES], int fd, const char *path)
+{
+	char who[CLAIM_WHO_BYTES];
+	bool known = holder(who, fd);
+
+	snprintf(buf, CLAIM_HELD_BYTES, "%s holds the lock on %s%s", who, path,
+		 known ? "" : " (another rtkvm run, or a campaign?)");
 	return buf;
 }
 
@@ -73,7 +103,7 @@ static const char *held(char *buf, size_t size, int fd, const char *path)
 static int take_turn(const char *sysfs, struct err *e)
 {
 	enum { TRIES = 300, STEP_MS = 10 };
-	char path[PATH_MAX], text[PATH_MAX + 64];
+	char path[PATH_MAX], text[CLAIM_HELD_BYTES];
 	int fd, why = 0;
 
 	if (!file_path(path, sizeof(path), "%s/devices/system/cpu", sysfs))
@@ -91,7 +121,7 @@ static int take_turn(const char *sysfs, struct err *e)
 	}
 	if (why == EWOULDBLOCK)
 		err_set(e, -why, "claiming CPUs failed: %s and keeps it; end it",
-			held(text, sizeof(text), fd, path));
+			claim_held(text, fd, path));
 	else
 		err_set(e, -why, "claiming CPUs failed: locking %s: %s%s", path, strerror(why),
 			why == EACCES || why == EPERM
@@ -105,7 +135,7 @@ static int take_turn(const char *sysfs, struct err *e)
 static int check_cpu(struct claim *c, const char *sysfs, const struct claim_opts *o, int cpu,
 		     bool alone, enum lock lock, struct err *e)
 {
-	char path[PATH_MAX], text[PATH_MAX + 64];
+	char path[PATH_MAX], text[CLAIM_HELD_BYTES];
 	int fd = open_lock(path, sysfs, cpu, lock, e);
 
 	if (fd < 0)
@@ -118,9 +148,10 @@ static int check_cpu(struct claim *c, const char *sysfs, const struct claim_opts
 		err_sys(e, "claiming CPU %d failed: locking %s", cpu, path);
 	} else {
 		c->busy_cpu = cpu;
+		holder(c->busy_by, fd);
 		err_set(e, -EBUSY, "%s: CPU %d wanted%s, but %s; %s",
 			alone ? o->alone_for : o->beside_for, cpu, alone ? " alone" : "",
-			held(text, sizeof(text), fd, path), o->remedy);
+			claim_held(text, fd, path), o->remedy ? o->remedy : CLAIM_REMEDY);
 	}
 	close(fd);
 	return e->code;
@@ -129,11 +160,13 @@ static int check_cpu(struct claim *c, const char *sysfs, const struct claim_opts
 static int check_cpus(struct claim *c, const char *sysfs, const struct claim_opts *o,
 		      const struct cpulist *alone, const struct cpulist *beside, struct err *e)
 {
-	cpulist_for_each(cpu, alone)
+	static const struct cpulist none;
+
+	cpulist_for_each(cpu, o->share_alone ? &none : alone)
 		if (check_cpu(c, sysfs, o, cpu, true, ALONE, e) < 0 ||
 		    check_cpu(c, sysfs, o, cpu, true, BESIDE, e) < 0)
 			return e->code;
-	cpulist_for_each(cpu, beside)
+	cpulist_for_each(cpu, o->share_beside ? &none : beside)
 		if (check_cpu(c, sysfs, o, cpu, false, ALONE, e) < 0)
 			return e->code;
 	return 0;
@@ -144,7 +177,7 @@ static int hold(struct claim *c, const char *sysfs, const struct cpulist *l, enu
 		struct err *e)
 {
 	cpulist_for_each(cpu, l) {
-		char path[PATH_MAX], text[PATH_MAX + 64];
+		char path[PATH_MAX], text[CLAIM_HELD_BYTES];
 		int fd = open_lock(path, sysfs, cpu, lock, e);
 
 		if (fd < 0)
@@ -155,25 +188,76 @@ static int hold(struct claim *c, const char *sysfs, const struct cpulist *l, enu
 		if (errno != EWOULDBLOCK)
 			return err_sys(e, "claiming CPU %d failed: locking %s", cpu, path);
 		return err_set(e, -EWOULDBLOCK, "claiming CPU %d failed: %s for itself; end it",
-			       cpu, held(text, sizeof(text), fd, path));
+			       cpu, claim_held(text, fd, path));
 	}
+	return 0;
+}
+
+/* Is that an open descriptor of the file, left to us by whoever started us, and does it lock it? */
+static bool is_handed_over(int fd, const struct stat *file)
+{
+	struct err ignored = { 0 };
+	char path[64], text[1024];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	return !fstat(fd, &st) && st.st_dev == file->st_dev && st.st_ino == file->st_ino &&
+	       fcntl(fd, F_GETFD) == 0 && /* ours have FD_CLOEXEC */
+	       file_read(path, text, sizeof(text), &ignored) > 0 && strstr(text, "FLOCK");
+}
+
+/* CPUs that are claimed already, for us: whoever started us has looked after that. */
+static void leave_out_handed_over(struct cpulist *alone, const char *sysfs)
+{
+	_cleanup_closedir_ DIR *dir = opendir("/proc/self/fd");
+	char path[PATH_MAX];
+	struct dirent *d;
+	struct stat st;
+
+	cpulist_for_each(cpu, alone) {
+		if (!dir ||
+		    !file_path(path, sizeof(path), "%s/devices/system/cpu/cpu%d", sysfs, cpu) ||
+		    stat(path, &st))
+			continue;
+		rewinddir(dir);
+		while ((d = readdir(dir)))
+			if (isdigit((unsigned char)d->d_name[0]) &&
+			    is_handed_over(atoi(d->d_name), &st))
+				cpulist_remove(alone, cpu);
+	}
+}
+
+/* What is left of o's lists to be claimed: isolated, and not handed over. */
+static int to_claim(struct cpulist *alone, struct cpulist *beside, const char *sysfs,
+		    const struct claim_opts *o, struct err *e)
+{
+	struct hostcpus host;
+
+	if (!o->isolated && hostcpus_read(&host, sysfs, e) < 0)
+		return e->code;
+	*alone = cpulist_and(o->alone, o->isolated ? o->isolated : &host.isolated);
+	*beside = (struct cpulist){ 0 };
+	if (o->beside)
+		*beside = cpulist_and(o->beside, o->isolated ? o->isolated : &host.isolated);
+	*beside = cpulist_minus(beside, alone); /* what is wanted alone is nobody else's anyway */
+	leave_out_handed_over(alone, sysfs);
 	return 0;
 }
 
 int claim_cpus(struct claim *c, const char *sysfs, const struct claim_opts *o, struct err *e)
 {
-	struct cpulist alone = cpulist_and(o->alone, o->isolated),
-		       beside = cpulist_and(o->beside, o->isolated);
+	struct cpulist alone, beside;
 	int turn, ret;
 
-	beside = cpulist_minus(&beside, &alone); /* what is wanted alone is nobody else's anyway */
 	*c = (struct claim){ .busy_cpu = -1 };
+	if (to_claim(&alone, &beside, sysfs, o, e) < 0)
+		return e->code;
 	if (cpulist_empty(&alone) && cpulist_empty(&beside))
 		return 0;
 	turn = take_turn(sysfs, e);
 	if (turn < 0)
 		return turn;
-	ret = o->allow_shared ? 0 : check_cpus(c, sysfs, o, &alone, &beside, e);
+	ret = check_cpus(c, sysfs, o, &alone, &beside, e);
 	c->fds = calloc(cpulist_count(&alone) + cpulist_count(&beside), sizeof(*c->fds));
 	if (!ret && !c->fds)
 		ret = err_set(e, -ENOMEM, "no memory to claim CPUs");
@@ -192,5 +276,6 @@ void claim_drop(struct claim *c)
 	for (size_t i = 0; i < c->n; i++)
 		close(c->fds[i]);
 	free(c->fds);
-	*c = (struct claim){ .busy_cpu = c->busy_cpu };
+	c->fds = NULL;
+	c->n = 0;
 }

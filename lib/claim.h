@@ -7,10 +7,13 @@
  * alone on its directory, for one that others may use on the uevent file there; who wants a CPU alone
  * looks whether an exclusive one can be had. sysfs has one superblock for each network namespace, and
  * any user may hold a lock: those in other such namespaces are not seen, and the error tells who it is.
+ * Whoever has claimed a CPU and starts what measures on it leaves it the descriptor (proc_opts.keep,
+ * flock(1)): what was handed over so is neither looked at again nor claimed twice.
  */
 #ifndef RTKVM_LIB_CLAIM_H
 #define RTKVM_LIB_CLAIM_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -18,19 +21,26 @@
 #include "lib/cpulist.h"
 #include "lib/err.h"
 
+enum { CLAIM_WHO_BYTES = 96, CLAIM_HELD_BYTES = PATH_MAX + 256 };
+
 struct claim {
 	int *fds;
 	size_t n;
-	int busy_cpu; /* after -EBUSY: the one that another has */
+	int busy_cpu; /* after -EBUSY: the one that another has, ... */
+	char busy_by
+		[CLAIM_WHO_BYTES]; /* ... and who: "process 71 (rtkvm run --cpus 2-3)", "somebody" */
 };
 
 struct claim_opts {
-	const struct cpulist *isolated; /* of others nothing is claimed */
+	const struct cpulist *isolated; /* of others nothing is claimed; NULL: as sysfs has them */
 	const struct cpulist *alone; /* vCPUs, what is measured: beside nobody */
-	const struct cpulist *beside; /* other threads: beside others of the kind */
-	const char *alone_for, *beside_for, *remedy; /* for the sentence: "--cpus", what to do */
-	bool allow_shared; /* what another has is no error */
+	const struct cpulist *beside; /* other threads: beside others of the kind; NULL: none */
+	const char *alone_for, *beside_for; /* for the sentence: "--cpus" */
+	const char *remedy; /* what to do; NULL: CLAIM_REMEDY */
+	bool share_alone, share_beside; /* what another has of them is no error */
 };
+
+#define CLAIM_REMEDY "wait for its end or take other CPUs"
 
 /*
  * claim_cpus - -EBUSY with a sentence when another has one, -EAGAIN when a stranger's lock is in the
@@ -43,5 +53,11 @@ void claim_drop(struct claim *c);
 
 /* claim_holder - a process that /proc/locks names for a flock on that file; 0: none it tells of */
 pid_t claim_holder(const char *locks, dev_t dev, ino_t ino);
+
+/*
+ * claim_held - for the sentence of who found fd, which is path, locked (flock(2)): "process 71 (rtkvm run
+ * --cpus 2-3) holds the lock on PATH", with somebody in its place where /proc does not tell
+ */
+const char *claim_held(char buf[static CLAIM_HELD_BYTES], int fd, const char *path);
 
 #endif

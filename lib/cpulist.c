@@ -81,7 +81,7 @@ static int number(const char **p, const char *text, struct err *e)
 	int n = 0;
 
 	if (!isdigit((unsigned char)**p))
-		return err_set(e, -EINVAL, "CPU list \"%s\": a CPU number is missing at \"%s\"",
+		return err_set(e, -EINVAL, "CPU list \"%s\": a CPU number is missing at \"%.20s\"",
 			       text, *p);
 	for (; isdigit((unsigned char)**p); (*p)++) {
 		n = n * 10 + (**p - '0');
@@ -130,25 +130,38 @@ static int range(struct cpulist *l, const char **p, const char *text, struct err
 	return 0;
 }
 
-int cpulist_parse(struct cpulist *l, const char *text, struct err *e)
+int cpulist_parse_part(struct cpulist *l, const char **p, const char *text, struct err *e)
 {
-	const char *p = text;
 	int ret;
 
 	memset(l, 0, sizeof(*l));
-	if (!*p)
+	if (!*text)
 		return err_set(e, -EINVAL,
 			       "CPU list is empty; give numbers and ranges such as 2-5,8");
-	for (;;) {
-		ret = range(l, &p, text, e);
-		if (ret < 0)
-			return ret;
-		if (!*p)
-			return 0;
-		if (*p != ',')
-			return err_set(e, -EINVAL, "CPU list \"%s\": unexpected \"%s\"", text, p);
-		p++;
-	}
+	ret = range(l, p, text, e);
+	if (ret < 0)
+		return ret;
+	if (**p && **p != ',')
+		return err_set(e, -EINVAL, "CPU list \"%s\": unexpected \"%.20s\"", text, *p);
+	if (!**p)
+		return 0;
+	(*p)++;
+	return 1;
+}
+
+int cpulist_parse(struct cpulist *l, const char *text, struct err *e)
+{
+	const char *p = text;
+	struct cpulist part;
+	int more;
+
+	memset(l, 0, sizeof(*l));
+	do {
+		more = cpulist_parse_part(&part, &p, text, e);
+		for (int i = 0; i < CPULIST_CPUS / 64; i++)
+			l->bits[i] |= part.bits[i];
+	} while (more > 0);
+	return more;
 }
 
 int cpulist_read(struct cpulist *l, const char *path, struct err *e)

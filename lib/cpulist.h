@@ -25,6 +25,12 @@ struct cpulist {
 /* cpulist_parse - text to set; empty, reversed, out-of-range or malformed lists are -EINVAL */
 int cpulist_parse(struct cpulist *l, const char *text, struct err *e);
 
+/*
+ * cpulist_parse_part - for whom the order counts: the next of a list's parts ("2", "2-5",
+ * "0-31:1/4"), the first when *p is text; returns 1 when more follow at *p, 0 after the last
+ */
+int cpulist_parse_part(struct cpulist *l, const char **p, const char *text, struct err *e);
+
 /* cpulist_read - the set in a kernel file such as /sys/devices/system/cpu/isolated (may be empty) */
 int cpulist_read(struct cpulist *l, const char *path, struct err *e);
 

@@ -5,19 +5,29 @@
 #include <errno.h>
 #include <string.h>
 
+/* As written: "3,1" is vCPU 0 on CPU 3. A set, as for housekeeping CPUs, would not keep that. */
 static int from_list(struct cpumap *m, const char *text, struct err *e)
 {
-	struct cpulist l;
-	int ret = cpulist_parse(&l, text, e);
+	struct cpulist part, seen = { 0 };
+	const char *p = text;
+	int more;
 
-	if (ret < 0)
-		return ret;
-	cpulist_for_each(cpu, &l) {
-		if (m->n == CPUMAP_VCPUS)
-			return err_set(e, -EINVAL, "CPU list \"%s\": at most %d vCPUs", text,
-				       CPUMAP_VCPUS);
-		m->host[m->n++] = cpu;
-	}
+	do {
+		more = cpulist_parse_part(&part, &p, text, e);
+		if (more < 0)
+			return more;
+		cpulist_for_each(cpu, &part) {
+			if (cpulist_has(&seen, cpu))
+				return err_set(e, -EINVAL,
+					       "CPU list \"%s\": CPU %d carries two vCPUs", text,
+					       cpu);
+			if (m->n == CPUMAP_VCPUS)
+				return err_set(e, -EINVAL, "CPU list \"%s\": at most %d vCPUs",
+					       text, CPUMAP_VCPUS);
+			cpulist_add(&seen, cpu);
+			m->host[m->n++] = cpu;
+		}
+	} while (more);
 	return 0;
 }
 
@@ -99,7 +109,7 @@ static int from_pairs(struct cpumap *m, const char *text, struct err *e)
 		if (!*p)
 			break;
 		if (*p++ != ',')
-			return err_set(e, -EINVAL, "CPU map \"%s\": unexpected \"%s\"", text,
+			return err_set(e, -EINVAL, "CPU map \"%s\": unexpected \"%.20s\"", text,
 				       p - 1);
 	}
 	for (int i = 0; i < m->n; i++)

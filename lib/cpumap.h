@@ -16,9 +16,9 @@ struct cpumap {
 };
 
 /*
- * cpumap_parse - "2-3" (vCPUs in ascending order of host CPUs) or "0:2,1:6", "0:2,1-3:5-7" (vCPU:CPU,
- * also ranges of equal length; every vCPU from 0 exactly once, no host CPU twice); -EINVAL with the
- * reason otherwise
+ * cpumap_parse - "2-3", "5,2" (a host CPU for each vCPU, in that order) or "0:2,1:6", "0:2,1-3:5-7"
+ * (vCPU:CPU, also ranges of equal length; every vCPU from 0 exactly once); no host CPU twice;
+ * -EINVAL with the reason otherwise
  */
 int cpumap_parse(struct cpumap *m, const char *text, struct err *e);
 

@@ -56,6 +56,26 @@ static json_object *parse_object(const char *line, size_t len)
 	return o;
 }
 
+/*
+ * Of a key that comes twice json-c keeps the last, another reader the first. A flat object, and no
+ * other passes check_keys and take_argument, has a colon outside its strings for each key.
+ */
+static bool has_twice(json_object *o, const char *line, size_t len)
+{
+	int colons = 0;
+	bool quoted = false;
+
+	for (size_t i = 0; i < len; i++) {
+		if (quoted && line[i] == '\\')
+			i++;
+		else if (line[i] == '"')
+			quoted = !quoted;
+		else
+			colons += !quoted && line[i] == ':';
+	}
+	return colons > json_object_object_length(o);
+}
+
 static int check_keys(json_object *o, enum ctl_command c, struct err *e)
 {
 	const char *argument = arguments[c];
@@ -100,6 +120,8 @@ int ctl_parse(struct ctl_request *r, const char *line, size_t len, struct err *e
 	*r = (struct ctl_request){ 0 };
 	if (!o)
 		return err_set(e, -EINVAL, "a request is one JSON object on one line");
+	if (has_twice(o, line, len))
+		return err_set(e, -EINVAL, "a request has each key once, and plain values");
 	if (!name)
 		return err_set(e, -EINVAL, "a request names its \"command\"");
 	ret = ctl_command(name, e);

@@ -59,6 +59,41 @@ char *file_read_line(const char *path, char *buf, size_t size)
 	return buf;
 }
 
+int file_open(const char *path, struct err *e)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat st;
+
+	if (fd < 0)
+		return err_sys(e, "opening %s failed", path);
+	if (fstat(fd, &st))
+		err_sys(e, "reading %s failed", path);
+	else if (S_ISREG(st.st_mode))
+		return fd;
+	else
+		err_set(e, -EINVAL, "reading %s failed: %snot a regular file", path,
+			S_ISDIR(st.st_mode) ? "it is a directory, " : "");
+	close(fd);
+	return e->code;
+}
+
+int file_stream(const char *path, FILE **f, struct err *e)
+{
+	struct err why = { 0 };
+	int fd = file_open(path, &why);
+
+	*f = NULL;
+	if (fd == -ENOENT)
+		return 0;
+	if (fd < 0)
+		return err_set(e, fd, "%s", why.text);
+	*f = fdopen(fd, "r");
+	if (*f)
+		return 0;
+	close(fd);
+	return err_set(e, -ENOMEM, "reading %s failed: no memory", path);
+}
+
 /* The kernel's files say that they are empty: what counts is where reading ends. */
 static ssize_t read_to_end(int fd, size_t expected, size_t max, char **data)
 {
@@ -91,17 +126,15 @@ static ssize_t read_to_end(int fd, size_t expected, size_t max, char **data)
 
 ssize_t file_load(const char *path, size_t max, char **data, struct err *e)
 {
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	_cleanup_close_ int fd = file_open(path, e);
 	struct stat st;
 	ssize_t n;
 
 	*data = NULL;
 	if (fd < 0)
-		return err_sys(e, "opening %s failed", path);
+		return fd;
 	if (fstat(fd, &st))
 		return err_sys(e, "reading %s failed", path);
-	if (!S_ISREG(st.st_mode))
-		return err_set(e, -EINVAL, "reading %s failed: not a regular file", path);
 	n = (size_t)st.st_size > max ? -EFBIG : read_to_end(fd, st.st_size, max, data);
 	if (n == -EFBIG)
 		return err_set(e, n, "reading %s failed: it is longer than %zu bytes", path, max);
@@ -186,14 +219,16 @@ int file_replace(const char *path, const void *data, size_t len, struct err *e)
 
 int file_copy(const char *from, const char *to, struct err *e)
 {
-	_cleanup_close_ int in = open(from, O_RDONLY | O_CLOEXEC);
+	_cleanup_close_ int in = file_open(from, e);
 	_cleanup_close_ int out = -1;
 	struct stat st;
 	char buf[65536];
 	ssize_t n;
 
-	if (in < 0 || fstat(in, &st))
-		return err_sys(e, "opening %s failed", from);
+	if (in < 0)
+		return in;
+	if (fstat(in, &st))
+		return err_sys(e, "reading %s failed", from);
 	out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, st.st_mode & 0777);
 	if (out < 0)
 		return err_sys(e, "writing %s failed", to);

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <sys/types.h>
 
 #include "lib/err.h"
@@ -16,6 +17,15 @@ ssize_t file_read(const char *path, char *buf, size_t size, struct err *e);
 
 /* file_read_line - the first line of a kernel file without its newline; "" when it cannot be read */
 char *file_read_line(const char *path, char *buf, size_t size);
+
+/*
+ * file_open - a regular file for reading: the descriptor, or -errno. In a directory that somebody else
+ * filled a name may be that of a FIFO, which would be waited for: it is refused, as all else is
+ */
+int file_open(const char *path, struct err *e);
+
+/* file_stream - the same as a stream; *f NULL and 0 where there is no such file */
+int file_stream(const char *path, FILE **f, struct err *e);
 
 /*
  * file_load - a whole file, of the kernel's too, NUL-terminated, at most max bytes; *data is the

@@ -177,6 +177,9 @@ int opt_size(const char *what, const char *text, uint64_t *bytes, struct err *e)
 			 e);
 }
 
+/* 146 years: added to a clock's reading, it stays within 64 bits, with a sign or without. */
+#define DURATION_MAX_NS (INT64_MAX / 2)
+
 int opt_duration(const char *what, const char *text, uint64_t *ns, struct err *e)
 {
 	static const struct unit units[] = {
@@ -189,9 +192,13 @@ int opt_duration(const char *what, const char *text, uint64_t *ns, struct err *e
 		{ "h", 3600 * NSEC_PER_SEC },
 		{ "d", 86400 * NSEC_PER_SEC },
 	};
+	int ret;
 
-	return with_unit(what, text, units, ARRAY_SIZE(units), "a duration such as 90s, 10m or 24h",
-			 ns, e);
+	ret = with_unit(what, text, units, ARRAY_SIZE(units), "a duration such as 90s, 10m or 24h",
+			ns, e);
+	if (!ret && *ns > DURATION_MAX_NS)
+		ret = err_set(e, -EINVAL, "%s: \"%s\" is too large", what, text);
+	return ret;
 }
 
 int opt_latency(const char *what, const char *text, uint64_t *ns, struct err *e)
@@ -204,14 +211,65 @@ int opt_latency(const char *what, const char *text, uint64_t *ns, struct err *e)
 	return opt_duration(what, text, ns, e);
 }
 
+/* In the largest unit that it is a whole number of. */
+static const char *in_unit(uint64_t ns, char *buf, size_t size)
+{
+	static const struct unit units[] = {
+		{ "h", 3600 * NSEC_PER_SEC },
+		{ "s", NSEC_PER_SEC },
+		{ "ms", 1000000 },
+		{ "us", 1000 },
+		{ "ns", 1 },
+	};
+	size_t i = 0;
+
+	if (!ns)
+		return "0";
+	while (ns % units[i].factor)
+		i++;
+	snprintf(buf, size, "%" PRIu64 "%s", ns / units[i].factor, units[i].suffix);
+	return buf;
+}
+
+static int check_range(const char *what, const char *text, uint64_t min, uint64_t max, uint64_t ns,
+		       struct err *e)
+{
+	char from[32], to[32];
+
+	if (ns >= min && ns <= max)
+		return 0;
+	return err_set(e, -EINVAL, "%s: \"%s\" is out of range (%s to %s)", what, text,
+		       in_unit(min, from, sizeof(from)), in_unit(max, to, sizeof(to)));
+}
+
 int opt_duration_in(const char *what, const char *text, uint64_t min, uint64_t max, uint64_t *ns,
 		    struct err *e)
 {
 	int ret = opt_duration(what, text, ns, e);
 
-	if (!ret && (*ns < min || *ns > max))
-		return err_set(e, -EINVAL,
-			       "%s: \"%s\" is out of range (%" PRIu64 "us to %" PRIu64 "s)", what,
-			       text, min / 1000, (uint64_t)(max / NSEC_PER_SEC));
-	return ret;
+	return ret < 0 ? ret : check_range(what, text, min, max, *ns, e);
+}
+
+int opt_latency_in(const char *what, const char *text, uint64_t min, uint64_t max, uint64_t *ns,
+		   struct err *e)
+{
+	int ret = opt_latency(what, text, ns, e);
+
+	return ret < 0 ? ret : check_range(what, text, min, max, *ns, e);
+}
+
+int opt_cpulist(const char *what, const char *text, struct cpulist *l, struct err *e)
+{
+	struct err why = { 0 };
+	int ret = cpulist_parse(l, text, &why);
+
+	return ret < 0 ? err_set(e, ret, "%s: %s", what, why.text) : 0;
+}
+
+int opt_cpumap(const char *what, const char *text, struct cpumap *m, struct err *e)
+{
+	struct err why = { 0 };
+	int ret = cpumap_parse(m, text, &why);
+
+	return ret < 0 ? err_set(e, ret, "%s: %s", what, why.text) : 0;
 }

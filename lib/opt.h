@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lib/cpulist.h"
+#include "lib/cpumap.h"
 #include "lib/err.h"
 
 /*
@@ -29,7 +31,10 @@ int opt_u64(const char *what, const char *text, uint64_t min, uint64_t max, uint
 /* opt_size - bytes from "4096", "512M", "1G" (powers of 1024; K M G T) */
 int opt_size(const char *what, const char *text, uint64_t *bytes, struct err *e);
 
-/* opt_duration - nanoseconds from "90s", "10m", "24h", "2d", "500ms", "20us"; a bare number: s */
+/*
+ * opt_duration - nanoseconds from "90s", "10m", "24h", "2d", "500ms", "20us"; a bare number: s; so
+ * few that no clock's reading plus them overflows
+ */
 int opt_duration(const char *what, const char *text, uint64_t *ns, struct err *e);
 
 /*
@@ -41,5 +46,15 @@ int opt_latency(const char *what, const char *text, uint64_t *ns, struct err *e)
 /* opt_duration_in - opt_duration that must lie in [min, max] (ns) */
 int opt_duration_in(const char *what, const char *text, uint64_t min, uint64_t max, uint64_t *ns,
 		    struct err *e);
+
+/* opt_latency_in - opt_latency that must lie in [min, max] (ns) */
+int opt_latency_in(const char *what, const char *text, uint64_t min, uint64_t max, uint64_t *ns,
+		   struct err *e);
+
+/* opt_cpulist - cpulist_parse whose error names the option */
+int opt_cpulist(const char *what, const char *text, struct cpulist *l, struct err *e);
+
+/* opt_cpumap - cpumap_parse whose error names the option */
+int opt_cpumap(const char *what, const char *text, struct cpumap *m, struct err *e);
 
 #endif

@@ -56,6 +56,6 @@ int verb_main(char *name, verb_fn *run, int argc, char **argv)
 	ret = run(argc, argv, &e);
 	ret = flush_output(ret, &e);
 	if (e.code)
-		fprintf(stderr, "%s: %s\n", name, e.text);
+		err_print(&e, name, stderr);
 	return err_verdict(ret);
 }

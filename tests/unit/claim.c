@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -11,27 +12,11 @@
 #include <cmocka.h>
 #include <sys/file.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-#include "lib/claim.h"
 #include "lib/cleanup.h"
-#include "tests/unit/cpus.h"
-#include "tests/unit/tree.h"
-
-static int claim(struct claim *c, const char *vcpus, const char *others, bool shared, struct err *e)
-{
-	struct cpulist isolated = cpus_of("2-5"), v = cpus_of(vcpus), t = cpus_of(others);
-	struct claim_opts o = { .isolated = &isolated,
-				.alone = &v,
-				.beside = &t,
-				.alone_for = "--cpus",
-				.beside_for = "--housekeeping",
-				.remedy = "name others",
-				.allow_shared = shared };
-
-	err_clear(e);
-	return claim_cpus(c, root, &o, e);
-}
+#include "tests/unit/guestclaim.h"
 
 /* Beside a guest with vCPUs on CPU 2 and 3 and the rest on 0, 1 and 4. */
 static void one_guest_a_cpu(void **state)
@@ -58,12 +43,11 @@ static void one_guest_a_cpu(void **state)
 	struct err e = { 0 };
 
 	(void)state;
-	for (int cpu = 0; cpu < 6; cpu++)
-		tree_put("", "devices/system/cpu/cpu%d/uevent", cpu);
-	assert_int_equal(claim(&first, "2-3", "0-1,4", false, &e), 0);
+	guestclaim_tree();
+	assert_int_equal(guestclaim(&first, "2-3", "0-1,4", false, &e), 0);
 	assert_int_equal(first.n, 3);
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		int ret = claim(&c, rows[i].vcpus, rows[i].others, rows[i].shared, &e);
+		int ret = guestclaim(&c, rows[i].vcpus, rows[i].others, rows[i].shared, &e);
 
 		if (rows[i].why ? ret != -EBUSY || !strstr(e.text, rows[i].why) : ret)
 			fail_msg("row %zu: %d %s", i, ret, e.text);
@@ -71,11 +55,11 @@ static void one_guest_a_cpu(void **state)
 		claim_drop(&c);
 	}
 	claim_drop(&first);
-	assert_int_equal(claim(&c, "2-3", "0-1", false, &e), 0); /* it has ended */
+	assert_int_equal(guestclaim(&c, "2-3", "0-1", false, &e), 0); /* it has ended */
 	claim_drop(&c);
 	claim_drop(&c);
 	assert_int_equal(file_remove_tree(root, &e), 0);
-	assert_true(claim(&c, "2", "0", true, &e) < 0); /* cannot be claimed at all */
+	assert_true(guestclaim(&c, "2", "0", true, &e) < 0); /* cannot be claimed at all */
 }
 
 /* A guest that shares a CPU has it, whoever was there before it and has gone. */
@@ -95,13 +79,12 @@ static void who_shares_is_known(void **state)
 	struct err e = { 0 };
 
 	(void)state;
-	for (int cpu = 0; cpu < 6; cpu++)
-		tree_put("", "devices/system/cpu/cpu%d/uevent", cpu);
-	assert_int_equal(claim(&first, "2-3", "0-1,4", false, &e), 0);
-	assert_int_equal(claim(&second, "2", "4", true, &e), 0);
+	guestclaim_tree();
+	assert_int_equal(guestclaim(&first, "2-3", "0-1,4", false, &e), 0);
+	assert_int_equal(guestclaim(&second, "2", "4", true, &e), 0);
 	claim_drop(&first);
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		int ret = claim(&c, rows[i].vcpus, rows[i].others, false, &e);
+		int ret = guestclaim(&c, rows[i].vcpus, rows[i].others, false, &e);
 
 		if (rows[i].why ? ret != -EBUSY || !strstr(e.text, rows[i].why) ||
 					  !strstr(e.text, "holds the lock on ")
@@ -121,21 +104,16 @@ static void a_strangers_lock_is_told(void **state)
 		int ret;
 		const char *why;
 	} rows[] = {
-		{ "cpu2", false, -EBUSY,
-		  "/devices/system/cpu/cpu2 (another rtkvm run, or a campaign?); name" },
-		{ "cpu2/uevent", false, -EBUSY,
-		  "cpu2/uevent (another rtkvm run, or a campaign?); name" },
-		{ "cpu2", true, -EAGAIN,
-		  "/devices/system/cpu/cpu2 (another rtkvm run, or a campaign?)" },
+		{ "cpu2", false, -EBUSY, "/devices/system/cpu/cpu2; name" },
+		{ "cpu2/uevent", false, -EBUSY, "cpu2/uevent; name" },
+		{ "cpu2", true, -EAGAIN, "/devices/system/cpu/cpu2 for itself; end it" },
 		{ "cpu0/uevent", true, 0, "" }, /* not isolated: nothing to claim */
-		{ ".", false, -EAGAIN,
-		  "/devices/system/cpu (another rtkvm run, or a campaign?) and keeps it" },
+		{ ".", false, -EAGAIN, "/devices/system/cpu and keeps it; end it" },
 	};
 	struct err e = { 0 };
 
 	(void)state;
-	for (int cpu = 0; cpu < 6; cpu++)
-		tree_put("", "devices/system/cpu/cpu%d/uevent", cpu);
+	guestclaim_tree();
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct claim c = { 0 };
 		char path[256];
@@ -144,9 +122,129 @@ static void a_strangers_lock_is_told(void **state)
 		snprintf(path, sizeof(path), "%s/devices/system/cpu/%s", root, rows[i].file);
 		fd = open(path, O_RDONLY | O_CLOEXEC);
 		assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
-		ret = claim(&c, "2", "0", rows[i].shared, &e);
+		ret = guestclaim(&c, "2", "0", rows[i].shared, &e);
 		if (ret != rows[i].ret || !strstr(e.text, rows[i].why))
 			fail_msg("row %zu: %d %s", i, ret, e.text);
+		claim_drop(&c);
+		close(fd);
+	}
+}
+
+/* Its command as /proc has it: any user may have started it, with any name. */
+static void the_holder_is_named(void **state)
+{
+	static const struct {
+		const char *name, *want;
+	} rows[] = {
+		{ "rtkvm run", " (rtkvm run 9) holds the lock on F" },
+		{ "e\x1b[2Jvil\n", " (e?[2Jvil? 9) holds the lock on F" },
+		{ "a-name-longer-than-the-room-for-it-has-its-beginning-told-and-no-more",
+		  " (a-name-longer-than-the-room-for-it-has-its-beginning-told-and-n) holds" },
+	};
+	char path[256], text[CLAIM_HELD_BYTES] = "", want[256];
+	int fd;
+
+	(void)state;
+	tree_put("", "F");
+	snprintf(path, sizeof(path), "%s/F", root);
+	fd = open(path, O_RDONLY);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		pid_t pid = fork();
+
+		if (!pid) {
+			flock(open(path, O_RDONLY), LOCK_EX);
+			execl("/bin/sleep", rows[i].name, "9", NULL);
+			_exit(1);
+		}
+		for (int k = 0; k < 5000 && !strstr(text, rows[i].want); k++) {
+			usleep(1000);
+			claim_held(text, fd, "F");
+		}
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+		snprintf(want, sizeof(want), "process %d%s", (int)pid, rows[i].want);
+		if (strncmp(text, want, strlen(want)) != 0)
+			fail_msg("%s, not %s", text, want);
+	}
+	assert_non_null(strstr(claim_held(text, fd, "F"), "somebody holds the lock on F ("));
+	close(fd);
+}
+
+/* Another's CPU is refused, and the claim says whose it is; what is shared by kind. */
+static void each_kind_is_shared_alone(void **state)
+{
+	static const struct {
+		const char *vcpus, *others;
+		bool share_alone, share_beside;
+		int ret, busy;
+	} rows[] = {
+		{ "2", "0", false, true, -EBUSY, 2 }, { "2", "0", true, false, 0, -1 },
+		{ "5", "3", true, false, -EBUSY, 3 }, { "5", "3", false, true, 0, -1 },
+		{ "2", "3", true, true, 0, -1 },
+	};
+	struct claim first = { 0 };
+	struct err e = { 0 };
+	char me[32];
+
+	(void)state;
+	guestclaim_tree();
+	snprintf(me, sizeof(me), "process %d (", getpid());
+	assert_int_equal(guestclaim(&first, "2-3", "0", false, &e), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct cpulist v = cpus_of(rows[i].vcpus), t = cpus_of(rows[i].others);
+		const struct claim_opts o = { .alone = &v, /* isolated: as the tree has them */
+					      .beside = &t,
+					      .alone_for = "--cpus",
+					      .beside_for = "--housekeeping",
+					      .share_alone = rows[i].share_alone,
+					      .share_beside = rows[i].share_beside };
+		struct claim c;
+
+		err_clear(&e);
+		if (claim_cpus(&c, root, &o, &e) != rows[i].ret || c.busy_cpu != rows[i].busy)
+			fail_msg("row %zu: CPU %d, %s", i, c.busy_cpu, e.text);
+		if (rows[i].ret) {
+			assert_non_null(strstr(e.text, "; wait for its end or take other CPUs"));
+			assert_memory_equal(c.busy_by, me, strlen(me));
+		}
+		claim_drop(&c);
+	}
+	claim_drop(&first);
+}
+
+/* A descriptor that outlives exec, with a lock: that of a campaign, or of flock(1). */
+static void what_is_handed_over_is_ours(void **state)
+{
+	static const struct {
+		const char *file;
+		int flags, lock; /* -1: none */
+		int ret;
+		size_t n; /* claimed by ourselves */
+	} rows[] = {
+		{ "cpu2", 0, LOCK_SH, 0, 1 },
+		{ "cpu2", 0, LOCK_EX, 0, 1 },
+		{ "cpu2", O_CLOEXEC, LOCK_SH, -EBUSY, 0 }, /* not left to us */
+		{ "cpu3", 0, LOCK_SH, 0, 1 },
+		{ "cpu4", 0, LOCK_SH, 0, 2 }, /* not asked for */
+		{ "cpu2", 0, -1, 0, 2 }, /* no claim */
+		{ "cpu2/uevent", 0, LOCK_SH, -EBUSY, 0 }, /* somebody's beside, not alone */
+	};
+	struct err e = { 0 };
+
+	(void)state;
+	guestclaim_tree();
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct claim c = { 0 };
+		char path[256];
+		int fd;
+
+		snprintf(path, sizeof(path), "%s/devices/system/cpu/%s", root, rows[i].file);
+		fd = open(path, O_RDONLY | rows[i].flags);
+		assert_true(fd >= 0);
+		if (rows[i].lock >= 0)
+			assert_int_equal(flock(fd, rows[i].lock | LOCK_NB), 0);
+		if (guestclaim(&c, "2-3", "0", false, &e) != rows[i].ret || c.n != rows[i].n)
+			fail_msg("row %zu: %zu claimed; %s", i, c.n, e.text);
 		claim_drop(&c);
 		close(fd);
 	}
@@ -181,9 +279,9 @@ static void finds_the_holder(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		tree_test(one_guest_a_cpu),
-		tree_test(who_shares_is_known),
-		tree_test(a_strangers_lock_is_told),
+		tree_test(one_guest_a_cpu),	      tree_test(who_shares_is_known),
+		tree_test(a_strangers_lock_is_told),  tree_test(the_holder_is_named),
+		tree_test(each_kind_is_shared_alone), tree_test(what_is_handed_over_is_ours),
 		cmocka_unit_test(finds_the_holder),
 	};
 

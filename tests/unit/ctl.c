@@ -65,6 +65,11 @@ static void refuses(void **state)
 		{ "{\"command\":\"mark\",\"id\":2,\"on\":true}", "only id" },
 		{ "{\"command\":\"rt\"}", "true or false" },
 		{ "{\"command\":\"rt\",\"on\":1}", "true or false" },
+		{ "{\"command\":\"tids\",\"command\":\"quit\"}", "each key once" },
+		{ "{\"command\":\"mark\",\"id\":2,\"id\":3}", "each key once" },
+		{ "{\"command\":\"tids\",\"comm\\u0061nd\":\"quit\"}", "each key once" },
+		{ "{\"command\":\"a:\\\":b\"}", "no such command" },
+		{ "{\"command\":\"rt\",\"on\":{\"x\":1}}", "plain values" },
 	};
 
 	(void)state;

@@ -83,6 +83,51 @@ static void load_refuses_what_is_too_large_or_no_file(void **state)
 	assert_non_null(strstr(e.text, "/nonexistent"));
 }
 
+/* What waits for a writer, were it opened as a file is: without an end of the test, were it not refused. */
+static void a_fifo_is_not_waited_for(void **state)
+{
+	_cleanup_free_ char *text = NULL;
+	char path[PATH_MAX], to[PATH_MAX];
+	struct err e = { 0 };
+	FILE *f;
+
+	alarm(20);
+	file_path(path, sizeof(path), "%s/fifo", (char *)*state);
+	file_path(to, sizeof(to), "%s/copy", (char *)*state);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_int_equal(file_open(path, &e), -EINVAL);
+	assert_non_null(strstr(e.text, "fifo failed: not a regular file"));
+	err_clear(&e);
+	assert_int_equal(file_stream(path, &f, &e), -EINVAL);
+	assert_null(f);
+	assert_non_null(strstr(e.text, "fifo failed: not a regular file"));
+	err_clear(&e);
+	assert_int_equal(file_load(path, 100, &text, &e), -EINVAL);
+	err_clear(&e);
+	assert_int_equal(file_copy(path, to, &e), -EINVAL);
+	assert_false(file_exists(to));
+	alarm(0);
+}
+
+static void streams_what_is_there(void **state)
+{
+	char path[PATH_MAX], line[16];
+	struct err e = { 0 };
+	FILE *f = stdin;
+
+	file_path(path, sizeof(path), "%s/lines", (char *)*state);
+	assert_int_equal(file_stream(path, &f, &e), 0);
+	assert_null(f);
+	assert_int_equal(e.code, 0);
+	assert_int_equal(file_replace(path, "one\ntwo\n", 8, &e), 0);
+	assert_int_equal(file_stream(path, &f, &e), 0);
+	assert_non_null(fgets(line, sizeof(line), f));
+	assert_string_equal(line, "one\n");
+	fclose(f);
+	assert_int_equal(file_stream(*state, &f, &e), -EINVAL);
+	assert_non_null(strstr(e.text, "it is a directory"));
+}
+
 static void mkdirs_and_remove_tree(void **state)
 {
 	char path[PATH_MAX], link[PATH_MAX];
@@ -122,6 +167,8 @@ int main(void)
 						drop_dir),
 		cmocka_unit_test_setup_teardown(load_refuses_what_is_too_large_or_no_file, make_dir,
 						drop_dir),
+		cmocka_unit_test_setup_teardown(a_fifo_is_not_waited_for, make_dir, drop_dir),
+		cmocka_unit_test_setup_teardown(streams_what_is_there, make_dir, drop_dir),
 		cmocka_unit_test_setup_teardown(mkdirs_and_remove_tree, make_dir, drop_dir),
 		cmocka_unit_test(path_that_does_not_fit),
 	};

@@ -47,13 +47,26 @@ static void durations(void **state)
 		const char *in;
 		uint64_t out;
 	} rows[] = {
-		{ "90s", 90000000000 },	  { "90", 90000000000 },
-		{ "10m", 600000000000 },  { "24h", 86400000000000 },
-		{ "1d", 86400000000000 }, { "200us", 200000 },
-		{ "5ms", 5000000 },	  { "7ns", 7 },
+		{ "90s", 90000000000 },
+		{ "90", 90000000000 },
+		{ "10m", 600000000000 },
+		{ "24h", 86400000000000 },
+		{ "1d", 86400000000000 },
+		{ "200us", 200000 },
+		{ "4611686018s", 4611686018000000000 },
+		{ "5ms", 5000000 },
+		{ "7ns", 7 },
 	};
 	static const char *const bad[] = {
-		"", "s", "-5s", "1.5h", "10 m", "10min", "9999999999999d"
+		"",
+		"s",
+		"-5s",
+		"1.5h",
+		"10 m",
+		"10min",
+		"9999999999999d",
+		"18446744073s", /* a deadline would wrap: the end would be now */
+		"4611686019s"
 	};
 
 	(void)state;
@@ -206,6 +219,73 @@ static void durations_in_a_range(void **state)
 	}
 }
 
+static void latencies_in_a_range(void **state)
+{
+	static const struct {
+		const char *text;
+		int ret;
+		const char *why;
+	} rows[] = {
+		{ "100ns", 0, "" },
+		{ "1s", 0, "" },
+		{ "99ns", -EINVAL, "--x: \"99ns\" is out of range (100ns to 1s)" },
+		{ "0", -EINVAL, "out of range" },
+		{ "2s", -EINVAL, "out of range" },
+		{ "1", -EINVAL, "--x: \"1\" has no unit; is it 1us, 1ms or 1s?" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct err e = { 0 };
+		uint64_t ns;
+
+		assert_int_equal(opt_latency_in("--x", rows[i].text, 100, 1000000000, &ns, &e),
+				 rows[i].ret);
+		if (!strstr(e.text, rows[i].why))
+			fail_msg("%s", e.text);
+	}
+}
+
+/* The limits of a range are told in units that they have, whatever those are. */
+static void ranges(void **state)
+{
+	static const struct {
+		uint64_t min, max;
+		const char *in, *why;
+	} rows[] = {
+		{ 100000000, 86400000000000, "2d", "(100ms to 24h)" },
+		{ 1500, 90000000000, "91s", "(1500ns to 90s)" },
+		{ 0, 1000, "2us", "(0 to 1us)" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct err e = { 0 };
+		uint64_t ns;
+
+		assert_int_equal(
+			opt_latency_in("--x", rows[i].in, rows[i].min, rows[i].max, &ns, &e),
+			-EINVAL);
+		if (!strstr(e.text, rows[i].why))
+			fail_msg("%s", e.text);
+	}
+}
+
+static void cpus_name_their_option(void **state)
+{
+	struct err e = { 0 };
+	struct cpulist l;
+	struct cpumap m;
+
+	(void)state;
+	assert_int_equal(opt_cpulist("--housekeeping", "1,x", &l, &e), -EINVAL);
+	assert_string_equal(e.text,
+			    "--housekeeping: CPU list \"1,x\": a CPU number is missing at \"x\"");
+	err_clear(&e);
+	assert_int_equal(opt_cpumap("--cpus", "0:1,1:1", &m, &e), -EINVAL);
+	assert_string_equal(e.text, "--cpus: CPU map \"0:1,1:1\": CPU 1 carries two vCPUs");
+}
+
 /* Of 40 nobody knows whether it is 40 us, as with cyclictest, or 40 s, as with a duration. */
 static void latencies(void **state)
 {
@@ -233,6 +313,9 @@ static void latencies(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(latencies_in_a_range),
+		cmocka_unit_test(ranges),
+		cmocka_unit_test(cpus_name_their_option),
 		cmocka_unit_test(latencies),
 		cmocka_unit_test(sizes),
 		cmocka_unit_test(durations),

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "lib/file.h"
@@ -33,6 +34,17 @@ static inline int tree_remove(void **state)
 
 	(void)state;
 	return file_remove_tree(root, &e);
+}
+
+/* tree_enter, tree_leave - the same, for tests whose working directory it is */
+static inline int tree_enter(void **state)
+{
+	return tree_make(state) ? -1 : chdir(root);
+}
+
+static inline int tree_leave(void **state)
+{
+	return chdir("/") ? -1 : tree_remove(state);
 }
 
 /* tree_put - a file below root, with the directories above it; its name is a format */
