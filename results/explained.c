@@ -8,6 +8,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/clock.h"
+#include "lib/file.h"
 
 enum { TICKS_A_NS = 8 }; /* of the fastest TSC */
 
@@ -88,12 +89,12 @@ static int pass(struct explained *x, FILE *f, bool comparing, struct err *e)
 
 int explained_load(struct explained *x, const char *path, struct err *e)
 {
-	_cleanup_fclose_ FILE *f = fopen(path, "re");
-	int ret;
+	_cleanup_fclose_ FILE *f = NULL;
+	int ret = file_stream(path, &f, e);
 
 	*x = (struct explained){ 0 };
 	if (!f)
-		return errno == ENOENT ? 0 : err_sys(e, "opening %s failed", path);
+		return ret;
 	ret = pass(x, f, false, e);
 	if (!ret && x->n && x->n_spikes) {
 		x->n_spikes = 0;

@@ -43,8 +43,8 @@ char *format_tail(const struct tail *t, char *buf, size_t size);
 char *format_stationarity(const struct stationarity *s, char *buf, size_t size);
 
 /*
- * format_missed - "1,234 of 450,000 periods were missed, ...", "" when none was or nobody knows;
- * beyond a tenth also that the machine did not keep up with the interval
+ * format_missed - "1,234 of 450,000 periods have no sample", "" when all have or nobody knows; the
+ * cause only where samples were late enough to account for all of them
  */
 char *format_missed(const struct figure *f, char *buf, size_t size);
 

@@ -155,3 +155,16 @@ uint64_t hist_us(const struct hist *h, unsigned int index)
 		return hist_value(h, index) / 1000;
 	return (low + (hist_high(index) - low) / 2) / 1000;
 }
+
+int64_t hist_hidden(const struct hist *h, uint64_t period_ns, bool most)
+{
+	uint64_t over_ns = most || h->over == 1 ? h->max_ns : h->over_from_ns;
+	unsigned __int128 sum = (unsigned __int128)h->over * (over_ns / period_ns);
+
+	for (unsigned int i = hist_next(h, 0); i < HIST_BINS; i = hist_next(h, i + 1)) {
+		uint64_t ns = most ? hist_value(h, i) + (h->resolution_ns - 1) : hist_low(i);
+
+		sum += (unsigned __int128)h->bins[i] * (ns / period_ns);
+	}
+	return sum > INT64_MAX ? INT64_MAX : (int64_t)sum;
+}

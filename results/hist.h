@@ -128,6 +128,13 @@ bool hist_quantile(const struct hist *h, double q, uint64_t *ns);
 uint64_t hist_above(const struct hist *h, uint64_t limit_ns, uint64_t *unknown);
 
 /*
+ * hist_hidden - how many further points of a grid passed while its samples were late: a sample as late as
+ * n periods has hidden n. At least (a sample was as late as its bin's lower edge), or at most; of one
+ * sample beyond the range the value is known, of several only that it lies in [over_from_ns, max_ns]
+ */
+int64_t hist_hidden(const struct hist *h, uint64_t period_ns, bool most);
+
+/*
  * hist_next - the first non-empty bin >= from, HIST_BINS when there is none: the one walk behind
  * text, JSON and plots
  */

@@ -389,6 +389,21 @@ static int trends(const struct args *a, const struct history_row *rows, size_t n
 	return 0;
 }
 
+/* SQLite would only say that it cannot open a file. */
+static int check_dir(const char *dir, struct err *e)
+{
+	struct stat st;
+
+	if (stat(dir, &st))
+		return err_sys(e, "reading the runs in %s failed", dir);
+	if (!S_ISDIR(st.st_mode))
+		return err_set(e, -ENOTDIR,
+			       "reading the runs in %s failed: it is no directory; give the one "
+			       "that holds the run directories",
+			       dir);
+	return 0;
+}
+
 int results_history(int argc, char **argv, struct err *e)
 {
 	struct args a = { .e = e };
@@ -403,8 +418,8 @@ int results_history(int argc, char **argv, struct err *e)
 		return ret;
 	if (!a.db && !file_path(path, sizeof(path), "%s/history.sqlite", a.dir))
 		return err_sys(e, "opening the history failed");
-	if (!file_exists(a.dir))
-		return err_set(e, -ENOENT, "there is no directory %s", a.dir);
+	if (check_dir(a.dir, e) < 0)
+		return e->code;
 	stop_install();
 	db = history_open(a.db ? a.db : path, e);
 	if (!db)

@@ -204,15 +204,22 @@ static bool qemu_in_dmi(const char *root)
 	       !strncmp(text, "Standard PC (", 13);
 }
 
+bool host_interprets_guests(const char *root)
+{
+	char path[PATH_MAX];
+
+	return file_path(path, sizeof(path), "%s/sys/module/kvm_pvm", root) && file_exists(path);
+}
+
 enum conditions conditions_detect(const char *root, const char *signature, const char **why)
 {
-	char cpuinfo[16384], flags[TEXT_BYTES], path[PATH_MAX];
+	char cpuinfo[16384], flags[TEXT_BYTES];
 
 	if (!strcmp(signature, "TCGTCGTCGTCG")) {
 		*why = "QEMU emulates this machine's CPUs in software (TCG)";
 		return CONDITIONS_EMULATED;
 	}
-	if (file_path(path, sizeof(path), "%s/sys/module/kvm_pvm", root) && file_exists(path)) {
+	if (host_interprets_guests(root)) {
 		*why = "this machine's KVM (kvm_pvm) interprets privileged guest code in software";
 		return CONDITIONS_EMULATED;
 	}

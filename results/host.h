@@ -10,6 +10,7 @@
 #define RTKVM_RESULTS_HOST_H
 
 #include <json-c/json.h>
+#include <stdbool.h>
 
 /* host_facts - a new object for run.json's host{}; the caller puts it; NULL: no memory */
 json_object *host_facts(const char *root);
@@ -28,6 +29,12 @@ enum { CPUID_SIGNATURE_BYTES = 13 };
 
 /* cpuid_signature - CPUID leaf 0x40000000's twelve letters, "" when it has none we know */
 char *cpuid_signature(char buf[static CPUID_SIGNATURE_BYTES]);
+
+/*
+ * host_interprets_guests - is this machine's KVM kvm_pvm, which interprets what privileged guest
+ * code does? Stock Linux kernels have not been seen to boot in it
+ */
+bool host_interprets_guests(const char *root);
 
 /*
  * conditions_detect - judge the machine, with the reason in one clause; in this order:

@@ -4,7 +4,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -170,15 +169,11 @@ bool import_ns(double v, uint64_t unit_ns, uint64_t *ns)
 
 static ssize_t read_head(const char *path, char *buf, size_t size, struct err *e)
 {
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-	struct stat st;
+	_cleanup_close_ int fd = file_open(path, e);
 	ssize_t n;
 
 	if (fd < 0)
-		return err_sys(e, "opening %s failed", path);
-	if (fstat(fd, &st) || !S_ISREG(st.st_mode))
-		return err_set(e, -EINVAL, "reading %s failed: it is %s", path,
-			       S_ISDIR(st.st_mode) ? "a directory" : "not a regular file");
+		return fd;
 	n = read(fd, buf, size - 1);
 	if (n < 0)
 		return err_sys(e, "reading %s failed", path);
@@ -330,8 +325,6 @@ static int one_file(const struct args *a, const char *path, struct err *e)
 						    : 1,
 	};
 	char name[128], log[PATH_MAX];
-	bool there = a->out && file_exists(a->out);
-	struct err e2 = { 0 };
 	int ret;
 
 	run_name(path, name, sizeof(name));
@@ -349,11 +342,7 @@ static int one_file(const struct args *a, const char *path, struct err *e)
 	if (!ret)
 		printf("%s\n", im.run.dir);
 	else
-		file_remove_tree(im.run.dir, &e2);
-	if (ret && !a->out)
-		rmdir("runs"); /* if we made it, it is empty */
-	if (ret && there)
-		mkdir(a->out, 0755); /* it was the user's, and empty */
+		run_discard(&im.run);
 	import_free(&im);
 	return ret;
 }

@@ -9,7 +9,6 @@
  */
 #include <endian.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +17,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/clock.h"
+#include "lib/file.h"
 #include "results/import.h"
 
 /* --- jitterdebugger: samples.raw --- */
@@ -121,13 +121,15 @@ static int raw_all(struct import *im, int fd, struct import_cpu **cpus, uint64_t
 
 int jitterraw_read(struct import *im, struct err *e)
 {
-	_cleanup_close_ int fd = open(im->path, O_RDONLY | O_CLOEXEC);
+	_cleanup_close_ int fd = file_open(im->path, e);
 	_cleanup_free_ struct import_cpu **cpus = calloc(RAW_CPUS, sizeof(*cpus));
 	struct lines place = { .path = im->path };
 	int unit;
 
-	if (fd < 0 || !cpus)
-		return err_sys(e, "reading %s failed", im->path);
+	if (fd < 0)
+		return fd;
+	if (!cpus)
+		return err_set(e, -ENOMEM, "reading %s failed: no memory", im->path);
 	unit = import_unit(im, &place, "or --unit ns if jitterdebugger ran with -N", e);
 	if (unit < 0 || raw_all(im, fd, cpus, unit, e))
 		return e->code;

@@ -9,13 +9,13 @@
  */
 #include <errno.h>
 #include <expat.h>
-#include <fcntl.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "lib/cleanup.h"
+#include "lib/file.h"
 #include "lib/json.h"
 #include "results/import.h"
 
@@ -227,11 +227,11 @@ static void end(void *ctx, const char *name)
 
 static int feed(struct rteval *r, struct err *e)
 {
-	_cleanup_close_ int fd = open(r->im->path, O_RDONLY | O_CLOEXEC);
+	_cleanup_close_ int fd = file_open(r->im->path, e);
 	ssize_t n;
 
 	if (fd < 0)
-		return err_sys(e, "opening %s failed", r->im->path);
+		return fd;
 	do {
 		char *buf = XML_GetBuffer(r->parser, 65536);
 

@@ -2,28 +2,22 @@
 #include "results/lines.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
+
+#include "lib/file.h"
 
 enum { FIRST_BYTES = 1 << 20, LINE_BYTES = 64 << 20 };
 
 int lines_open(struct lines *l, const char *path, struct err *e)
 {
-	struct stat st;
-
 	*l = (struct lines){ .path = path, .size = FIRST_BYTES };
-	l->fd = open(path, O_RDONLY | O_CLOEXEC);
+	l->fd = file_open(path, e);
 	if (l->fd < 0)
-		return err_sys(e, "opening %s failed", path);
-	if (fstat(l->fd, &st) || S_ISDIR(st.st_mode)) {
-		lines_close(l);
-		return err_set(e, -EISDIR, "reading %s failed: it is a directory", path);
-	}
+		return l->fd;
 	l->buf = malloc(l->size + 1);
 	if (!l->buf) {
 		lines_close(l);

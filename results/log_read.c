@@ -2,13 +2,12 @@
 /* log_read - latency.log: the reader, which trusts nothing it has not checked */
 #include <endian.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
+#include "lib/file.h"
 #include "results/log.h"
 #include "results/log_format.h"
 
@@ -86,27 +85,17 @@ static uint64_t get_varint(struct cursor *c)
 
 int log_open(struct log_reader *r, const char *path, struct err *e)
 {
-	struct stat st;
-
 	memset(r, 0, sizeof(*r));
 	r->dirty_from = HIST_BINS;
 	r->path = path;
-	r->fd = open(path, O_RDONLY | O_CLOEXEC);
+	r->fd = file_open(path, e);
 	if (r->fd < 0)
-		return err_sys(e, "opening %s failed", path);
-	if (fstat(r->fd, &st) || !S_ISREG(st.st_mode)) {
-		err_set(e, -EINVAL, "reading %s failed: not a regular file", path);
-		goto fail;
-	}
+		return r->fd;
 	r->buf = malloc(READ_BYTES);
-	if (!r->buf) {
-		err_set(e, -ENOMEM, "reading %s failed: no memory", path);
-		goto fail;
-	}
-	return 0;
-fail:
+	if (r->buf)
+		return 0;
 	log_reader_close(r);
-	return e->code;
+	return err_set(e, -ENOMEM, "reading %s failed: no memory", path);
 }
 
 void log_reader_close(struct log_reader *r)

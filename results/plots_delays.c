@@ -5,11 +5,11 @@
  * rtkvm trace explain leaves a "timeline" in the lines of spikes.jsonl: pairs of a cause and its
  * nanoseconds, from the timer's expiry to the thread's running. Other spikes have none.
  */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/cleanup.h"
+#include "lib/file.h"
 #include "lib/json.h"
 #include "results/format.h"
 #include "results/plot.h"
@@ -68,12 +68,13 @@ static void look_at(struct bars *b, const char *line)
 
 static int load(struct bars *b, const char *path, struct err *e)
 {
-	_cleanup_fclose_ FILE *f = fopen(path, "re");
+	_cleanup_fclose_ FILE *f = NULL;
 	_cleanup_free_ char *line = NULL;
+	int ret = file_stream(path, &f, e);
 	size_t size = 0;
 
 	if (!f)
-		return errno == ENOENT ? 0 : err_sys(e, "opening %s failed", path);
+		return ret;
 	while (getline(&line, &size, f) >= 0)
 		look_at(b, line);
 	return ferror(f) ? err_sys(e, "reading %s failed", path) : 0;

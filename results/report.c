@@ -188,7 +188,28 @@ static const struct report *find_format(const char *name, struct err *e)
 	return NULL;
 }
 
-/* New limits in place of the run's: a fresh verdict, but an interrupted run stays incomplete. */
+/*
+ * What was incomplete stays so, also where run.json does not tell why: the run died, or an older rtkvm
+ * made it. That somebody calls for a smoke test now is no excuse for a run that was none.
+ */
+static void keep_incomplete(struct run *r)
+{
+	json_object *doc = r->doc;
+
+	if (json_at(doc, "shortfalls") || json_at(doc, "phases"))
+		return;
+	if (json_at(doc, "stopped_at_spike")) {
+		if (!json_object_get_boolean(json_at(doc, "asked.smoke")))
+			run_short(r, "a spike ended it before its time was over");
+	} else if (!json_at(doc, "ended") && !json_at(doc, "import")) {
+		run_short(r, "the run did not end by itself");
+	} else if (!json_at(doc, "interrupted") &&
+		   !strcmp(json_str(doc, "verdict", ""), verdict_name(VERDICT_INCOMPLETE))) {
+		run_short(r, "it was incomplete before it was held against other limits");
+	}
+}
+
+/* New limits in place of the run's: a fresh verdict, by all that was known of the run before. */
 static int rejudge(const struct args *a, struct err *e)
 {
 	struct result r;
@@ -201,32 +222,18 @@ static int rejudge(const struct args *a, struct err *e)
 		result_close(&r);
 		return err_set(e, -ENODATA, "judging %s failed: it holds no samples", a->dir);
 	}
+	keep_incomplete(&r.run);
 	ret = result_store(&r, e); /* cpus[], if the instrument left them to us */
 	json_object_object_add(r.run.doc, "limits", json_object_new_array());
-	json_object_object_add(r.run.doc, "reasons", json_object_new_array());
 	json_set_bool(run_section(&r.run, "asked"), "smoke", a->smoke);
 	for (size_t i = 0; i < a->n_limits; i++)
 		run_add_limit(&r.run, "max_ns", a->limits_ns[i]);
 	v = run_judge(&r.run, a->smoke);
-	if (!json_at(r.run.doc, "ended") && !json_at(r.run.doc, "import")) {
-		run_reason(&r.run, "the run did not end by itself");
-		v = v == VERDICT_FAIL ? v : VERDICT_INCOMPLETE;
-	}
 	json_set_str(r.run.doc, "verdict", verdict_name(v));
 	if (!ret)
 		ret = run_save(&r.run, e);
 	result_close(&r);
 	return ret;
-}
-
-static enum verdict verdict_of(const struct result *r)
-{
-	const char *name = json_str(r->run.doc, "verdict", "");
-
-	for (enum verdict v = VERDICT_PASS; v <= VERDICT_INCONCLUSIVE; v++)
-		if (!strcmp(name, verdict_name(v)))
-			return v;
-	return VERDICT_INCOMPLETE;
 }
 
 int results_report(int argc, char **argv, struct err *e)
@@ -251,7 +258,8 @@ int results_report(int argc, char **argv, struct err *e)
 	ret = report_make(&r, !a.no_plots, e);
 	if (!ret) {
 		print->write(stdout, &r);
-		ret = verdict_of(&r);
+		ret = verdict_of(json_str(r.run.doc, "verdict", ""));
+		ret = ret == VERDICT_ERROR ? VERDICT_INCOMPLETE : ret;
 	}
 	result_close(&r);
 	return ret;

@@ -373,6 +373,9 @@ static void window(FILE *f, const struct result *r)
 	fact(f, "Page faults", format_count(json_int(w, "page_faults", -1), a));
 	fact(f, "Involuntary context switches",
 	     format_count(json_int(w, "involuntary_switches", -1), a));
+	if (json_at(w, "vmm_thread_runs"))
+		fact(f, "Runs of the VMM's other threads there",
+		     format_count(json_int(w, "vmm_thread_runs", -1), a));
 	if (json_object_is_type(exits, json_type_object)) {
 		json_object_object_foreach(exits, reason, count) {
 			json_object *rate = NULL;

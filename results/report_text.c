@@ -166,6 +166,9 @@ static void window(FILE *f, const struct dress *d, const struct result *r)
 		(intmax_t)json_int(w, "userspace_exits", -1),
 		(intmax_t)json_int(w, "page_faults", -1),
 		(intmax_t)json_int(w, "involuntary_switches", -1));
+	if (json_at(w, "vmm_thread_runs"))
+		fprintf(f, "%sother threads of the VMM ran %jd times on their CPUs meanwhile\n",
+			d->markdown ? "- " : "  ", (intmax_t)json_int(w, "vmm_thread_runs", -1));
 	exits(f, d, json_at(w, "exits_per_wakeup"));
 }
 

@@ -55,10 +55,55 @@ static bool dir_is_empty(const char *path)
 	return empty;
 }
 
+/* How many directories, the last and those above it, are still to be made. */
+static int missing(const char *path)
+{
+	char part[PATH_MAX];
+	size_t len = strlen(path);
+	int n = 0;
+
+	if (!file_path(part, sizeof(part), "%s", path))
+		return 0;
+	for (;;) {
+		while (len > 1 && part[len - 1] == '/')
+			part[--len] = '\0';
+		if (!len || file_exists(part))
+			return n;
+		n++;
+		while (len && part[len - 1] != '/')
+			part[--len] = '\0';
+	}
+}
+
+/* As long as they are empty: others may have put something into one meanwhile. */
+static void remove_made(struct run *r)
+{
+	char part[PATH_MAX];
+
+	for (strcpy(part, r->dir); r->made > 0 && !rmdir(part); r->made--)
+		*strrchr(part, '/') = '\0';
+}
+
+void run_discard(struct run *r)
+{
+	_cleanup_closedir_ DIR *dir = opendir(r->dir);
+	struct err ignored = { 0 };
+	char path[PATH_MAX];
+	struct dirent *d;
+
+	while (dir && (d = readdir(dir)))
+		if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0 &&
+		    file_path(path, sizeof(path), "%s/%s", r->dir, d->d_name))
+			file_remove_tree(path, &ignored);
+	remove_made(r);
+}
+
 static int make_dir(struct run *r, const char *path, struct err *e)
 {
-	int ret = file_mkdirs(path, e);
+	int ret;
 
+	r->made = missing(path);
+	ret = file_mkdirs(path, e);
 	if (ret < 0)
 		return ret;
 	if (!dir_is_empty(path))
@@ -118,7 +163,7 @@ int run_create(struct run *r, const char *out, const char *name, struct err *e)
 	first_doc(r->doc, name);
 	ret = run_save(r, e);
 	if (ret < 0) {
-		rmdir(r->dir); /* empty: nothing could be written */
+		remove_made(r); /* empty: nothing could be written */
 		run_close(r);
 	}
 	return ret;
@@ -157,17 +202,20 @@ static int check_doc(const struct run *r, struct err *e)
 
 int run_open(struct run *r, const char *dir, struct err *e)
 {
+	struct err why = { 0 };
 	char path[PATH_MAX];
 	int ret;
 
 	memset(r, 0, sizeof(*r));
 	if (!realpath(dir, r->dir))
 		return err_sys(e, "opening run directory %s failed", dir);
-	if (!file_exists(run_path(r, "run.json", path)))
-		return err_set(e, -ENOENT,
+	ret = json_load(run_path(r, "run.json", path), RUN_JSON_BYTES, &r->doc, &why);
+	if (ret == -ENOENT)
+		return err_set(e, ret,
 			       "opening run directory %s failed: there is no run.json in it", dir);
-	ret = json_load(path, RUN_JSON_BYTES, &r->doc, e);
-	if (!ret)
+	if (ret < 0)
+		err_set(e, ret, "%s", why.text);
+	else
 		ret = check_doc(r, e);
 	if (ret < 0)
 		run_close(r);
@@ -181,31 +229,45 @@ int run_save(struct run *r, struct err *e)
 	return json_save(run_path(r, "run.json", path), r->doc, e);
 }
 
-void run_reason(struct run *r, const char *fmt, ...)
+/* into reasons[], and, unless NULL, into the list of those that mean the same */
+static void add_reason(struct run *r, const char *list, const char *fmt, va_list args)
 {
-	json_object *reasons = json_at(r->doc, "reasons");
 	char text[512];
-	va_list args;
 
-	va_start(args, fmt);
 	vsnprintf(text, sizeof(text), fmt, args);
-	va_end(args);
-	json_object_array_add(reasons, json_object_new_string(text));
+	json_object_array_add(json_at(r->doc, "reasons"), json_object_new_string(text));
+	if (!list)
+		return;
+	if (!json_object_is_type(json_at(r->doc, list), json_type_array))
+		json_object_object_add(r->doc, list, json_object_new_array());
+	json_object_array_add(json_at(r->doc, list), json_object_new_string(text));
 }
 
-enum verdict run_doubt(struct run *r, enum verdict v, const char *fmt, ...)
+void run_reason(struct run *r, const char *fmt, ...)
 {
-	char text[512];
 	va_list args;
 
 	va_start(args, fmt);
-	vsnprintf(text, sizeof(text), fmt, args);
+	add_reason(r, NULL, fmt, args);
 	va_end(args);
-	run_reason(r, "%s", text);
-	if (!json_at(r->doc, "doubts"))
-		json_object_object_add(r->doc, "doubts", json_object_new_array());
-	json_object_array_add(json_at(r->doc, "doubts"), json_object_new_string(text));
-	return v == VERDICT_PASS ? VERDICT_INCONCLUSIVE : v;
+}
+
+void run_doubt(struct run *r, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	add_reason(r, "doubts", fmt, args);
+	va_end(args);
+}
+
+void run_short(struct run *r, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	add_reason(r, "shortfalls", fmt, args);
+	va_end(args);
 }
 
 int run_finish(struct run *r, enum verdict v, struct err *e)
@@ -291,118 +353,4 @@ void run_add_cpu(struct run *r, const struct run_cpu *c, const struct hist *h)
 		json_set_int(o, "over_from_ns", h->over_from_ns);
 	}
 	json_object_array_add(json_at(r->doc, "cpus"), o);
-}
-
-void run_add_limit(struct run *r, const char *what, uint64_t limit_ns)
-{
-	json_object *o = json_object_new_object();
-
-	json_set_str(o, "what", what);
-	json_set_int(o, "limit_ns", limit_ns);
-	json_object_object_add(o, "cpu", NULL);
-	json_object_object_add(o, "value_ns", NULL);
-	json_object_object_add(o, "met", NULL);
-	json_object_array_add(json_at(r->doc, "limits"), o);
-}
-
-/* The figure of one CPU that a limit speaks of: NULL when it was not measured or is unsupported. */
-static json_object *limited_value(json_object *cpu, const char *what)
-{
-	json_object *v = NULL, *quantiles;
-
-	if (!strcmp(what, "max_ns"))
-		return json_at(cpu, "max_ns");
-	quantiles = json_at(cpu, "quantiles_ns");
-	for (int i = 0; i < HIST_LEVELS; i++) {
-		size_t n = strlen(hist_levels[i].label);
-
-		if (!strncmp(what, hist_levels[i].label, n) && !strcmp(what + n, "_ns"))
-			json_object_object_get_ex(quantiles, hist_levels[i].key, &v);
-	}
-	return v;
-}
-
-/* Nothing was seen where anything above ns would have been. */
-static bool none_above(json_object *cpu, int64_t ns)
-{
-	int64_t from_ns = json_int(cpu, "none_from_ns", -1);
-
-	return !json_int(cpu, "samples", -1) && from_ns >= 0 && from_ns <= ns;
-}
-
-bool run_none_above(const struct run *r, const char *instrument, int cpu, uint64_t ns)
-{
-	json_object *cpus = json_at(r->doc, "cpus");
-
-	for (size_t i = 0; i < json_object_array_length(cpus); i++) {
-		json_object *c = json_object_array_get_idx(cpus, i);
-
-		if (json_int(c, "cpu", -1) == cpu && none_above(c, ns) &&
-		    !strcmp(json_str(c, "instrument", ""), instrument))
-			return true;
-	}
-	return false;
-}
-
-static enum verdict judge_limit(struct run *r, json_object *limit)
-{
-	json_object *cpus = json_at(r->doc, "cpus"), *worst = NULL;
-	const char *what = json_str(limit, "what", "");
-	int64_t bound = json_int(limit, "limit_ns", 0), most = -1;
-	size_t n = json_object_array_length(cpus);
-	bool all = n > 0;
-	int name = strcspn(what, "_"); /* "max" of "max_ns" */
-
-	for (size_t i = 0; i < n; i++) {
-		json_object *cpu = json_object_array_get_idx(cpus, i);
-		json_object *v = limited_value(cpu, what);
-
-		if (!v)
-			all = all && !strcmp(what, "max_ns") && none_above(cpu, bound);
-		else if (json_object_get_int64(v) > most) {
-			most = json_object_get_int64(v);
-			worst = cpu;
-		}
-	}
-	if (worst) {
-		json_set_int(limit, "value_ns", most);
-		json_set_int(limit, "cpu", json_int(worst, "cpu", -1));
-	}
-	if (worst && most > bound) {
-		json_set_bool(limit, "met", false);
-		run_reason(r, "%.*s is %.2f us on CPU %jd, above its limit of %.2f us", name, what,
-			   most / 1e3, (intmax_t)json_int(worst, "cpu", -1), bound / 1e3);
-		return VERDICT_FAIL;
-	}
-	if (!all) {
-		run_reason(r, "%.*s cannot be held against its limit: %s", name, what,
-			   n ? "too few samples" : "nothing was measured");
-		return VERDICT_INCONCLUSIVE;
-	}
-	json_set_bool(limit, "met", true);
-	return VERDICT_PASS;
-}
-
-bool run_is_hardware(const struct run *r)
-{
-	return !strcmp(json_str(r->doc, "conditions", ""), conditions_name(CONDITIONS_HARDWARE));
-}
-
-enum verdict run_judge(struct run *r, bool smoke)
-{
-	json_object *limits = json_at(r->doc, "limits");
-	enum verdict all = VERDICT_PASS;
-	size_t n = json_object_array_length(limits);
-
-	for (size_t i = 0; i < n; i++) {
-		enum verdict v = judge_limit(r, json_object_array_get_idx(limits, i));
-
-		if (v == VERDICT_FAIL || all == VERDICT_PASS)
-			all = v;
-	}
-	if (!n || smoke || run_is_hardware(r) || all == VERDICT_INCONCLUSIVE)
-		return all;
-	run_reason(r, "no verdict on latency: the conditions are \"%s\", not \"hardware\"",
-		   json_str(r->doc, "conditions", "unknown"));
-	return VERDICT_INCONCLUSIVE;
 }

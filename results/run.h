@@ -22,6 +22,7 @@ enum { RUN_SCHEMA = 1 };
 struct run {
 	char dir[PATH_MAX]; /* absolute, so that a change of directory does not matter */
 	json_object *doc; /* run.json; owned */
+	int made; /* how many directories run_create made: dir and, as far as missing, those above */
 };
 
 /*
@@ -30,6 +31,12 @@ struct run {
  * there and not empty is -EEXIST: a result is never overwritten.
  */
 int run_create(struct run *r, const char *out, const char *name, struct err *e);
+
+/*
+ * run_discard - it never began: what is in the directory goes, and of directories what run_create
+ * made; one that was there stays, empty as it was
+ */
+void run_discard(struct run *r);
 
 /* run_open - read an existing run; one of a newer schema or without the basic keys is refused */
 int run_open(struct run *r, const char *dir, struct err *e);
@@ -40,12 +47,12 @@ int run_save(struct run *r, struct err *e);
 /* run_reason - add a sentence to reasons[]: why the verdict is what it is */
 void run_reason(struct run *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/*
- * run_doubt - a reason for which a run cannot pass however long it is, or is continued: into
- * reasons[], and into doubts[] for a campaign. Returns v, a pass made inconclusive
- */
-enum verdict run_doubt(struct run *r, enum verdict v, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
+/* run_doubt - a reason for which it cannot pass, however long it goes on; into doubts[], too */
+void run_doubt(struct run *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* run_short - a reason for which it is incomplete: it failed, or lacks some of what was asked; into
+ * shortfalls[], too */
+void run_short(struct run *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* run_finish - set ended and the verdict (error counts as incomplete) and save */
 int run_finish(struct run *r, enum verdict v, struct err *e);
@@ -87,11 +94,15 @@ bool run_none_above(const struct run *r, const char *instrument, int cpu, uint64
 void run_add_limit(struct run *r, const char *what, uint64_t limit_ns);
 
 /*
- * run_judge - hold cpus[] against limits[]: sets value_ns, cpu (the worst) and met of each, and
- * adds the reasons. PASS only on hardware, or with smoke (function, not latency, is on trial);
+ * run_judge - what the run came to. Holds cpus[] against limits[]: sets value_ns, cpu (the worst) and
+ * met of each. PASS only on hardware, or with smoke (function, not latency, is on trial);
  * under other conditions a met limit is INCONCLUSIVE, an exceeded one FAIL only on hardware or
  * with smoke. A limit without enough samples behind it is INCONCLUSIVE,
  * but a CPU without any meets a maximum that its instrument would have recorded. Without limits: PASS.
+ * A run that has doubts[] is INCONCLUSIVE at best; one that has shortfalls[], was interrupted or
+ * (without smoke) stopped_at_spike INCOMPLETE; a campaign no better than its phases. A broken limit
+ * where the run was throttled is INCONCLUSIVE. So these are told before. Its own reasons, which are
+ * listed in judged[], replace those of the judgement before; all others stay.
  */
 enum verdict run_judge(struct run *r, bool smoke);
 

@@ -214,9 +214,9 @@ int spikes_load(struct spikes *s, const char *path, struct err *e)
 	int ret;
 
 	memset(s, 0, sizeof(*s));
-	f = fopen(path, "re");
+	ret = file_stream(path, &f, e);
 	if (!f)
-		return errno == ENOENT ? 0 : err_sys(e, "opening %s failed", path);
+		return ret;
 	ret = explained_load(&l.x, path, e);
 	while (!ret && getline(&line, &size, f) >= 0)
 		ret = load_line(s, &l, line, e);

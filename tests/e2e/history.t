@@ -44,7 +44,9 @@ like "$out" "^[^|]*\| [^|]* \| emulated" "other conditions are another history"
 
 fails 2 "give the directory" "no directory" "$RTKVM" history
 fails 2 "one directory at a time" "two directories" "$RTKVM" history a b
-fails 2 "there is no directory .*nothere" "no such directory" "$RTKVM" history "$T/nothere"
+fails 2 "reading the runs in .*nothere failed: No such file" "no such directory" "$RTKVM" history "$T/nothere"
+: >"$T/file"
+fails 2 "reading the runs in .*file failed: it is no directory" "a file" "$RTKVM" history "$T/file"
 mkdir "$T/empty"
 fails 2 "holds no runs with samples" "an empty directory" "$RTKVM" history "$T/empty"
 echo "this is no database, and longer than the header of one would be: $(seq 100)" >"$T/garbage"

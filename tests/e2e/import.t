@@ -135,6 +135,8 @@ bad "a minimum above the maximum" "minimum 99 and maximum 19" "$T/crossed"
 fails 2 "its status lines are in ns, --unit says us" "a unit against the source" \
 	"$RTKVM" import --unit us --out "$T/bad" "$fixtures/cyclictest-2.10-N-status.txt"
 bad "a directory" "is a directory" "$T"
+mkfifo "$T/pipe"
+bad "a FIFO" "not a regular file" "$T/pipe"
 bad "no file" "No such file" "$T/nothere"
 cp "$T/hw/latency.log" "$T/own.log"
 bad "our own log" "a latency.log already" "$T/own.log"

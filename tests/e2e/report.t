@@ -72,15 +72,17 @@ like "$out" "above 100 us: 0 in [0-9,]+: less than one per [0-9.]+ (s|min|h) at 
 
 # periods that nobody served are told of in words
 missed() {
-	"$make" "$T/missed$2" slices=1 samples="$1" missed="$2" cpus=1 seconds=1
-	"$RTKVM" report --no-plots "$T/missed$2" | grep missed, || echo "a clean run"
+	"$make" "$T/missed$2" slices=1 samples="$1" missed="$2" cpus=1 seconds=1 "${@:3}"
+	"$RTKVM" report --no-plots "$T/missed$2" | grep 'no sample' || echo "a clean run"
 }
 is "$(missed 2000 0)" "a clean run" "none missed: nothing is said"
 is "$(missed 1990 10)" \
-	"  10 of 2,000 periods were missed, as they passed while a sample was late" "a few"
+	"  10 of 2,000 periods have no sample" "a few"
 is "$(missed 500 1500)" \
-	"  1,500 of 2,000 periods were missed, as they passed while a sample was late: this machine did not keep up with an interval of 500 us" \
-	"more than a tenth"
+	"  1,500 of 2,000 periods have no sample" "no sample as late as that: the cause is not known"
+is "$(missed 500 501 scale=1000)" \
+	"  501 of 1,001 periods have no sample: they passed while others were late" "samples of 2 ms at 1 ms"
+is "$(missed 100 900 scale=1000)" "  900 of 1,000 periods have no sample" "but they account for so many only"
 for f in summary.md report.html; do
 	like "$(cat "$T/missed1500/$f")" "1,500 of 2,000 periods" "$f has it, too"
 done
@@ -97,6 +99,38 @@ is "$(xmllint --xpath 'string(//testsuite[@name="cyclictest"]/@skipped)' "$T/emu
 	"emulated: limits are skipped in junit.xml"
 run "$RTKVM" report --no-plots --smoke --limit 1ms "$T/emulated"
 is "$code" 0 "emulated: --smoke judges function"
+
+# other limits change what the limits said, and nothing else: what cannot pass for another reason does not
+rejudged() { # NAME JQ VERDICT REASONS [OPTION...]: a run of 63 us, limit 40 us, whose run.json JQ changes
+	local name=$1 change=$2 want=$3 reasons=$4 dir=$T/rejudged
+	shift 4
+	rm -rf "$dir"
+	cp -r "$T/judged" "$dir"
+	jq "$change" "$T/judged/run.json" >"$dir/run.json"
+	for limit in 100s 10us 100s; do
+		run "$RTKVM" report --no-plots --limit $limit "$@" "$dir"
+		[ $limit = 100s ] || is "$code" 1 "$name: a broken limit is one"
+	done
+	is "$code $(jq -c '[.verdict, .reasons]' "$dir/run.json")" "$want,$reasons]" "$name: a wider one"
+	ok "$name: by the schema" build/tests/tools/schema docs/run.schema.json "$dir/run.json"
+}
+"$make" "$T/judged" slices=40 samples=5000 smi=4 limit=40
+interrupted='"interrupted before its time was over; what was measured counts"'
+rejudged "nothing else" . '0 ["pass"' '[]'
+rejudged "interrupted" '.interrupted = true | .verdict = "incomplete"' '3 ["incomplete"' "[$interrupted]" --smoke
+rejudged "a doubt" '.doubts = ["the load was dead"] | .reasons += .doubts' \
+	'4 ["inconclusive"' '["the load was dead"]'
+rejudged "a spike ended it" '.stopped_at_spike = true' \
+	'3 ["incomplete"' '["a spike ended it before its time was over"]' --smoke
+rejudged "a spike ended it, as a smoke test wants" '.stopped_at_spike = true | .asked.smoke = true' '0 ["pass"' '[]' --smoke
+rejudged "it died" '.ended = null | .verdict = "incomplete"' \
+	'3 ["incomplete"' '["the run did not end by itself"]'
+rejudged "its instrument failed" '.verdict = "incomplete" | .shortfalls = ["no room"] | .reasons = .shortfalls' \
+	'3 ["incomplete"' '["no room"]'
+rejudged "an older rtkvm's failed" '.verdict = "incomplete"' \
+	'3 ["incomplete"' '["it was incomplete before it was held against other limits"]'
+rejudged "a campaign" '.phases = [{verdict: "pass"}, {verdict: "incomplete"}] | .reasons = ["phase b, incomplete: given up"]' \
+	'3 ["incomplete"' '["phase b, incomplete: given up"]'
 
 # host and guest together
 "$make" "$T/pair" slices=30 samples=2000 host=1
@@ -124,7 +158,26 @@ fails 2 'no format' "unknown format" "$RTKVM" report --print pdf "$run_dir"
 fails 2 "is not a duration" "bad limit" "$RTKVM" report --limit fast "$run_dir"
 fails 2 "not one of its options" "unknown option" "$RTKVM" report --colour "$run_dir"
 mkdir "$T/empty"
-fails 2 "run.json" "a directory without a run" "$RTKVM" report "$T/empty"
+fails 2 "there is no run.json in it" "a directory without a run" "$RTKVM" report "$T/empty"
+if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
+	mkdir "$T/open" "$T/open/closed"
+	cp "$run_dir/run.json" "$T/open/closed/"
+	cp "$RTKVM" "$T/open/rtkvm" # where it lies now others may not look
+	chmod 755 "$T" "$T/open"
+	chmod 700 "$T/open/closed"
+	fails 2 "closed/run.json failed: Permission denied" "somebody else's run" \
+		setpriv --reuid 65534 --clear-groups --inh-caps=-all "$T/open/rtkvm" report "$T/open/closed"
+else
+	skip 1 "no root, or no setpriv"
+fi
+for name in run.json latency.log spikes.jsonl; do
+	rm -rf "$T/piped"
+	cp -r "$run_dir" "$T/piped"
+	rm -f "$T/piped/$name"
+	mkfifo "$T/piped/$name"
+	fails 2 "$name failed: not a regular file" "a FIFO in place of $name" \
+		timeout 60 "$RTKVM" report "$T/piped"
+done
 cp -r "$run_dir" "$T/newer"
 sed -i 's/"schema":1/"schema":7/; s/"schema": *1/"schema":7/' "$T/newer/run.json"
 fails 2 "schema 7 is newer" "a run of a newer rtkvm" "$RTKVM" report "$T/newer"

@@ -199,6 +199,48 @@ static void above_a_limit(void **state)
 	assert_int_equal(hist_above(&h, 1000000, NULL), 0);
 }
 
+static void points_hidden_by_late_samples(void **state)
+{
+	static const struct {
+		const char *name;
+		uint64_t ns, samples; /* 0 ns: none */
+		uint64_t over, over_from_ns, over_ns; /* of some, the largest */
+		uint64_t resolution_ns;
+		int64_t least, most;
+	} rows[] = {
+		{ "none", 0, 0, 0, 0, 0, 1, 0, 0 },
+		{ "none is as late as a period", 999999, 500, 0, 0, 0, 1, 0, 0 },
+		{ "one of 9.5 periods", 9500000, 1, 0, 0, 0, 1, 9, 9 },
+		{ "many, in a bin that begins before", 3000000, 1000, 0, 0, 0, 1, 2000, 3000 },
+		{ "floors of microseconds", 2999000, 1, 0, 0, 0, 1000, 2, 2 },
+		{ "one beyond the range", 5000, 9, 1, 100000, 7200000, 1000, 7, 7 },
+		{ "two, between the range and the largest", 5000, 9, 2, 1100000, 7200000, 1000, 2,
+		  14 },
+		{ "more than there can be", UINT64_MAX, UINT64_MAX / 2, 0, 0, 0, 1, INT64_MAX,
+		  INT64_MAX },
+	};
+
+	static struct hist a;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		int64_t least, most;
+
+		hist_init(&a);
+		a.resolution_ns = rows[i].resolution_ns;
+		if (rows[i].samples)
+			hist_add_n(&a, rows[i].ns, rows[i].samples);
+		if (rows[i].over) {
+			hist_add_over(&a, rows[i].over_from_ns, rows[i].over);
+			a.max_ns = rows[i].over_ns;
+		}
+		least = hist_hidden(&a, 1000000, false);
+		most = hist_hidden(&a, 1000000, true);
+		if (least != rows[i].least || most != rows[i].most)
+			fail_msg("%s: %jd to %jd", rows[i].name, (intmax_t)least, (intmax_t)most);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -210,6 +252,7 @@ int main(void)
 		cmocka_unit_test(microseconds_survive),
 		cmocka_unit_test(unknown_values_are_not_guessed),
 		cmocka_unit_test(above_a_limit),
+		cmocka_unit_test(points_hidden_by_late_samples),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -78,6 +78,8 @@ static void conditions(void **state)
 			put(cases[i].file, cases[i].text);
 		assert_int_equal(conditions_detect(root, cases[i].signature, &why), cases[i].want);
 		assert_non_null(why);
+		assert_int_equal(host_interprets_guests(root),
+				 cases[i].file && strstr(cases[i].file, "kvm_pvm") != NULL);
 		remove_root(NULL);
 	}
 }

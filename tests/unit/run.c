@@ -14,24 +14,7 @@
 #include "lib/file.h"
 #include "lib/json.h"
 #include "results/record.h"
-
-static char dir[] = "/tmp/rtkvm-run-XXXXXX";
-
-static int enter_dir(void **state)
-{
-	(void)state;
-	assert_non_null(mkdtemp(dir));
-	return chdir(dir);
-}
-
-static int remove_dir(void **state)
-{
-	struct err e = { 0 };
-
-	(void)state;
-	assert_int_equal(chdir("/"), 0);
-	return file_remove_tree(dir, &e);
-}
+#include "tests/unit/tree.h"
 
 static void a_run_is_whole_from_the_start(void **state)
 {
@@ -57,6 +40,28 @@ static void a_run_is_whole_from_the_start(void **state)
 	run_close(&again);
 }
 
+/* A doubt is a reason, too: each list holds it for itself. */
+static void a_doubt_is_a_reason(void **state)
+{
+	static const char want[] = "[\"the clock is off by 7\",\"another\"]";
+	struct err e = { 0 };
+	struct run r;
+
+	(void)state;
+	assert_int_equal(run_create(&r, "doubt", "x", &e), 0);
+	run_doubt(&r, "%s is off by %d", "the clock", 7);
+	run_doubt(&r, "another");
+	assert_int_equal(run_judge(&r, false), VERDICT_INCONCLUSIVE);
+	assert_string_equal(
+		json_object_to_json_string_ext(json_at(r.doc, "reasons"), JSON_C_TO_STRING_PLAIN),
+		want);
+	json_object_object_del(r.doc, "reasons");
+	assert_string_equal(
+		json_object_to_json_string_ext(json_at(r.doc, "doubts"), JSON_C_TO_STRING_PLAIN),
+		want);
+	run_close(&r);
+}
+
 static void the_default_directory_tells_time_and_name(void **state)
 {
 	struct run r;
@@ -77,6 +82,39 @@ static void results_are_not_overwritten(void **state)
 	(void)state;
 	assert_int_equal(run_create(&r, "one", "x", &e), -EEXIST);
 	run_close(&r);
+}
+
+/* What was there before stays, what had to be made goes, but for what is not ours. */
+static void leaves_nothing_when_discarded(void **state)
+{
+	static const struct {
+		const char *there, *out, *kept, *gone;
+	} rows[] = {
+		{ NULL, "new", ".", "new" },
+		{ NULL, "no/such//dir/", ".", "no" },
+		{ "empty1", "empty1", "empty1", NULL },
+		{ "half", "half/way/there", "half", "half/way" },
+		{ "busy/other", "busy/x/y", "busy/other", "busy/x" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		char path[PATH_MAX];
+		struct err e = { 0 };
+		struct run r;
+
+		if (rows[i].there)
+			assert_int_equal(file_mkdirs(rows[i].there, &e), 0);
+		assert_int_equal(run_create(&r, rows[i].out, "x", &e), 0);
+		assert_int_equal(mkdir(run_path(&r, "trace", path), 0755), 0);
+		run_discard(&r);
+		assert_true(file_exists(rows[i].kept));
+		if (rows[i].gone)
+			assert_false(file_exists(rows[i].gone));
+		else
+			assert_int_equal(rmdir(rows[i].kept), 0); /* empty, as it was */
+		run_close(&r);
+	}
 }
 
 static void bad_names(void **state)
@@ -124,97 +162,6 @@ static void bad_run_files(void **state)
 	}
 }
 
-/* A run of one CPU with one limit, judged under given conditions. */
-static void judging(void **state)
-{
-	static const struct {
-		const char *conditions, *what;
-		uint64_t limit_ns;
-		bool smoke;
-		enum verdict want;
-	} cases[] = {
-		{ "hardware", "max_ns", 50000, false, VERDICT_PASS },
-		{ "hardware", "max_ns", 49999, false, VERDICT_FAIL },
-		{ "hardware", "p99_ns", 20000, false, VERDICT_PASS },
-		{ "hardware", "p99_ns", 4000, false, VERDICT_FAIL },
-		{ "hardware", "p99.9999_ns", 90000, false, VERDICT_INCONCLUSIVE },
-		{ "hardware", "p98_ns", 90000, false, VERDICT_INCONCLUSIVE },
-		{ "emulated", "max_ns", 50000, false, VERDICT_INCONCLUSIVE },
-		{ "emulated", "max_ns", 1, false, VERDICT_INCONCLUSIVE },
-		{ "nested", "max_ns", 50000, false, VERDICT_INCONCLUSIVE },
-		{ "emulated", "max_ns", 50000, true, VERDICT_PASS },
-		{ "emulated", "max_ns", 1, true, VERDICT_FAIL },
-	};
-	struct hist h;
-
-	(void)state;
-	hist_init(&h);
-	hist_add_n(&h, 5000, 9999);
-	hist_add(&h, 50000);
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct run_cpu c = { .cpu = 3,
-				     .host_cpu = -1,
-				     .instrument = "cyclictest",
-				     .expected = 10000,
-				     .missed = -1 };
-		char name[32];
-		struct run r;
-		struct err e = { 0 };
-
-		snprintf(name, sizeof(name), "judge-%zu", i);
-		assert_int_equal(run_create(&r, name, name, &e), 0);
-		json_set_str(r.doc, "conditions", cases[i].conditions);
-		run_add_cpu(&r, &c, &h);
-		run_add_limit(&r, cases[i].what, cases[i].limit_ns);
-		assert_int_equal(run_judge(&r, cases[i].smoke), cases[i].want);
-		if (cases[i].want != VERDICT_PASS)
-			assert_true(json_object_array_length(json_at(r.doc, "reasons")) > 0);
-		run_close(&r);
-	}
-}
-
-/* An instrument that records from a threshold on tells by recording nothing that a limit was kept. */
-static void no_sample_can_be_an_answer(void **state)
-{
-	static const struct {
-		const char *what;
-		uint64_t none_from_ns, limit_ns;
-		enum verdict want;
-	} cases[] = {
-		{ "max_ns", 10000, 10000, VERDICT_PASS },
-		{ "max_ns", 10000, 50000, VERDICT_PASS },
-		{ "max_ns", 10000, 9999, VERDICT_INCONCLUSIVE },
-		{ "max_ns", 0, 50000, VERDICT_INCONCLUSIVE },
-		{ "p99_ns", 10000, 50000, VERDICT_INCONCLUSIVE },
-	};
-	struct hist none;
-
-	(void)state;
-	hist_init(&none);
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct run_cpu c = { .cpu = 3,
-				     .host_cpu = 3,
-				     .instrument = "hwlat",
-				     .none_from_ns = cases[i].none_from_ns };
-		bool pass = cases[i].want == VERDICT_PASS;
-		struct err e = { 0 };
-		char name[32];
-		struct run r;
-
-		snprintf(name, sizeof(name), "none-%zu", i);
-		assert_int_equal(run_create(&r, name, name, &e), 0);
-		json_set_str(r.doc, "conditions", "hardware");
-		run_add_cpu(&r, &c, &none);
-		run_add_limit(&r, cases[i].what, cases[i].limit_ns);
-		assert_int_equal(run_judge(&r, false), cases[i].want);
-		if (!strcmp(cases[i].what, "max_ns"))
-			assert_int_equal(run_none_above(&r, "hwlat", 3, cases[i].limit_ns), pass);
-		assert_false(run_none_above(&r, "hwlat", 4, 50000));
-		assert_false(run_none_above(&r, "sampler", 3, 50000));
-		run_close(&r);
-	}
-}
-
 static void what_is_unknown_is_null(void **state)
 {
 	struct run_cpu c = {
@@ -248,14 +195,14 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_run_is_whole_from_the_start),
+		cmocka_unit_test(a_doubt_is_a_reason),
 		cmocka_unit_test(the_default_directory_tells_time_and_name),
 		cmocka_unit_test(results_are_not_overwritten),
+		cmocka_unit_test(leaves_nothing_when_discarded),
 		cmocka_unit_test(bad_names),
 		cmocka_unit_test(bad_run_files),
-		cmocka_unit_test(judging),
-		cmocka_unit_test(no_sample_can_be_an_answer),
 		cmocka_unit_test(what_is_unknown_is_null),
 	};
 
-	return cmocka_run_group_tests(tests, enter_dir, remove_dir);
+	return cmocka_run_group_tests(tests, tree_enter, tree_leave);
 }

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "lib/cleanup.h"
+#include "lib/file.h"
+#include "lib/json.h"
+#include "results/record.h"
+#include "tests/unit/tree.h"
+
+/* A run of one CPU with one limit, judged under given conditions. */
+static void judging(void **state)
+{
+	static const struct {
+		const char *conditions, *what;
+		uint64_t limit_ns;
+		bool smoke;
+		enum verdict want;
+	} cases[] = {
+		{ "hardware", "max_ns", 50000, false, VERDICT_PASS },
+		{ "hardware", "max_ns", 49999, false, VERDICT_FAIL },
+		{ "hardware", "p99_ns", 20000, false, VERDICT_PASS },
+		{ "hardware", "p99_ns", 4000, false, VERDICT_FAIL },
+		{ "hardware", "p99.9999_ns", 90000, false, VERDICT_INCONCLUSIVE },
+		{ "hardware", "p98_ns", 90000, false, VERDICT_INCONCLUSIVE },
+		{ "emulated", "max_ns", 50000, false, VERDICT_INCONCLUSIVE },
+		{ "emulated", "max_ns", 1, false, VERDICT_INCONCLUSIVE },
+		{ "nested", "max_ns", 50000, false, VERDICT_INCONCLUSIVE },
+		{ "emulated", "max_ns", 50000, true, VERDICT_PASS },
+		{ "emulated", "max_ns", 1, true, VERDICT_FAIL },
+	};
+	struct hist h;
+
+	(void)state;
+	hist_init(&h);
+	hist_add_n(&h, 5000, 9999);
+	hist_add(&h, 50000);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct run_cpu c = { .cpu = 3,
+				     .host_cpu = -1,
+				     .instrument = "cyclictest",
+				     .expected = 10000,
+				     .missed = -1 };
+		char name[32];
+		struct run r;
+		struct err e = { 0 };
+
+		snprintf(name, sizeof(name), "judge-%zu", i);
+		assert_int_equal(run_create(&r, name, name, &e), 0);
+		json_set_str(r.doc, "conditions", cases[i].conditions);
+		run_add_cpu(&r, &c, &h);
+		run_add_limit(&r, cases[i].what, cases[i].limit_ns);
+		assert_int_equal(run_judge(&r, cases[i].smoke), cases[i].want);
+		if (cases[i].want != VERDICT_PASS)
+			assert_true(json_object_array_length(json_at(r.doc, "reasons")) > 0);
+		run_close(&r);
+	}
+}
+
+/* An instrument that records from a threshold on tells by recording nothing that a limit was kept. */
+static void no_sample_can_be_an_answer(void **state)
+{
+	static const struct {
+		const char *what;
+		uint64_t none_from_ns, limit_ns;
+		enum verdict want;
+	} cases[] = {
+		{ "max_ns", 10000, 10000, VERDICT_PASS },
+		{ "max_ns", 10000, 50000, VERDICT_PASS },
+		{ "max_ns", 10000, 9999, VERDICT_INCONCLUSIVE },
+		{ "max_ns", 0, 50000, VERDICT_INCONCLUSIVE },
+		{ "p99_ns", 10000, 50000, VERDICT_INCONCLUSIVE },
+	};
+	struct hist none;
+
+	(void)state;
+	hist_init(&none);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct run_cpu c = { .cpu = 3,
+				     .host_cpu = 3,
+				     .instrument = "hwlat",
+				     .none_from_ns = cases[i].none_from_ns };
+		bool pass = cases[i].want == VERDICT_PASS;
+		struct err e = { 0 };
+		char name[32];
+		struct run r;
+
+		snprintf(name, sizeof(name), "none-%zu", i);
+		assert_int_equal(run_create(&r, name, name, &e), 0);
+		json_set_str(r.doc, "conditions", "hardware");
+		run_add_cpu(&r, &c, &none);
+		run_add_limit(&r, cases[i].what, cases[i].limit_ns);
+		assert_int_equal(run_judge(&r, false), cases[i].want);
+		if (!strcmp(cases[i].what, "max_ns"))
+			assert_int_equal(run_none_above(&r, "hwlat", 3, cases[i].limit_ns), pass);
+		assert_false(run_none_above(&r, "hwlat", 4, 50000));
+		assert_false(run_none_above(&r, "sampler", 3, 50000));
+		run_close(&r);
+	}
+}
+
+/*
+ * What forbids a pass is known to the run, whoever holds it against which limit; judged a second time,
+ * against a wider limit, it keeps those reasons and loses only those of the first limit.
+ */
+static void what_else_is_known(void **state)
+{
+	static const struct {
+		const char *name, *doc; /* beside 50 us, at most */
+		bool smoke;
+		enum verdict narrow, wide; /* limits */
+		const char *reasons; /* after the wide one */
+	} cases[] = {
+		{ "nothing", "", false, VERDICT_FAIL, VERDICT_PASS, "" },
+		{ "a doubt", "'doubts':['the load was dead'],'reasons':['the load was dead']",
+		  false, VERDICT_FAIL, VERDICT_INCONCLUSIVE, "'the load was dead'" },
+		{ "which smoke keeps", "'doubts':['d'],'reasons':['a','d','b']", true, VERDICT_FAIL,
+		  VERDICT_INCONCLUSIVE, "'a','d','b'" },
+		{ "a shortfall", "'shortfalls':['it died'],'reasons':['it died']", true,
+		  VERDICT_FAIL, VERDICT_INCOMPLETE, "'it died'" },
+		{ "interrupted", "'interrupted':true", true, VERDICT_FAIL, VERDICT_INCOMPLETE,
+		  "'interrupted before its time was over; what was measured counts'" },
+		{ "not interrupted", "'interrupted':false", true, VERDICT_FAIL, VERDICT_PASS, "" },
+		{ "interrupted, and doubted", "'interrupted':true,'doubts':['d'],'reasons':['d']",
+		  false, VERDICT_FAIL, VERDICT_INCOMPLETE,
+		  "'d','interrupted before its time was over; what was measured counts'" },
+		{ "stopped", "'stopped_at_spike':true", false, VERDICT_FAIL, VERDICT_INCOMPLETE,
+		  "'ended at a spike before its time was over; what was measured counts'" },
+		{ "stopped, which is all that smoke wants", "'stopped_at_spike':true", true,
+		  VERDICT_FAIL, VERDICT_PASS, "" },
+		{ "throttled", "'throttled':true", false, VERDICT_INCONCLUSIVE, VERDICT_PASS, "" },
+		{ "phases", "'phases':[{'verdict':'pass'},{'verdict':'pass'}]", false, VERDICT_FAIL,
+		  VERDICT_PASS, "" },
+		{ "one failed", "'phases':[{'verdict':'fail'},{'verdict':'pass'}]", false,
+		  VERDICT_FAIL, VERDICT_FAIL, "" },
+		{ "one was given up",
+		  "'phases':[{'verdict':'incomplete'}],'reasons':['phase a, incomplete: hung']",
+		  true, VERDICT_FAIL, VERDICT_INCOMPLETE, "'phase a, incomplete: hung'" },
+		{ "one in error", "'phases':[{'verdict':'error'}]", true, VERDICT_FAIL,
+		  VERDICT_INCOMPLETE, "" },
+		{ "one was not begun", "'phases':[{'verdict':'pass'},{'verdict':null}]", true,
+		  VERDICT_FAIL, VERDICT_INCOMPLETE, "" },
+		{ "what nobody writes", "'phases':7,'doubts':{},'shortfalls':'x','judged':3", false,
+		  VERDICT_FAIL, VERDICT_PASS, "" },
+	};
+	struct run_cpu c = { .cpu = 3, .instrument = "cyclictest", .expected = 1 };
+	struct hist h;
+
+	(void)state;
+	hist_init(&h);
+	hist_add(&h, 50000);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		char text[512], want[256];
+		enum verdict narrow, wide;
+		struct run r;
+
+		snprintf(text, sizeof(text),
+			 "{'conditions':'hardware','limits':[],'cpus':[],'reasons':[]%s%s}",
+			 *cases[i].doc ? "," : "", cases[i].doc);
+		snprintf(want, sizeof(want), "[%s]", cases[i].reasons);
+		for (char *p = want; *p; p++)
+			if (*p == '\'')
+				*p = '"';
+		r.doc = json_tokener_parse(text); /* of one key twice it takes the last */
+		assert_non_null(r.doc);
+		run_add_cpu(&r, &c, &h);
+		run_add_limit(&r, "max_ns", 10000);
+		narrow = run_judge(&r, cases[i].smoke);
+		assert_non_null(strstr(json_object_to_json_string(json_at(r.doc, "reasons")),
+				       "above its limit of 10.00 us"));
+		json_object_object_add(r.doc, "limits", json_object_new_array());
+		run_add_limit(&r, "max_ns", 50000);
+		wide = run_judge(&r, cases[i].smoke);
+		if (narrow != cases[i].narrow || wide != cases[i].wide ||
+		    strcmp(json_object_to_json_string_ext(json_at(r.doc, "reasons"),
+							  JSON_C_TO_STRING_PLAIN |
+								  JSON_C_TO_STRING_NOSLASHESCAPE),
+			   want) != 0)
+			fail_msg("%s: %s, then %s: %s", cases[i].name, verdict_name(narrow),
+				 verdict_name(wide), json_object_to_json_string(r.doc));
+		run_close(&r);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(judging),
+		cmocka_unit_test(no_sample_can_be_an_answer),
+		cmocka_unit_test(what_else_is_known),
+	};
+
+	return cmocka_run_group_tests(tests, tree_enter, tree_leave);
+}
