@@ -42,6 +42,19 @@ static int decide(struct measure *s, struct err *e)
 	return ret;
 }
 
+/* The isolated ones that are watched are nobody else's until the end. */
+static int claim(struct measure *s, struct err *e)
+{
+	const struct claim_opts o = {
+		.alone = &s->plan.watched,
+		.beside = &s->plan.housekeeping,
+		.alone_for = "--cpus",
+		.beside_for = "--housekeeping",
+	};
+
+	return claim_cpus(&s->claim, "/sys", &o, e);
+}
+
 static FILE *open_text(const char *path, struct err *e)
 {
 	FILE *f = fopen(path, "we");
@@ -108,6 +121,8 @@ int measure_open(struct measure *s, struct hwlat_opts *o, struct err *e)
 	s->evidence.trace.tfs = s->ktracer.tfs = (struct tfs)TFS_INIT;
 	s->ktracer.root = -1;
 	ret = decide(s, e);
+	if (!ret)
+		ret = claim(s, e);
 	if (!ret)
 		ret = findings_init(&s->found, &s->plan.watched, e);
 	s->found.in_guest = o->guest;
@@ -225,20 +240,25 @@ static uint64_t rest_ns(uint64_t worked_ns)
 	return ns < TICK_NS ? TICK_NS : ns < TICK_MAX_NS ? ns : TICK_MAX_NS;
 }
 
-/* A thread that stopped by itself is asked about first: it was not watching when we were told to end. */
+/*
+ * Before the time was up: we may be held up past the end, and a thread that watched until then has
+ * done what was asked, however long ago its lease ran out.
+ */
 static bool stopped_by_itself(struct measure *s)
 {
+	uint64_t end_ns = s->begin.mono_ns + s->o->duration_ns;
 	int cpu = detector_ended(&s->detector);
 
-	if (cpu >= 0)
-		snprintf(s->why_ended, sizeof(s->why_ended), "CPU %d stopped watching: %s", cpu,
-			 detector_why_ended(&s->detector));
-	return cpu >= 0;
+	if (cpu < 0 || tsc_mono_ns(&s->tsc, detector_until(&s->detector)) >= end_ns)
+		return false;
+	snprintf(s->why_ended, sizeof(s->why_ended), "CPU %d stopped watching: %s", cpu,
+		 detector_why_ended(&s->detector));
+	return true;
 }
 
 static bool ends_early(struct measure *s)
 {
-	if (stopped_by_itself(s))
+	if (stopped_by_itself(s)) /* first: it was not watching when we were told to end */
 		return true;
 	s->interrupted = stop_requested();
 	if (s->interrupted)
@@ -278,10 +298,11 @@ static int watch(struct measure *s, struct err *e)
 	return ret;
 }
 
-static void final_figures(struct measure *s, const struct tsc_point *end)
+static void final_figures(struct measure *s, struct tsc_point end)
 {
-	s->found.elapsed_ns = end->mono_ns - s->begin.mono_ns;
-	s->found.tsc_drift_ppm = tsc_drift_ppm(s->tsc.hz, &s->begin, end, NULL);
+	s->found.tsc_drift_ppm = tsc_drift_ppm(s->tsc.hz, &s->begin, &end, NULL);
+	measure_cut(&end, &s->begin, detector_until(&s->detector), s->tsc.hz);
+	s->found.elapsed_ns = end.mono_ns - s->begin.mono_ns;
 	for (unsigned int i = 0; i < s->found.n_cpus; i++)
 		s->found.cpus[i].smi_known =
 			counters_smi_total(&s->evidence.counters, i, &s->found.cpus[i].smis);
@@ -378,7 +399,7 @@ int measure_run(struct measure *s, struct err *e)
 	tsc_point(&end);
 	if (!ret)
 		ret = stop(s, e);
-	final_figures(s, &end);
+	final_figures(s, end);
 	findings_sort(&s->found);
 	return ret;
 }
@@ -402,6 +423,7 @@ int measure_close(struct measure *s, struct err *e)
 	if (s->text)
 		fclose(s->text);
 	findings_free(&s->found);
+	claim_drop(&s->claim);
 	return ret;
 }
 

@@ -14,6 +14,7 @@
 #include "hwlat/plan.h"
 #include "hwlat/findings.h"
 #include "hwlat/tsc.h"
+#include "lib/claim.h"
 
 enum { MEASURE_SLICE_S = 10 };
 
@@ -21,6 +22,7 @@ struct measure {
 	struct hwlat_opts *o; /* the caller's; its width may be cut below the kernel's limit */
 	uint64_t asked_window_ns, asked_width_ns; /* as they were before that */
 	struct plan plan;
+	struct claim claim; /* of the CPUs, against guests and other measurements */
 	struct tsc tsc;
 	struct altered altered;
 	struct detector detector;
@@ -59,6 +61,12 @@ int measure_close(struct measure *s, struct err *e);
 
 /* measure_altered - the i-th change to the machine as one line; false past the last */
 bool measure_altered(const struct measure *s, unsigned int i, char *buf, size_t size);
+
+/*
+ * measure_inforce - what was in force, into run.json's section of that name. Who takes it from a guest
+ * (cyclic/guesthwlat.c) knows its keys; tests/unit/guesthwlat.c holds the two together
+ */
+void measure_inforce(const struct measure *s, json_object *o);
 
 /* measure_dry_run - say what would be watched, with which evidence, and what would be altered */
 int measure_dry_run(struct hwlat_opts *o, struct err *e);

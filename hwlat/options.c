@@ -161,11 +161,8 @@ static int parse_duration(const char *text, uint64_t *ns, struct err *e)
 static int parse_cpus(const char *what, const char *text, struct cpulist *l, bool *given,
 		      struct err *e)
 {
-	struct err why = { 0 };
-	int ret = cpulist_parse(l, text, &why);
-
 	*given = true;
-	return ret < 0 ? err_set(e, ret, "%s: %s", what, why.text) : 0;
+	return opt_cpulist(what, text, l, e);
 }
 
 static int parse_option(int key, char *arg, struct hwlat_opts *o, struct err *e)

@@ -10,16 +10,12 @@
 #include <stdint.h>
 
 #include "lib/err.h"
+#include "lib/tscpoint.h"
 
 enum tsc_source {
 	TSC_FROM_CRYSTAL, /* CPUID leaf 0x15: crystal and ratio (Intel SDM vol. 2A, CPUID) */
 	TSC_FROM_HYPERVISOR, /* CPUID leaf 0x40000010: kHz (VMware's interface, also QEMU, KVM) */
 	TSC_MEASURED, /* against CLOCK_MONOTONIC_RAW */
-};
-
-/* One instant on three clocks; error_tsc bounds how far apart the readings can be. */
-struct tsc_point {
-	uint64_t tsc, mono_ns, wall_ns, raw_ns, error_tsc;
 };
 
 struct tsc {
@@ -36,9 +32,6 @@ int tsc_probe(struct tsc *t, struct err *e);
 
 /* tsc_trust - -ENOTSUP with the reason when gaps in this counter mean nothing */
 int tsc_trust(const struct tsc *t, struct err *e);
-
-/* tsc_point - read the clocks together, the closest of several tries */
-void tsc_point(struct tsc_point *p);
 
 /*
  * tsc_rebase - convert by this later point from now on: by an old one the clocks that are told drift

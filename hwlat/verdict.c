@@ -41,9 +41,8 @@ static json_object *altered_json(const struct measure *s)
 	return lines;
 }
 
-static void set_inforce(struct measure *s)
+void measure_inforce(const struct measure *s, json_object *o)
 {
-	json_object *o = run_section(&s->run, "inforce");
 	char text[1024];
 
 	json_set_str(o, "housekeeping", cpulist_format(&s->plan.housekeeping, text, sizeof(text)));
@@ -126,25 +125,25 @@ static void set_hwlat(struct measure *s)
 
 static enum verdict judge(struct measure *s)
 {
-	enum verdict v = run_judge(&s->run, s->o->smoke);
+	bool drifts = fabs(s->found.tsc_drift_ppm) > DRIFT_PPM;
+	enum verdict v;
 
-	if (fabs(s->found.tsc_drift_ppm) > DRIFT_PPM) {
-		run_doubt(&s->run, v,
+	if (drifts)
+		run_doubt(&s->run,
 			  "the time-stamp counter ran %.0f ppm off its rate: lengths are wrong",
 			  s->found.tsc_drift_ppm);
-		v = VERDICT_INCONCLUSIVE;
-	}
 	if (s->ktracer.lost) /* its events are the samples */
-		v = run_doubt(&s->run, v,
-			      "the kernel dropped %ju events of its tracer: samples may be missing",
-			      (uintmax_t)s->ktracer.lost);
+		run_doubt(&s->run,
+			  "the kernel dropped %ju events of its tracer: samples may be missing",
+			  (uintmax_t)s->ktracer.lost);
 	if (s->interrupted)
 		json_set_bool(s->run.doc, "interrupted", true);
-	if (s->why_ended[0]) {
-		run_reason(&s->run, "ended early: %s", s->why_ended);
-		v = VERDICT_INCOMPLETE;
-	}
-	return v;
+	else if (s->why_ended[0])
+		run_short(&s->run, "ended early: %s", s->why_ended);
+	v = run_judge(&s->run, s->o->smoke);
+	if (s->why_ended[0])
+		return VERDICT_INCOMPLETE;
+	return drifts ? VERDICT_INCONCLUSIVE : v;
 }
 
 static void foot(const struct measure *s, FILE *out, enum verdict v)
@@ -175,7 +174,7 @@ int measure_verdict(struct measure *s, struct err *e)
 	int ret;
 
 	set_asked(s);
-	set_inforce(s);
+	measure_inforce(s, run_section(&s->run, "inforce"));
 	set_causes(s);
 	set_hwlat(s);
 	run_add_limit(&s->run, "max_ns", s->o->hardlimit_ns);

@@ -41,6 +41,6 @@ int main(int argc, char **argv)
 		ret = hwlat_detect(argc, argv, &e);
 	if (ret >= 0)
 		return ret;
-	fprintf(stderr, "rtkvm-hwlat: %s\n", e.text);
+	err_print(&e, "rtkvm-hwlat", stderr);
 	return e.code == -EINTR ? VERDICT_INCOMPLETE : VERDICT_ERROR;
 }

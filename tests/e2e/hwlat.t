@@ -229,6 +229,45 @@ is "$(cat /proc/sys/kernel/watchdog_cpumask 2>/dev/null)" "$watchdog" "so is the
 is "$(ls /run/rtkvm/hwlat-*.knobs 2>/dev/null)" "" "no journal left"
 is "$(orphans)" "" "nor a trace instance"
 
+# --- held up past the end ---
+# Both ordinary threads stop before the end and come back long after it. Their lease on the watching
+# thread runs out meanwhile, but after the end, too: what was asked for was watched, and is judged.
+
+held_up() { # DIR DURATION
+	local stoppers=() task
+
+	"$RTKVM" hwlat --cpus "$cpu" --duration "$2" --quiet --smoke --rt-limit lift \
+		--evidence counters --out "$1" 2>"$T/held.err" &
+	victim=$!
+	for _ in $(seq 50); do
+		[ -s "$1/hwlat.txt" ] && break
+		sleep 0.1
+	done
+	for task in /proc/"$victim"/task/*; do
+		[ "$(awk '{ print $40 }' "$task/stat")" = 0 ] || continue
+		build/tests/tools/threadstop "${task##*/}" 1 7000 7000 >>"$1.truth" &
+		stoppers+=($!)
+	done
+	wait "${stoppers[@]}"
+	wait "$victim"
+}
+watched() { # DIR
+	jq -r '.inforce.elapsed_s' "$1/run.json"
+}
+held_up "$T/held" 2s
+code=$?
+is "$(wc -l <"$T/held.truth")" 2 "both ordinary threads were stopped"
+is "$(jq -r .verdict "$T/held/run.json") $code" \
+	"$(jq -r 'if all(.limits[]; .met) then "pass 0" else "fail 1" end' "$T/held/run.json")" \
+	"2 s were asked for, and $(watched "$T/held") s watched: judged as it is met: $(cat "$T/held.err")"
+held_up "$T/short" 1h
+is "$? $(jq -c '[.verdict, .reasons[-1]]' "$T/short/run.json" | sed 's/CPU [0-9]*/CPU/')" \
+	'3 ["incomplete","ended early: CPU stopped watching: no ordinary thread got to run on the housekeeping CPUs for 5 s"]' \
+	"of an hour, $(watched "$T/short") s are incomplete: $(cat "$T/held.err")"
+# the supervisor is back 2 s later: what nobody watched is not counted
+ok "and no more is told than was watched" \
+	jq -e '.inforce.elapsed_s - ([.hwlat.cpus[].watched_ns] | min) / 1e9 | . > -1 and . < 1' "$T/short/run.json"
+
 # --- stops of known length ---
 # SIGSTOP takes the CPU from the process with its one watching thread.
 
