@@ -13,7 +13,8 @@
 #include "tracing/tracing.h"
 
 struct convert_opts {
-	const char *in, *out, *host, *events;
+	const char *in, *out;
+	struct session_opts session;
 };
 
 static const struct argp_option options[] = {
@@ -21,6 +22,7 @@ static const struct argp_option options[] = {
 	  "IN is the trace of a guest on that host: note how its clock is the host's", 1 },
 	{ "events", 'e', "FILE", 0,
 	  "with --host: events of the VMM (rtkvm run --events), which tell its vCPUs' clocks", 1 },
+	SESSION_TSC_HZ,
 	{ 0 },
 };
 
@@ -35,11 +37,13 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case 'H':
-		p->o->host = arg;
+		p->o->session.path[HOST] = arg;
 		return 0;
 	case 'e':
-		p->o->events = arg;
+		p->o->session.events = arg;
 		return 0;
+	case SESSION_KEY_TSC_HZ:
+		return session_parse_tsc_hz(arg, &p->o->session, p->e);
 	case ARGP_KEY_ARG:
 		if (p->o->out)
 			return err_set(p->e, -EINVAL, "\"%s\" is one file too many", arg);
@@ -94,8 +98,18 @@ static void set_clocks(struct datw_head *h, const struct session *s, const struc
 		h->trace_id = h->peer_id + 1;
 }
 
-static int write_out(const struct session *s, const char *out, struct err *e)
+/* The rate that --tsc-hz gives. The file has 32 bits for mult, and trace-cmd shifts by 32 at most. */
+static void set_rate(struct datw_head *h, struct clock_rate rate)
 {
+	for (; rate.mult > UINT32_MAX || rate.shift > 31; rate.mult >>= 1)
+		rate.shift--;
+	h->tsc_mult = rate.mult;
+	h->tsc_shift = rate.shift;
+}
+
+static int write_out(const struct session *s, const struct convert_opts *o, struct err *e)
+{
+	const char *out = o->out;
 	const struct dat *d = &s->dat[GUEST];
 	_cleanup_free_ char *symbols = NULL, *printk = NULL, *names = NULL;
 	_cleanup_free_ struct datw_format *formats = formats_of(d);
@@ -118,6 +132,8 @@ static int write_out(const struct session *s, const char *out, struct err *e)
 	h.printk = (struct dat_blob){ printk, strlen(printk) };
 	h.cmdlines = (struct dat_blob){ names, strlen(names) };
 	set_clocks(&h, s, d);
+	if (o->session.tsc_hz && s->rate.shift) /* a clock of nanoseconds has none */
+		set_rate(&h, s->rate);
 	/* dat.h keeps no more than the sum of all CPUs */
 	snprintf(lost, sizeof(lost), "all CPUs\noverrun: %ju\ndropped events: %ju\n",
 		 (uintmax_t)d->overwritten, (uintmax_t)d->dropped);
@@ -138,19 +154,18 @@ static int write_out(const struct session *s, const char *out, struct err *e)
 /* A session without a host opens any trace; that it calls it a guest's does not matter here. */
 static int convert(const struct convert_opts *o, struct err *e)
 {
-	struct session_opts so = { .path = { o->host, o->in }, .events = o->events };
+	const char *host = o->session.path[HOST];
 	struct session s;
-	int ret = session_open(&s, &so, e);
+	int ret = session_open(&s, &o->session, e);
 
-	if (!ret && o->host && !s.dat[HOST].trace_id)
-		ret = err_set(e, -EINVAL, "%s has no trace id that a guest's could refer to",
-			      o->host);
+	if (!ret && host && !s.dat[HOST].trace_id)
+		ret = err_set(e, -EINVAL, "%s has no trace id that a guest's could refer to", host);
 	if (!ret && !s.same_offset)
 		ret = err_set(e, -ENOTSUP,
 			      "writing %s failed: the guest's CPUs have different clock offsets",
 			      o->out);
 	if (!ret)
-		ret = write_out(&s, o->out, e);
+		ret = write_out(&s, o, e);
 	session_close(&s);
 	return ret;
 }
@@ -164,7 +179,8 @@ int tracing_convert(int argc, char **argv, struct err *e)
 		return e->code;
 	if (!o.out)
 		return err_set(e, -EINVAL, "two files are needed: the trace and the file to write");
-	if (o.events && !o.host)
+	if (o.session.events && !o.session.path[HOST])
 		return err_set(e, -EINVAL, "--events needs --host");
+	o.session.path[GUEST] = o.in;
 	return convert(&o, e);
 }

@@ -3,7 +3,6 @@
 #include "tracing/dat.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 
 #include "lib/abi.h"
 #include "lib/cleanup.h"
+#include "lib/file.h"
 #include "tracing/dat_parts.h"
 
 int dat_unpack(enum dat_codec codec, const void *in, size_t in_bytes, void *out, size_t out_bytes,
@@ -198,10 +198,8 @@ int dat_open(struct dat *d, const char *path, struct err *e)
 	*d = (struct dat){ .fd = -1 };
 	if (!stat(path, &st) && S_ISDIR(st.st_mode))
 		return dat_open_dir(d, path, e);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return err_sys(e, "opening %s failed", path);
-	return dat_open_fd(d, fd, path, e);
+	fd = file_open(path, e);
+	return fd < 0 ? fd : dat_open_fd(d, fd, path, e);
 }
 
 void dat_close(struct dat *d)

@@ -2,7 +2,6 @@
 /* dat_raw - raw pages with their formats beside them: in a directory, or sent by a guest */
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -169,16 +168,22 @@ static void dir_stats(struct src *s, struct dat *d, const char *dir)
 		dat_add_stats(d, stats);
 }
 
-static void dir_cpu(struct src *s, struct dat *d, int dir, const char *name)
+static void dir_cpu(struct src *s, struct dat *d, const char *dir, const char *name)
 {
 	struct dat_cpu c = { .fd = -1 };
+	struct err why = { 0 };
+	char path[4096];
 	struct stat st;
 
 	if (!cpu_of(name, &c.cpu))
 		return;
-	c.fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
-	if (c.fd < 0 || fstat(c.fd, &st) || !S_ISREG(st.st_mode)) {
-		src_fail(s, "%s: %s", name, c.fd < 0 ? strerror(errno) : "not a regular file");
+	if (!file_path(path, sizeof(path), "%s/%s", dir, name)) {
+		src_fail(s, "its path is too long");
+		return;
+	}
+	c.fd = file_open(path, &why);
+	if (c.fd < 0 || fstat(c.fd, &st)) {
+		src_fail(s, "%s", c.fd < 0 ? why.text : strerror(errno));
 	} else {
 		d->cpu_count++;
 		/* a last page that was not written whole has no readable head */
@@ -200,7 +205,7 @@ static void dir_cpus(struct src *s, struct dat *d, const char *dir)
 		return;
 	}
 	while (!s->bad && (de = readdir(list)))
-		dir_cpu(s, d, dirfd(list), de->d_name);
+		dir_cpu(s, d, dir, de->d_name);
 	closedir(list);
 }
 

@@ -94,10 +94,11 @@ int report_spikes(const char *run_dir, uint64_t around_ns, struct report_window 
 	*n = 0;
 	if (!file_path(path, sizeof(path), "%s/spikes.jsonl", run_dir))
 		return err_sys(e, "reading %s failed", run_dir);
-	f = fopen(path, "re");
-	if (!f)
-		return err_sys(e, "reading %s failed", path);
-	ret = read_windows(f, around_ns, windows, n, e);
+	ret = file_stream(path, &f, e);
+	if (!ret && !f)
+		ret = err_set(e, -ENOENT, "reading %s failed: %s", path, strerror(ENOENT));
+	if (!ret)
+		ret = read_windows(f, around_ns, windows, n, e);
 	if (!ret && !*n)
 		ret = err_set(e, -ENODATA,
 			      "%s holds no explained wake-up; rtkvm trace explain %s writes them",

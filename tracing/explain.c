@@ -12,16 +12,7 @@
 #include "lib/stop.h"
 #include "tracing/tracing.h"
 
-enum {
-	KEY_HZ = 256,
-	KEY_VCPUS,
-	KEY_ERROR,
-	KEY_LIST,
-	KEY_TIMELINE,
-	KEY_PICTURE,
-	KEY_EXCERPT,
-	KEY_EVENTS
-};
+enum { KEY_VCPUS = 256, KEY_ERROR, KEY_LIST, KEY_TIMELINE, KEY_PICTURE, KEY_EXCERPT, KEY_EVENTS };
 
 static const struct argp_option options[] = {
 	{ "host", 'H', "FILE", 0, "the host's trace", 1 },
@@ -32,7 +23,7 @@ static const struct argp_option options[] = {
 	{ "threshold", 't', "TIME", 0, "explain wake-ups later than this (default: 100us)", 2 },
 	{ "offset", 'o', "TICKS", 0,
 	  "guest stamps minus host stamps (default: as the guest's file says, else 0)", 3 },
-	{ "tsc-hz", KEY_HZ, "HZ", 0, "ticks a second, where no file says it", 3 },
+	SESSION_TSC_HZ,
 	{ "vcpus", KEY_VCPUS, "TID,...", 0,
 	  "host threads of vCPU 0, 1, ... (default: as the events say)", 3 },
 	{ "events", KEY_EVENTS, "FILE", 0,
@@ -77,7 +68,6 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 {
 	struct parse *p = state->input;
 	struct explain_opts *o = p->o;
-	uint64_t hz;
 
 	switch (key) {
 	case 'H':
@@ -95,11 +85,8 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 		return opt_latency("--threshold", arg, &o->threshold_ns, p->e);
 	case 'o':
 		return session_parse_offset(arg, &o->session, p->e);
-	case KEY_HZ:
-		if (opt_u64("--tsc-hz", arg, 1000000, 100000000000, &hz, p->e))
-			return p->e->code;
-		o->session.tsc_hz = hz;
-		return 0;
+	case SESSION_KEY_TSC_HZ:
+		return session_parse_tsc_hz(arg, &o->session, p->e);
 	case KEY_VCPUS:
 		return parse_tids(arg, o, p->e);
 	case KEY_EVENTS:

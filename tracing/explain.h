@@ -10,7 +10,12 @@
 
 #include "tracing/session.h"
 
-enum { EXPLAIN_THREADS = 16, EXPLAIN_VCPUS = 256, EXPLAIN_LIST_MAX = 4096, DETAIL_BYTES = 96 };
+enum {
+	EXPLAIN_THREADS = 16,
+	EXPLAIN_VCPUS = MANIFEST_VCPUS,
+	EXPLAIN_LIST_MAX = 4096,
+	DETAIL_BYTES = 96
+};
 
 struct explain_opts {
 	struct session_opts session;
@@ -47,7 +52,9 @@ struct explanation {
 	struct clock_bound bound; /* of all vCPUs together */
 	bool renumbered; /* KVM's numbers of vCPUs were tried in their order */
 	bool all_threads; /* none is real-time: those that are not count */
-	uint32_t vcpus[EXPLAIN_VCPUS]; /* threads in the order of the guest's CPUs, if found so */
+	const char *vcpus_from; /* who tells which thread runs which CPU of the guest */
+	/* KVM's vCPUs in the order of the guest's CPUs, where that is taken for theirs; n 0: it is not */
+	struct vcpu_name vcpus[EXPLAIN_VCPUS];
 	size_t n_vcpus;
 	FILE *lines; /* a line of JSON for each spike; NULL: not wanted */
 	bool wall_known; /* the recorder has noted what the wall clock showed at wall_ts */
@@ -72,6 +79,9 @@ uint64_t explain_went_on_ns(const struct explanation *x, unsigned int side);
 /* explain_text, explain_json - the same data, for people and for machines */
 void explain_text(FILE *f, const struct explanation *x);
 json_object *explain_json(const struct explanation *x);
+
+/* explain_vcpus_json - how KVM's vCPUs were matched with the guest's CPUs; there is a host's trace */
+json_object *explain_vcpus_json(const struct explanation *x);
 
 /* explain_detail - "stress-ng/4711 (prio 49)", "eth0", "NET_RX", "hlt"; "": there is nothing to say */
 const char *explain_detail(const struct explanation *x, const struct part *p,

@@ -80,6 +80,19 @@ static void print_clock(FILE *f, const struct explanation *x)
 		fprintf(f, ", not checked: too few entries and exits\n");
 }
 
+/* A wrong match would blame another thread: so a guess is told, and what it was. */
+static void print_vcpus(FILE *f, const struct explanation *x)
+{
+	if (!x->session.has[HOST])
+		return;
+	fprintf(f, "vCPUs: by %s", x->vcpus_from);
+	for (size_t i = 0; i < x->n_vcpus; i++)
+		fprintf(f, "%s%u", i ? "," : "; KVM's vCPUs ", x->vcpus[i].id);
+	for (size_t i = 0; i < x->n_vcpus; i++)
+		fprintf(f, "%s%zu", i ? "," : " taken for the guest's ", i);
+	fprintf(f, "\n");
+}
+
 /* Threads named as measured ones are: told of, so that whoever means them can name them. */
 static void print_left_out(FILE *f, const struct explanation *x)
 {
@@ -116,6 +129,7 @@ static void print_head(FILE *f, const struct explanation *x)
 			(uintmax_t)x->begun_late);
 	fprintf(f, "\n");
 	print_clock(f, x);
+	print_vcpus(f, x);
 	for (size_t i = 0; i < x->model.n_samplers; i++) {
 		const struct sampler *s = &x->model.samplers[i];
 
@@ -389,6 +403,20 @@ static json_object *clock_json(const struct explanation *x)
 	return o;
 }
 
+json_object *explain_vcpus_json(const struct explanation *x)
+{
+	json_object *o = json_object_new_object(), *ids;
+
+	json_set_str(o, "from", x->vcpus_from);
+	if (!x->n_vcpus)
+		return o;
+	ids = json_object_new_array();
+	for (size_t i = 0; i < x->n_vcpus; i++)
+		json_object_array_add(ids, json_object_new_int64(x->vcpus[i].id));
+	json_object_object_add(o, "kvm_ids", ids);
+	return o;
+}
+
 static json_object *went_on_json(const struct explanation *x)
 {
 	static const char *const name[SIDES] = { [HOST] = "host", [GUEST] = "guest" };
@@ -418,6 +446,8 @@ json_object *explain_json(const struct explanation *x)
 	json_set_int(o, "dropped_guest", x->session.dat[GUEST].dropped);
 	json_set_int(o, "rings_begun_late", x->begun_late);
 	json_object_object_add(o, "clock", clock_json(x));
+	if (x->session.has[HOST])
+		json_object_object_add(o, "vcpus", explain_vcpus_json(x));
 	json_set_int(o, "threshold_ns", x->opts->threshold_ns);
 	json_object_object_add(o, "threads", threads_json(x));
 	json_object_object_add(o, "left_out", left_out_json(x));

@@ -29,6 +29,8 @@ static int save(struct explanation *x, struct run *run, struct err *e)
 	json_set_int(trace, "threshold_ns", x->opts->threshold_ns);
 	json_set_int(trace, "offset_ticks", x->session.file[GUEST].clock.offset);
 	json_set_str(trace, "offset_from", x->session.offset_from);
+	if (x->session.has[HOST])
+		json_object_object_add(trace, "vcpus", explain_vcpus_json(x));
 	if (explain_error_known(x)) {
 		json_set_int(trace, "clock_error_low_ns",
 			     -(int64_t)clock_ns(x->session.rate, -b->low));
@@ -45,12 +47,13 @@ static int save(struct explanation *x, struct run *run, struct err *e)
 /* What other instruments have written into spikes.jsonl stays; what an earlier explain did goes. */
 static int copy_lines(FILE *to, const char *path, struct err *e)
 {
-	_cleanup_fclose_ FILE *from = fopen(path, "re");
+	_cleanup_fclose_ FILE *from = NULL;
 	_cleanup_free_ char *line = NULL;
+	int ret = file_stream(path, &from, e);
 	size_t room = 0;
 
 	if (!from)
-		return errno == ENOENT ? 0 : err_sys(e, "reading %s failed", path);
+		return ret;
 	while (getline(&line, &room, from) > 0) {
 		_cleanup_json_ json_object *o = json_tokener_parse(line);
 

@@ -92,12 +92,14 @@ static int check_vcpus(const struct explanation *x, struct err *e)
 		x->opts->session.path[HOST]);
 }
 
-static int set_vcpus(struct model *m, const uint32_t *tids, size_t n, struct err *e)
+/* x->vcpus, of which some may have no thread that is known */
+static int set_order(struct explanation *x, struct err *e)
 {
 	int ret = 0;
 
-	for (size_t i = 0; i < n && !ret; i++)
-		ret = model_set_vcpu(m, i, tids[i], e);
+	for (size_t i = 0; i < x->n_vcpus && !ret; i++)
+		if (x->vcpus[i].tid)
+			ret = model_set_vcpu(&x->model, i, x->vcpus[i].tid, e);
 	return ret;
 }
 
@@ -109,58 +111,99 @@ static int set_manifest_vcpus(struct explanation *x, struct err *e)
 {
 	const struct manifest *list = &x->session.manifest;
 	struct model *m = &x->model;
-	uint32_t tids[EXPLAIN_VCPUS];
-	size_t n = 0;
+	bool in_order = true;
+	size_t known = 0;
+	int ret;
 
-	for (size_t i = 0; i < list->n_vcpus && n < EXPLAIN_VCPUS; i++)
-		if (list->vcpus[i].tid)
-			tids[n++] = list->vcpus[i].tid;
-	if (!n || (m->windows && n < m->n_vcpus))
+	x->n_vcpus = 0;
+	for (size_t i = 0; i < list->n_vcpus; i++) {
+		x->vcpus[i] = (struct vcpu_name){ list->vcpus[i].kvm_id, list->vcpus[i].tid };
+		known += list->vcpus[i].tid != 0;
+		in_order &= list->vcpus[i].kvm_id == i;
+	}
+	if (!known || (m->windows && known < m->n_vcpus))
 		return 0;
 	m->opts.vcpus_given = true;
-	return set_vcpus(m, tids, n, e);
+	x->vcpus_from = "host.json";
+	x->n_vcpus = list->n_vcpus;
+	ret = set_order(x, e);
+	if (in_order)
+		x->n_vcpus = 0;
+	return ret;
+}
+
+static int set_file_vcpus(struct explanation *x, const struct dat_guest *g, struct err *e)
+{
+	int ret = 0;
+
+	x->model.opts.vcpus_given = true;
+	if (!x->n_vcpus) /* else host.json tells the same, and KVM's numbers besides */
+		x->vcpus_from = "the host's file";
+	for (size_t i = 0; i < g->n_vcpus && !ret; i++)
+		ret = model_set_vcpu(&x->model, g->vcpus[i].cpu, g->vcpus[i].tid, e);
+	return ret;
+}
+
+static int set_given_vcpus(struct explanation *x, struct err *e)
+{
+	int ret = 0;
+
+	x->vcpus_from = "--vcpus";
+	for (size_t i = 0; i < x->opts->n_vcpus && !ret; i++)
+		ret = model_set_vcpu(&x->model, i, x->opts->vcpus[i], e);
+	return ret;
+}
+
+static int set_vmm_vcpus(struct explanation *x, struct err *e)
+{
+	const struct vmclocks *c = &x->session.vmclocks;
+	int ret = 0;
+
+	for (size_t i = 0; i < c->n && !ret; i++)
+		if (c->vcpus[i].tid) {
+			x->model.opts.vcpus_given = true;
+			x->vcpus_from = "the VMM";
+			ret = model_set_vcpu(&x->model, i, c->vcpus[i].tid, e);
+		}
+	return ret;
+}
+
+/* Which thread runs which CPU of the guest, as far as that is told; else the entries' numbers say it. */
+static int name_vcpus(struct explanation *x, struct err *e)
+{
+	const struct session *s = &x->session;
+	int ret;
+
+	if (x->opts->n_vcpus)
+		return set_given_vcpus(x, e);
+	if (x->renumbered && x->n_vcpus)
+		return set_order(x, e);
+	if (s->vmclocks.n)
+		return set_vmm_vcpus(x, e);
+	ret = set_manifest_vcpus(x, e);
+	for (size_t k = 0; k < s->dat[HOST].n_guests && !ret; k++)
+		if (s->dat[HOST].guests[k].trace_id == s->dat[GUEST].trace_id)
+			ret = set_file_vcpus(x, &s->dat[HOST].guests[k], e);
+	return ret;
 }
 
 static int setup_model(struct explanation *x, struct err *e)
 {
 	const struct explain_opts *o = x->opts;
 	struct session *s = &x->session;
-	const uint32_t *vcpus = o->n_vcpus ? o->vcpus : x->vcpus;
-	size_t n_vcpus = o->n_vcpus ? o->n_vcpus : x->n_vcpus;
 	struct model_opts m = { .threads = o->threads,
 				.n_threads = o->n_threads,
 				.threshold_ns = o->threshold_ns,
 				.real_time = !o->n_threads && !x->all_threads,
-				.vcpus_given = n_vcpus > 0,
+				.vcpus_given = o->n_vcpus || x->n_vcpus,
 				.timer_vector = 0xec,
 				.rate = s->rate,
 				.on_spike = on_spike,
 				.arg = x };
 	int ret =
 		model_init(&x->model, &m, s->has[HOST] ? &s->file[HOST] : NULL, &s->file[GUEST], e);
-	const struct dat_guest *g;
 
-	if (ret || !s->has[HOST])
-		return ret;
-	if (n_vcpus)
-		return set_vcpus(&x->model, vcpus, n_vcpus, e);
-	for (size_t i = 0; i < s->vmclocks.n && !ret; i++)
-		if (s->vmclocks.vcpus[i].tid) {
-			x->model.opts.vcpus_given = true;
-			ret = model_set_vcpu(&x->model, i, s->vmclocks.vcpus[i].tid, e);
-		}
-	if (ret || s->vmclocks.n)
-		return ret;
-	ret = set_manifest_vcpus(x, e);
-	for (size_t k = 0; k < s->dat[HOST].n_guests; k++) {
-		g = &s->dat[HOST].guests[k];
-		if (g->trace_id != s->dat[GUEST].trace_id)
-			continue;
-		x->model.opts.vcpus_given = true;
-		for (size_t i = 0; i < g->n_vcpus && !ret; i++)
-			ret = model_set_vcpu(&x->model, g->vcpus[i].cpu, g->vcpus[i].tid, e);
-	}
-	return ret;
+	return ret || !s->has[HOST] ? ret : name_vcpus(x, e);
 }
 
 enum { BETWEEN_STOPS = 65536 }; /* events: some milliseconds */
@@ -309,7 +352,7 @@ static int by_id(const void *a, const void *b)
 static bool renumber(struct explanation *x)
 {
 	const struct model *m = &x->model;
-	struct vcpu_name all[EXPLAIN_VCPUS];
+	struct vcpu_name *all = x->vcpus;
 	bool hole = false;
 	size_t n = 0;
 
@@ -326,9 +369,8 @@ static bool renumber(struct explanation *x)
 	if (!hole || n < m->n_vcpus)
 		return false;
 	qsort(all, n, sizeof(all[0]), by_id);
-	for (size_t i = 0; i < n; i++)
-		x->vcpus[i] = all[i].tid;
 	x->n_vcpus = n;
+	x->vcpus_from = "the order of KVM's numbers";
 	x->renumbered = true;
 	return true;
 }
@@ -339,6 +381,7 @@ static bool number_as_before(struct explanation *x)
 	if (!x->renumbered || !x->n_vcpus || !x->bound.outside)
 		return false;
 	x->n_vcpus = 0;
+	x->vcpus_from = "KVM's numbers, as the clock spoke against their order";
 	return true;
 }
 
@@ -382,6 +425,7 @@ int explain_walk(struct explanation *x, struct err *e)
 	int ret = session_open(&x->session, &x->opts->session, e);
 	long at = x->lines ? ftell(x->lines) : 0;
 
+	x->vcpus_from = "KVM's numbers";
 	if (x->session.has_manifest) {
 		x->wall_ts = x->session.manifest.begin.ticks;
 		x->wall_ns = x->session.manifest.begin.wall_ns;

@@ -41,7 +41,7 @@ struct parse {
 static int parse_cpus(struct job_opts *o, const char *text, struct err *e)
 {
 	struct cpulist list;
-	int ret = cpulist_parse(&list, text, e);
+	int ret = opt_cpulist("--cpus", text, &list, e);
 
 	if (ret < 0)
 		return ret;
@@ -127,6 +127,9 @@ static void print_start(FILE *f, const struct job_opts *o)
 }
 
 /*
+ * Ctrl-C is for what runs, whose exit code counts, and what it leaves is saved; asked once more, as who
+ * has no answer does, neither the shell nor what it starts for that gives up.
+ *
  * Reading a ring that is empty waits for more: a reader that sleeps while its ring has no entry left
  * has read all, however large the ring and slow the disk; one that is gone (a full disk) is not
  * waited for. The clock is the one in force, whatever was asked for.
@@ -146,14 +149,14 @@ static void print_save(FILE *f, const char *out)
 
 static void print_script(FILE *f, const struct job_opts *o)
 {
-	fprintf(f, "_run(){ (cd /;");
+	fprintf(f, "_run(){ trap : 2;(cd /;");
 	for (int i = 0; i < o->n_command; i++)
 		fprintf(f, "%s%s", i ? " " : "", o->command[i]);
 	fprintf(f, ");};");
 	print_enter(f);
 	print_start(f, o);
-	fprintf(f, "echo 1 >tracing_on;_run;r=$?;echo 0 >tracing_on;");
-	fprintf(f, "echo|dd of=/dev/port bs=1 seek=%d count=1 2>/dev/null;", ABI_FREEZE_PORT);
+	fprintf(f, "echo 1 >tracing_on;_run;r=$?;trap '' 2;echo 0 >tracing_on;");
+	fprintf(f, "echo|dd of=/dev/port bs=1 seek=%d 2>/dev/null;", ABI_FREEZE_PORT);
 	print_save(f, o->out);
 }
 

@@ -81,7 +81,7 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'c':
 		o->some_cpus = true;
-		return cpulist_parse(&o->cpus, arg, p->e);
+		return opt_cpulist("--cpus", arg, &o->cpus, p->e);
 	case 'b':
 		return opt_size("--buffer", arg, &o->buffer_bytes, p->e);
 	case 'a':

@@ -40,6 +40,7 @@ static const struct argp_option options[] = {
 	  "guest stamps minus host stamps (default: as the files say, else 0)", 3 },
 	{ "events", KEY_EVENTS, "FILE", 0,
 	  "events of the VMM (rtkvm run --events), which tell its vCPUs' clocks", 3 },
+	SESSION_TSC_HZ,
 	{ 0 },
 };
 
@@ -93,6 +94,8 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 		return parse_seconds("--to", arg, &o->window.to_ns, p->e);
 	case 'o':
 		return session_parse_offset(arg, &o->session, p->e);
+	case SESSION_KEY_TSC_HZ:
+		return session_parse_tsc_hz(arg, &o->session, p->e);
 	case ARGP_KEY_ARG:
 		if (o->run_dir)
 			return err_set(p->e, -EINVAL, "\"%s\" is one run directory too many", arg);

@@ -231,7 +231,7 @@ static int rate_from_timers(struct session *s, struct err *e)
 	if (l.n < 10 || !isfinite(slope) || slope < 0.1 || slope > 100)
 		return err_set(
 			e, -ENODATA,
-			"%s holds too few timer events to tell how long a tick is; record for longer, or give trace explain --tsc-hz",
+			"%s holds too few timer events to tell how long a tick of its clock is; record for longer, or give --tsc-hz",
 			file->dat->name);
 	s->rate = clock_rate_hz(slope * 1e9);
 	s->rate_from = "estimated from its timers";
@@ -269,6 +269,16 @@ int session_parse_offset(const char *text, struct session_opts *o, struct err *e
 		return e->code;
 	o->offset = minus ? -(int64_t)v : (int64_t)v;
 	o->offset_given = true;
+	return 0;
+}
+
+int session_parse_tsc_hz(const char *text, struct session_opts *o, struct err *e)
+{
+	uint64_t hz;
+
+	if (opt_u64("--tsc-hz", text, 1000000, 100000000000, &hz, e))
+		return e->code;
+	o->tsc_hz = hz;
 	return 0;
 }
 

@@ -42,6 +42,16 @@ struct session {
 	struct clock_range range;
 };
 
+/* The row of --tsc-hz in the options of whoever opens a session; its parser calls session_parse_tsc_hz */
+#define SESSION_TSC_HZ                                                                            \
+	{                                                                                         \
+		"tsc-hz", SESSION_KEY_TSC_HZ, "HZ", 0, "ticks a second, where no file says it", 3 \
+	}
+enum { SESSION_KEY_TSC_HZ = 1024 };
+
+/* session_parse_tsc_hz - the argument of --tsc-hz: 1 MHz to 100 GHz */
+int session_parse_tsc_hz(const char *text, struct session_opts *o, struct err *e);
+
 /* session_parse_offset - the argument of --offset: ticks, with a sign */
 int session_parse_offset(const char *text, struct session_opts *o, struct err *e);
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lib/cleanup.h"
+#include "lib/file.h"
 #include "lib/json.h"
 
 enum { LINE_BYTES = 1 << 18, LINES_MAX = 64, READINGS = 3 };
@@ -77,10 +78,13 @@ static int find_started(struct vmclocks *c, FILE *f, const char *path, struct er
 
 int vmclock_load(struct vmclocks *c, const char *path, struct err *e)
 {
-	_cleanup_fclose_ FILE *f = fopen(path, "re");
+	_cleanup_fclose_ FILE *f = NULL;
+	int ret = file_stream(path, &f, e);
 
 	*c = (struct vmclocks){ 0 };
-	return f ? find_started(c, f, path, e) : err_sys(e, "reading %s failed", path);
+	if (f)
+		return find_started(c, f, path, e);
+	return ret ? ret : err_set(e, -ENOENT, "reading %s failed: %s", path, strerror(ENOENT));
 }
 
 bool vmclock_exact(const struct vmclocks *c)

@@ -79,6 +79,27 @@ is "$code" 0 "directories of raw pages"
 run "$RTKVM" trace explain -H "$T/raw/host" -g "$T/raw/guest"
 like "$out" 'at 2600\.0[0-9]* MHz \(estimated from its timers\)' "a rate nobody tells is estimated"
 
+# one that nothing tells, nor enough timers: whoever asks for it takes it
+"$gen" "$T/short" 60 raw=1 >/dev/null
+cp -r "$T/short/guest" "$T/untimed"
+sed -i 's/hrtimer_expire_entry$/&_of_old/' "$T/untimed/formats"
+for t in short/guest untimed; do
+	for verb in "explain -t 1ms -g $T/$t" "report -g $T/$t" "convert $T/$t $T/hz.dat"; do
+		# shellcheck disable=SC2086 # words
+		fails 2 'how long a tick of its clock is; .*give --tsc-hz' "no rate in $t: ${verb%% *}" \
+			"$RTKVM" trace $verb
+	done
+done
+for verb in "explain -t 1ms -g $T/short/guest" "report -g $T/short/guest" "convert $T/short/guest $T/hz.dat"; do
+	# shellcheck disable=SC2086 # words
+	run "$RTKVM" trace $verb --tsc-hz 2600000000
+	is "$code" 0 "given to ${verb%% *}: $errs"
+	# shellcheck disable=SC2086 # words
+	fails 2 'tsc-hz: 999999 is out of range' "a wrong one" "$RTKVM" trace $verb --tsc-hz 999999
+done
+run "$RTKVM" trace explain -t 1ms -g "$T/hz.dat"
+like "$out" 'x86-tsc at 2600\.000 MHz \(its file\)' "what convert writes tells it"
+
 # --- the offset from readings of the guest's TSC, narrowed down by the events ---
 "$gen" "$T/far" 40000 raw=1 noise=1 vcpus=2 rt=1 offset=-29755526804 >/dev/null
 far=("$RTKVM" trace explain -H "$T/far/host" -g "$T/far/guest" --tsc-hz 2600000000 --list 4096 --json)
@@ -121,7 +142,37 @@ for hole in 0 1; do
 	run "$RTKVM" trace explain -H "$T/hole$hole/host.dat" -g "$T/hole$hole/guest.dat" --list 4096 --json
 	is "$code" 0 "vCPUs without number $hole: $errs"
 	printf '%s\n' "$out" | jq -c "$list" >"$T/holes$hole"
+	printf '%s\n' "$out" | jq -c .vcpus >"$T/vcpus$hole"
 done
+is "$(cat "$T/vcpus0")" '{"from":"KVM'"'"'s numbers"}' "numbers without a hole are what is told"
+is "$(cat "$T/vcpus1")" '{"from":"the order of KVM'"'"'s numbers","kvm_ids":[0,2,3]}' "else their order"
+run "$RTKVM" trace explain -H "$T/hole1/host.dat" -g "$T/hole1/guest.dat"
+like "$out" "^vCPUs: by the order of KVM's numbers; KVM's vCPUs 0,2,3 taken for the guest's 0,1,2\$" "in text, too"
+run "$RTKVM" trace explain -g "$T/hole1/guest.dat"
+ok "nothing of that without a host's trace" sh -c "! printf '%s' \"\$1\" | grep -q ^vCPUs:" sh "$out"
+
+# what the recorder noted is in the order of KVM's numbers: the same
+noted() { # TRACE, and KVM's number and the thread of each of three vCPUs
+	mkdir -p "$T/noted"
+	cp "$T/$1/host.dat" "$T/noted/"
+	shift
+	printf '{"schema":1,"vcpus":[{"vcpu":0,"kvm_id":%s,"tid":%s},{"vcpu":1,"kvm_id":%s,"tid":%s},{"vcpu":2,"kvm_id":%s,"tid":%s}]}\n' \
+		"$@" >"$T/noted/host.json"
+}
+noted hole1 0 1000 2 1001 3 1002
+run "$RTKVM" trace explain -H "$T/noted/host.dat" -g "$T/hole1/guest.dat" --list 4096 --json
+is "$code" 0 "vCPUs from host.json: $errs"
+is "$(printf '%s\n' "$out" | jq -c .vcpus)" '{"from":"host.json","kvm_ids":[0,2,3]}' "tells whose numbers they are"
+printf '%s\n' "$out" | jq -c "$list" >"$T/listed"
+ok "with the same verdicts" cmp "$T/holes1" "$T/listed"
+run "$RTKVM" trace explain -H "$T/hole1/host.dat" -g "$T/hole1/guest.dat" --vcpus 1000,1001,1002 --json
+is "$(printf '%s\n' "$out" | jq -c .vcpus)" '{"from":"--vcpus"}' "or who else told"
+"$gen" "$T/dumb" 12000 vcpus=3 noise=1 no_windows=1 >/dev/null
+noted dumb 0 1000 1 0 2 1002
+run "$RTKVM" trace explain -H "$T/noted/host.dat" -g "$T/dumb/guest.dat" --list 4096 --json
+is "$(printf '%s\n' "$out" | jq -c '.vcpus, ([.list[] | [.cpu, .host_cpu]] | unique)')" \
+	'{"from":"host.json"}
+[[0,1],[0,4],[1,null],[2,3],[2,6]]' "a vCPU whose thread it did not know has none, and moves no other"
 ok "vCPUs 0, 2 and 3 are the guest's CPUs 0, 1 and 2" cmp "$T/holes0" "$T/holes1"
 
 is "$(env --default-signal=PIPE "$RTKVM" trace report -g "$T/hole0/guest.dat" 2>&1 | :; echo "${PIPESTATUS[0]}")" $((128 + 13)) \
@@ -134,6 +185,8 @@ run "$RTKVM" trace explain -H "$T/unseen/host" -g "$T/unseen/guest" --list 4096 
 is "$code" 0 "a vCPU that the host's recorder did not see: $errs"
 is "$(printf '%s\n' "$out" | jq -c '[.list[] | select(.host_cpu < 0) | .cpu] | unique')" "[1]" \
 	"is no other's thread"
+is "$(printf '%s\n' "$out" | jq -c .vcpus)" '{"from":"KVM'"'"'s numbers, as the clock spoke against their order"}' \
+	"and it is told that the order was not taken"
 
 # --- threads of that name that are not real-time: only where no other is ---
 "$gen" "$T/normal" 5000 prio=120 >/dev/null
@@ -240,6 +293,7 @@ cp "$T/run/run.json" "$T/holerun/"
 run "$RTKVM" trace explain "$T/holerun" --list 4096 --json
 is "$code $(grep -c '"trace"' "$T/holerun/spikes.jsonl")" "0 $(printf '%s\n' "$out" | jq '.list | length')" \
 	"what is looked at twice is noted once: $errs"
+is "$(jq -c .trace.vcpus "$T/holerun/run.json")" "$(cat "$T/vcpus1")" "with the order that was taken"
 
 for side in host guest; do
 	ok "and how long the $side recorded after the last" jq -e ".trace.${side}_went_on_ns >= 0" "$T/run/run.json"
@@ -279,6 +333,25 @@ fails 2 'a trace.dat file expected' "a file of another kind" \
 head -c 40000 "$T/tr/guest.dat" >"$T/cut.dat"
 fails 2 'cut short: the events of CPU [0-9]+ end at byte' "a truncated file" \
 	"$RTKVM" trace explain -g "$T/cut.dat"
+# in a directory that somebody else filled, what would be waited for
+for name in header_page clock formats stats cpu0; do
+	rm -rf "$T/fifo"
+	cp -r "$T/raw/guest" "$T/fifo"
+	rm -f "$T/fifo/$name"
+	mkfifo "$T/fifo/$name"
+	fails 2 "/$name failed: not a regular file" "a FIFO in place of $name" \
+		timeout 60 "$RTKVM" trace explain -g "$T/fifo"
+done
+cp -r "$T/run" "$T/piped"
+rm "$T/piped/spikes.jsonl"
+mkfifo "$T/piped/spikes.jsonl"
+fails 2 'spikes.jsonl failed: not a regular file' "and of a run's spikes" \
+	timeout 60 "$RTKVM" trace explain "$T/piped"
+ok "which leaves nothing" sh -c "! ls '$T/piped' | grep tmp"
+fails 2 'spikes.jsonl failed: not a regular file' "report, too" \
+	timeout 60 "$RTKVM" trace report "$T/piped" --around 1ms
+fails 2 'spikes.jsonl failed: not a regular file' "and of a VMM's events" \
+	timeout 60 "$RTKVM" trace explain -H "$T/tr/host.dat" -g "$T/tr/guest.dat" --events "$T/piped/spikes.jsonl"
 { head -c 12 "$T/tr/guest.dat"; printf '\1'; tail -c +14 "$T/tr/guest.dat"; } >"$T/big.dat"
 fails 2 'big-endian' "another endianness" "$RTKVM" trace explain -g "$T/big.dat"
 { head -c 13 "$T/tr/guest.dat"; printf '\4'; tail -c +15 "$T/tr/guest.dat"; } >"$T/32.dat"
@@ -329,6 +402,22 @@ ok "and fits a command line of 2048: ${#job}" [ "${#job}" -lt 1400 ]
 run sh -c "$(printf '%s' "$job" | sed "s|/sys/kernel/|$T/none|g; s|sleep 1|pwd|")"
 is "$code $out" "7 /" "a guest without tracefs runs the command all the same"
 like "$errs" '^trace job: no tracefs, not recorded$' "and says that it is not recorded"
+# what Ctrl-C ends in its own way tells how; the second one comes when that is over, or nearly
+# shellcheck disable=SC2016 # the job's
+stoppable='trap r=9 INT; r=; echo >ready; while [ -z $r ]; do sleep 0.1; done; exit $r'
+interrupted() { # LINE - its exit code
+	rm -f "$T/ready"
+	setsid env --default-signal=INT sh -c "$1" 2>/dev/null &
+	until [ -e "$T/ready" ] || ! kill -0 $!; do sleep 0.1; done
+	kill -INT -- -$!
+	sleep 0.3
+	kill -INT -- -$! 2>/dev/null
+	wait $!
+	echo $?
+}
+job=$("$RTKVM" trace job -o "$T/out" -- "${stoppable/>/>$T/}")
+is "$(interrupted "$(printf '%s' "$job" | sed "s|/sys/kernel/|$T/none|g")")" 9 \
+	"Ctrl-C is the command's, as is the exit code"
 ok "and leaves no trace" [ ! -e "$T/out" ]
 
 # --- recording this kernel ---
@@ -338,7 +427,7 @@ why=
 [ -n "$why" ] || [ -d /sys/kernel/tracing/events/kvm ] || why="this kernel has no KVM loaded"
 [ -n "$why" ] || grep -q x86-tsc /sys/kernel/tracing/trace_clock || why="no x86-tsc trace clock"
 if [ -n "$why" ]; then
-	skip 36 "$why"
+	skip 38 "$why"
 else
 	run "$RTKVM" trace record -o "$T/h.dat" -- sh -c 'sleep 0.5; [ -w "$RTKVM_TRACE_FREEZE" ] || exit 9; exit 7'
 	is "$code" 7 "record: the command's exit code"
@@ -484,6 +573,9 @@ else
 	"$RTKVM" trace convert "$T/jout" "$T/jout.dat"
 	is "$(trace-cmd report -R -i "$T/jout.dat" 2>/dev/null | grep -vc cpus=)" \
 		"$(awk '/^entries:/ { n += $2 } END { print n }' "$T/stats")" "all that the rings held is read"
+	rm -r "$T/jout"/*
+	is "$(interrupted "$(line "${stoppable/>/>$T/}")")" 9 "Ctrl-C here: the command's exit code"
+	ok "and what it recorded is saved" "$RTKVM" trace convert "$T/jout" "$T/jint.dat"
 	sh -c "$(line true | sed 's/echo x86-tsc/echo no-such-clock/')" 2>/dev/null
 	is "$(cat "$T/jout/clock")" local "the clock is the one in force, not the one asked for"
 	sh -c "$(line 'sleep 2')" &
@@ -493,6 +585,7 @@ else
 		sleep 0.1
 	done
 	kill -9 $job
+	wait $job 2>/dev/null # it may be in the kernel yet
 	ok "what a killed one leaves" [ -n "$(jobs $job)" ]
 	sh -c "$(line true)"
 	is "$(jobs $job)" "" "goes with the next"

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
 #include <zlib.h>
@@ -143,18 +144,13 @@ static void what_is_written_is_read(void **state)
 	unlink(path);
 }
 
-/* A ring overwrites its oldest: what is missing before its first page is before the trace begins. */
-static void first_pages_loss(void **state)
+/* Two CPUs of two pages, before each of which events are missing; dir: a template of mkdtemp. */
+static void make_raw_dir(char *dir)
 {
-	char dir[] = "/tmp/rtkvm-unit-dat.XXXXXX", path[96], text[1024];
-	const struct event *ev;
-	struct feed_file file;
-	struct merge m;
+	char path[96], text[1024];
 	uint8_t page[4096];
 	struct err e = { 0 };
-	struct dat d;
 
-	(void)state;
 	assert_non_null(mkdtemp(dir));
 	gen_header_page(text, sizeof(text));
 	snprintf(path, sizeof(path), "%s/header_page", dir);
@@ -179,6 +175,20 @@ static void first_pages_loss(void **state)
 		}
 		fclose(f);
 	}
+}
+
+/* A ring overwrites its oldest: what is missing before its first page is before the trace begins. */
+static void first_pages_loss(void **state)
+{
+	char dir[] = "/tmp/rtkvm-unit-dat.XXXXXX";
+	const struct event *ev;
+	struct feed_file file;
+	struct merge m;
+	struct err e = { 0 };
+	struct dat d;
+
+	(void)state;
+	make_raw_dir(dir);
 	assert_int_equal(dat_open(&d, dir, &e), 0);
 	assert_int_equal(d.overwritten, 30);
 	assert_int_equal(d.dropped, 7);
@@ -194,6 +204,34 @@ static void first_pages_loss(void **state)
 	feed_file_free(&file);
 	dat_close(&d);
 	assert_int_equal(file_remove_tree(dir, &e), 0);
+}
+
+/* Who made the directory may have put there what would be waited for. */
+static void a_fifo_is_refused(void **state)
+{
+	static const char *const names[] = { "header_page", "clock", "formats", "stats", "cpu1" };
+	char path[96];
+
+	(void)state;
+	alarm(20);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		char dir[] = "/tmp/rtkvm-unit-dat.XXXXXX";
+		struct err e = { 0 };
+		struct dat d;
+
+		make_raw_dir(dir);
+		snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
+		assert_int_equal(unlink(path), 0);
+		assert_int_equal(mkfifo(path, 0600), 0);
+		assert_true(dat_open(&d, dir, &e) < 0);
+		if (!strstr(e.text, path) || !strstr(e.text, "not a regular file"))
+			fail_msg("%s: %s", names[i], e.text);
+		dat_close(&d);
+		err_clear(&e);
+		assert_true(dat_open(&d, path, &e) < 0); /* named itself */
+		assert_int_equal(file_remove_tree(dir, &e), 0);
+	}
+	alarm(0);
 }
 
 /* --- a version 7 file, compressed by zlib, by hand: trace-cmd of Debian 12 cannot write one --- */
@@ -346,6 +384,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_written_is_read),
 		cmocka_unit_test(first_pages_loss),
+		cmocka_unit_test(a_fifo_is_refused),
 		cmocka_unit_test(version_7_by_zlib),
 	};
 
