@@ -3,7 +3,6 @@
 #include "vmm/bench.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <linux/kvm.h>
 #include <stdio.h>
@@ -16,6 +15,7 @@
 #include "lib/file.h"
 #include "lib/hostcpus.h"
 #include "lib/stop.h"
+#include "vmm/vm.h"
 #include "vmm/vmm.h"
 
 enum { APPEND_BYTES = 512 };
@@ -23,11 +23,11 @@ enum { APPEND_BYTES = 512 };
 /* The guest's TSC as KVM runs it, from a machine that is made for this question only. */
 static int read_tsc_khz(uint64_t *khz, struct err *e)
 {
-	_cleanup_close_ int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC), vm = -1, vcpu = -1;
+	_cleanup_close_ int kvm = vm_open_kvm(e), vm = -1, vcpu = -1;
 	int n;
 
 	if (kvm < 0)
-		return err_sys(e, "opening /dev/kvm failed");
+		return kvm;
 	vm = ioctl(kvm, KVM_CREATE_VM, 0);
 	vcpu = vm < 0 ? -1 : ioctl(vm, KVM_CREATE_VCPU, 0ul);
 	if (vcpu < 0)
@@ -148,33 +148,16 @@ static void show(const struct bench *b)
 	json_object_put(o);
 }
 
-/* What was made is removed; a directory that was given stays, as empty as it was. */
-static void discard(const struct run *run, bool keep)
-{
-	_cleanup_closedir_ DIR *dir = opendir(run->dir);
-	struct err ignored = { 0 };
-	char path[PATH_MAX];
-	struct dirent *d;
-
-	while (dir && (d = readdir(dir)))
-		if (strcmp(d->d_name, ".") && strcmp(d->d_name, "..") &&
-		    file_path(path, sizeof(path), "%s/%s", run->dir, d->d_name))
-			file_remove_tree(path, &ignored);
-	if (!keep)
-		rmdir(run->dir);
-}
-
 /* A directory that cannot be had is known before it measures; one without a result is not kept. */
 static int measure_and_save(struct bench *b, struct err *e)
 {
-	bool was_there = file_exists(b->opts.out);
 	int ret = run_create(&b->run, b->opts.out, bench_payload_name(b->opts.payload), e);
 
 	if (ret < 0)
 		return ret;
 	ret = measure(b, e);
 	if (ret < 0)
-		discard(&b->run, was_there);
+		run_discard(&b->run);
 	else
 		ret = bench_save(b, e);
 	run_close(&b->run);

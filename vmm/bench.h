@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "lib/abi.h"
+#include "lib/claim.h"
 #include "lib/err.h"
 #include "lib/frames.h"
 #include "lib/proc.h"
@@ -58,6 +59,7 @@ struct bench_child {
 	struct proc proc;
 	int data, events, errors;
 	int monitor; /* commands to QEMU; -1: none */
+	struct claim claim; /* of its CPU for QEMU; rtkvm run has its own */
 	json_object *started; /* QEMU: what rtkvm run says in its started event */
 };
 

@@ -81,11 +81,14 @@ static int set_periods(struct bench_opts *o, const char *text, struct err *e)
 	while (!ret && rest && (word = strsep(&rest, ","))) {
 		if (o->n_periods == BENCH_PERIODS)
 			return err_set(e, -EINVAL, "--period: at most %d are taken", BENCH_PERIODS);
-		ret = opt_duration_in("--period", word, 10000, NSEC_PER_SEC,
-				      &o->period_ns[o->n_periods], e);
+		ret = opt_latency_in("--period", word, 10000, NSEC_PER_SEC,
+				     &o->period_ns[o->n_periods], e);
 		if (!ret && o->period_ns[o->n_periods++] % 1000)
 			ret = err_set(e, -EINVAL, "--period: \"%s\" is no whole number of us",
 				      word);
+		for (size_t i = 0; !ret && i + 1 < o->n_periods; i++)
+			if (o->period_ns[i] == o->period_ns[o->n_periods - 1])
+				ret = err_set(e, -EINVAL, "--period: \"%s\" is given twice", word);
 	}
 	return copy ? ret : err_set(e, -ENOMEM, "no memory");
 }
@@ -118,7 +121,7 @@ static int set(struct bench_opts *o, int key, const char *arg, struct err *e)
 		o->allow_tick = true;
 		return 0;
 	case OPT_THRESHOLD:
-		return opt_duration_in("--threshold", arg, 100, NSEC_PER_SEC, &o->threshold_ns, e);
+		return opt_latency_in("--threshold", arg, 100, NSEC_PER_SEC, &o->threshold_ns, e);
 	case OPT_PERIOD:
 		return set_periods(o, arg, e);
 	case OPT_JSON:

@@ -79,22 +79,32 @@ static int start(struct bench_child *c, const char *payload, const char *append,
 	return proc_start(&c->proc, &po, e);
 }
 
-/* The same judgement of the CPU as rtkvm run's; QEMU's other threads inherit our affinity. */
-static int settle(const struct bench_opts *o, struct err *e)
+/* The same judgement and claim of the CPU as rtkvm run's; QEMU's other threads inherit our affinity. */
+static int settle(struct bench_child *c, const struct bench_opts *o, struct err *e)
 {
 	struct cpumap map = { .n = 1, .host = { o->cpu } };
-	struct cpulist allowed, housekeeping;
+	struct cpulist allowed, housekeeping, vcpus = cpumap_cpus(&map);
+	struct hostcpus host;
 	struct place_opts p = { .map = &map,
 				.allowed = &allowed,
 				.allow_shared = o->allow_shared,
 				.allow_tick = o->allow_tick };
-	struct hostcpus host;
+	const struct claim_opts wanted = { .isolated = &host.isolated,
+					   .alone = &vcpus,
+					   .beside = &housekeeping,
+					   .alone_for = "--cpu",
+					   .beside_for = "QEMU's other threads",
+					   .remedy = "name another, or use --allow-shared",
+					   .share_alone = o->allow_shared,
+					   .share_beside = o->allow_shared };
 	int ret = hostcpus_read(&host, "/sys", e);
 
 	if (!ret)
 		ret = cpulist_affinity(&allowed, 0, e);
 	if (!ret)
 		ret = place_check(&host, &p, &housekeeping, e);
+	if (!ret)
+		ret = claim_cpus(&c->claim, "/sys", &wanted, e);
 	if (!ret)
 		ret = place_ordinary(0, e);
 	return ret ? ret : cpulist_pin(&housekeeping, 0, e);
@@ -159,7 +169,7 @@ int bench_qemu_start(struct bench_child *c, const struct bench_opts *o, const ch
 {
 	static const char cont[] = "cont\n";
 	pid_t tid;
-	int ret = settle(o, e);
+	int ret = settle(c, o, e);
 
 	if (!ret)
 		ret = start_with_monitor(c, payload, append, e);

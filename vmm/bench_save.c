@@ -196,6 +196,7 @@ static void describe(struct run *run, const struct bench *b)
 	copy(inforce, "policy", bench);
 	copy(inforce, "priority", bench);
 	copy(inforce, "tsc_is_host", bench);
+	copy(inforce, "halt_poll_ns", bench);
 	copy(inforce, "sched_rt_runtime_us", bench);
 	json_set_double(window, "seconds", ns(b, b->result.end - b->result.start) / 1e9);
 	copy(window, "userspace_exits", bench);

@@ -144,6 +144,7 @@ static void add_inforce(json_object *o, const struct bench *b)
 	if (rt_runtime_us() != INT64_MIN)
 		json_set_int(o, "sched_rt_runtime_us", rt_runtime_us());
 	copy(o, "tsc_is_host", b->vm.ended, "tsc_is_host");
+	copy(o, "halt_poll_ns", b->vm.ended, "halt_poll_ns");
 	copy(o, "userspace_exits", ended, "window.userspace_exits");
 	copy(o, "page_faults", ended, "window.page_faults");
 	copy(o, "involuntary_switches", ended, "window.involuntary_switches");

@@ -247,6 +247,7 @@ int bench_vm_run(struct bench_vm *vm, const struct bench_opts *o, const char *ap
 		ret = run_child(vm, &c, o, append, e);
 	json_object_put(c.started);
 	close_channels(&c);
+	claim_drop(&c.claim);
 	return ret;
 }
 

@@ -72,7 +72,7 @@ int boot_put_cmdline(const struct memory *m, const char *text, uint32_t max, str
 
 static int open_regular(const char *what, const char *path, uint64_t *bytes, struct err *e)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* no FIFO is waited for */
 	struct stat st;
 
 	if (fd < 0)

@@ -13,6 +13,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "lib/claim.h"
 #include "lib/cleanup.h"
 #include "lib/file.h"
 #include "lib/threads.h"
@@ -24,6 +25,7 @@
 struct place {
 	int node; /* -1: a kernel without NUMA */
 	struct cpulist isolated, no_nohz, taken, claimed, beside, good, housekeeping;
+	struct cpulist shared; /* of the good ones: another has claimed them */
 	int fit; /* of memory: 2 in huge pages, 1 in small ones, 0 not at all */
 };
 
@@ -87,6 +89,10 @@ static int look_at(struct place *p, const struct hostcpus *h, const char *sysfs,
 			return busy;
 		cpulist_add(busy ? &p->beside : &p->good, cpu);
 	}
+	if (o->share_claimed)
+		p->shared = cpulist_minus(&p->claimed, &p->no_nohz);
+	cpulist_for_each(cpu, &p->shared)
+		cpulist_add(&p->good, cpu);
 	p->fit = memory_fit(sysfs, p->node, o->mem);
 	return 0;
 }
@@ -101,10 +107,13 @@ static bool better(const struct place *a, const struct place *b, int need,
 		   const struct choose_opts *o)
 {
 	int have_a = cpulist_count(&a->good), have_b = cpulist_count(&b->good);
+	int own_a = have_a - cpulist_count(&a->shared), own_b = have_b - cpulist_count(&b->shared);
 	bool fits_a = have_a >= need && may_hold(a, o), fits_b = have_b >= need && may_hold(b, o);
 
 	if (fits_a != fits_b)
 		return fits_a;
+	if (fits_a && (own_a < need || own_b < need) && own_a != own_b)
+		return own_a > own_b;
 	if (fits_a && a->fit != b->fit)
 		return a->fit > b->fit;
 	if (have_a != have_b)
@@ -151,9 +160,23 @@ static void against(char *text, size_t size, const struct cpulist *l, const char
 			 cpulist_format(l, cpus, sizeof(cpus)), what);
 }
 
+/* "2-3 claimed, CPU 3 by process 71 (rtkvm run --cpus 3)": of several holders one was looked for last. */
+static void against_claimed(char *text, size_t size, const struct cpulist *l,
+			    const struct choose_opts *o)
+{
+	char what[CLAIM_WHO_BYTES + 32], which[16] = "";
+
+	if (cpulist_count(l) > 1)
+		snprintf(which, sizeof(which), ", CPU %d", o->claimed_last);
+	if (cpulist_has(l, o->claimed_last))
+		snprintf(what, sizeof(what), "claimed%s by %s", which, o->claimed_by);
+	against(text, size, l, cpulist_has(l, o->claimed_last) ? what : "claimed by others");
+}
+
 static int refuse(const struct place *p, int need, const struct choose_opts *o, struct err *e)
 {
-	char no[280] = "", isolated[64], good[64], node[32] = "this machine", skipped[64];
+	char no[320] = "", isolated[64], good[64], node[32] = "this machine", end[32] = "";
+	const char *command;
 
 	if (p->node >= 0)
 		snprintf(node, sizeof(node), "NUMA node %d", p->node);
@@ -171,34 +194,41 @@ static int refuse(const struct place *p, int need, const struct choose_opts *o, 
 			"how), or name CPUs with --cpus");
 	against(no, sizeof(no), &p->no_nohz, "not nohz_full");
 	against(no, sizeof(no), &p->taken, "taken by a pinned thread");
-	snprintf(skipped, sizeof(skipped), "claimed by other guests or campaigns (%d skipped)",
-		 cpulist_count(&p->claimed));
-	against(no, sizeof(no), &p->claimed, skipped);
+	against_claimed(no, sizeof(no), &p->claimed, o);
+	command = cpulist_has(&p->claimed, o->claimed_last) ? strstr(o->claimed_by, " (") : NULL;
+	if (command)
+		snprintf(end, sizeof(end), "end %.*s, ", (int)(command - o->claimed_by),
+			 o->claimed_by);
 	against(no, sizeof(no), &p->beside, "beside a busy thread of their core");
 	return err_set(
 		e, -EBUSY,
 		"--placement auto: CPUs for %d vCPUs wanted, %s has %d at best (CPU %s), isolated there "
-		"are %s%s%s; isolate more, or give the guest fewer vCPUs",
+		"are %s%s%s; %sisolate more, or give the guest fewer vCPUs",
 		need, node, cpulist_count(&p->good),
 		cpulist_empty(&p->good) ? "none" : cpulist_format(&p->good, good, sizeof(good)),
-		cpulist_format(&p->isolated, isolated, sizeof(isolated)), no[0] ? ": " : "", no);
+		cpulist_format(&p->isolated, isolated, sizeof(isolated)), no[0] ? ": " : "", no,
+		end);
 }
 
 static void explain(struct choice *c, const struct place *p, const struct hostcpus *h,
-		    const struct cpulist *used, bool shared)
+		    const struct cpulist *used, bool house, const struct choose_opts *o)
 {
 	struct cpulist ticking = cpulist_minus(used, &h->nohz_full);
-	char cpus[160] = "no CPU is isolated", node[80] = "", list[64];
+	struct cpulist shared = cpulist_and(used, &p->shared);
+	char cpus[160] = "no CPU is isolated", node[80] = "", list[64], whose[200] = "";
 
 	if (p->node >= 0)
 		snprintf(node, sizeof(node), ", NUMA node %d%s", p->node,
 			 p->fit == 2 ? " with free huge pages for its memory" : "");
 	if (!cpulist_empty(used))
-		snprintf(cpus, sizeof(cpus), "CPU %s: isolated%s, no busy SMT sibling",
+		snprintf(cpus, sizeof(cpus), "CPU %s: isolated%s%s",
 			 cpulist_format(used, list, sizeof(list)),
-			 cpulist_empty(&ticking) ? " and nohz_full" : ", not nohz_full");
-	snprintf(c->why, sizeof(c->why), "%s%s%s", cpus, node,
-		 shared ? "; vCPU 0 shares a housekeeping CPU" : "");
+			 cpulist_empty(&ticking) ? " and nohz_full" : ", not nohz_full",
+			 cpulist_empty(&shared) ? ", no busy SMT sibling" : "");
+	against_claimed(whose, sizeof(whose), &shared, o);
+	snprintf(c->why, sizeof(c->why), "%s%s%s%s%s", cpus, node,
+		 house ? "; vCPU 0 shares a housekeeping CPU" : "",
+		 whose[0] ? "; shared, as too few are nobody's: CPU " : "", whose);
 }
 
 /* The last one: CPU 0 is where most of a host's own work ends up. */
@@ -211,33 +241,44 @@ static int last_of(const struct cpulist *l)
 	return last;
 }
 
+/* N of the good ones, those first that nobody else has. */
+static struct cpulist first_of(const struct place *p, int n)
+{
+	struct cpulist own = cpulist_minus(&p->good, &p->shared), used = { 0 };
+
+	cpulist_for_each(cpu, &own)
+		if (cpulist_count(&used) < n)
+			cpulist_add(&used, cpu);
+	cpulist_for_each(cpu, &p->shared)
+		if (cpulist_count(&used) < n)
+			cpulist_add(&used, cpu);
+	return used;
+}
+
 int choose_cpus(struct choice *c, const struct hostcpus *h, const char *sysfs,
 		const struct choose_opts *o, struct err *e)
 {
-	struct cpulist used = { 0 };
+	struct cpulist used;
 	struct place p;
-	bool shared = false;
+	bool house = false;
 	int need = o->vcpus, ret = best_place(&p, h, sysfs, need, o, e);
 
 	*c = (struct choice){ 0 };
 	if (!ret && cpulist_count(&p.good) < need && o->allow_shared) {
 		ret = best_place(&p, h, sysfs, --need, o, e);
-		shared = true;
+		house = true;
 	}
 	if (ret < 0)
 		return ret;
 	if (cpulist_count(&p.good) < need || !may_hold(&p, o) ||
-	    (shared && cpulist_empty(&p.housekeeping)))
-		return refuse(&p, need, o, e);
-	if (shared)
+	    (house && cpulist_empty(&p.housekeeping)))
+		return refuse(&p, cpulist_empty(&p.housekeeping) ? o->vcpus : need, o, e);
+	if (house)
 		c->map.host[c->map.n++] = last_of(&p.housekeeping);
-	cpulist_for_each(cpu, &p.good) {
-		if (c->map.n == o->vcpus)
-			break;
+	used = first_of(&p, o->vcpus - c->map.n);
+	cpulist_for_each(cpu, &used)
 		c->map.host[c->map.n++] = cpu;
-		cpulist_add(&used, cpu);
-	}
-	explain(c, &p, h, &used, shared);
+	explain(c, &p, h, &used, house, o);
 	return 0;
 }
 
@@ -306,27 +347,27 @@ int choose_taken(struct cpulist *taken, const char *proc, pid_t self, struct err
 }
 
 /* On a file of the kernel's own: nothing is made that could be left behind. */
-int choose_lock(int *lock, const char *sysfs, struct err *e)
+int choose_lock(int *lock, const char *sysfs, int wait_ms, struct err *e)
 {
-	enum { TRIES = 3000, STEP_MS = 10 };
-	char path[PATH_MAX];
+	enum { STEP_MS = 10 };
+	char path[PATH_MAX], text[CLAIM_HELD_BYTES];
 
 	if (!file_path(path, sizeof(path), "%s/devices/system/cpu/isolated", sysfs))
 		return err_sys(e, "--placement auto failed");
 	*lock = open(path, O_RDONLY | O_CLOEXEC);
 	if (*lock < 0)
 		return err_sys(e, "--placement auto: opening %s failed", path);
-	for (int i = 0; i < TRIES; i++) {
-		if (!flock(*lock, LOCK_EX | LOCK_NB))
-			return 0;
+	for (int ms = 0; flock(*lock, LOCK_EX | LOCK_NB); ms += STEP_MS) {
 		if (errno != EWOULDBLOCK)
-			break;
+			return err_sys(e, "--placement auto: locking %s failed", path);
+		if (ms >= wait_ms)
+			return err_set(e, -EBUSY,
+				       "--placement auto: %s: it has chosen CPUs and not started "
+				       "its vCPUs; end it, or name CPUs with --cpus",
+				       claim_held(text, *lock, path));
 		poll(NULL, 0, STEP_MS);
 	}
-	return err_sys(e,
-		       "--placement auto: locking %s failed: another run has chosen CPUs and not "
-		       "started its vCPUs",
-		       path);
+	return 0;
 }
 
 void choose_unlock(int *lock)

@@ -23,12 +23,17 @@ struct choose_opts {
 	bool allow_tick; /* CPUs that are isolated, but not nohz_full, will do */
 	const struct mem_opts *mem;
 	const struct cpulist *taken; /* CPUs that a thread of somebody else is pinned to */
-	const struct cpulist *claimed; /* CPUs that another guest has (lib/claim.h) */
+	const struct cpulist *claimed; /* CPUs that another has (lib/claim.h) */
+	int claimed_last; /* the one of them that was tried last, ... */
+	const char *claimed_by; /* ... and who has it: "process 71 (rtkvm run --cpus 2-3)" */
+	bool share_claimed; /* they will do where too few are nobody's */
 };
+
+enum { CHOOSE_WHY_BYTES = 512 };
 
 struct choice {
 	struct cpumap map;
-	char why[256]; /* "isolated, nohz_full, NUMA node 0 (...), ..." */
+	char why[CHOOSE_WHY_BYTES]; /* "isolated, nohz_full, NUMA node 0 (...), ..." */
 };
 
 /* choose_cpus - -EBUSY with a sentence that tells what is missing when there is no such choice */
@@ -43,9 +48,11 @@ int choose_taken(struct cpulist *taken, const char *proc, pid_t self, struct err
 
 /*
  * choose_lock - keep other runs from choosing until choose_unlock, when the vCPU threads are pinned
- * and choose_taken sees them; waits for up to 30 s. The lock goes with the process, however it ends
+ * and choose_taken sees them; waits for up to wait_ms, then -EBUSY names who has it. The lock goes with
+ * the process, however it ends
  */
-int choose_lock(int *lock, const char *sysfs, struct err *e);
+enum { CHOOSE_WAIT_MS = 30000 };
+int choose_lock(int *lock, const char *sysfs, int wait_ms, struct err *e);
 void choose_unlock(int *lock);
 
 #endif

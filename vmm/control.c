@@ -15,6 +15,7 @@
 #include "lib/file.h"
 #include "lib/opt.h"
 #include "vmm/ctlplace.h"
+#include "vmm/partition.h"
 #include "vmm/serial.h"
 #include "vmm/vcpu.h"
 
@@ -104,7 +105,23 @@ static int add_privileges(json_object *o, pid_t tid, struct err *e)
 	return 0;
 }
 
-/* CPUs, policy, priority and privileges of one thread, as the kernel has them now. */
+/* "0::/PATH" is its place in cgroup v2 (cgroups(7)); a host without one has no such line. */
+static void add_cgroup(json_object *o, pid_t tid)
+{
+	char path[64], text[8192], *at;
+	struct err ignored = { 0 };
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/cgroup", tid);
+	if (file_read(path, text, sizeof(text), &ignored) < 0)
+		text[0] = '\0';
+	at = !strncmp(text, "0::", 3) ? text : strstr(text, "\n0::");
+	if (at)
+		at += strcspn(at, "/");
+	json_object_object_add(o, "cgroup",
+			       at ? json_object_new_string_len(at, strcspn(at, "\n")) : NULL);
+}
+
+/* CPUs, policy, priority, cgroup and privileges of one thread, as the kernel has them now. */
 static int add_thread(json_object *o, pid_t tid, struct err *e)
 {
 	char path[64], text[256];
@@ -122,6 +139,7 @@ static int add_thread(json_object *o, pid_t tid, struct err *e)
 	json_set_str(o, "cpus", cpulist_format(&cpus, text, sizeof(text)));
 	json_set_str(o, "policy", policy_name(policy));
 	json_set_int(o, "priority", p.sched_priority);
+	add_cgroup(o, tid);
 	return add_privileges(o, tid, e);
 }
 
@@ -165,7 +183,7 @@ static int add_others(json_object *o, const struct vm *vm, struct err *e)
 		pid_t tid = atoi(entry->d_name);
 		json_object *one;
 
-		if (!tid || is_vcpu(vm, tid))
+		if (!tid || is_vcpu(vm, tid) || helpers_has(&vm->helpers, tid))
 			continue;
 		one = json_object_new_object();
 		ret = add_thread(one, tid, &why);
@@ -184,6 +202,7 @@ static int add_others(json_object *o, const struct vm *vm, struct err *e)
 static int status(struct io *io, json_object *o, struct err *e)
 {
 	struct vm *vm = io->vm;
+	char text[64];
 	int ret = mem_read_back(&vm->mem, e);
 
 	if (ret < 0)
@@ -193,7 +212,11 @@ static int status(struct io *io, json_object *o, struct err *e)
 	json_set_str(o, "version", RTKVM_VERSION);
 	json_set_int(o, "ns", clock_now_ns());
 	json_set_int(o, "held_ns", io->held_ns);
+	helpers_look(&vm->helpers);
 	events_machine(o, vm);
+	if (vm->opts.partition)
+		json_set_str(o, "cpuset_partition_state",
+			     partition_state(vm->opts.partition, text, sizeof(text)));
 	ret = add_vcpus(o, io, e);
 	return ret < 0 ? ret : add_others(o, vm, e);
 }

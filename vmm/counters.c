@@ -2,6 +2,8 @@
 #include "vmm/counters.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <linux/kvm.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -163,6 +165,25 @@ int counters_now(struct window *w, struct vm *vm, struct err *e)
 	return take(w, &w->end, vm, clock_now_ns(), e);
 }
 
+/* A KVM that emulates takes the option, too, and does not heed it. */
+int counters_check_hlt(const struct window *w, const struct vm *vm, struct err *e)
+{
+	if (!(vm->opts.no_exit & KVM_X86_DISABLE_EXITS_HLT))
+		return 0;
+	for (int i = 0; i < vm->n_vcpus; i++) {
+		uint64_t n;
+
+		if (kvmstats_value(&vm->vcpus[i].kvm, "halt_exits", w->end.vcpus[i].kvm, &n) && n)
+			return err_set(
+				e, -ENOTSUP,
+				"--no-exit: wanted hlt to stay in the guest, vCPU %d left it "
+				"for %" PRIu64 " of them (KVM's halt_exits): this KVM allows "
+				"that and does not do it; leave it out",
+				i, n);
+	}
+	return 0;
+}
+
 /* Who else ran on the vCPU's CPU, as far as /proc tells. */
 static json_object *others_json(const struct vcpu *v, const struct window *w)
 {
@@ -184,6 +205,15 @@ static json_object *others_json(const struct vcpu *v, const struct window *w)
 		json_object_array_add(list, o);
 	}
 	return list;
+}
+
+/* Of this process or its VM, whatever CPU they are meant to be on; null where the kernel does not tell. */
+static json_object *own_runs_json(const struct vm *vm, const struct vcpu *v, const struct window *w)
+{
+	int64_t runs = neighbours_own_runs(&w->others[WINDOW_START], &w->others[WINDOW_END],
+					   v->placed.cpu, v->tid, getpid(), &vm->helpers);
+
+	return runs < 0 ? NULL : json_object_new_int64(runs);
 }
 
 static json_object *exits_json(const struct vcpu_stats *from, const struct vcpu_stats *to)
@@ -295,8 +325,10 @@ static json_object *window_json(struct vm *vm, const struct vcpu *v, const struc
 			       kvmstats_faults(&v->kvm, from->kvm, to->kvm));
 	add_switches(o, v, w, start, end);
 	add_span(o, first, &last);
-	if (!open)
+	if (!open) {
+		json_object_object_add(o, "vmm_thread_runs", own_runs_json(vm, v, w));
 		json_object_object_add(o, "others", others_json(v, w));
+	}
 	json_object_object_add(o, "host_interrupts",
 			       interrupts_json(&start->irqs, &end->irqs, v->index));
 	json_object_object_add(o, "kvm", kvmstats_json(&v->kvm, from->kvm, to->kvm));

@@ -57,6 +57,12 @@ int counters_mark(struct window *w, struct vm *vm, enum abi_mark mark, uint64_t 
 int counters_now(struct window *w, struct vm *vm, struct err *e);
 
 /*
+ * counters_check_hlt - with --no-exit hlt: has no vCPU left its guest for a HLT, by what KVM itself
+ * counted until the last reading? Where KVM does not count them, nobody knows
+ */
+int counters_check_hlt(const struct window *w, const struct vm *vm, struct err *e);
+
+/*
  * counters_vcpu_json - {"index","tid","cpu","exits":{},"user_ns",...,"window":{} or null}; live: a
  * window that is still open counts up to now
  */

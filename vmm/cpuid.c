@@ -4,11 +4,13 @@
 #include <asm/kvm_para.h>
 #include <cpuid.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
 #include "lib/cleanup.h"
+#include "lib/file.h"
 #include "vmm/vm.h"
 
 enum { CPUID_ENTRIES = 256 };
@@ -24,31 +26,32 @@ static const struct mask {
 	uint32_t leaf, index;
 	enum reg reg;
 	uint32_t set, clear;
+	bool pmu; /* not where the guest is to have one */
 } masks[] = {
-	/*
-	 * x2APIC (MSR, no MMIO decoding), TSC-deadline timer, hypervisor; no PDCM and no debug store
-	 * (DTES64, DS-CPL, DS): no PMU
-	 */
-	{ 1, 0, ECX, BIT(21) | BIT(24) | BIT(31), BIT(2) | BIT(4) | BIT(15) },
-	{ 1, 0, EDX, 0, BIT(21) },
+	/* x2APIC (MSR, no MMIO decoding), TSC-deadline timer, hypervisor */
+	{ 1, 0, ECX, BIT(21) | BIT(24) | BIT(31), 0, false },
+	/* no PDCM and no debug store (DTES64, DS-CPL, DS) */
+	{ 1, 0, ECX, 0, BIT(2) | BIT(4) | BIT(15), true },
+	{ 1, 0, EDX, 0, BIT(21), true },
 	/* architectural PMU: counters cost loads and stores of MSRs at every entry */
-	{ 0xa, 0, EAX, 0, ~0u },
-	{ 0xa, 0, EBX, 0, ~0u },
-	{ 0xa, 0, ECX, 0, ~0u },
-	{ 0xa, 0, EDX, 0, ~0u },
+	{ 0xa, 0, EAX, 0, ~0u, true },
+	{ 0xa, 0, EBX, 0, ~0u, true },
+	{ 0xa, 0, ECX, 0, ~0u, true },
+	{ 0xa, 0, EDX, 0, ~0u, true },
 	/* AMD: PERFCTR_CORE, PERFCTR_NB and PERFCTR_LLC for the same reason */
-	{ 0x80000001, 0, ECX, 0, BIT(23) | BIT(24) | BIT(28) },
+	{ 0x80000001, 0, ECX, 0, BIT(23) | BIT(24) | BIT(28), true },
 	/* AMD: PerfMonV2, which KVM offers whether or not this machine has a PMU */
-	{ 0x80000022, 0, EAX, 0, BIT(0) },
-	{ 0x80000022, 0, EBX, 0, ~0u },
+	{ 0x80000022, 0, EAX, 0, BIT(0), true },
+	{ 0x80000022, 0, EBX, 0, ~0u, true },
 	/* async page faults and steal time write to guest memory at entry; memory is locked */
 	{ KVM_CPUID_FEATURES, 0, EAX, 0,
 	  BIT(KVM_FEATURE_ASYNC_PF) | BIT(KVM_FEATURE_ASYNC_PF_VMEXIT) |
 		  BIT(KVM_FEATURE_ASYNC_PF_INT) | BIT(KVM_FEATURE_STEAL_TIME) |
 		  BIT(KVM_FEATURE_PV_TLB_FLUSH) | BIT(KVM_FEATURE_PV_UNHALT) |
-		  BIT(KVM_FEATURE_PV_SCHED_YIELD) },
+		  BIT(KVM_FEATURE_PV_SCHED_YIELD),
+	  false },
 	/* vCPUs are never preempted for long: spin, do not yield to the host */
-	{ KVM_CPUID_FEATURES, 0, EDX, BIT(KVM_HINTS_REALTIME), 0 },
+	{ KVM_CPUID_FEATURES, 0, EDX, BIT(KVM_HINTS_REALTIME), 0, false },
 };
 
 static uint32_t *reg_of(struct kvm_cpuid_entry2 *c, enum reg r)
@@ -114,7 +117,7 @@ void cpuid_adjust(struct kvm_cpuid_entry2 *c, const struct cpuid_facts *f)
 		const struct mask *m = &masks[i];
 		uint32_t *r = reg_of(c, m->reg);
 
-		if (m->leaf == c->function && m->index == c->index)
+		if (m->leaf == c->function && m->index == c->index && !(m->pmu && f->pmu))
 			*r = (*r & ~m->clear) | m->set;
 	}
 	topology(c, f);
@@ -127,6 +130,10 @@ void cpuid_adjust(struct kvm_cpuid_entry2 *c, const struct cpuid_facts *f)
 		c->ecx = f->monitor[ECX];
 		c->edx = f->monitor[EDX];
 	}
+	if (c->function == 6 && f->aperfmperf)
+		c->ecx |= BIT(0);
+	if (c->function == KVM_CPUID_FEATURES && f->ipi_virtual)
+		c->eax &= ~BIT(KVM_FEATURE_PV_SEND_IPI);
 	if (c->function == 0x80000007 && f->invtsc)
 		c->edx |= BIT(8);
 	if (c->function == KVM_CPUID_SIGNATURE)
@@ -158,6 +165,23 @@ static int complete_leaf_b(struct kvm_cpuid2 *list, const struct cpuid_facts *f)
 	return 0;
 }
 
+/* "Y" of a bool, "1" of the int that avic was for a while */
+static bool is_on(const char *sysfs, const char *parameter)
+{
+	char path[PATH_MAX], line[16];
+
+	if (!file_path(path, sizeof(path), "%s/module/%s", sysfs, parameter))
+		return false;
+	file_read_line(path, line, sizeof(line));
+	return !strcmp(line, "Y") || !strcmp(line, "1");
+}
+
+bool cpuid_ipi_virtual(const char *sysfs)
+{
+	return is_on(sysfs, "kvm_intel/parameters/enable_ipiv") ||
+	       is_on(sysfs, "kvm_amd/parameters/avic");
+}
+
 int cpuid_set(struct vcpu *v, struct err *e)
 {
 	struct cpuid_facts f = {
@@ -166,6 +190,9 @@ int cpuid_set(struct vcpu *v, struct err *e)
 		.tsc_khz = v->vm->tsc_khz,
 		.mwait = v->vm->opts.no_exit & KVM_X86_DISABLE_EXITS_MWAIT,
 		.invtsc = v->vm->invtsc,
+		.pmu = v->vm->opts.pmu,
+		.ipi_virtual = cpuid_ipi_virtual("/sys"),
+		.aperfmperf = v->vm->opts.no_exit & KVM_X86_DISABLE_EXITS_APERFMPERF,
 	};
 	_cleanup_free_ struct kvm_cpuid2 *list = NULL;
 

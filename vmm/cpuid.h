@@ -23,10 +23,16 @@ struct cpuid_facts {
 	bool mwait; /* MWAIT does not exit: the guest may use it */
 	uint32_t monitor[4]; /* the host's leaf 5 (MONITOR/MWAIT), EAX to EDX */
 	bool invtsc; /* the TSC never stops or changes its rate */
+	bool pmu; /* the guest has performance counters, as KVM offers them */
+	bool ipi_virtual; /* the processor delivers IPIs between vCPUs: no hypercall is cheaper */
+	bool aperfmperf; /* APERF and MPERF do not exit: the guest may read them */
 };
 
 /* cpuid_adjust - turn one entry of KVM_GET_SUPPORTED_CPUID into what this vCPU sees */
 void cpuid_adjust(struct kvm_cpuid_entry2 *c, const struct cpuid_facts *f);
+
+/* cpuid_ipi_virtual - do Intel's IPI virtualization or AMD's AVIC work here? By KVM, below sysfs ("/sys") */
+bool cpuid_ipi_virtual(const char *sysfs);
 
 /* cpuid_set - KVM_SET_CPUID2 for one vCPU (before any MSR is set) */
 int cpuid_set(struct vcpu *v, struct err *e);

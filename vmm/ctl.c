@@ -52,9 +52,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case 'v':
+		if (p->o->vm)
+			return -err_set(p->e, -EINVAL, "--vm is given twice");
 		p->o->vm = arg;
 		return 0;
 	case 'j':
+		if (p->o->json)
+			return -err_set(p->e, -EINVAL, "--json is given twice");
 		p->o->json = true;
 		return 0;
 	case ARGP_KEY_ARG:

@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -15,6 +16,7 @@
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "lib/file.h"
+#include "lib/opt.h"
 
 enum { LOCK_TRIES = 100, LOCK_MS = 50, BACKLOG = 16 };
 
@@ -262,6 +264,7 @@ int ctlplace_connect(const char *dir, const char *vm, struct err *e)
 	struct search s = { .fd = -1 };
 	char path[CTLPLACE_PATH_MAX];
 	struct err ignored = { 0 };
+	uint64_t pid = 0;
 
 	if (vm && strchr(vm, '/'))
 		return connect_path(vm, e);
@@ -272,9 +275,9 @@ int ctlplace_connect(const char *dir, const char *vm, struct err *e)
 			       ? connect_path(path, e)
 			       : err_sys(e, "--vm");
 	}
-	s.pid = vm ? atoi(vm) : 0;
-	if (vm && s.pid <= 0)
+	if (vm && opt_u64("--vm", vm, 1, INT_MAX, &pid, &ignored) < 0)
 		return err_set(e, -EINVAL, "--vm: \"%s\" is neither name, process id nor path", vm);
+	s.pid = pid;
 	walk(&s, dir);
 	if (s.n == 1)
 		return s.fd;

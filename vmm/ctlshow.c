@@ -22,11 +22,12 @@ static void show_counts(FILE *out, const char *what, json_object *counts)
 
 static void show_thread(FILE *out, json_object *t)
 {
-	fprintf(out, "  %-15s %7" PRId64 "  CPU %-8s %s %" PRId64 "%s%s\n",
+	fprintf(out, "  %-15s %7" PRId64 "  CPU %-8s %s %" PRId64 "%s%s%s%s\n",
 		json_str(t, "name", "?"), json_int(t, "tid", 0), json_str(t, "cpus", "?"),
 		json_str(t, "policy", "?"), json_int(t, "priority", 0),
 		json_int(t, "seccomp", 0) == 2 ? ", filtered" : "",
-		json_int(t, "capabilities", -1) ? "" : ", no capabilities");
+		json_int(t, "capabilities", -1) ? "" : ", no capabilities",
+		json_at(t, "cgroup") ? ", cgroup " : "", json_str(t, "cgroup", ""));
 }
 
 static void show_mean(FILE *out, json_object *r, const char *what, const char *mean)
@@ -84,6 +85,25 @@ static void show_helper(FILE *out, json_object *h)
 		json_str(h, "name", "?"), json_int(h, "tid", 0), json_str(h, "cpus", "?"));
 }
 
+static void show_partition(FILE *out, json_object *o)
+{
+	if (json_at(o, "cpuset_partition"))
+		fprintf(out, "cpuset partition %s: %s\n", json_str(o, "cpuset_partition", "?"),
+			json_str(o, "cpuset_partition_state", "?"));
+}
+
+static void show_extras(FILE *out, json_object *o)
+{
+	int64_t us = json_int(o, "cpu_dma_latency_us", -1);
+
+	if (us >= 0)
+		fprintf(out, "CPUs leave idle states within %" PRId64 " us, held by this run\n",
+			us);
+	if (json_at(o, "resctrl"))
+		fprintf(out, "resctrl group of the vCPU threads: %s\n",
+			json_str(o, "resctrl", "?"));
+}
+
 static void show_each(FILE *out, json_object *all, void (*show)(FILE *, json_object *))
 {
 	if (json_object_is_type(all, json_type_array))
@@ -100,6 +120,8 @@ static void show_status(FILE *out, json_object *o)
 	show_each(out, json_at(o, "vcpus"), show_vcpu);
 	show_each(out, json_at(o, "threads"), show_thread);
 	show_each(out, json_at(o, "helpers"), show_helper);
+	show_partition(out, o);
+	show_extras(out, o);
 	fprintf(out,
 		"memory: %" PRId64 " MiB in pages of %" PRId64 " KiB, %" PRId64
 		" MiB resident, %" PRId64 " MiB locked, %" PRId64
@@ -112,14 +134,14 @@ static void show_status(FILE *out, json_object *o)
 		fprintf(out, ", NUMA nodes %s",
 			json_object_to_json_string_ext(nodes, JSON_C_TO_STRING_PLAIN));
 	fprintf(out,
-		"\nTSC: %" PRId64 " kHz (the host's: %" PRId64
-		" measured), %s; irqchip: %s; nx_huge_pages: %s%s%s\n",
-		json_int(o, "tsc_khz", 0), json_int(o, "host_tsc_khz", 0),
+		"\nTSC: %" PRId64 " kHz, %s; irqchip: %s; halt poll: %" PRId64
+		" ns; nx_huge_pages: %s%s%s\n",
+		json_int(o, "tsc_khz", 0),
 		json_object_get_boolean(json_at(o, "tsc_is_host"))
 			? "the guest's is the host's (offset 0)"
 			: "the guest's offset to the host's is not known",
-		json_str(o, "irqchip", "?"), json_str(o, "nx_huge_pages", "?"),
-		json_at(o, "nx_huge_pages_remedy") ? ": " : "",
+		json_str(o, "irqchip", "?"), json_int(o, "halt_poll_ns", -1),
+		json_str(o, "nx_huge_pages", "?"), json_at(o, "nx_huge_pages_remedy") ? ": " : "",
 		json_str(o, "nx_huge_pages_remedy", ""));
 	if (json_object_is_type(stay, json_type_array) && json_object_array_length(stay))
 		fprintf(out, "stays in the guest: %s\n",
@@ -170,6 +192,16 @@ static void show_preempted(FILE *out, json_object *window)
 	fputs(others > 0 || json_object_array_length(all) ? "\n" : " nobody\n", out);
 }
 
+/* Known once the window is closed. */
+static void show_own_runs(FILE *out, json_object *window)
+{
+	json_object *runs = json_at(window, "vmm_thread_runs");
+
+	if (runs)
+		fprintf(out, "  runs of the VMM's other threads on this CPU: %" PRId64 "\n",
+			json_object_get_int64(runs));
+}
+
 static void show_vcpu_stats(FILE *out, json_object *v)
 {
 	json_object *window = json_at(v, "window");
@@ -185,6 +217,7 @@ static void show_vcpu_stats(FILE *out, json_object *v)
 		json_object_get_boolean(json_at(window, "open")) ? " (still open)" : "");
 	show_span(out, window);
 	show_preempted(out, window);
+	show_own_runs(out, window);
 }
 
 void ctlshow(enum ctl_command command, json_object *reply, FILE *out)

@@ -54,13 +54,23 @@ void events_boost(json_object *o, const struct vcpu *v)
 	json_set_bool(o, "core_cookie", v->placed.core_cookie);
 }
 
+/* How much faster than the host's it ran, and within what; null where that cannot be read. */
+static void add_tsc_scale(json_object *o, const struct vcpu *v)
+{
+	const struct tsc_scale *s = &v->tsc_scale;
+
+	json_object_object_add(o, "tsc_off_ppm",
+			       s->known ? json_object_new_double(s->off_ppm) : NULL);
+	json_object_object_add(o, "tsc_off_bound_ppm",
+			       s->known ? json_object_new_double(s->bound_ppm) : NULL);
+}
+
 /* How the vCPU's clock relates to the host's, for who traces both. */
 static void add_tsc(json_object *o, const struct vcpu *v)
 {
 	const uint64_t read[] = { v->tsc.before, v->tsc.guest, v->tsc.after };
 	json_object *list;
 
-	json_set_int(o, "tsc_khz", v->tsc_khz);
 	if (v->vm->tsc_is_host)
 		json_set_int(o, "tsc_offset", 0);
 	if (!v->tsc.after)
@@ -82,6 +92,7 @@ static json_object *placed_json(const struct vcpu *v)
 	json_set_int(o, "priority", v->placed.priority);
 	events_boost(o, v);
 	add_tsc(o, v);
+	add_tsc_scale(o, v);
 	return o;
 }
 
@@ -112,6 +123,20 @@ static void add_limit(json_object *o, const struct vm *vm)
 {
 	if (vm->opts.rt_runtime_us >= -1)
 		json_set_int(o, "sched_rt_runtime_us", vm->opts.rt_runtime_us);
+}
+
+/* In force for this VM, or null where the module does not tell its own. */
+static void add_halt_poll(json_object *o, const struct vm *vm)
+{
+	set_known(o, "halt_poll_ns", vm->halt_poll_ns);
+}
+
+/* What was asked for beside the vCPUs' places, as it is in force. */
+static void add_extras(json_object *o, const struct vm *vm)
+{
+	json_set_bool(o, "pmu", vm->opts.pmu);
+	set_known(o, "cpu_dma_latency_us", vm->opts.cpu_dma_latency_us);
+	json_set_str(o, "resctrl", vm->opts.resctrl);
 }
 
 /* KVM's mitigation that splits huge pages, and how to be without it where it is in force. */
@@ -152,10 +177,11 @@ static void add_placement(json_object *o, const struct events *ev, const struct 
 	if (vm->opts.partition)
 		json_set_str(o, "cpuset_partition", vm->opts.partition->dir);
 	json_set_str(o, "irqchip", vm->opts.irqchip_full ? "full" : "split");
+	add_halt_poll(o, vm);
 	add_nx_pages(o, vm);
+	add_extras(o, vm);
 	json_object_object_add(o, "helpers", helpers_json(&vm->helpers));
 	json_set_str(o, "ctl", ev->ctl);
-	json_set_int(o, "host_tsc_khz", vm->host_tsc.khz);
 	add_limit(o, vm);
 }
 
@@ -263,11 +289,12 @@ void events_machine(json_object *o, const struct vm *vm)
 {
 	add_limit(o, vm);
 	json_set_int(o, "tsc_khz", vm->tsc_khz);
-	json_set_int(o, "host_tsc_khz", vm->host_tsc.khz);
 	json_set_bool(o, "tsc_is_host", vm->tsc_is_host);
 	json_set_bool(o, "invtsc", vm->invtsc);
 	json_set_str(o, "irqchip", vm->opts.irqchip_full ? "full" : "split");
+	add_halt_poll(o, vm);
 	add_nx_pages(o, vm);
+	add_extras(o, vm);
 	if (vm->opts.partition)
 		json_set_str(o, "cpuset_partition", vm->opts.partition->dir);
 	json_object_object_add(o, "helpers", helpers_json(&vm->helpers));
@@ -297,8 +324,12 @@ int events_ended(struct events *ev, struct vm *vm, const struct window *w, uint6
 	events_machine(o, vm);
 	json_set_int(o, "unclaimed_accesses", atomic_load(&vm->unclaimed));
 	json_set_int(o, "marks_lost", atomic_load(&vm->marks_lost));
-	for (int i = 0; i < vm->n_vcpus; i++)
-		json_object_array_add(vcpus, counters_vcpu_json(vm, &vm->vcpus[i], w, false));
+	for (int i = 0; i < vm->n_vcpus; i++) {
+		json_object *v = counters_vcpu_json(vm, &vm->vcpus[i], w, false);
+
+		add_tsc_scale(v, &vm->vcpus[i]);
+		json_object_array_add(vcpus, v);
+	}
 	json_object_object_add(o, "vcpus", vcpus);
 	return send(ev, o, e);
 }

@@ -26,14 +26,28 @@ bool helper_is_ours(const char *name, pid_t pid)
 	return !strcmp(name, "kvm-nx-lpage-re");
 }
 
+bool helpers_has(const struct helpers *h, pid_t tid)
+{
+	for (size_t i = 0; i < h->n; i++)
+		if (h->at[i].tid == tid)
+			return true;
+	return false;
+}
+
+void helpers_look(struct helpers *h)
+{
+	struct err gone = { 0 };
+
+	for (size_t i = 0; i < h->n; i++)
+		cpulist_affinity(&h->at[i].cpus, h->at[i].tid, &gone);
+}
+
 static void add(struct helpers *h, pid_t tid, const char *name)
 {
 	struct helper *n = &h->at[h->n];
 
-	for (size_t i = 0; i < h->n; i++)
-		if (h->at[i].tid == tid) /* /proc/TID leads to our own threads, too */
-			return;
-	if (h->n == HELPERS_MAX)
+	/* /proc/TID leads to our own threads, too */
+	if (helpers_has(h, tid) || h->n == HELPERS_MAX)
 		return;
 	*n = (struct helper){ .tid = tid };
 	snprintf(n->name, sizeof(n->name), "%s", name);

@@ -39,6 +39,12 @@ bool helper_is_ours(const char *name, pid_t pid);
  */
 int helpers_find(struct helpers *h, const pid_t *ordinary, size_t n, struct err *e);
 
+/* helpers_has - is that thread one of them? */
+bool helpers_has(const struct helpers *h, pid_t tid);
+
+/* helpers_look - where each may run now; one that has ended keeps what was last read */
+void helpers_look(struct helpers *h);
+
 /*
  * helpers_settle - pin each to the housekeeping CPUs and read back; one that cannot be moved and may
  * run on keep_off is an error that says so

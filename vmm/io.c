@@ -229,7 +229,10 @@ int io_run(struct io *io, struct err *e)
 	/* while the vCPU threads still exist */
 	if (drain_marks(io, io->vm->marks.size / sizeof(struct mark), e) < 0)
 		return e->code;
-	return counters_now(&io->window, io->vm, e);
+	if (counters_now(&io->window, io->vm, e) < 0)
+		return e->code;
+	counters_check_hlt(&io->window, io->vm, &io->lost);
+	return 0;
 }
 
 int io_finish(struct io *io, struct err *e)

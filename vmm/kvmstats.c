@@ -106,13 +106,27 @@ json_object *kvmstats_json(const struct kvmstats *s, const uint64_t *from, const
  * pf_taken (5.19 and later) counts each fault once, however it was dealt with; pf_fixed, its nearest
  * of before, those that led to a mapping. Neither has the faults that are the guest's own.
  */
+bool kvmstats_value(const struct kvmstats *s, const char *name, const uint64_t *values, uint64_t *n)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		if (strcmp(s->counters[i].name, name) != 0)
+			continue;
+		*n = values[i];
+		return true;
+	}
+	return false;
+}
+
 json_object *kvmstats_faults(const struct kvmstats *s, const uint64_t *from, const uint64_t *to)
 {
 	static const char *const names[] = { "pf_taken", "pf_fixed" };
 
-	for (size_t k = 0; k < ARRAY_SIZE(names); k++)
-		for (size_t i = 0; i < s->n; i++)
-			if (!strcmp(s->counters[i].name, names[k]))
-				return json_object_new_int64(to[i] - from[i]);
+	for (size_t k = 0; k < ARRAY_SIZE(names); k++) {
+		uint64_t first, last;
+
+		if (kvmstats_value(s, names[k], from, &first) &&
+		    kvmstats_value(s, names[k], to, &last))
+			return json_object_new_int64(last - first);
+	}
 	return NULL;
 }

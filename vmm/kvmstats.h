@@ -9,6 +9,7 @@
 #define RTKVM_VMM_KVMSTATS_H
 
 #include <json-c/json.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -34,6 +35,10 @@ int kvmstats_parse(struct kvmstats *s, const uint8_t *data, size_t len, struct e
 
 /* kvmstats_read - values[i] of counters[i] as they are now */
 int kvmstats_read(const struct kvmstats *s, uint64_t *values, struct err *e);
+
+/* kvmstats_value - that counter's value of a reading in *n; false: this kernel has none of that name */
+bool kvmstats_value(const struct kvmstats *s, const char *name, const uint64_t *values,
+		    uint64_t *n);
 
 /* kvmstats_json - {"name": to - from} of the counters that changed; from NULL: since the start */
 json_object *kvmstats_json(const struct kvmstats *s, const uint64_t *from, const uint64_t *to);

@@ -62,7 +62,7 @@ static bool read_thread(struct neighbour *n, const char *dir)
 	return true;
 }
 
-static int read_process(struct neighbours *all, const char *tasks, struct err *e)
+static int read_process(struct neighbours *all, pid_t pid, const char *tasks, struct err *e)
 {
 	_cleanup_closedir_ DIR *dir = opendir(tasks);
 	char path[PATH_MAX];
@@ -70,7 +70,7 @@ static int read_process(struct neighbours *all, const char *tasks, struct err *e
 	int ret = 0;
 
 	while (dir && !ret && (d = readdir(dir))) {
-		struct neighbour n = { .tid = atoi(d->d_name) };
+		struct neighbour n = { .tid = atoi(d->d_name), .pid = pid };
 
 		if (n.tid > 0 && file_path(path, sizeof(path), "%s/%s", tasks, d->d_name) &&
 		    read_thread(&n, path))
@@ -99,7 +99,7 @@ int neighbours_read(struct neighbours *all, const char *proc, struct err *e)
 	while (!ret && (d = readdir(dir)))
 		if (isdigit((unsigned char)d->d_name[0]) &&
 		    file_path(path, sizeof(path), "%s/%s/task", proc, d->d_name))
-			ret = read_process(all, path, e);
+			ret = read_process(all, atoi(d->d_name), path, e);
 	if (all->n)
 		qsort(all->list, all->n, sizeof(*all->list), by_tid);
 	return ret;
@@ -133,4 +133,19 @@ bool neighbours_next(const struct neighbours *before, const struct neighbours *a
 		return true;
 	}
 	return false;
+}
+
+int64_t neighbours_own_runs(const struct neighbours *before, const struct neighbours *after,
+			    int cpu, pid_t tid, pid_t pid, const struct helpers *helpers)
+{
+	struct neighbour n;
+	int64_t runs = 0;
+	size_t at = 0;
+
+	if (!before->n || !after->n)
+		return -1;
+	while (neighbours_next(before, after, cpu, &at, &n))
+		if (n.tid != tid && (n.pid == pid || helpers_has(helpers, n.tid)))
+			runs += n.runs;
+	return runs;
 }

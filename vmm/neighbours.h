@@ -15,9 +15,10 @@
 #include <sys/types.h>
 
 #include "lib/err.h"
+#include "vmm/helpers.h"
 
 struct neighbour {
-	pid_t tid;
+	pid_t tid, pid; /* the thread's and its process's */
 	int cpu; /* the one it last ran on */
 	uint64_t runs, run_ns; /* times on a CPU and time there, since it started */
 	char name[32];
@@ -45,5 +46,13 @@ void neighbours_free(struct neighbours *all);
  */
 bool neighbours_next(const struct neighbours *before, const struct neighbours *after, int cpu,
 		     size_t *at, struct neighbour *out);
+
+/*
+ * neighbours_own_runs - how often threads of process pid and the kernel's helpers for it got the CPU
+ * of its vCPU thread tid between the two readings, which is what no thread of a VMM should do; -1:
+ * the kernel tells of no thread
+ */
+int64_t neighbours_own_runs(const struct neighbours *before, const struct neighbours *after,
+			    int cpu, pid_t tid, pid_t pid, const struct helpers *helpers);
 
 #endif

@@ -2,13 +2,14 @@
 #include "vmm/opts.h"
 
 #include <errno.h>
+#include <linux/kvm.h>
 #include <string.h>
 
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "lib/opt.h"
 #include "vmm/ctlplace.h"
-#include "vmm/partition.h"
+#include "vmm/optvalues.h"
 
 enum {
 	OPT_KERNEL = 0x100,
@@ -35,6 +36,9 @@ enum {
 	OPT_IRQCHIP,
 	OPT_NO_EXIT,
 	OPT_HALT_POLL,
+	OPT_PMU,
+	OPT_RESCTRL,
+	OPT_DMA_LATENCY,
 	OPT_DISK,
 	OPT_VCONSOLE,
 	OPT_NET,
@@ -54,11 +58,9 @@ enum {
 	OPT_TIMEOUT,
 };
 
-#define FIFO_MAX 98 /* 99 is the kernel's own migration and watchdog threads */
-
 static const struct argp_option options[] = {
 	{ 0, 0, 0, 0, "Guest:", 1 },
-	{ "kernel", OPT_KERNEL, "FILE", 0, "bzImage, or ELF with a PVH entry", 1 },
+	{ "kernel", OPT_KERNEL, "FILE", 0, "bzImage, ELF with a PVH entry, or multiboot ELF", 1 },
 	{ "initrd", OPT_INITRD, "FILE", 0, "initial RAM disk", 1 },
 	{ "append", OPT_APPEND, "TEXT", 0, "kernel command line", 1 },
 	{ "memory", OPT_MEMORY, "SIZE", 0, "guest memory (default 256M)", 1 },
@@ -73,9 +75,12 @@ static const struct argp_option options[] = {
 	  "choose them: isolated, nohz_full, one NUMA node, whole cores; needs --vcpus", 2 },
 	{ "vcpus", OPT_VCPUS, "N", 0, "how many vCPUs --placement auto finds CPUs for", 2 },
 	{ "housekeeping", OPT_HOUSEKEEPING, "LIST", 0,
-	  "CPUs of all other threads (default: online and not isolated)", 2 },
-	{ "fifo", OPT_FIFO, "PRIO", 0,
-	  "SCHED_FIFO priority of the vCPU threads (default 1; 0: SCHED_OTHER)", 2 },
+	  "CPUs of all other threads, which else could take a vCPU's (default: online and not isolated)",
+	  2 },
+	{ "fifo", OPT_FIFO, "PRIO|MAP", 0,
+	  "SCHED_FIFO priority of the vCPU threads, above every ordinary task there and below the "
+	  "kernel's own (default 1; 0: SCHED_OTHER, any task delays the guest); 0:1,1-2:5 as vCPU:PRIO",
+	  2 },
 	{ "ordinary", OPT_ORDINARY, "LIST", 0,
 	  "vCPUs, by number, that stay SCHED_OTHER: one on a CPU that the host needs, too", 2 },
 	{ "rt-delay", OPT_RT_DELAY, 0, 0,
@@ -89,15 +94,33 @@ static const struct argp_option options[] = {
 	{ "allow-tick", OPT_ALLOW_TICK, 0, 0,
 	  "accept isolated CPUs that are not nohz_full: their tick interrupts the guest", 2 },
 	{ "hugepages", OPT_HUGEPAGES, "1G|2M|off|auto", 0,
-	  "pages behind guest memory (default auto: the largest that are free)", 2 },
+	  "pages behind guest memory: larger ones miss the TLB less often, and walk shorter (default auto: "
+	  "the largest that are free)",
+	  2 },
 	{ "prefault", OPT_PREFAULT, "on|off", 0,
-	  "fault in all guest memory before the start (default on)", 2 },
+	  "fault in all guest memory before the start, or its first touch costs a fault (default on)",
+	  2 },
 	{ "no-exit", OPT_NO_EXIT, "LIST", 0,
-	  "what stays in the guest instead of leaving it: hlt,mwait,pause,cstate", 2 },
+	  "hlt,mwait,pause,cstate,aperfmperf: stays in the guest; no exit and no wake-up to wait for, but "
+	  "the CPU looks busy",
+	  2 },
 	{ "halt-poll", OPT_HALT_POLL, "DURATION", 0,
-	  "how long KVM polls before a halted vCPU sleeps (default: the kvm module's)", 2 },
+	  "how long KVM polls before a halted vCPU sleeps: an interrupt within it waits for no scheduler "
+	  "(default: 2ms for SCHED_FIFO vCPUs, else the kvm module's)",
+	  2 },
+	{ "cpu-dma-latency", OPT_DMA_LATENCY, "US", 0,
+	  "no CPU of the host may need longer than this to leave an idle state while the guest runs "
+	  "(default: as the host has it)",
+	  2 },
+	{ "pmu", OPT_PMU, "on|off", 0,
+	  "performance counters in the guest: KVM switches them at entries and exits (default off)",
+	  2 },
+	{ "resctrl", OPT_RESCTRL, "GROUP", 0,
+	  "vCPU threads join this group: a share of the caches that others cannot empty", 2 },
 	{ "lapic-timer-advance", OPT_LAPIC_ADVANCE, "auto|off|NS", 0,
-	  "how much earlier KVM fires the guest's timer (default: as the host has it)", 2 },
+	  "how much earlier KVM fires the guest's timer, to hide its own way into the guest (default: as "
+	  "the host has it)",
+	  2 },
 	{ "timer-residual", OPT_RESIDUAL, 0, 0,
 	  "count how early or late the advanced timer is at its deadlines (needs tracefs)", 2 },
 	{ "trace-switches", OPT_SWITCHES, 0, 0,
@@ -106,7 +129,9 @@ static const struct argp_option options[] = {
 	  "off: for a trusted guest, its huge pages are not split against iTLB multihit (default keep)",
 	  2 },
 	{ "irqchip", OPT_IRQCHIP, "split|full", 0,
-	  "full: IOAPIC and PIC in the kernel, too (default split: local APICs alone)", 2 },
+	  "full: IOAPIC and PIC in the kernel, too, whose ExtINTs can switch APICv off (default split: local "
+	  "APICs alone)",
+	  2 },
 	{ 0, 0, 0, 0,
 	  "Devices (each a thread on housekeeping CPUs; no vCPU leaves the guest for them):", 3 },
 	{ "disk", OPT_DISK, "FILE[,ro][,cpu=N]", 0,
@@ -158,193 +183,6 @@ static const char *option_name(int key)
 	return "?";
 }
 
-static int choice(const char *what, const char *text, const char *const *names, size_t n,
-		  struct err *e)
-{
-	char list[64];
-
-	for (size_t i = 0; i < n; i++)
-		if (!strcmp(text, names[i]))
-			return i;
-	list[0] = '\0';
-	for (size_t i = 0; i < n; i++) {
-		strncat(list, i ? ", " : "", sizeof(list) - strlen(list) - 1);
-		strncat(list, names[i], sizeof(list) - strlen(list) - 1);
-	}
-	return err_set(e, -EINVAL, "%s: \"%s\" is not one of the choices: %s", what, text, list);
-}
-
-static int set_hugepages(struct run_opts *o, const char *text, struct err *e)
-{
-	static const char *const names[] = { "auto", "off", "2M", "1G" };
-	static const enum mem_pages pages[] = { MEM_PAGES_AUTO, MEM_PAGES_4K, MEM_PAGES_2M,
-						MEM_PAGES_1G };
-	int i = choice("--hugepages", text, names, ARRAY_SIZE(names), e);
-
-	if (i < 0)
-		return i;
-	o->mem.pages = pages[i];
-	return 0;
-}
-
-static int set_exit_code(struct run_opts *o, const char *text, struct err *e)
-{
-	static const char *const names[] = { "plain", "qemu" };
-	int i = choice("--exit-code", text, names, ARRAY_SIZE(names), e);
-
-	o->qemu_exit_code = i > 0;
-	return i < 0 ? i : 0;
-}
-
-static int set_prefault(struct run_opts *o, const char *text, struct err *e)
-{
-	static const char *const names[] = { "off", "on" };
-	int i = choice("--prefault", text, names, ARRAY_SIZE(names), e);
-
-	o->mem.populate = i;
-	return i < 0 ? i : 0;
-}
-
-static int set_placement(struct run_opts *o, const char *text, struct err *e)
-{
-	static const char *const names[] = { "auto" };
-	int i = choice("--placement", text, names, ARRAY_SIZE(names), e);
-
-	o->placement_auto = !i;
-	return i;
-}
-
-static int set_vcpus(struct run_opts *o, const char *text, struct err *e)
-{
-	uint64_t n = 0;
-	int ret = opt_u64("--vcpus", text, 1, CPUMAP_VCPUS, &n, e);
-
-	o->vcpus = n;
-	return ret;
-}
-
-static int set_fifo(struct run_opts *o, const char *text, struct err *e)
-{
-	uint64_t prio;
-	int ret = opt_u64("--fifo", text, 0, FIFO_MAX, &prio, e);
-
-	o->fifo = prio;
-	return ret;
-}
-
-static int set_slow_exit(struct run_opts *o, const char *text, struct err *e)
-{
-	int ret = opt_duration("--slow-exit", text, &o->slow_exit_ns, e);
-
-	if (!ret && o->slow_exit_ns > NSEC_PER_SEC)
-		ret = err_set(e, -ERANGE, "--slow-exit: \"%s\" is more than 1s", text);
-	return ret;
-}
-
-static int set_no_exit(struct run_opts *o, const char *text, struct err *e)
-{
-	static const char *const names[] = { "mwait", "hlt", "pause", "cstate" }; /* bits 0 to 3 */
-
-	for (const char *at = text;;) {
-		size_t len = strcspn(at, ",");
-		size_t i = 0;
-
-		while (i < ARRAY_SIZE(names) &&
-		       (strlen(names[i]) != len || strncmp(names[i], at, len) != 0))
-			i++;
-		if (i == ARRAY_SIZE(names))
-			return err_set(
-				e, -EINVAL,
-				"--no-exit: \"%s\" is not a list of hlt, mwait, pause, cstate",
-				text);
-		o->no_exit |= 1u << i;
-		if (!at[len])
-			return 0;
-		at += len + 1;
-	}
-}
-
-static int set_halt_poll(struct run_opts *o, const char *text, struct err *e)
-{
-	int ret = opt_duration("--halt-poll", text, &o->halt_poll_ns, e);
-
-	if (!ret && o->halt_poll_ns > UINT32_MAX)
-		ret = err_set(e, -EINVAL, "--halt-poll: \"%s\" is over 4 seconds", text);
-	o->halt_poll_given = true;
-	return ret;
-}
-
-static int set_advance(struct run_opts *o, const char *text, struct err *e)
-{
-	uint64_t ns = 0;
-	int ret = 0;
-
-	if (!strcmp(text, "auto") || !strcmp(text, "off")) {
-		o->advance.mode = text[0] == 'a' ? ADVANCE_AUTO : ADVANCE_OFF;
-		return 0;
-	}
-	if (!text[0] || text[strspn(text, "0123456789")])
-		return err_set(e, -EINVAL,
-			       "--lapic-timer-advance: \"%s\" is not auto, off or a number of ns",
-			       text);
-	ret = opt_u64("--lapic-timer-advance", text, 1, ADVANCE_MAX_NS, &ns, e);
-	o->advance = (struct advance_opts){ ADVANCE_NS, ns };
-	return ret;
-}
-
-static int set_partition(struct run_opts *o, const char *text, struct err *e)
-{
-	if (!partition_name_ok(text))
-		return err_set(
-			e, -EINVAL,
-			"--cpuset-partition: \"%.80s\" is no name for a cgroup; use at most 64 "
-			"letters, digits, _, - and .",
-			text);
-	o->partition = text;
-	return 0;
-}
-
-static int set_nx_pages(struct run_opts *o, const char *text, struct err *e)
-{
-	static const char *const names[] = { [NXPAGES_KEEP] = "keep", [NXPAGES_OFF] = "off" };
-	int i = choice("--nx-huge-pages", text, names, ARRAY_SIZE(names), e);
-
-	if (i < 0)
-		return i;
-	o->nx_pages = i;
-	return 0;
-}
-
-static int set_irqchip(struct run_opts *o, const char *text, struct err *e)
-{
-	static const char *const names[] = { "split", "full" };
-	int i = choice("--irqchip", text, names, ARRAY_SIZE(names), e);
-
-	o->irqchip_full = i == 1;
-	return i < 0 ? i : 0;
-}
-
-static int set_sandbox(struct run_opts *o, const char *text, struct err *e)
-{
-	static const char *const names[] = { "on", "off", "log" };
-	static const enum sandbox_mode modes[] = { SANDBOX_ON, SANDBOX_OFF, SANDBOX_LOG };
-	int i = choice("--sandbox", text, names, ARRAY_SIZE(names), e);
-
-	if (i < 0)
-		return i;
-	o->sandbox = modes[i];
-	return 0;
-}
-
-static int set_timeout(struct run_opts *o, const char *text, struct err *e)
-{
-	int ret = opt_duration("--timeout", text, &o->timeout_ns, e);
-
-	if (!ret && !o->timeout_ns)
-		ret = err_set(e, -EINVAL, "--timeout: 0 leaves the guest no time");
-	return ret;
-}
-
 /* Options whose text is kept as it is; NULL: not one of them. */
 static const char **kept_text(struct run_opts *o, int key)
 {
@@ -365,6 +203,8 @@ static const char **kept_text(struct run_opts *o, int key)
 		return &o->freeze;
 	case OPT_CTL:
 		return &o->ctl;
+	case OPT_RESCTRL:
+		return &o->resctrl;
 	default:
 		return NULL;
 	}
@@ -398,36 +238,40 @@ static int set_checked(struct run_opts *o, int key, char *arg, struct err *e)
 	case OPT_MEMORY:
 		return opt_size("--memory", arg, &o->mem.bytes, e);
 	case OPT_HUGEPAGES:
-		return set_hugepages(o, arg, e);
+		return optvalue_hugepages(o, arg, e);
 	case OPT_EXIT_CODE:
-		return set_exit_code(o, arg, e);
+		return optvalue_exit_code(o, arg, e);
 	case OPT_PREFAULT:
-		return set_prefault(o, arg, e);
+		return optvalue_prefault(o, arg, e);
 	case OPT_CPUS:
-		return cpumap_parse(&o->map, arg, e);
+		return opt_cpumap("--cpus", arg, &o->map, e);
 	case OPT_PLACEMENT:
-		return set_placement(o, arg, e);
+		return optvalue_placement(o, arg, e);
 	case OPT_VCPUS:
-		return set_vcpus(o, arg, e);
+		return optvalue_vcpus(o, arg, e);
 	case OPT_HOUSEKEEPING:
 		o->housekeeping_given = true;
-		return cpulist_parse(&o->housekeeping, arg, e);
+		return opt_cpulist("--housekeeping", arg, &o->housekeeping, e);
 	case OPT_FIFO:
-		return set_fifo(o, arg, e);
+		return optvalue_fifo(o, arg, e);
 	case OPT_ORDINARY:
-		return cpulist_parse(&o->ordinary, arg, e);
+		return opt_cpulist("--ordinary", arg, &o->ordinary, e);
 	case OPT_PARTITION:
-		return set_partition(o, arg, e);
+		return optvalue_partition(o, arg, e);
 	case OPT_LAPIC_ADVANCE:
-		return set_advance(o, arg, e);
+		return optvalue_advance(o, arg, e);
 	case OPT_NX_PAGES:
-		return set_nx_pages(o, arg, e);
+		return optvalue_nx_pages(o, arg, e);
 	case OPT_IRQCHIP:
-		return set_irqchip(o, arg, e);
+		return optvalue_irqchip(o, arg, e);
 	case OPT_NO_EXIT:
-		return set_no_exit(o, arg, e);
+		return optvalue_no_exit(o, arg, e);
 	case OPT_HALT_POLL:
-		return set_halt_poll(o, arg, e);
+		return optvalue_halt_poll(o, arg, e);
+	case OPT_DMA_LATENCY:
+		return optvalue_dma_latency(o, arg, e);
+	case OPT_PMU:
+		return optvalue_pmu(o, arg, e);
 	case OPT_DISK:
 		return devopts_add(&o->devices, DEV_DISK, arg, e);
 	case OPT_VCONSOLE:
@@ -444,11 +288,11 @@ static int set_checked(struct run_opts *o, int key, char *arg, struct err *e)
 		o->name = arg;
 		return ctlplace_check_name(arg, e);
 	case OPT_SANDBOX:
-		return set_sandbox(o, arg, e);
+		return optvalue_sandbox(o, arg, e);
 	case OPT_SLOW_EXIT:
-		return set_slow_exit(o, arg, e);
+		return optvalue_slow_exit(o, arg, e);
 	default:
-		return set_timeout(o, arg, e);
+		return optvalue_timeout(o, arg, e);
 	}
 }
 
@@ -491,36 +335,68 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return set(p->o, key, arg, p->e) < 0 ? EINVAL : 0;
 }
 
+static bool given(const struct run_opts *o, int key)
+{
+	return o->given >> (key - OPT_KERNEL) & 1;
+}
+
+static bool is_stdout(const char *path)
+{
+	return path && !strcmp(path, "-");
+}
+
+/* Of options that contradict each other neither is quietly the stronger one. */
 static int check_together(const struct run_opts *o, struct err *e)
 {
-	if (o->placement_auto && o->map.n)
-		return err_set(e, -EINVAL,
-			       "--cpus and --placement auto contradict each other; give one");
-	if (o->placement_auto && o->partition)
-		return err_set(e, -EINVAL,
-			       "--placement auto takes CPUs that are isolated, --cpuset-partition "
-			       "isolates those of --cpus; give one");
-	if (o->placement_auto && !o->vcpus)
-		return err_set(e, -EINVAL,
-			       "--placement auto: --vcpus is missing: say how many CPUs to find");
-	if (!o->placement_auto && o->vcpus)
-		return err_set(e, -EINVAL,
-			       "--vcpus goes with --placement auto; --cpus names a host CPU for "
-			       "each vCPU");
-	if (!o->placement_auto && !o->map.n)
-		return err_set(e, -EINVAL,
-			       "--cpus is missing: name a host CPU for each vCPU, or use "
-			       "--placement auto");
+	int vcpus = o->placement_auto ? o->vcpus : o->map.n, ordinary = cpulist_count(&o->ordinary);
+	bool no_ctl = o->ctl && !strcmp(o->ctl, "none");
+	const struct {
+		bool wrong;
+		const char *why;
+	} rows[] = {
+		{ o->placement_auto && o->map.n,
+		  "--cpus and --placement auto contradict each other; give one" },
+		{ o->placement_auto && o->partition,
+		  "--placement auto takes CPUs that are isolated, --cpuset-partition isolates "
+		  "those of --cpus; give one" },
+		{ o->placement_auto && !o->vcpus,
+		  "--placement auto: --vcpus is missing: say how many CPUs to find" },
+		{ !o->placement_auto && o->vcpus,
+		  "--vcpus goes with --placement auto; --cpus names a host CPU for each vCPU" },
+		{ !vcpus, "--cpus is missing: name a host CPU for each vCPU, or use "
+			  "--placement auto" },
+		{ o->allow_shared && o->allow_tick,
+		  "--allow-shared accepts what --allow-tick does, and more; give one" },
+		{ o->rt_delay && !o->fifo,
+		  "--rt-delay and --fifo 0 contradict each other: there is no real-time priority "
+		  "to wait for; give one" },
+		{ o->fifo && ordinary == vcpus && (o->rt_delay || given(o, OPT_FIFO)),
+		  "--ordinary leaves no vCPU that is SCHED_FIFO, which --fifo and --rt-delay are "
+		  "for; give one" },
+		{ o->no_exit & KVM_X86_DISABLE_EXITS_HLT && o->halt_poll_given,
+		  "--no-exit hlt and --halt-poll contradict each other: KVM polls for a guest "
+		  "whose HLT leaves it; give one" },
+		{ o->timer_residual && o->advance.mode == ADVANCE_OFF,
+		  "--timer-residual and --lapic-timer-advance off contradict each other: KVM "
+		  "waits for no deadline then; give one" },
+		{ o->hold && no_ctl, "--hold and --ctl none: nobody could ever resume the guest" },
+		{ o->name && no_ctl,
+		  "--name and --ctl none contradict each other: rtkvm ctl finds the VM at its "
+		  "socket; give one" },
+		{ is_stdout(o->console) + is_stdout(o->data) + is_stdout(o->events) > 1,
+		  "of --console, --data and --events one can be standard output, by default the "
+		  "console; name a file" },
+	};
+
 	for (int i = cpulist_next(&o->ordinary, 0); i >= 0; i = cpulist_next(&o->ordinary, i + 1))
-		if (i >= (o->placement_auto ? o->vcpus : o->map.n))
+		if (vcpus && i >= vcpus)
 			return err_set(e, -EINVAL, "--ordinary: there is no vCPU %d", i);
-	if (o->timer_residual && o->advance.mode == ADVANCE_OFF)
-		return err_set(e, -EINVAL,
-			       "--timer-residual and --lapic-timer-advance off contradict each "
-			       "other: KVM waits for no deadline then; give one");
-	if (o->hold && o->ctl && !strcmp(o->ctl, "none"))
-		return err_set(e, -EINVAL,
-			       "--hold and --ctl none: nobody could ever resume the guest");
+	for (int i = vcpus; vcpus && i < CPUMAP_VCPUS; i++)
+		if (o->fifo_of[i])
+			return err_set(e, -EINVAL, "--fifo: there is no vCPU %d", i);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		if (rows[i].wrong)
+			return err_set(e, -EINVAL, "%s", rows[i].why);
 	return 0;
 }
 
@@ -533,12 +409,15 @@ int run_opts_parse(struct run_opts *o, int argc, char **argv, struct err *e)
 	*o = (struct run_opts){
 		.mem = { .bytes = 256ull << 20, .pages = MEM_PAGES_AUTO, .populate = true },
 		.fifo = 1,
+		.cpu_dma_latency_us = -1,
 		.console = "-",
 	};
 	ret = opt_parse(&argp, argc, argv, false, &p, e);
 	if (ret < 0)
 		return ret;
 	if (!o->boot.kernel)
-		return err_set(e, -EINVAL, "--kernel is missing: name a bzImage or an ELF image");
+		return err_set(
+			e, -EINVAL,
+			"--kernel is missing: name a bzImage, an ELF image with a PVH entry, or a multiboot one");
 	return check_together(o, e);
 }

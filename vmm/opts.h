@@ -28,6 +28,7 @@ struct run_opts {
 	bool housekeeping_given;
 	bool allow_shared, allow_tick;
 	int fifo;
+	uint8_t fifo_of[CPUMAP_VCPUS]; /* --fifo VCPU:PRIO; 0: fifo */
 	struct cpulist ordinary; /* vCPUs that are SCHED_OTHER all the same */
 	bool rt_delay;
 	bool core_sched;
@@ -36,6 +37,9 @@ struct run_opts {
 	bool timer_residual, trace_switches;
 	enum nxpages_mode nx_pages;
 	bool irqchip_full;
+	bool pmu;
+	const char *resctrl; /* name of a group that is there; NULL: none */
+	int32_t cpu_dma_latency_us; /* -1: nothing is asked for */
 	uint32_t no_exit; /* KVM_X86_DISABLE_EXITS_* */
 	uint64_t halt_poll_ns; /* valid when halt_poll_given */
 	bool halt_poll_given;

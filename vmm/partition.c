@@ -137,7 +137,7 @@ static int make_dir(struct partition *p, struct err *e)
 	return 0;
 }
 
-static char *state_of(const struct partition *p, char *buf, size_t size)
+char *partition_state(const struct partition *p, char *buf, size_t size)
 {
 	char path[PATH_MAX];
 
@@ -148,7 +148,7 @@ int partition_check(const struct partition *p, struct err *e)
 {
 	char state[256];
 
-	if (!strcmp(state_of(p, state, sizeof(state)), "isolated"))
+	if (!strcmp(partition_state(p, state, sizeof(state)), "isolated"))
 		return 0;
 	return err_set(e, -EBUSY,
 		       "--cpuset-partition: wanted the vCPUs' CPUs isolated to the end, "
@@ -171,7 +171,7 @@ static int isolate(const struct partition *p, const struct cpulist *cpus, struct
 		ret = put(p->dir, "cpuset.cpus.partition", "isolated", e);
 	if (ret < 0)
 		return ret;
-	if (strcmp(state_of(p, state, sizeof(state)), "isolated") != 0)
+	if (strcmp(partition_state(p, state, sizeof(state)), "isolated") != 0)
 		return err_set(e, -EBUSY,
 			       "--cpuset-partition: wanted CPU %s isolated, "
 			       "%s/cpuset.cpus.partition reads \"%s\"; give "

@@ -37,6 +37,9 @@ int partition_create(struct partition *p, const char *name, const struct cpulist
 		     struct err *e);
 int partition_remove(struct partition *p, struct err *e);
 
+/* partition_state - what the kernel calls it now ("isolated", ...), in buf; "" when it cannot be read */
+char *partition_state(const struct partition *p, char *buf, size_t size);
+
 /*
  * partition_check - does the kernel still call it isolated? Who writes cpusets on this host, as
  * systemd does, can undo it at any time

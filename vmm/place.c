@@ -8,13 +8,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "lib/cleanup.h"
+#include "lib/clock.h"
 #include "lib/file.h"
+#include "vmm/clos.h"
 #include "vmm/partition.h"
+
+/* Five seconds. */
+enum { COOKIE_LOOKS = 100, COOKIE_LOOK_NS = 50000000 };
 
 static int must_be_in(const struct cpulist *cpus, const struct cpulist *set, const char *what,
 		      const char *remedy, struct err *e)
@@ -79,15 +85,20 @@ static int choose_housekeeping(const struct hostcpus *h, const struct place_opts
 }
 
 /* A vCPU that is busy and SCHED_FIFO would leave nothing of its CPU to the device. */
-static int check_devices(const struct place_opts *o, const struct cpulist *cpus, struct err *e)
+static int check_devices(const struct hostcpus *h, const struct place_opts *o,
+			 const struct cpulist *cpus, struct err *e)
 {
-	struct cpulist both = { 0 };
+	struct cpulist both;
 	char text[256];
+	int ret;
 
-	if (o->devices)
-		both = cpulist_and(o->devices, cpus);
-	if (cpulist_empty(&both) || o->allow_shared)
+	if (!o->devices)
 		return 0;
+	ret = must_be_in(o->devices, &h->online, "given by a device's cpu= is not online",
+			 "choose from those", e);
+	both = cpulist_and(o->devices, cpus);
+	if (ret < 0 || cpulist_empty(&both) || o->allow_shared)
+		return ret;
 	return err_set(
 		e, -EINVAL,
 		"CPU %s carries a vCPU and by cpu= the thread of a device; separate them, or "
@@ -103,7 +114,7 @@ int place_check(const struct hostcpus *h, const struct place_opts *o, struct cpu
 	char text[256];
 
 	if (!ret)
-		ret = check_devices(o, &cpus, e);
+		ret = check_devices(h, o, &cpus, e);
 	if (ret < 0)
 		return ret;
 	if (!o->housekeeping)
@@ -264,10 +275,43 @@ int64_t place_rt_runtime_us(void)
 	return line[0] ? strtoll(line, NULL, 10) : -2;
 }
 
+/* The calling thread's; 0: none, or not told. */
+static uint64_t cookie(void)
+{
+	uint64_t value = 0;
+
+	return prctl(PR_SCHED_CORE, PR_SCHED_CORE_GET, 0, PR_SCHED_CORE_SCOPE_THREAD, &value)
+		       ? 0
+		       : value;
+}
+
+/*
+ * A kernel that has just booted tells 0 of any cookie: it hashes what it tells, and looks every two
+ * seconds whether its random numbers are ready for that (lib/vsprintf.c, fill_ptr_key_workfn). That
+ * somebody waits for them makes them ready.
+ */
+static int await_cookie(struct err *e)
+{
+	char any;
+
+	if (cookie())
+		return 0;
+	if (getrandom(&any, 1, 0) < 0)
+		return err_sys(e, "--core-sched: waiting for the kernel's random numbers failed");
+	for (int i = 0; i < COOKIE_LOOKS; i++) {
+		if (cookie())
+			return 0;
+		clock_sleep_until(clock_now_ns() + COOKIE_LOOK_NS);
+	}
+	return err_set(e, -EIO,
+		       "--core-sched: wanted a cookie, the kernel made one and tells none within "
+		       "5 s; leave it out, and turn SMT off instead");
+}
+
 int place_core_sched(struct err *e)
 {
 	if (!prctl(PR_SCHED_CORE, PR_SCHED_CORE_CREATE, 0, PR_SCHED_CORE_SCOPE_THREAD_GROUP, 0))
-		return 0;
+		return await_cookie(e);
 	if (errno == ENODEV)
 		return err_set(
 			e, -ENODEV,
@@ -282,10 +326,7 @@ int place_core_sched(struct err *e)
 
 static int read_cookie(struct vcpu_placed *placed, bool wanted, struct err *e)
 {
-	placed->core_cookie = 0;
-	if (prctl(PR_SCHED_CORE, PR_SCHED_CORE_GET, 0, PR_SCHED_CORE_SCOPE_THREAD,
-		  &placed->core_cookie))
-		placed->core_cookie = 0;
+	placed->core_cookie = cookie();
 	if (wanted && !placed->core_cookie)
 		return err_set(e, -EIO, "--core-sched: a vCPU thread has no cookie");
 	return 0;
@@ -293,7 +334,17 @@ static int read_cookie(struct vcpu_placed *placed, bool wanted, struct err *e)
 
 int place_priority(const struct vm_opts *o, int vcpu)
 {
-	return cpulist_has(&o->ordinary, vcpu) ? 0 : o->fifo;
+	if (cpulist_has(&o->ordinary, vcpu))
+		return 0;
+	return o->fifo_of[vcpu] ? o->fifo_of[vcpu] : o->fifo;
+}
+
+int place_highest(int fifo, const uint8_t *of)
+{
+	for (int i = 0; i < CPUMAP_VCPUS; i++)
+		if (of[i] > fifo)
+			fifo = of[i];
+	return fifo;
 }
 
 int place_vcpu(const struct vm_opts *o, int vcpu, int cpu, struct vcpu_placed *placed,
@@ -306,6 +357,8 @@ int place_vcpu(const struct vm_opts *o, int vcpu, int cpu, struct vcpu_placed *p
 		ret = read_cookie(placed, o->core_sched, e);
 	if (!ret && o->partition)
 		ret = partition_enter(o->partition, e);
+	if (!ret && o->resctrl)
+		ret = clos_join(CLOS_ROOT, o->resctrl, gettid(), e);
 	cpulist_add(&one, cpu);
 	if (!ret)
 		ret = cpulist_pin(&one, 0, e);

@@ -37,7 +37,8 @@ int place_ordinary(pid_t tid, struct err *e);
 
 /*
  * place_core_sched - core scheduling: this process and the threads that it starts get a cookie of
- * their own, so that nobody else runs on the other threads of a vCPU's core (prctl(2), Linux 5.14)
+ * their own, so that nobody else runs on the other threads of a vCPU's core (prctl(2), Linux 5.14).
+ * Soon after boot this waits, seconds at most, until the kernel tells cookies
  */
 int place_core_sched(struct err *e);
 
@@ -52,7 +53,7 @@ int place_policy(pid_t tid, int prio, struct vcpu_placed *placed, struct err *e)
 
 /*
  * place_vcpu - calling thread: full utilization for frequency scaling where the kernel has uclamp,
- * --cpuset-partition's cgroup, one CPU, SCHED_FIFO (not with --fifo 0, not yet with --rt-delay), in
+ * --cpuset-partition's cgroup, --resctrl's group, one CPU, SCHED_FIFO (not with --fifo 0, not yet with --rt-delay), in
  * this order: a cgroup would change the affinity. Read back, or an error
  */
 int place_vcpu(const struct vm_opts *o, int vcpu, int cpu, struct vcpu_placed *placed,
@@ -60,5 +61,8 @@ int place_vcpu(const struct vm_opts *o, int vcpu, int cpu, struct vcpu_placed *p
 
 /* place_priority - of a vCPU that is real-time: --fifo's, 0 for one of --ordinary */
 int place_priority(const struct vm_opts *o, int vcpu);
+
+/* place_highest - of --fifo's priorities: of all, and of each of CPUMAP_VCPUS (0: as all) */
+int place_highest(int fifo, const uint8_t *of);
 
 #endif

@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#include "lib/claim.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "lib/file.h"
@@ -18,16 +18,18 @@
 #include "lib/stop.h"
 #include "vmm/boot.h"
 #include "vmm/cgroup.h"
-#include "vmm/choose.h"
+#include "vmm/clos.h"
 #include "vmm/control.h"
 #include "vmm/ctlplace.h"
+#include "vmm/dmalatency.h"
+#include "vmm/files.h"
 #include "vmm/helpers.h"
 #include "vmm/io.h"
-#include "vmm/nodes.h"
 #include "vmm/opts.h"
 #include "vmm/partition.h"
 #include "vmm/place.h"
 #include "vmm/prefault.h"
+#include "vmm/seats.h"
 #include "vmm/vcpu.h"
 #include "vmm/vmm.h"
 #include "vmm/vmtsc.h"
@@ -40,138 +42,24 @@ enum { SETUP_MMAP_BYTES = 16 << 10, RUNNING_MMAP_BYTES = 32 << 20 };
 
 struct run {
 	struct run_opts opts;
-	struct cpulist housekeeping;
-	char why[256]; /* what --placement auto has to say for its choice */
-	int choosing; /* the lock that keeps other runs from choosing the same CPUs; -1: not held */
-	struct claim claim; /* of CPUs, against other guests and campaigns */
+	struct seats seats;
 	struct partition partition;
 	struct vm vm;
 	struct io io;
 	struct sandbox sandbox;
 	uint64_t start_ns, overhead_bytes;
+	struct files files;
 	int freeze_fd;
+	int dma_latency_fd;
+	int32_t dma_latency_us; /* in force, as read back; -1: nothing was asked for */
 };
-
-/* --placement auto: the map that --cpus would have given, without what others have claimed */
-static int choose(struct run *r, const struct hostcpus *host, const struct cpulist *claimed,
-		  struct err *e)
-{
-	struct cpulist taken, devices = devopts_cpus(&r->opts.devices);
-	struct choose_opts o = {
-		.vcpus = r->opts.vcpus,
-		.allow_shared = r->opts.allow_shared,
-		.allow_tick = r->opts.allow_tick,
-		.mem = &r->opts.mem,
-		.taken = &taken,
-		.claimed = claimed,
-	};
-	struct choice c;
-	int ret = r->choosing < 0 ? choose_lock(&r->choosing, "/sys", e) : 0;
-
-	if (!ret)
-		ret = choose_taken(&taken, "/proc", getpid(), e);
-	if (ret < 0)
-		return ret;
-	cpulist_for_each(cpu, &devices) /* they will be */
-		cpulist_add(&taken, cpu);
-	ret = choose_cpus(&c, host, "/sys", &o, e);
-	if (ret < 0)
-		return ret;
-	r->opts.map = c.map;
-	snprintf(r->why, sizeof(r->why), "%s", c.why);
-	return 0;
-}
-
-/* The CPUs of this guest are nobody else's from now until the end of the run. */
-static int claim(struct run *r, const struct cpulist *isolated, const struct cpulist *devices,
-		 struct err *e)
-{
-	struct cpulist vcpus = cpumap_cpus(&r->opts.map), others = r->housekeeping;
-	const struct claim_opts o = {
-		.isolated = isolated,
-		.alone = &vcpus,
-		.beside = &others,
-		.alone_for = "--cpus",
-		.beside_for = "--housekeeping or a device's cpu=",
-		.remedy = "name others, or use --allow-shared",
-		.allow_shared = r->opts.allow_shared,
-	};
-
-	cpulist_for_each(cpu, devices)
-		cpulist_add(&others, cpu);
-	return claim_cpus(&r->claim, "/sys", &o, e);
-}
-
-/* One choice, checked and claimed. */
-static int settle_placement(struct run *r, struct hostcpus host, const struct cpulist *allowed,
-			    const struct cpulist *claimed, struct err *e)
-{
-	struct cpulist cpus, own, devices = devopts_cpus(&r->opts.devices);
-	struct place_opts p = {
-		.map = &r->opts.map,
-		.housekeeping = r->opts.housekeeping_given ? &r->opts.housekeeping : NULL,
-		.devices = &devices,
-		.allowed = allowed,
-		.allow_shared = r->opts.allow_shared,
-		.allow_tick = r->opts.allow_tick,
-	};
-	int ret = r->opts.placement_auto ? choose(r, &host, claimed, e) : 0;
-
-	cpus = cpumap_cpus(&r->opts.map);
-	if (!ret && r->opts.partition) /* they will be, or it is an error of its own */
-		cpulist_for_each(cpu, &cpus)
-			cpulist_add(&host.isolated, cpu);
-	if (!ret)
-		ret = place_check(&host, &p, &r->housekeeping, e);
-	if (!ret)
-		ret = claim(r, &host.isolated, &devices, e);
-	if (ret < 0)
-		return ret;
-	/* memory near the vCPUs that have a CPU of their own; the guest's housekeeping can wait */
-	own = cpulist_and(&cpus, &host.isolated);
-	if (!cpulist_empty(&own))
-		cpus = own;
-	return nodes_of(&r->opts.mem.nodes, "/sys", &cpus, e);
-}
-
-/*
- * Who has claimed what is only told by claiming: a look beforehand, by a lock or in /proc/locks,
- * would be in others' way or blind for other PID namespaces. Each turn has one CPU less to choose from.
- */
-static int check_placement(struct run *r, struct err *e)
-{
-	struct cpulist allowed, claimed = { 0 };
-	struct hostcpus host;
-	int ret = hostcpus_read(&host, "/sys", e);
-
-	if (!ret)
-		ret = cpulist_affinity(&allowed, 0, e);
-	if (ret < 0)
-		return ret;
-	for (;;) {
-		struct err why = { 0 };
-		struct cpulist vcpus;
-		int busy;
-
-		r->claim.busy_cpu = -1;
-		ret = settle_placement(r, host, &allowed, &claimed, &why);
-		busy = r->claim.busy_cpu;
-		vcpus = cpumap_cpus(&r->opts.map);
-		if (ret >= 0)
-			return ret;
-		if (!r->opts.placement_auto || ret != -EBUSY || busy < 0 ||
-		    !cpulist_has(&vcpus, busy))
-			return err_set(e, ret, "%s", why.text);
-		cpulist_add(&claimed, busy);
-	}
-}
 
 /* Everything that can be known before the machine is built: cheap, and nothing to undo. */
 static int check(struct run *r, struct err *e)
 {
 	const struct mem_opts *m = &r->opts.mem;
 	struct cgroup group;
-	int ret = check_placement(r, e);
+	int ret = seats_take(&r->seats, &r->opts, e);
 
 	if (!ret)
 		ret = mem_check(m, e);
@@ -182,46 +70,54 @@ static int check(struct run *r, struct err *e)
 	return ret < 0 ? ret : boot_check(&r->opts.boot, r->opts.mem.bytes, e);
 }
 
-static int open_output(const char *option, const char *path, int *fd, struct err *e)
+/* Not one that waits for somebody at its other end, as a pipe does. */
+static int open_freeze(struct run *r, struct err *e)
 {
-	*fd = -1;
-	if (!path)
+	struct stat st;
+
+	if (!r->opts.freeze)
 		return 0;
-	*fd = !strcmp(path, "-") ? fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3)
-				 : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	return *fd < 0 ? err_sys(e, "opening %s %s failed", option, path) : 0;
+	r->freeze_fd = open(r->opts.freeze, O_WRONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (r->freeze_fd < 0 && errno != ENXIO)
+		return err_sys(e, "opening --freeze %s failed", r->opts.freeze);
+	if (r->freeze_fd < 0 || fstat(r->freeze_fd, &st) || !S_ISREG(st.st_mode))
+		return err_set(e, -EINVAL,
+			       "--freeze %s is not a regular file; give the tracing_on of a trace "
+			       "instance",
+			       r->opts.freeze);
+	return 0;
+}
+
+static int hold_dma_latency(struct run *r, struct err *e)
+{
+	int32_t us = r->opts.cpu_dma_latency_us;
+
+	if (us < 0)
+		return 0;
+	r->dma_latency_fd = dmalatency_hold("/dev/cpu_dma_latency", us, &r->dma_latency_us, e);
+	return r->dma_latency_fd < 0 ? r->dma_latency_fd : 0;
 }
 
 static int open_files(struct run *r, struct err *e)
 {
 	struct io *io = &r->io;
-	int ret = open_output("--console", r->opts.console, &io->console.fd, e);
+	int ret = files_open(&r->files, &r->opts, e);
 
+	io->console.fd = files_fd(&r->files, "--console");
 	io->console.what = "--console";
+	io->data.fd = files_fd(&r->files, "--data");
 	io->data.what = "--data";
 	io->data.max = IO_DATA_MAX_BYTES;
+	io->events.fd = files_fd(&r->files, "--events");
 	if (!ret)
-		ret = open_output("--data", r->opts.data, &io->data.fd, e);
+		ret = open_freeze(r, e);
 	if (!ret)
-		ret = open_output("--events", r->opts.events, &io->events.fd, e);
+		ret = hold_dma_latency(r, e);
+	if (!ret && r->opts.resctrl)
+		ret = clos_check(CLOS_ROOT, r->opts.resctrl, e);
 	if (!ret)
 		ret = control_open(io, r->opts.ctl, r->opts.name, r->opts.hold, e);
 	io->events.ctl = io->ctl.path[0] ? io->ctl.path : NULL;
-	if (!ret && r->opts.freeze) {
-		r->freeze_fd = open(r->opts.freeze, O_WRONLY | O_CLOEXEC);
-		if (r->freeze_fd < 0)
-			ret = err_sys(e, "opening --freeze %s failed", r->opts.freeze);
-	}
-	return ret;
-}
-
-static int close_output(struct sink *s, int ret, struct err *e)
-{
-	int fd = s->fd;
-
-	s->fd = -1;
-	if (fd >= 0 && close(fd) && ret >= 0)
-		return err_sys(e, "closing %s failed", s->what); /* NFS and quotas tell only now */
 	return ret;
 }
 
@@ -248,14 +144,13 @@ static int settle_main_thread(struct run *r, struct err *e)
 	sigdelset(&all, SIGSYS);
 	pthread_sigmask(SIG_BLOCK, &all, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	stop_install();
 	prctl(PR_SET_TIMERSLACK, 1);
 	ret = place_ordinary(0, e); /* chrt or a service may have started us as real-time */
 	if (!ret && r->opts.core_sched)
 		ret = place_core_sched(e);
 	if (!ret && r->opts.partition) /* before the affinity, which another cgroup resets */
 		ret = isolate_vcpus(r, e);
-	return ret < 0 ? ret : cpulist_pin(&r->housekeeping, 0, e);
+	return ret < 0 ? ret : cpulist_pin(&r->seats.housekeeping, 0, e);
 }
 
 /* The kernel's own threads for this VM exist now that a vCPU has been entered. */
@@ -272,7 +167,7 @@ static int settle_helpers(struct run *r, struct err *e)
 		ordinary[n++] = r->vm.virtio.at[i]->tid;
 	ret = helpers_find(&r->vm.helpers, ordinary, n, e);
 	return ret < 0 ? ret
-		       : helpers_settle(&r->vm.helpers, &r->housekeeping,
+		       : helpers_settle(&r->vm.helpers, &r->seats.housekeeping,
 					r->opts.allow_shared ? &none : &cpus, e);
 }
 
@@ -286,7 +181,7 @@ static int start_threads(struct run *r, struct err *e)
 {
 	struct sandbox_opts o = {
 		.mode = r->opts.sandbox,
-		.fifo = r->opts.fifo,
+		.fifo = place_highest(r->opts.fifo, r->opts.fifo_of),
 		.restores = r->opts.partition,
 		.traces = r->opts.timer_residual || r->opts.trace_switches,
 		.unlinks = ctlplace_is_others(r->io.ctl.path),
@@ -321,6 +216,8 @@ static int lock_up(struct run *r, struct err *e)
 	if (!ret)
 		ret = window_reserve(&r->io.window, e);
 	mallopt(M_MMAP_THRESHOLD, RUNNING_MMAP_BYTES);
+	if (!ret) /* nothing but the sandbox, which forbids it, stands between this and the guest */
+		ret = files_begin(&r->files, e);
 	return ret < 0 ? ret : sandbox_enter(&r->sandbox, SANDBOX_MAIN, e);
 }
 
@@ -340,6 +237,9 @@ static int build(struct run *r, struct err *e)
 		.ordinary = r->opts.ordinary,
 		.rt_delay = r->opts.rt_delay,
 		.rt_runtime_us = place_rt_runtime_us(),
+		.pmu = r->opts.pmu,
+		.resctrl = r->opts.resctrl,
+		.cpu_dma_latency_us = r->dma_latency_us,
 		.no_exit = r->opts.no_exit,
 		.halt_poll_given = r->opts.halt_poll_given,
 		.halt_poll_ns = r->opts.halt_poll_ns,
@@ -348,7 +248,10 @@ static int build(struct run *r, struct err *e)
 		.freeze_fd = r->freeze_fd,
 		.slow_exit_ns = r->opts.slow_exit_ns,
 	};
-	int ret = vm_create(&r->vm, &o, e);
+	int ret;
+
+	memcpy(o.fifo_of, r->opts.fifo_of, sizeof(o.fifo_of));
+	ret = vm_create(&r->vm, &o, e);
 
 	if (ret < 0)
 		return ret;
@@ -358,7 +261,7 @@ static int build(struct run *r, struct err *e)
 		return ret;
 	reached(r, SETUP_LOAD);
 	ret = start_threads(r, e);
-	choose_unlock(&r->choosing); /* the threads are where others see them */
+	seats_settled(&r->seats);
 	if (ret < 0)
 		return ret;
 	reached(r, SETUP_THREADS);
@@ -394,16 +297,25 @@ static void tell_nx_pages(const struct run *r)
 			remedy);
 }
 
+/* What shows only now that the guest has stopped; an error that came before it counts. */
+static void fail_late(struct run *r, const struct err *why)
+{
+	if (!why->code || atomic_load(&r->vm.outcome) == OUTCOME_ERROR)
+		return;
+	atomic_store(&r->vm.outcome, OUTCOME_ERROR);
+	r->vm.err = *why;
+}
+
 /* From the first instruction to the last byte of output. */
 static int run_guest(struct run *r, struct err *e)
 {
 	struct err first = { 0 };
-	int ret = events_started(&r->io.events, &r->vm, r->why, e);
+	int ret = events_started(&r->io.events, &r->vm, r->seats.why, e);
 
 	if (ret < 0)
 		return ret;
-	if (r->why[0])
-		fprintf(stderr, "rtkvm run: placement: %s\n", r->why);
+	if (r->seats.why[0])
+		fprintf(stderr, "rtkvm run: placement: %s\n", r->seats.why);
 	tell_limit(r);
 	tell_nx_pages(r);
 	r->io.timeout_ns = r->opts.timeout_ns;
@@ -418,11 +330,10 @@ static int run_guest(struct run *r, struct err *e)
 		vm_fail(&r->vm, ret, "%s", first.text);
 	vcpus_stop(&r->vm);
 	virtio_stop(&r->vm.virtio);
-	if (ret >= 0 && io_finish(&r->io, &first) < 0 &&
-	    atomic_load(&r->vm.outcome) != OUTCOME_ERROR) {
-		atomic_store(&r->vm.outcome, OUTCOME_ERROR);
-		r->vm.err = first;
-	}
+	if (ret >= 0)
+		io_finish(&r->io, &first);
+	vmtsc_check(&r->vm, &first); /* over the guest's whole life: what the start could not see */
+	fail_late(r, &first);
 	ret = mem_read_back(&r->vm.mem, e);
 	return ret < 0 ? ret : mem_overhead(&r->vm.mem, &r->overhead_bytes, e);
 }
@@ -532,6 +443,7 @@ static int run_and_close(struct run *r, struct err *e)
 {
 	int ret = counters_process_start_ns(&r->start_ns, e), undone;
 
+	stop_install(); /* from here on there is something to take back */
 	if (!ret)
 		ret = recover(e);
 	if (!ret)
@@ -543,17 +455,15 @@ static int run_and_close(struct run *r, struct err *e)
 	ctlserver_close(&r->io.ctl);
 	window_free(&r->io.window);
 	vm_destroy(&r->vm);
-	choose_unlock(&r->choosing);
-	claim_drop(&r->claim);
+	seats_leave(&r->seats);
 	undone = partition_remove(&r->partition, e);
 	if (ret >= 0 && undone < 0)
 		ret = undone;
-	ret = close_output(&r->io.console, ret, e);
-	ret = close_output(&r->io.data, ret, e);
-	if (r->io.events.fd >= 0)
-		close(r->io.events.fd);
+	ret = files_close(&r->files, ret, e);
 	if (r->freeze_fd >= 0)
 		close(r->freeze_fd);
+	if (r->dma_latency_fd >= 0)
+		close(r->dma_latency_fd);
 	ret = blame_sandbox(ret, e);
 	sandbox_free(&r->sandbox);
 	return ret;
@@ -576,7 +486,8 @@ int vmm_guest(int argc, char **argv, struct err *e)
 	r->io.vm = &r->vm;
 	ctlserver_init(&r->io.ctl, control_answer, &r->io);
 	r->io.console.fd = r->io.data.fd = r->io.events.fd = r->io.term.fd = r->freeze_fd =
-		r->choosing = -1;
+		r->dma_latency_fd = r->dma_latency_us = -1;
+	seats_init(&r->seats);
 	ret = run_opts_parse(&r->opts, argc, argv, e);
 	if (!ret)
 		ret = run_and_close(r, e);

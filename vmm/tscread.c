@@ -2,14 +2,10 @@
 #include "vmm/tscread.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <linux/kvm.h>
-#include <stddef.h>
+#include <math.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <x86intrin.h>
-
-#include "lib/clock.h"
 
 enum { MSR_TSC = 0x10, TRIES = 8 };
 
@@ -40,58 +36,31 @@ struct tsc_read tsc_read(int vcpu_fd)
 	return best;
 }
 
-struct tsc_instant tsc_instant(void)
+int tsc_check_scale(struct tsc_scale *s, int index, const struct tsc_read *from,
+		    const struct tsc_read *to, struct err *e)
 {
-	struct tsc_instant best = { .error_tsc = UINT64_MAX };
+	/* differences wrap; the host's lies between least and most */
+	double guest = (int64_t)(to->guest - from->guest);
+	double least = (int64_t)(to->before - from->after);
+	double most = (int64_t)(to->after - from->before);
+	double host = (least + most) / 2;
 
-	for (int i = 0; i < TRIES; i++) {
-		struct timespec ts;
-		uint64_t before = __rdtsc(), half;
-
-		clock_gettime(CLOCK_MONOTONIC_RAW, &ts); /* what NTP does to clocks is not in it */
-		_mm_lfence();
-		half = (__rdtsc() - before) / 2;
-		if (half < best.error_tsc)
-			best = (struct tsc_instant){ before + half,
-						     ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec, half };
-	}
-	return best;
-}
-
-int tsc_rate(struct tsc_rate *r, const struct tsc_instant *from, const struct tsc_instant *to,
-	     struct err *e)
-{
-	uint64_t ticks = to->tsc - from->tsc, ns = to->raw_ns - from->raw_ns, ppm;
-
-	if (to->tsc <= from->tsc || to->raw_ns <= from->raw_ns)
-		return err_set(e, -EIO,
-			       "measuring the host's TSC failed: it or CLOCK_MONOTONIC_RAW stands "
-			       "still");
-	ppm = (unsigned __int128)(from->error_tsc + to->error_tsc) * 1000000 / ticks + 1;
-	if (ppm > TSC_ERROR_MAX_PPM)
-		return err_set(e, -EIO,
-			       "measuring the host's TSC failed: readings of the clocks took "
-			       "%" PRIu64 " of %" PRIu64 " ticks",
-			       from->error_tsc + to->error_tsc, ticks);
-	*r = (struct tsc_rate){ (unsigned __int128)ticks * 1000000 / ns, ppm };
-	return 0;
-}
-
-int tsc_check_scale(int index, const struct tsc_read *from, const struct tsc_read *to,
-		    struct err *e)
-{
-	uint64_t guest = to->guest - from->guest, least = to->before - from->after,
-		 most = to->after - from->before;
-
+	*s = (struct tsc_scale){ 0 };
 	if (!from->after || !to->after)
 		return 0;
-	if (guest >= least - least / 1000000 * TSC_TOLERANCE_PPM &&
-	    guest <= most + most / 1000000 * TSC_TOLERANCE_PPM)
+	if (least <= 0)
+		return err_set(
+			e, -EIO,
+			"the host's own TSC stands still or runs backwards, and the guest's with "
+			"it; check the host's clock (dmesg, \"tsc\")");
+	*s = (struct tsc_scale){ true, (guest - host) / host * 1e6,
+				 (most - least) / 2 / host * 1e6 };
+	if (fabs(s->off_ppm) <= s->bound_ppm + TSC_TOLERANCE_PPM)
 		return 0;
 	return err_set(
 		e, -EIO,
-		"TSC of vCPU %d: wanted the host's rate, got %" PRIu64 " ticks in %" PRIu64
-		" of the host's: KVM scales it, so that stamps of guest and host do not agree; "
-		"check the host's clock (dmesg, \"tsc\")",
-		index, guest, most);
+		"TSC of vCPU %d: wanted the host's rate, got one that is %.0f ppm off, give or "
+		"take %.0f: KVM scales it, so that stamps of guest and host do not agree; check "
+		"the host's clock (dmesg, \"tsc\")",
+		index, s->off_ppm, s->bound_ppm);
 }

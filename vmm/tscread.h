@@ -21,34 +21,22 @@ struct tsc_read {
 /* tsc_read - the closest of some tries; vcpu_fd is not running */
 struct tsc_read tsc_read(int vcpu_fd);
 
-/* The host's TSC and CLOCK_MONOTONIC_RAW at one instant; error_tsc: how far apart they may be. */
-struct tsc_instant {
-	uint64_t tsc, raw_ns, error_tsc;
+/* From one reading to another the vCPU's TSC ran off_ppm faster than the host's, give or take bound_ppm. */
+struct tsc_scale {
+	bool known; /* KVM gives readings */
+	double off_ppm,
+		bound_ppm; /* millionths; the bound is what the readings took, of the time between */
 };
-
-/* What the kernel's own clock says of the host's TSC, and by how many millionths it may be off. */
-struct tsc_rate {
-	uint32_t khz, error_ppm;
-};
-
-/* tsc_instant - the closest of some tries; nothing but readings of clocks */
-struct tsc_instant tsc_instant(void);
-
-/*
- * tsc_rate - between two points, the second later than the first. -EIO when one clock stood still, or
- * they lie so near each other that the rate says nothing (over TSC_ERROR_MAX_PPM)
- */
-int tsc_rate(struct tsc_rate *r, const struct tsc_instant *from, const struct tsc_instant *to,
-	     struct err *e);
 
 /*
  * tsc_check_scale - did the vCPU's TSC run at the host's rate from one reading to another? Not by KVM's
  * own word for its rate: that is the host kernel's number, whatever runs. KVM scales from a difference
- * of 250 ppm on (arch/x86/kvm/x86.c, tsc_tolerance_ppm); how finely it shows depends on the time between
- * the readings and on how long they took. Nothing is known, and 0, where KVM gives no reading. -EIO: no
+ * of 250 ppm on (arch/x86/kvm/x86.c, tsc_tolerance_ppm); so one that is off by half of it for certain
+ * is scaled. The shorter the time, the less is certain: *s tells. What is not known is not judged.
+ * -EIO: scaled, or the host's own stood still
  */
-enum { TSC_TOLERANCE_PPM = 250, TSC_ERROR_MAX_PPM = 2000 };
-int tsc_check_scale(int index, const struct tsc_read *from, const struct tsc_read *to,
-		    struct err *e);
+enum { TSC_TOLERANCE_PPM = 125 };
+int tsc_check_scale(struct tsc_scale *s, int index, const struct tsc_read *from,
+		    const struct tsc_read *to, struct err *e);
 
 #endif

@@ -348,7 +348,7 @@ static int open_port(struct vconsole *c, struct span name, struct span at, struc
 		return err_set(e, -ENAMETOOLONG, "--virtio-console: a name is too long");
 	if (!stat(path, &st) && S_ISSOCK(st.st_mode))
 		return open_socket(p, path, e);
-	p->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0644);
+	p->fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0644);
 	if (p->fd >= 0)
 		return 0;
 	if (errno == ENXIO)

@@ -16,6 +16,7 @@
 #include "lib/cleanup.h"
 #include "lib/file.h"
 #include "vmm/cpuid.h"
+#include "vmm/haltpoll.h"
 #include "vmm/vmtsc.h"
 
 enum {
@@ -45,17 +46,27 @@ static const struct {
 	{ KVM_CAP_IMMEDIATE_EXIT, "KVM_CAP_IMMEDIATE_EXIT" }, /* kicks without a lost-wakeup race */
 };
 
+int vm_open_kvm(struct err *e)
+{
+	int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+
+	if (fd >= 0)
+		return fd;
+	if (errno == EMFILE)
+		return err_sys(e, "opening /dev/kvm failed");
+	return err_set(e, -errno,
+		       "opening /dev/kvm failed: %s; load kvm_intel or kvm_amd and check its "
+		       "permissions, or use rtkvm lab",
+		       strerror(errno));
+}
+
 static int open_kvm(struct vm *vm, struct err *e)
 {
 	int version;
 
-	vm->kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	vm->kvm = vm_open_kvm(e);
 	if (vm->kvm < 0)
-		return err_set(
-			e, -errno,
-			"opening /dev/kvm failed: %s; load kvm_intel or kvm_amd and check its "
-			"permissions, or use rtkvm lab",
-			strerror(errno));
+		return vm->kvm;
 	version = ioctl(vm->kvm, KVM_GET_API_VERSION, 0);
 	if (version != KVM_API_VERSION)
 		return err_set(e, -ENOTSUP, "/dev/kvm speaks API version %d, not %d", version,
@@ -88,6 +99,8 @@ const char *vm_no_exit_name(uint32_t bit)
 		return "pause";
 	case KVM_X86_DISABLE_EXITS_CSTATE:
 		return "cstate";
+	case KVM_X86_DISABLE_EXITS_APERFMPERF:
+		return "aperfmperf";
 	default:
 		return NULL;
 	}
@@ -125,6 +138,39 @@ static int create_irqchip(struct vm *vm, struct err *e)
 	return ioctl(vm->fd, KVM_CREATE_IRQCHIP, 0) ? err_sys(e, "--irqchip full failed") : 0;
 }
 
+static int set_halt_poll(struct vm *vm, struct err *e)
+{
+	struct haltpoll_facts f = {
+		.given = vm->opts.halt_poll_given,
+		.given_ns = vm->opts.halt_poll_ns,
+		.realtime = vm->opts.fifo,
+		.hlt_stays = vm->opts.no_exit & KVM_X86_DISABLE_EXITS_HLT,
+		.rt_runtime_us = vm->opts.rt_runtime_us,
+		.module_ns = haltpoll_module_ns("/sys"),
+	};
+
+	return haltpoll_set(vm->fd, &f, &vm->halt_poll_ns, e);
+}
+
+/* With the PMU off KVM saves and restores no counters on the way in and out of the guest. */
+static int set_pmu(struct vm *vm, struct err *e)
+{
+	char line[8];
+
+	if (!vm->opts.pmu)
+		return ioctl(vm->kvm, KVM_CHECK_EXTENSION, KVM_CAP_PMU_CAPABILITY) > 0
+			       ? enable(vm, KVM_CAP_PMU_CAPABILITY, KVM_PMU_CAP_DISABLE, "PMU off",
+					e)
+			       : 0;
+	if (!strcmp(file_read_line("/sys/module/kvm/parameters/enable_pmu", line, sizeof(line)),
+		    "N"))
+		return err_set(
+			e, -ENOTSUP,
+			"--pmu: wanted on, KVM has no PMU to give (kvm.enable_pmu is N, or the "
+			"host has none); leave it out, or load kvm with enable_pmu=1");
+	return 0;
+}
+
 static int create_vm(struct vm *vm, struct err *e)
 {
 	uint64_t identity = IDENTITY_ADDR;
@@ -151,12 +197,9 @@ static int create_vm(struct vm *vm, struct err *e)
 		ret = disable_exits(vm, e);
 	if (!ret)
 		ret = nxpages_set(&vm->nx_pages, vm->opts.nx_pages, "/sys", vm->fd, e);
-	if (!ret && vm->opts.halt_poll_given)
-		ret = enable(vm, KVM_CAP_HALT_POLL, vm->opts.halt_poll_ns, "--halt-poll", e);
-	/* with the PMU off KVM saves and restores no counters on the way in and out of the guest */
-	if (!ret && ioctl(vm->kvm, KVM_CHECK_EXTENSION, KVM_CAP_PMU_CAPABILITY) > 0)
-		ret = enable(vm, KVM_CAP_PMU_CAPABILITY, KVM_PMU_CAP_DISABLE, "PMU off", e);
-	return ret;
+	if (!ret)
+		ret = set_halt_poll(vm, e);
+	return ret ? ret : set_pmu(vm, e);
 }
 
 static int slot(struct vm *vm, uint32_t number, uint64_t gpa, void *host, uint64_t bytes,
@@ -270,7 +313,6 @@ int vm_create(struct vm *vm, const struct vm_opts *o, struct err *e)
 	memset(vm, 0, sizeof(*vm));
 	vm->opts = *o;
 	vm->kvm = vm->fd = vm->io_wake = -1;
-	vm->created = tsc_instant();
 	sem_init(&vm->ready, 0, 0);
 	sem_init(&vm->go, 0, 0);
 	sem_init(&vm->leave, 0, 0);

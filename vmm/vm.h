@@ -75,7 +75,7 @@ struct vcpu {
 	struct vcpu_placed placed;
 	struct err err; /* set by the thread while it prepares */
 	struct tsc_read tsc; /* before it ran first */
-	uint32_t tsc_khz; /* as KVM has it */
+	struct tsc_scale tsc_scale; /* how fast it ran since then, when that was last looked at */
 	struct kvmstats kvm; /* the kernel's counters */
 	struct vcpu_stats stats;
 };
@@ -94,12 +94,18 @@ enum vm_state {
 	VM_PAUSED,
 };
 
+/* Linux 6.17; younger than this system's header */
+#ifndef KVM_X86_DISABLE_EXITS_APERFMPERF
+#define KVM_X86_DISABLE_EXITS_APERFMPERF (1 << 4)
+#endif
+
 enum window_edge { WINDOW_START, WINDOW_END, WINDOW_EDGES };
 
 struct vm_opts {
 	struct mem_opts mem;
 	struct cpumap map;
 	int fifo; /* SCHED_FIFO priority of the vCPU threads; 0: SCHED_OTHER */
+	uint8_t fifo_of[CPUMAP_VCPUS]; /* that of one vCPU; 0: as the others' */
 	const struct partition *partition; /* where vCPU threads go; NULL: they stay */
 	bool core_sched; /* vCPU threads share their cores with nobody */
 	struct cpulist ordinary; /* vCPUs that are never SCHED_FIFO */
@@ -109,6 +115,9 @@ struct vm_opts {
 	bool trace_switches; /* count by whom vCPU threads are preempted */
 	enum nxpages_mode nx_pages;
 	bool irqchip_full; /* IOAPIC and PIC in the kernel, too */
+	int32_t cpu_dma_latency_us; /* held by this run, as read back; -1: nothing */
+	bool pmu; /* performance counters in the guest */
+	const char *resctrl; /* group that vCPU threads join; NULL: they stay */
 	uint32_t no_exit; /* KVM_X86_DISABLE_EXITS_* that stay in the guest */
 	bool halt_poll_given;
 	uint32_t halt_poll_ns; /* how long KVM polls before a halted vCPU sleeps */
@@ -123,11 +132,11 @@ struct vm {
 	struct vm_opts opts;
 	int kvm, fd;
 	size_t run_bytes;
-	struct tsc_instant created;
-	struct tsc_rate host_tsc; /* measured while the machine was set up */
-	uint32_t tsc_khz; /* the guest's, as KVM has it */
+	uint32_t tsc_khz; /* the guest's, as KVM has it: what the guest is told */
+	bool tsc_offset_known; /* this KVM tells it */
 	bool tsc_is_host; /* offset 0, read back: guest and host stamps are one clock */
 	bool invtsc; /* the host's own clocksource is the TSC */
+	int64_t halt_poll_ns; /* in force; -1: not known */
 	enum nxpages nx_pages; /* what became of the option */
 	struct memory mem;
 	struct vcpu *vcpus;
@@ -160,6 +169,9 @@ struct vm {
 	_Atomic bool panicked; /* pvpanic said so */
 	struct err err; /* why OUTCOME_ERROR; written by the winner only */
 };
+
+/* vm_open_kvm - a descriptor of /dev/kvm, or why there is none and what to do */
+int vm_open_kvm(struct err *e);
 
 /* vm_create - everything up to registers and threads; vm_destroy accepts what vm_create left half */
 int vm_create(struct vm *vm, const struct vm_opts *o, struct err *e);

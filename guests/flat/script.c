@@ -2,9 +2,10 @@
 /*
  * script - a payload that does what its command line says, for the VMM's tests
  *
- * Words are separated by blanks: print:TEXT  chars:N  flood  mark:N  marks  freeze  data:BYTES  ticks:N  aps:N  spin:MS
- * port:N (writes one byte there)  page:FRAME (sends it)  touch:MIB  poweroff  reset  kbdreset  triple  halt  panic
- * pvpanic  exit:CODE. An unknown word exits with 99, the end of the line with 0.
+ * Words are separated by blanks: print:TEXT  chars:N  flood  mark:N  marks  freeze  data:BYTES
+ * ticks:N  aps:N  spin:MS  tsc:N (sets it back by so many ticks)  port:N (writes one byte there)
+ * page:FRAME (sends it)  touch:MIB  above:MIB (from 4 GiB on)  poweroff  reset  kbdreset  triple  halt
+ * panic  pvpanic  exit:CODE. An unknown word exits with 99, the end of the line with 0.
  */
 #include <stdbool.h>
 
@@ -19,6 +20,7 @@ enum {
 	KBD_COMMAND = 0x64,
 	KBD_RESET = 0xfe,
 	PVPANIC = 0x505,
+	MSR_TSC = 0x10,
 	EXIT_UNKNOWN = 99,
 	EXIT_FAILED = 98,
 };
@@ -112,6 +114,12 @@ static void do_spin(const char *text, uint64_t n)
 		__asm__ volatile("pause");
 }
 
+static void do_tsc(const char *text, uint64_t n)
+{
+	(void)text;
+	wrmsr(MSR_TSC, rdtsc() - n);
+}
+
 static void do_mark(const char *text, uint64_t n)
 {
 	(void)text;
@@ -152,6 +160,22 @@ static void do_touch(const char *text, uint64_t n)
 		*(volatile uint64_t *)at = at;
 	for (uint64_t at = 16ull << 20; at < n << 20; at += 4096)
 		if (*(volatile uint64_t *)at != at)
+			flat_exit(EXIT_FAILED);
+}
+
+/* n MiB behind 4 GiB, a word of each: no other than itself, and none of the memory that begins at 0. */
+static void do_above(const char *text, uint64_t n)
+{
+	const uint64_t mib = 1 << 20, base = 1ull << 32;
+
+	(void)text;
+	for (uint64_t at = 16 * mib; at < n * mib; at += mib) {
+		*(volatile uint64_t *)at = at;
+		*(volatile uint64_t *)(base + at) = base + at;
+	}
+	for (uint64_t at = 16 * mib; at < n * mib; at += mib)
+		if (*(volatile uint64_t *)at != at ||
+		    *(volatile uint64_t *)(base + at) != base + at)
 			flat_exit(EXIT_FAILED);
 }
 
@@ -222,13 +246,14 @@ static const struct {
 	const char *word;
 	void (*run)(const char *text, uint64_t n);
 } words[] = {
-	{ "print", do_print },	     { "chars", do_chars },	  { "mark", do_mark },
-	{ "freeze", do_freeze },     { "data", do_data },	  { "ticks", do_ticks },
-	{ "aps", do_aps },	     { "spin", do_spin },	  { "port", do_port },
-	{ "touch", do_touch },	     { "poweroff", do_poweroff }, { "reset", do_reset },
-	{ "kbdreset", do_kbdreset }, { "triple", do_triple },	  { "halt", do_halt },
-	{ "panic", do_panic },	     { "pvpanic", do_pvpanic },	  { "exit", do_exit },
-	{ "marks", do_marks },	     { "flood", do_flood },	  { "page", do_page },
+	{ "print", do_print },	 { "chars", do_chars },	      { "mark", do_mark },
+	{ "freeze", do_freeze }, { "data", do_data },	      { "ticks", do_ticks },
+	{ "aps", do_aps },	 { "spin", do_spin },	      { "port", do_port },
+	{ "above", do_above },	 { "touch", do_touch },	      { "poweroff", do_poweroff },
+	{ "reset", do_reset },	 { "kbdreset", do_kbdreset }, { "triple", do_triple },
+	{ "halt", do_halt },	 { "panic", do_panic },	      { "pvpanic", do_pvpanic },
+	{ "exit", do_exit },	 { "marks", do_marks },	      { "flood", do_flood },
+	{ "page", do_page },	 { "tsc", do_tsc },
 };
 
 /* Does the command line at text start with this word? Then *rest is behind its colon. */

@@ -20,12 +20,13 @@ start:
 	movl %eax, start_magic
 	movl $stack_top, %esp
 
-	/* 4 GiB mapped one to one by 2 MiB pages */
+	/* 5 GiB mapped one to one by 2 MiB pages: a machine's memory goes on at 4 GiB */
 	movl $pdpt + 3, pml4
 	movl $pd + 3, pdpt
 	movl $pd + 0x1000 + 3, pdpt + 8
 	movl $pd + 0x2000 + 3, pdpt + 16
 	movl $pd + 0x3000 + 3, pdpt + 24
+	movl $pd + 0x4000 + 3, pdpt + 32
 	xorl %ecx, %ecx
 	movl $0x83, %eax
 1:	movl %eax, pd(, %ecx, 8)
@@ -33,6 +34,13 @@ start:
 	incl %ecx
 	cmpl $2048, %ecx
 	jb 1b
+	movl $0x83, %eax
+2:	movl %eax, pd(, %ecx, 8)
+	movl $1, pd + 4(, %ecx, 8)
+	addl $0x200000, %eax
+	incl %ecx
+	cmpl $2560, %ecx
+	jb 2b
 
 	lgdt gdt_ptr
 	call enter_long_mode_32
@@ -179,7 +187,7 @@ start_magic:
 	.align 4096
 pml4:	.skip 4096
 pdpt:	.skip 4096
-pd:	.skip 4 * 4096
+pd:	.skip 5 * 4096
 stack:	.skip 16384
 stack_top:
 ap_stacks:

@@ -60,6 +60,18 @@ else
 	skip 1 "the guest's TSC is not the host's"
 fi
 
+# --- a run that never begins leaves no directory, nor one above it
+fails 2 'CPU 1000 ' "a CPU that there is not" \
+	"$RTKVM" bench gap --out "$T/no/such/dir" --cpu 1000 --allow-shared
+ok "nothing of its directory is left" test ! -e "$T/no"
+if command -v setpriv >/dev/null; then
+	fails 2 'opening /dev/kvm failed: Permission denied; load .*check its permissions' \
+		"an ordinary user is told what to do" \
+		setpriv --reuid 65534 --clear-groups "$RTKVM" bench gap --cpu 0 --allow-shared
+else
+	skip 1 "no setpriv"
+fi
+
 # --- timer
 run bench timer --duration 1s --period 2ms,5ms --json --out "$T/timer"
 is "$code" 0 "timer: $errs"
@@ -195,8 +207,10 @@ like "$(cat "$T/int.err")" '^rtkvm bench: interrupted' "says so"
 "$RTKVM" bench gap --cpu 0 --allow-shared --duration 60s 9>&- >/dev/null 2>&1 &
 bench=$!
 vmm_of $bench
-kill -KILL $bench
-wait $bench 2>/dev/null
+{ # or the shell says that it was killed
+	kill -KILL $bench
+	wait $bench
+} 2>/dev/null
 alive() {
 	ps -o stat= -o comm= -p "$first,$vmm" | grep -v '^Z'
 }

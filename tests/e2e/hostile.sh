@@ -22,10 +22,10 @@ devices() {
 
 # hostile PAYLOAD SEED MS [OPTION...] - run it; sets $code, $errs, $actions, $cards (devices that it
 # found), and what the VMM's process had once the guest ran, and the most it ever had: $rss_first,
-# $rss_most (KiB); $fds_first, $fds_most: the most in two looks in a row, as the VMM opens files for a
+# $rss_most (KiB); $fds_first, $fds_most: what it had in two looks in a row, as the VMM opens files for a
 # moment when a guest writes a mark
 hostile() {
-	local pid n was=0 status hypercalls=1 payload=$1 seed=$2 ms=$3
+	local pid n both was=0 status hypercalls=1 payload=$1 seed=$2 ms=$3
 
 	shift 3
 	[ -d /sys/module/kvm_pvm ] && hypercalls=0 # it never ends one
@@ -41,10 +41,11 @@ hostile() {
 		n=$(find /proc/$pid/fd 2>/dev/null | wc -l)
 		[ "$n" -gt 1 ] && [ "$(cat "$T/switch")" = 0 ] || continue # it acts: all is set up
 		status=$(echo "$status" | tr -dc 0-9)
-		[ "$was" = 0 ] || [ "$rss_first" ] || rss_first=$status fds_first=$n # the second look: it runs in
+		both=$((n < was ? n : was))
+		[ "$was" = 0 ] || [ "$rss_first" ] || rss_first=$status fds_first=$both # the second look: it runs in
 		# the most seen: a last look may find half of a process that ends
 		[ "$status" -le "$rss_most" ] || rss_most=$status
-		[ "$n" -le "$fds_most" ] || [ "$was" -le "$fds_most" ] || fds_most=$((n < was ? n : was))
+		[ "$both" -le "$fds_most" ] || fds_most=$both
 		was=$n
 	done
 	wait $pid

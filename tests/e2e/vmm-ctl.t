@@ -18,6 +18,9 @@ fails 2 'one word too many' "three words" "$RTKVM" ctl mark 2 3
 fails 2 'not one of its options' "an unknown option" "$RTKVM" ctl --all status
 fails 2 'no VM runs at' "a socket that is not there" "$RTKVM" ctl --vm "$T/none" status
 fails 2 'no VM can have such a name' "a name that cannot be" "$RTKVM" ctl --vm 'a b' status
+fails 2 '--vm is given twice' "two VMs" "$RTKVM" ctl --vm a --vm b tids
+fails 2 '--json is given twice' "--json twice" "$RTKVM" ctl --json --json tids
+fails 2 'neither name, process id nor path' "a process id that would wrap" "$RTKVM" ctl --vm 4294967297 tids
 fails 2 'process 1 runs no VM' "a process that is no VM" "$RTKVM" ctl --vm 1 status
 
 payload=build/guests/flat/script.elf
@@ -94,7 +97,7 @@ is "$(jq -c '[(.helpers|type),.vcpus[0].core_cookie]' <<<"$status")" '["array",f
 	"KVM's own threads and the core scheduling cookie"
 like "$(ctl status)" 'running, process [0-9]+' "as text"
 like "$(ctl status)" '(utilization clamped to at least 1024 of 1024|no utilization clamp).*no core scheduling cookie' "clamp and cookie"
-like "$(ctl status)" 'TSC: [0-9]+ kHz \(the host.s: [0-9]+ measured\)' "and both TSCs"
+like "$(ctl status)" 'TSC: [0-9]+ kHz, the guest.s ' "and the TSC"
 tid=$(ctl tids)
 is "$(cat "/proc/$pid/task/$tid/comm")" vcpu0 "tids are thread ids"
 is "$(ctl stats --json | jq '.vcpus[0]|[.window,.exits.io]' -c)" '[null,1]' "totals without a window"

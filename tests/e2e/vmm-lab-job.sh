@@ -1,16 +1,16 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# vmm-lab-job GUEST_DIR TOOLS_DIR - in the lab: a Debian guest under rtkvm run, every way it can end;
+# vmm-lab-job GUEST_DIR TOOLS_DIR VMLINUX - in the lab: a Debian guest under rtkvm run, every way it can end;
 # for each start NAME.code, NAME.err, NAME.con and NAME.ev in $RTKVM_RESULTS
 set -u
-guest=$1 tools=$2
+guest=$1 tools=$2 vmlinux=$3
 cd "$RTKVM_RESULTS" && rm -rf -- * || exit 2 # of a machine that hung
 
-limit=150s
+limit=150s kernel=$guest/vmlinuz
 start() {
 	name=$1
 	shift
-	rtkvm run --kernel "$guest/vmlinuz" --initrd "$guest/initrd" --memory 256M --timeout "$limit" \
+	rtkvm run --kernel "$kernel" --initrd "$guest/initrd" --memory 256M --timeout "$limit" \
 		--events "$name.ev" --console "$name.con" "$@" 2>"$name.err"
 	echo $? >"$name.code"
 }
@@ -133,10 +133,10 @@ limit=150s
 start shared --cpus 1 --append "$base"
 start three --placement auto --vcpus 3 --append "$base"
 # another guest has claimed CPU 2, and no thread of it is there yet
-flock /sys/devices/system/cpu/cpu2 rtkvm run --kernel "$guest/../flat/script.elf" --placement auto \
+flock -o /sys/devices/system/cpu/cpu2 rtkvm run --kernel "$guest/../flat/script.elf" --placement auto \
 	--vcpus 1 --memory 32M --timeout 60s --events claimed.ev --append exit:7 2>claimed.err
 echo $? >claimed.code
-flock /sys/devices/system/cpu/cpu2 rtkvm run --kernel "$guest/../flat/script.elf" --placement auto \
+flock -o /sys/devices/system/cpu/cpu2 rtkvm run --kernel "$guest/../flat/script.elf" --placement auto \
 	--vcpus 2 --memory 32M --timeout 60s --append exit:7 2>claimed2.err
 echo $? >claimed2.code
 # CPU 1 is not isolated: a partition of its own makes it so, while the run lasts
@@ -150,6 +150,7 @@ partition() {
 end_in_partition() { # NAME SIGNAL: look at it while the guest runs, then end it
 	until_said '"init"' "$1.ev"
 	partition "$1" >"$1.partition" 2>&1
+	rtkvm ctl --vm "$(pid_of "$1")" status >"$1.status" 2>&1
 	kill "-$2" "$(pid_of "$1")"
 }
 mkdir /sys/fs/cgroup/session
@@ -175,11 +176,13 @@ ls -d /sys/fs/cgroup/rtkvm-test >crash2.recovered 2>&1
 rmdir /sys/fs/cgroup/rtkvm-taken /sys/fs/cgroup/session
 
 huge 136
-start huge --placement auto --vcpus 1 --lapic-timer-advance 2500 --timer-residual --trace-switches --rt-delay --append "$base rtkvm.exec=\"exit 0\""
+kernel=$vmlinux # an ELF file, which starts by PVH
+start huge --placement auto --vcpus 1 --no-exit hlt --lapic-timer-advance 2500 --timer-residual --trace-switches --rt-delay --append "$base rtkvm.exec=\"cat /proc/version; exit 0\""
 grep HugePages_Free /proc/meminfo >huge.free
 cat /sys/module/kvm/parameters/lapic_timer_advance_ns >huge.advance
 mountpoint -q /sys/kernel/tracing || mount -t tracefs none /sys/kernel/tracing
 ls /sys/kernel/tracing/instances >huge.instances
+kernel=$guest/vmlinuz
 
 # host and guest are recorded until the guest's first wake-up that is late by 1 ms, or for 5 s
 traced=$(rtkvm trace job -- cyclictest -mq -p95 -a1 -t1 -i2000 -D5 -b1000)
@@ -224,6 +227,10 @@ kill "$pid"
 wait "$pid"
 (flat fourth --append exit:0)
 echo $? >fourth.code
+
+# a guest that sets its TSC back
+(flat tsc-set --append "tsc:1000000000 spin:300 exit:5")
+echo $? >tsc-set.code
 
 # a host that mitigates iTLB multihit, and a guest that is trusted
 nx=/sys/module/kvm/parameters/nx_huge_pages

@@ -10,7 +10,9 @@ R=$T/results
 # two NUMA nodes; CPU 2 and 3, which are isolated, are on node 1
 run env PATH="$PWD/tests/e2e/numa:$PATH" "$RTKVM" lab run --flavour fast --share "$build" --share "$PWD/tests" --results "$R" \
 	--cmdline 'isolcpus=managed_irq,domain,2-3 nohz_full=2-3 rcu_nocbs=2-3 irqaffinity=0-1 hugepagesz=1G hugepages=1:1' \
-	--tries 2 --timeout 15m -- sh "$PWD/tests/e2e/vmm-lab-job.sh" "$guest" "$build/tests/tools"
+	--tries 2 --timeout 15m -- sh "$PWD/tests/e2e/vmm-lab-job.sh" "$guest" "$build/tests/tools" \
+	"$(find "$build/cache" -name 'vmlinux-*-rt-*' -print -quit)"
+tell_tries "$T/.err"
 is "$code" 0 "the lab ran: $(printf '%s' "$errs" | tail -n 1)"
 
 ended() {
@@ -54,6 +56,7 @@ others_of() { # START: other threads of this VMM that were on its isolated CPUs 
 			"\(.tid) \(.name)"]|unique|if . == [] then "nobody" else join(",") end end' "$R/$1.ev"
 }
 is "$(others_of cyclictest)" nobody "no other thread of the VMM woke up on an isolated CPU"
+is "$(ended cyclictest '[.vcpus[].window.vmm_thread_runs]|@csv')" 0,0 "and its own count says so"
 like "$(named busy)" 'swapper/3 [1-9]' "a vCPU that used up what real-time tasks may have: $(named busy)"
 ok "all that it lost its CPU to is named" \
 	test "$(ended busy '.vcpus[0].window|.involuntary_switches > 0 and .involuntary_switches <= ([.preempted_by[].times]|add)')" = true
@@ -69,10 +72,14 @@ is "$(cat "$R/giga.code") $(ended giga '.memory|[.page_bytes,.resident_bytes]|@c
 	"7 $((1 << 30)),$((1 << 30))" "pages of 1 GiB: $(cat "$R/giga.err")"
 ok "the VMM takes at most 5 MiB beside it: $(ended cyclictest .overhead_bytes)" \
 	test "$(ended cyclictest .overhead_bytes)" -le $((5 << 20))
-ok "TSC not scaled: $(jq -c 'select(.event=="started")|[.vcpus[].tsc_khz, .host_tsc_khz]' "$R/cyclictest.ev") kHz" \
-	jq -se '.[0] | .host_tsc_khz as $h | all(.vcpus[].tsc_khz; . > $h * 0.997 and . < $h * 1.003)' \
-	"$R/cyclictest.ev"
+is "$(ended cyclictest .halt_poll_ns) $(ended busy .halt_poll_ns)" "2000000 200000" \
+	"KVM polls longer for real-time vCPUs, unless real-time tasks are limited"
+ok "TSC not scaled: $(ended cyclictest '[.vcpus[]|.tsc_off_ppm, .tsc_off_bound_ppm]|tostring'), ppm off and within what" \
+	test "$(ended cyclictest 'all(.vcpus[]; .tsc_off_bound_ppm > 0 and .tsc_off_bound_ppm < 62 and
+		(.tsc_off_ppm|fabs) <= .tsc_off_bound_ppm + 125)')" = true
 is "$(ended cyclictest .tsc_is_host)" true "guest TSC = host TSC, read back"
+is "$(cat "$R/tsc-set.code") $(ended tsc-set '[.tsc_is_host, (.vcpus[0].tsc_off_ppm|fabs) < 10000]|tostring')" "5 [false,true]" \
+	"a guest that sets its TSC is told from a scaled one: $(cat "$R/tsc-set.err")$(ended tsc-set '[.vcpus[0].tsc_off_ppm, .vcpus[0].tsc_off_bound_ppm]|tostring')"
 ok "start to INIT: $(ended cyclictest .start_to_init_ns) ns" \
 	test "$(ended cyclictest .start_to_init_ns)" -gt 0
 
@@ -158,6 +165,8 @@ like "$(cat "$R/hang.con")" 'NMI: ' "and gets an NMI"
 is "$(cat "$R/shared.code")" 2 "a CPU that is not isolated"
 like "$(cat "$R/shared.err")" 'CPU 1 is not isolated \(those are 2-3\); boot the host with' "is refused"
 is "$(cat "$R/huge.code") $(ended huge .memory.page_bytes)" "0 2097152" "free huge pages are taken"
+like "$(cat "$R/huge.con")" '^Linux version [0-9.]*-.*-rt' "the guest whose kernel is an ELF file has booted, by PVH"
+is "$(ended huge '.no_exit + [.vcpus[0].kvm.halt_exits]|@csv')" '"hlt",' "--no-exit hlt: KVM has seen none"
 is "$(jq -r 'select(.event=="realtime").vcpus[0].policy' "$R/huge.ev")" fifo "--rt-delay: FIFO once booted"
 is "$(jq -c 'select(.event=="started").vcpus|map(.cpu)' "$R/huge.ev")" '[2]' "--placement auto: CPU 2"
 like "$(cat "$R/huge.err")" '^rtkvm run: placement: CPU 2: isolated and nohz_full, no busy SMT.* node 1 with free huge pages' \
@@ -167,13 +176,13 @@ is "$(jq -r 'select(.event=="started").placement' "$R/huge.ev")" \
 is "$(ended huge '.memory.nodes|@csv')" 1 "memory is on the vCPU's NUMA node, read back"
 is "$(ended poweroff '.memory.nodes|@csv')" 1 "small pages, too"
 is "$(cat "$R/second.code")" 2 "--placement auto beside a guest that has the isolated CPUs"
-like "$(cat "$R/second.err")" 'CPUs for 1 vCPUs wanted.*isolated there are 2-3: 2-3 (taken by a pinned|claimed by other)' "is refused"
+like "$(cat "$R/second.err")" 'CPUs for 1 vCPUs wanted.*isolated there are 2-3: 2-3 (taken by a pinned|claimed, CPU [23] by process)' "is refused"
 is "$(cat "$R/three.code")" 2 "--placement auto for more than there are"
 like "$(cat "$R/three.err")" 'CPUs for 3 vCPUs wanted, NUMA node 1 has 2 at best \(CPU 2-3\)' "says so"
 is "$(cat "$R/claimed.code") $(jq -c 'select(.event=="started").vcpus|map(.cpu)' "$R/claimed.ev")" '7 [3]' \
 	"a CPU that another guest has claimed is skipped: $(cat "$R/claimed.err")"
 is "$(cat "$R/claimed2.code")" 2 "--placement auto for more than is left"
-like "$(cat "$R/claimed2.err")" 'has 1 at best \(CPU 3\).*: 2 claimed by other guests or campaigns \(1 skipped\)' "says so"
+like "$(cat "$R/claimed2.err")" 'has 1 at best \(CPU 3\).*: 2 claimed by process [0-9]+ \(flock -o .*\); end process [0-9]+, isolate more' "says so"
 is "$(ended huge '.vcpus[0].lapic_timer_advance_ns') $(cat "$R/huge.advance")" "2500 -1" \
 	"--lapic-timer-advance 2500: the vCPU has it, the host has its own value back"
 like "$(ended huge '.vcpus[0].lapic_timer_residual|tojson')" '"(early|late)":[1-9]' \
@@ -188,6 +197,9 @@ is "$(cat "$R/part.code")" 3 "--cpuset-partition on a CPU that is not isolated: 
 is "$(head -n 2 "$R/part.partition" | tr '\n' ' ')" "isolated 1 " "the kernel calls it isolated"
 is "$(sed -n '3,$p' "$R/part.partition" | grep -v '^kvm-nx' | sort | tr '\n' ',')" \
 	"rtkvm-run 0::/ 0,vcpu0 0::/rtkvm-test 1," "the vCPU thread is in it, the others are not"
+like "$(cat "$R/part.status")" 'cpuset partition /sys/fs/cgroup/rtkvm-test: isolated' "ctl status tells of it"
+like "$(grep ' vcpu0 ' "$R/part.status")" ', cgroup /rtkvm-test$' "and of each thread's cgroup"
+is "$(grep -c kvm-nx "$R/part.status")" 1 "KVM's own thread is listed once"
 like "$(cat "$R/part.left")" 'No such file' "it goes with the run"
 is "$(cat "$R/part.after")" "$(cat "$R/part.before")" "and so does the controller"
 is "$(cat "$R/crash2.left")" /sys/fs/cgroup/rtkvm-test "kill -9 leaves it"
@@ -202,7 +214,7 @@ is "$(cat "$R/killed.threads")" 0 "and leaves no thread"
 # --- whose CPU it is
 is "$(sed 's/ .*//' "$R/third.code")" 2 "a CPU that a guest with --allow-shared still has"
 like "$(cat "$R/third.err")" \
-	"CPU 2 wanted alone, but $(sed 's/^[0-9]* //' "$R/third.code") holds the lock on .*/cpu2 " \
+	"CPU 2 wanted alone, but $(sed 's/^[0-9]* //' "$R/third.code") \\(rtkvm run .*\\) holds the lock on .*/cpu2; " \
 	"is nobody else's: the process is named"
 is "$(cat "$R/fourth.code")" 0 "until it ends: $(cat "$R/fourth.err")"
 

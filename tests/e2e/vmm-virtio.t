@@ -109,9 +109,10 @@ fails 2 'is neither a file nor a block device' "a terminal" guest --disk /dev/nu
 fails 2 'has 0 bytes, less than a sector' "an empty file" guest --disk "$T/empty"
 fails 2 'is given twice' "twice the same" guest --disk "$T/disk" --disk "$T/disk"
 ln "$T/disk" "$T/same"
-fails 2 'is in use by another VM' "the same by another name" guest --disk "$T/disk" --disk "$T/same"
+fails 2 'disk and --disk .*same are the same disk; leave one out' "the same by another name" guest --disk "$T/disk" --disk "$T/same"
 fails 2 '"cache" is none of its settings; it is FILE' "an unknown setting" guest --disk "$T/disk,cache"
-fails 2 'CPU 4000|4000' "a CPU that there is not" guest --disk "$T/disk,cpu=4000"
+fails 2 "CPU 1000 given by a device's cpu= is not online .those are 0.*; choose from those" \
+	"a CPU that there is not" guest --disk "$T/disk,cpu=1000"
 fails 2 'CPU 0 carries a vCPU and by cpu= the thread of a device; separate them' "a vCPU's CPU" \
 	"$RTKVM" run --kernel "$payload" --cpus 0 --cpuset-partition "virtio-$$" --allow-tick \
 	--memory 32M --timeout 10s --events "$T/ev" --disk "$T/disk,cpu=0" --append "disk:1"

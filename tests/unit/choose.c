@@ -20,7 +20,7 @@
 #include "tests/unit/cpus.h"
 #include "tests/unit/tree.h"
 
-enum { NODES = 2, SHARED = 1, TICK = 2 };
+enum { NODES = 2, SHARED = 1, TICK = 2, SHARE_CLAIMED = 3 };
 
 /* A host of 8 CPUs; smt: CPU n and n ^ 1 are one core. */
 struct row {
@@ -29,10 +29,149 @@ struct row {
 	const char *node[NODES]; /* their CPUs; none: no NUMA */
 	unsigned int huge[NODES]; /* free 2 MiB pages */
 	const char *taken, *claimed;
+	int claimed_last; /* by process 71 */
 	int vcpus, allow;
 	enum mem_pages pages;
 	const char *want; /* host CPUs of the vCPUs, or the reason */
 	const char *why; /* a part of the explanation */
+};
+
+static const struct row cases[] = {
+	{ .isolated = "2-7", .vcpus = 2, .want = "2 3", .why = "isolated and nohz_full" },
+	{ .isolated = "2-7", .smt = true, .vcpus = 3, .want = "2 4 6" },
+	{ .isolated = "2-7",
+	  .smt = true,
+	  .vcpus = 4,
+	  .want = "3 at best (CPU 2,4,6), isolated there are 2-7: 3,5,7 beside a busy" },
+	{ .isolated = "3-7",
+	  .smt = true,
+	  .vcpus = 3, /* 2 keeps house beside 3 */
+	  .want = "2 at best (CPU 4,6)" },
+	{ .isolated = "2-7",
+	  .taken = "4",
+	  .vcpus = 3,
+	  .smt = true,
+	  .want = "4 taken by a pinned thread, 3,5,7 beside" },
+	{ .isolated = "2-7", .taken = "2,6", .vcpus = 3, .want = "3 4 5" },
+	/* claimed, but nobody is pinned there: a guest that is being set up, devices' threads */
+	{ .isolated = "2-7", .claimed = "2,6", .vcpus = 3, .want = "3 4 5" },
+	{ .isolated = "2-7",
+	  .claimed = "2-3,5",
+	  .taken = "5",
+	  .claimed_last = 3,
+	  .vcpus = 4,
+	  .want = "5 taken by a pinned thread, 2-3 claimed, CPU 3 by process 71 (rtkvm run --cpus 3); "
+		  "end process 71, isolate more, or give" },
+	{ .isolated = "2-7",
+	  .claimed = "4",
+	  .claimed_last = 4,
+	  .vcpus = 3,
+	  .smt = true,
+	  .want = "4 claimed by process 71 (rtkvm run --cpus 3), 3,5,7 beside a busy thread of their "
+		  "core; end process 71, isolate" },
+	/* the last one looked at is on another node: of these it is not known */
+	{ .isolated = "2-3,6-7",
+	  .node = { "0-3", "4-7" },
+	  .claimed = "2-3,6-7",
+	  .claimed_last = 7,
+	  .vcpus = 1,
+	  .want = "are 2-3: 2-3 claimed by others; isolate more" },
+	{ .isolated = "2-3", .claimed = "2", .claimed_last = 2, .vcpus = 1, .want = "3" },
+	/* what is shared: last, and only where it is allowed and not pinned to by its owner */
+	{ .isolated = "2-5",
+	  .claimed = "2-3",
+	  .claimed_last = 3,
+	  .vcpus = 3,
+	  .allow = SHARE_CLAIMED,
+	  .want = "2 4 5",
+	  .why = "CPU 2,4-5: isolated and nohz_full; shared, as too few are nobody's: CPU 2 claimed "
+		 "by others" },
+	{ .isolated = "2",
+	  .claimed = "2",
+	  .claimed_last = 2,
+	  .vcpus = 2,
+	  .allow = SHARE_CLAIMED,
+	  .want = "7 2",
+	  .why = "; vCPU 0 shares a housekeeping CPU; shared, as too few are nobody's: CPU 2 claimed "
+		 "by process 71 (rtkvm run --cpus 3)" },
+	{ .isolated = "2-3",
+	  .claimed = "2-3",
+	  .claimed_last = 3,
+	  .vcpus = 2,
+	  .allow = SHARE_CLAIMED,
+	  .want = "2 3",
+	  .why = "CPU 2-3 claimed, CPU 3 by process 71" },
+	{ .isolated = "2-3",
+	  .claimed = "2-3",
+	  .claimed_last = 3,
+	  .taken = "3",
+	  .vcpus = 3,
+	  .allow = SHARE_CLAIMED,
+	  .want = "3 taken by a pinned thread, 2 claimed by others" },
+	{ .isolated = "2-3,6-7", /* a node where nobody's are enough comes first */
+	  .node = { "0-3", "4-7" },
+	  .huge = { 128, 0 },
+	  .claimed = "2",
+	  .claimed_last = 2,
+	  .vcpus = 2,
+	  .allow = SHARE_CLAIMED,
+	  .want = "6 7" },
+	{ .isolated = "2-5", .nohz = "4-7", .vcpus = 2, .want = "4 5" },
+	{ .isolated = "2-5", .nohz = "4-7", .vcpus = 3, .want = "2-3 not nohz_full" },
+	{ .isolated = "2-5",
+	  .nohz = "4-7",
+	  .vcpus = 3,
+	  .allow = TICK,
+	  .want = "2 3 4",
+	  .why = "not nohz_full" },
+	{ .isolated = "", .vcpus = 1, .want = "no CPU of this machine is isolated" },
+	{ .isolated = "", .vcpus = 1, .allow = SHARED, .want = "7", .why = "vCPU 0 shares" },
+	{ .isolated = "6-7", .vcpus = 3, .allow = SHARED, .want = "5 6 7" },
+	{ .isolated = "6-7", .vcpus = 4, .allow = SHARED, .want = "CPUs for 3 vCPUs wanted" },
+	{ .isolated = "6-7", .vcpus = 2, .allow = SHARED, .want = "6 7" },
+	{ .isolated = "0-7", /* no housekeeping CPU for vCPU 0 */
+	  .taken = "0-7",
+	  .vcpus = 1,
+	  .allow = SHARED,
+	  .want = "CPUs for 1 vCPUs wanted, this machine has 0 at best" },
+	{ .isolated = "6-7",
+	  .node = { "0-3", "4-7" },
+	  .taken = "6-7",
+	  .vcpus = 1,
+	  .want = "NUMA node 1 has 0 at best (CPU none), isolated there are 6-7: 6-7 taken" },
+	/* two nodes: enough CPUs first, then huge pages, then more CPUs to spare */
+	{ .isolated = "2-3,5-7",
+	  .node = { "0-3", "4-7" },
+	  .vcpus = 2,
+	  .want = "5 6",
+	  .why = "NUMA node 1" },
+	{ .isolated = "2-3,5-7",
+	  .node = { "0-3", "4-7" },
+	  .huge = { 128, 0 },
+	  .vcpus = 2,
+	  .want = "2 3",
+	  .why = "NUMA node 0 with free huge pages" },
+	{ .isolated = "2-3,5-7",
+	  .node = { "0-3", "4-7" },
+	  .huge = { 128, 0 },
+	  .vcpus = 3,
+	  .want = "5 6 7" },
+	{ .isolated = "2-3,5-7",
+	  .node = { "0-3", "4-7" },
+	  .huge = { 128, 0 },
+	  .vcpus = 3,
+	  .pages = MEM_PAGES_2M,
+	  .want = "no NUMA node has both 3 CPUs for vCPUs and 256" },
+	{ .isolated = "2-3,5-7",
+	  .node = { "0-3", "4-7" },
+	  .huge = { 0, 128 },
+	  .vcpus = 2,
+	  .pages = MEM_PAGES_2M,
+	  .want = "5 6" },
+	{ .isolated = "2-3,6-7",
+	  .node = { "0-3", "4-7" },
+	  .vcpus = 3, /* not across nodes */
+	  .want = "CPUs for 3 vCPUs wanted, NUMA node 0 has 2 at best" },
 };
 
 static void lay_out(const struct row *r)
@@ -69,7 +208,10 @@ static void check(const struct row *r, size_t i)
 	struct mem_opts mem = { .bytes = 256 << 20, .pages = r->pages };
 	struct cpulist taken = cpus_of(r->taken), claimed = cpus_of(r->claimed);
 	struct choose_opts o = { .vcpus = r->vcpus,
-				 .allow_shared = r->allow == SHARED,
+				 .allow_shared = r->allow == SHARED || r->allow == SHARE_CLAIMED,
+				 .share_claimed = r->allow == SHARE_CLAIMED,
+				 .claimed_last = r->claimed_last,
+				 .claimed_by = "process 71 (rtkvm run --cpus 3)",
 				 .allow_tick = r->allow == TICK,
 				 .mem = &mem,
 				 .taken = &taken,
@@ -94,99 +236,10 @@ static void check(const struct row *r, size_t i)
 
 static void chooses(void **state)
 {
-	static const struct row rows[] = {
-		{ .isolated = "2-7", .vcpus = 2, .want = "2 3", .why = "isolated and nohz_full" },
-		{ .isolated = "2-7", .smt = true, .vcpus = 3, .want = "2 4 6" },
-		{ .isolated = "2-7",
-		  .smt = true,
-		  .vcpus = 4,
-		  .want = "3 at best (CPU 2,4,6), isolated there are 2-7: 3,5,7 beside a busy" },
-		{ .isolated = "3-7",
-		  .smt = true,
-		  .vcpus = 3, /* 2 keeps house beside 3 */
-		  .want = "2 at best (CPU 4,6)" },
-		{ .isolated = "2-7",
-		  .taken = "4",
-		  .vcpus = 3,
-		  .smt = true,
-		  .want = "4 taken by a pinned thread, 3,5,7 beside" },
-		{ .isolated = "2-7", .taken = "2,6", .vcpus = 3, .want = "3 4 5" },
-		/* claimed, but nobody is pinned there: a guest that is being set up, devices' threads */
-		{ .isolated = "2-7", .claimed = "2,6", .vcpus = 3, .want = "3 4 5" },
-		{ .isolated = "2-7",
-		  .claimed = "2-3,5",
-		  .taken = "5",
-		  .vcpus = 4,
-		  .want = "5 taken by a pinned thread, 2-3 claimed by other guests or campaigns (2 skipped)" },
-		{ .isolated = "2-7",
-		  .claimed = "4",
-		  .vcpus = 3,
-		  .smt = true,
-		  .want = "4 claimed by other guests or campaigns (1 skipped), 3,5,7 beside" },
-		{ .isolated = "2-5", .nohz = "4-7", .vcpus = 2, .want = "4 5" },
-		{ .isolated = "2-5", .nohz = "4-7", .vcpus = 3, .want = "2-3 not nohz_full" },
-		{ .isolated = "2-5",
-		  .nohz = "4-7",
-		  .vcpus = 3,
-		  .allow = TICK,
-		  .want = "2 3 4",
-		  .why = "not nohz_full" },
-		{ .isolated = "", .vcpus = 1, .want = "no CPU of this machine is isolated" },
-		{ .isolated = "",
-		  .vcpus = 1,
-		  .allow = SHARED,
-		  .want = "7",
-		  .why = "vCPU 0 shares" },
-		{ .isolated = "6-7", .vcpus = 3, .allow = SHARED, .want = "5 6 7" },
-		{ .isolated = "6-7",
-		  .vcpus = 4,
-		  .allow = SHARED,
-		  .want = "CPUs for 3 vCPUs wanted" },
-		{ .isolated = "6-7", .vcpus = 2, .allow = SHARED, .want = "6 7" },
-		{ .isolated = "6-7",
-		  .node = { "0-3", "4-7" },
-		  .taken = "6-7",
-		  .vcpus = 1,
-		  .want = "NUMA node 1 has 0 at best (CPU none), isolated there are 6-7: 6-7 taken" },
-		/* two nodes: enough CPUs first, then huge pages, then more CPUs to spare */
-		{ .isolated = "2-3,5-7",
-		  .node = { "0-3", "4-7" },
-		  .vcpus = 2,
-		  .want = "5 6",
-		  .why = "NUMA node 1" },
-		{ .isolated = "2-3,5-7",
-		  .node = { "0-3", "4-7" },
-		  .huge = { 128, 0 },
-		  .vcpus = 2,
-		  .want = "2 3",
-		  .why = "NUMA node 0 with free huge pages" },
-		{ .isolated = "2-3,5-7",
-		  .node = { "0-3", "4-7" },
-		  .huge = { 128, 0 },
-		  .vcpus = 3,
-		  .want = "5 6 7" },
-		{ .isolated = "2-3,5-7",
-		  .node = { "0-3", "4-7" },
-		  .huge = { 128, 0 },
-		  .vcpus = 3,
-		  .pages = MEM_PAGES_2M,
-		  .want = "no NUMA node has both 3 CPUs for vCPUs and 256" },
-		{ .isolated = "2-3,5-7",
-		  .node = { "0-3", "4-7" },
-		  .huge = { 0, 128 },
-		  .vcpus = 2,
-		  .pages = MEM_PAGES_2M,
-		  .want = "5 6" },
-		{ .isolated = "2-3,6-7",
-		  .node = { "0-3", "4-7" },
-		  .vcpus = 3, /* not across nodes */
-		  .want = "CPUs for 3 vCPUs wanted, NUMA node 0 has 2 at best" },
-	};
-
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		lay_out(&rows[i]);
-		check(&rows[i], i);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		lay_out(&cases[i]);
+		check(&cases[i], i);
 		tree_remove(state);
 		assert_int_equal(tree_make(state), 0);
 	}
@@ -249,13 +302,19 @@ static void one_chooser_at_a_time(void **state)
 {
 	struct err e = { 0 };
 	char path[128];
-	int lock = -1, other;
+	int lock = -1, second = -1, other;
 
 	(void)state;
-	assert_true(choose_lock(&lock, root, &e) < 0); /* no such file */
+	assert_true(choose_lock(&lock, root, 0, &e) < 0); /* no such file */
 	err_clear(&e);
 	tree_put("\n", "devices/system/cpu/isolated");
-	assert_int_equal(choose_lock(&lock, root, &e), 0);
+	assert_int_equal(choose_lock(&lock, root, 0, &e), 0);
+	assert_int_equal(choose_lock(&second, root, 50, &e), -EBUSY);
+	snprintf(path, sizeof(path), "auto: process %d (", getpid());
+	assert_non_null(strstr(e.text, path));
+	assert_non_null(
+		strstr(e.text, "isolated: it has chosen CPUs and not started its vCPUs; end"));
+	choose_unlock(&second);
 	snprintf(path, sizeof(path), "%s/devices/system/cpu/isolated", root);
 	other = open(path, O_RDONLY);
 	assert_int_equal(flock(other, LOCK_EX | LOCK_NB), -1);

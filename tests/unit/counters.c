@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
+#include <linux/kvm.h>
 
 #include <unistd.h>
 
@@ -50,11 +51,45 @@ static void a_mark_keeps_its_own_counts(void **state)
 	ring_free(&vm.marks);
 }
 
+/* KVM's counter, not the option, says what became of --no-exit hlt. */
+static void hlt_that_was_to_stay(void **state)
+{
+	static const struct {
+		const char *counter;
+		uint32_t no_exit;
+		uint64_t count;
+		int ret;
+	} t[] = {
+		{ "halt_exits", KVM_X86_DISABLE_EXITS_HLT, 0, 0 },
+		{ "halt_exits", KVM_X86_DISABLE_EXITS_HLT, 20, -ENOTSUP },
+		{ "halt_exits", KVM_X86_DISABLE_EXITS_PAUSE, 20, 0 },
+		{ "halt_exits", 0, 20, 0 },
+		{ "exits", KVM_X86_DISABLE_EXITS_HLT, 20, 0 }, /* nobody counts */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		struct vcpu vcpus[2] = { 0 };
+		struct reading_vcpu end[2] = { 0 };
+		struct vm vm = { .vcpus = vcpus, .n_vcpus = 2, .opts.no_exit = t[i].no_exit };
+		struct window w = { .end.vcpus = end };
+		struct err e = { 0 };
+
+		vcpus[1].kvm.n = 1;
+		strcpy(vcpus[1].kvm.counters[0].name, t[i].counter);
+		end[1].kvm[0] = t[i].count;
+		assert_int_equal(counters_check_hlt(&w, &vm, &e), t[i].ret);
+		if (t[i].ret)
+			assert_non_null(strstr(e.text, "vCPU 1 left it for 20 of them"));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(start_of_this_process),
 		cmocka_unit_test(a_mark_keeps_its_own_counts),
+		cmocka_unit_test(hlt_that_was_to_stay),
 	};
 
 	return cmocka_run_group_tests_name("counters", tests, NULL, NULL);

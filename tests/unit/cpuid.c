@@ -11,6 +11,7 @@
 #include <asm/kvm_para.h>
 
 #include "lib/cleanup.h"
+#include "tests/unit/tree.h"
 #include "vmm/cpuid.h"
 
 static const struct cpuid_facts facts = {
@@ -85,6 +86,64 @@ static void what_a_realtime_guest_sees(void **state)
 	assert_int_equal(c.edx, 1u << 8);
 }
 
+static void what_is_asked_for_or_virtual(void **state)
+{
+	static const struct cpuid_facts with = {
+		.n_vcpus = 1, .pmu = true, .ipi_virtual = true, .aperfmperf = true
+	};
+	static const struct {
+		uint32_t leaf;
+		size_t reg; /* offset */
+		uint32_t bits; /* that one has and the other has not */
+		bool with;
+	} t[] = {
+		{ 1, offsetof(struct kvm_cpuid_entry2, ecx), 1u << 15, true }, /* PDCM */
+		{ 0xa, offsetof(struct kvm_cpuid_entry2, eax), ~0u, true },
+		{ 0x80000001, offsetof(struct kvm_cpuid_entry2, ecx), 1u << 23, true },
+		{ 0x80000022, offsetof(struct kvm_cpuid_entry2, eax), 1, true },
+		{ KVM_CPUID_FEATURES, offsetof(struct kvm_cpuid_entry2, eax),
+		  1u << KVM_FEATURE_PV_SEND_IPI, false },
+	};
+	struct kvm_cpuid_entry2 c = { .function = 6 };
+
+	(void)state;
+	cpuid_adjust(&c, &with);
+	assert_int_equal(c.ecx,
+			 1); /* whatever KVM says: the host has them, or would not allow it */
+	assert_int_equal(adjusted(6, 0, 0).ecx, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
+		struct kvm_cpuid_entry2 without = adjusted(t[i].leaf, 0, ~0u), *a = &c;
+
+		c = (struct kvm_cpuid_entry2){ t[i].leaf, 0, 0, ~0u, ~0u, ~0u, ~0u, { 0 } };
+		cpuid_adjust(&c, &with);
+		if (!t[i].with)
+			a = &without;
+		assert_int_equal(*(uint32_t *)((char *)a + t[i].reg) & t[i].bits, t[i].bits);
+		a = a == &c ? &without : &c;
+		assert_int_equal(*(uint32_t *)((char *)a + t[i].reg) & t[i].bits, 0);
+	}
+}
+
+static void who_delivers_ipis(void **state)
+{
+	static const struct {
+		const char *file, *text;
+		bool want;
+	} t[] = { { "module/kvm_intel/parameters/enable_ipiv", "N\n", false },
+		  { "module/kvm_intel/parameters/enable_ipiv", "Y\n", true },
+		  { "module/kvm_intel/parameters/enable_ipiv", "N\n", false },
+		  { "module/kvm_amd/parameters/avic", "0\n", false },
+		  { "module/kvm_amd/parameters/avic", "1\n", true },
+		  { "module/kvm_amd/parameters/avic", "Y\n", true } };
+
+	(void)state;
+	assert_false(cpuid_ipi_virtual(root));
+	for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
+		tree_put(t[i].text, "%s", t[i].file);
+		assert_int_equal(cpuid_ipi_virtual(root), t[i].want);
+	}
+}
+
 static void topology_is_a_core_each(void **state)
 {
 	struct kvm_cpuid_entry2 c = adjusted(0xb, 0, ~0u);
@@ -129,6 +188,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(mwait_comes_with_its_leaf),
 		cmocka_unit_test(what_a_realtime_guest_sees),
+		cmocka_unit_test(what_is_asked_for_or_virtual),
+		tree_test(who_delivers_ipis),
 		cmocka_unit_test(topology_is_a_core_each),
 		cmocka_unit_test(caches_are_shared_by_all_or_none),
 	};

@@ -143,6 +143,11 @@ static void finds(void **state)
 	fd = ctlplace_connect(p->dir, pid, &e);
 	assert_true(fd >= 0);
 	close(fd);
+	/* the same in the lower 32 bits is nobody's process id */
+	snprintf(pid, sizeof(pid), "%jd", ((intmax_t)1 << 32) + getpid());
+	assert_int_equal(ctlplace_connect(p->dir, pid, &e), -EINVAL);
+	assert_non_null(strstr(e.text, "neither name, process id nor path"));
+	err_clear(&e);
 	b = ctlplace_listen(in(p, "b.sock", path), &e);
 	assert_int_equal(ctlplace_connect(p->dir, NULL, &e), -ENOTUNIQ);
 	assert_true(strstr(e.text, "a, b") || strstr(e.text, "b, a"));

@@ -24,6 +24,30 @@ static void thread(int pid, int tid, const char *name, int cpu, const char *sche
 	tree_put(schedstat, "%d/task/%d/schedstat", pid, tid);
 }
 
+static void own_runs(const struct neighbours *before, const struct neighbours *after)
+{
+	static const struct helpers none, two = { 2, { { .tid = 20 }, { .tid = 600 } } };
+	const struct {
+		const struct helpers *helpers;
+		int cpu;
+		pid_t tid, pid;
+		int64_t want;
+	} t[] = {
+		{ &none, 3, 300, 300, 1 }, /* thread 301 had moved there */
+		{ &none, 3, 301, 300, 0 }, /* a vCPU's own thread */
+		{ &two, 3, 301, 300, 4 }, /* and the kernel's for it */
+		{ &none, 1, 301, 300, 4 }, { &none, 3, 700, 700, 0 }, { &two, 2, 300, 300, 0 },
+	};
+	static const struct neighbours empty;
+
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++)
+		assert_int_equal(neighbours_own_runs(before, after, t[i].cpu, t[i].tid, t[i].pid,
+						     t[i].helpers),
+				 t[i].want);
+	assert_int_equal(neighbours_own_runs(&empty, after, 3, 300, 300, &none), -1);
+	assert_int_equal(neighbours_own_runs(before, &empty, 3, 300, 300, &none), -1);
+}
+
 static void tells_who_ran(void **state)
 {
 	struct neighbours before = { 0 }, after = { 0 };
@@ -67,6 +91,7 @@ static void tells_who_ran(void **state)
 	assert_true(neighbours_next(&before, &after, 1, &at, &n));
 	assert_string_equal(n.name, "sh) (x");
 	assert_false(neighbours_next(&before, &after, 1, &at, &n));
+	own_runs(&before, &after);
 	neighbours_free(&before);
 	neighbours_free(&after);
 	neighbours_free(&after);

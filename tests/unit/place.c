@@ -9,7 +9,9 @@
 #include <cmocka.h>
 
 #include <sched.h>
+#include <time.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/syscall.h>
 
 #include "lib/cleanup.h"
@@ -21,6 +23,8 @@
 static struct {
 	int clamp_errno, core_errno; /* 0: it does what is asked */
 	unsigned long cookie; /* what a thread is said to have */
+	int untold; /* so often 0 is told for it */
+	int waits, sleeps; /* for random numbers, for time to pass */
 	uint32_t attributes[14]; /* struct sched_attr as given */
 	int cookies_made;
 } fake;
@@ -60,8 +64,26 @@ int prctl(int option, ...)
 	} else {
 		assert_int_equal(v[0], PR_SCHED_CORE_GET);
 		assert_int_equal(v[2], PR_SCHED_CORE_SCOPE_THREAD);
-		*(unsigned long *)v[3] = fake.cookie;
+		*(unsigned long *)v[3] = fake.untold-- > 0 ? 0 : fake.cookie;
 	}
+	return 0;
+}
+
+ssize_t getrandom(void *buf, size_t n, unsigned int flags)
+{
+	assert_int_equal(flags, 0); /* it may wait */
+	memset(buf, 0, n);
+	fake.waits++;
+	return n;
+}
+
+int clock_nanosleep(clockid_t clock, int flags, const struct timespec *at, struct timespec *left)
+{
+	(void)clock;
+	(void)flags;
+	(void)at;
+	(void)left;
+	fake.sleeps++;
 	return 0;
 }
 
@@ -101,6 +123,10 @@ static void judges(void **state)
 		  "CPU 3 carries a vCPU and by cpu= the thread of a device", -EINVAL, "1,3" },
 		{ "2", "0-3", "2-3", "2-3", NULL, 0, "0-1", 0, "1,3" },
 		{ "2-3", "0-3", "", "", NULL, 1, "0-1", 0, "3" },
+		{ "2", "0-2", "2-3", "2-3", NULL, 0, "CPU 3 given by a device's cpu= is not online",
+		  -EINVAL, "1,3" },
+		{ "2", "0-2", "", "", NULL, 1, "is not online (those are 0-2); choose from those",
+		  -EINVAL, "77" },
 	};
 
 	(void)state;
@@ -239,6 +265,32 @@ static void asks_for_full_utilization(void **state)
 	assert_int_equal(fake.attributes[12], 1024);
 }
 
+/* Soon after boot the kernel has no random key yet, without which it tells 0. */
+static void waits_until_a_cookie_is_told(void **state)
+{
+	static const struct {
+		unsigned long cookie;
+		int untold, want, sleeps;
+	} rows[] = {
+		{ 7, 1, 0, 0 }, /* ready when its random numbers were */
+		{ 7, 41, 0, 40 }, { 7, 100, 0, 99 }, { 7, 101, -EIO, 100 }, { 0, 0, -EIO, 100 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct err e = { 0 };
+
+		memset(&fake, 0, sizeof(fake));
+		fake.cookie = rows[i].cookie;
+		fake.untold = rows[i].untold;
+		assert_int_equal(place_core_sched(&e), rows[i].want);
+		assert_int_equal(fake.cookies_made, 1);
+		assert_int_equal(fake.waits, 1);
+		assert_int_equal(fake.sleeps, rows[i].sleeps);
+		assert_int_equal(!rows[i].want, !strstr(e.text, "tells none within 5 s"));
+	}
+}
+
 static void makes_a_cookie_and_reads_it_back(void **state)
 {
 	static const struct {
@@ -260,9 +312,11 @@ static void makes_a_cookie_and_reads_it_back(void **state)
 
 		memset(&fake, 0, sizeof(fake));
 		fake.core_errno = rows[i].code;
+		fake.cookie = 7;
 		assert_int_equal(place_core_sched(&why), rows[i].want);
 		assert_non_null(strstr(why.text, rows[i].why));
 		assert_int_equal(fake.cookies_made, !rows[i].code);
+		assert_int_equal(fake.waits + fake.sleeps, 0);
 	}
 	memset(&fake, 0, sizeof(fake));
 	fake.clamp_errno = EOPNOTSUPP;
@@ -274,15 +328,33 @@ static void makes_a_cookie_and_reads_it_back(void **state)
 	assert_non_null(strstr(e.text, "a vCPU thread has no cookie"));
 }
 
+static void priority_of_each(void **state)
+{
+	static const struct vm_opts o = { .fifo = 1, .fifo_of = { [1] = 5, [3] = 2 } };
+	static const int want[] = { 1, 5, 1, 2, 1 };
+	struct vm_opts but = o;
+
+	(void)state;
+	cpulist_add(&but.ordinary, 1);
+	for (int i = 0; i < (int)ARRAY_SIZE(want); i++) {
+		assert_int_equal(place_priority(&o, i), want[i]);
+		assert_int_equal(place_priority(&but, i), i == 1 ? 0 : want[i]);
+	}
+	assert_int_equal(place_highest(o.fifo, o.fifo_of), 5);
+	assert_int_equal(place_highest(7, o.fifo_of), 7);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(priority_of_each),
 		cmocka_unit_test(judges),
 		tree_test(reads_the_clamp_in_force),
 		cmocka_unit_test(leaves_an_inherited_realtime_policy),
 		cmocka_unit_test(an_ordinary_vcpu_is_that_under_any_policy),
 		cmocka_unit_test(asks_for_full_utilization),
 		cmocka_unit_test(makes_a_cookie_and_reads_it_back),
+		cmocka_unit_test(waits_until_a_cookie_is_told),
 	};
 
 	return cmocka_run_group_tests_name("place", tests, NULL, NULL);
