@@ -135,7 +135,7 @@ int breakoff_spike(const struct breakoff *b, struct run *run, int host_cpu, uint
 		   struct err *e)
 {
 	_cleanup_json_ json_object *o = json_object_new_object();
-	_cleanup_json_ json_object *seen = spiketrace_worst(run, b->cpu);
+	_cleanup_json_ json_object *seen = spiketrace_worst(run, b->cpu, b->late_ns);
 	uint64_t dated_ns = json_int(seen, "wall_ns", 0); /* 0: no trace that tells */
 
 	json_set_str(o, "instrument", "cyclictest");

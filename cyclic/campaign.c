@@ -8,7 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cyclic/campaign_image.h"
 #include "cyclic/campaign_init.h"
+#include "cyclic/campaign_keys.h"
 #include "cyclic/campaign_run.h"
 #include "cyclic/campaign_state.h"
 #include "cyclic/campaign_status.h"
@@ -20,7 +22,9 @@
 #include "lib/hostcpus.h"
 #include "lib/json.h"
 #include "lib/opt.h"
+#include "lib/paths.h"
 #include "lib/stop.h"
+#include "results/record.h"
 
 enum {
 	KEY_OUT = 0x100,
@@ -56,9 +60,9 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
 		o->preset = arg;
 		return 0;
 	case 'c':
-		return -cpulist_parse(&o->cpus, arg, p->e);
+		return -opt_cpulist("--cpus", arg, &o->cpus, p->e);
 	case KEY_HOUSE:
-		return -cpulist_parse(&o->house, arg, p->e);
+		return -opt_cpulist("--housekeeping", arg, &o->house, p->e);
 	case KEY_IMAGE:
 		o->image = arg;
 		return 0;
@@ -186,6 +190,36 @@ static int sub_init(int argc, char **argv, struct err *e)
 
 /* --- check --- */
 
+/* Not a mistake: it may serve as well. If it does not, the run would tell hours later, by its end. */
+static int tell_images(const struct campaign *c, const char *file, struct err *e)
+{
+	const char *other;
+
+	for (size_t i = 0; i < c->n_guests; i++) {
+		const struct guest_entry *g = &c->guests[i];
+
+		if (campaign_image_other(g->image, paths_support, &other, e) < 0)
+			return e->code;
+		if (other)
+			printf("%s:%d: image %s was built by another rtkvm (its %s is not the one "
+			       "here); rtkvm guest build --out %s makes it anew\n",
+			       file, campaign_line_of(&g->entry, SECTION_GUEST, "image"), g->image,
+			       other, g->image);
+	}
+	return 0;
+}
+
+/* Nor is this: only the boot can tell, and what that takes is known. */
+static void tell_kvm(const struct campaign *c, FILE *out)
+{
+	if (c->n_guests && host_interprets_guests("/"))
+		fprintf(out,
+			"campaign %s: this machine's KVM (kvm_pvm) interprets its guests, and "
+			"Linux guests have not been seen to boot in it: phases in guests will "
+			"likely be given up; rtkvm lab makes a host that can\n",
+			c->name);
+}
+
 static int sub_check(int argc, char **argv, struct err *e)
 {
 	static const struct argp argp = {
@@ -201,6 +235,9 @@ static int sub_check(int argc, char **argv, struct err *e)
 	if (parse(&o, &argp, "FILE", argc, argv, e) < 0 ||
 	    campaign_load(&c, NULL, o.arg, stdout, e) < 0)
 		return e->code;
+	if (tell_images(c, o.arg, e) < 0)
+		return e->code;
+	tell_kvm(c, stdout);
 	s = campaign_total_ns(c) / NSEC_PER_SEC;
 	printf("%s: campaign %s, %zu phases, %02ju:%02ju:%02ju of measuring\n", o.arg, c->name,
 	       c->n_phases, (uintmax_t)s / 3600, (uintmax_t)s / 60 % 60, (uintmax_t)s % 60);
@@ -235,6 +272,8 @@ static int sub_run(int argc, char **argv, struct err *e)
 	    campaign_load(&c, &text, o.arg, stdout, e) < 0)
 		return e->code;
 	stop_install();
+	if (!o.run.quiet)
+		tell_kvm(c, stderr);
 	return o.dry_run ? campaign_dry_run(c, &o.run, e) : campaign_begin(c, text, &o.run, e);
 }
 

@@ -121,7 +121,8 @@ static enum attempt close_attempt(struct phase_run *r, json_object *o)
 }
 
 /* Loads first: a measurement must not begin before what it is to be disturbed by. */
-static int start_all(struct phase_run *r, const uint64_t *ns, struct err *e)
+static int start_all(struct phase_run *r, const struct claim *cpus, const uint64_t *ns,
+		     struct err *e)
 {
 	struct engine *en = r->en;
 	char path[PATH_MAX + 16];
@@ -132,7 +133,7 @@ static int start_all(struct phase_run *r, const uint64_t *ns, struct err *e)
 	if (!ret && r->loads.n)
 		clock_sleep_until(clock_now_ns() + LOAD_WARM_UP_NS);
 	for (size_t k = 0; k < r->n_jobs && !ret; k++)
-		ret = job_start(&r->jobs[k], en->self, en->c, r->p, ns[k], e);
+		ret = job_start(&r->jobs[k], en->self, en->c, r->p, cpus, ns[k], e);
 	return ret;
 }
 
@@ -146,9 +147,10 @@ static int refused(struct phase_run *r, json_object *o, const struct err *why, s
 		j->code = VERDICT_ERROR;
 		j->ended_wall_ns = clock_wall_ns();
 		snprintf(j->said, sizeof(j->said), "%.*s", (int)sizeof(j->said) - 1, why->text);
+		json_set_bool(json_object_array_get_idx(json_at(o, "jobs"), k), "refused", true);
 	}
 	close_attempt(r, o);
-	return state_save(r->en->state, e) < 0 ? e->code : ATTEMPT_BROKEN;
+	return state_save(r->en->state, e) < 0 ? e->code : ATTEMPT_REFUSED;
 }
 
 int attempt_run(struct phase_run *r, unsigned int number, const uint64_t *ns, struct err *e)
@@ -171,7 +173,7 @@ int attempt_run(struct phase_run *r, unsigned int number, const uint64_t *ns, st
 		json_set_str(o, "note", note);
 	ret = state_save(r->en->state, e);
 	if (!ret)
-		ret = start_all(r, ns, e);
+		ret = start_all(r, &cpus, ns, e);
 	if (!ret) {
 		watch(r, o);
 		loads_finish(&r->loads);

@@ -10,8 +10,8 @@
 #include "cyclic/campaign_loads.h"
 #include "lib/json.h"
 
-/* How an attempt went; < 0: the campaign itself cannot go on. */
-enum attempt { ATTEMPT_WHOLE, ATTEMPT_BROKEN, ATTEMPT_STOPPED };
+/* How an attempt went (refused: another has a CPU); < 0: the campaign itself cannot go on. */
+enum attempt { ATTEMPT_WHOLE, ATTEMPT_BROKEN, ATTEMPT_STOPPED, ATTEMPT_REFUSED };
 
 struct phase_run {
 	struct engine *en;

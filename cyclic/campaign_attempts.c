@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "cyclic/campaign_attempts.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cyclic/campaign_engine.h"
 #include "cyclic/campaign_reasons.h"
@@ -98,13 +100,25 @@ static void tell_broken(struct reading *r, json_object *job)
 		     json_str(job, "said", ""));
 }
 
+/* Another had its CPU; or its guest was never started, of which a harness leaves nothing at all. */
+static bool never_began(const struct reading *r, json_object *job)
+{
+	char path[PATH_MAX];
+
+	if (json_object_get_boolean(json_at(job, "refused")))
+		return true;
+	return is_outcome(job, "broken") && json_int(job, "code", -1) == VERDICT_ERROR &&
+	       json_str(job, "guest", NULL) && state_job_file(r->s, job, "", path) &&
+	       access(path, F_OK) && errno == ENOENT;
+}
+
 /* doctor measures nothing that could have been missed. */
 static void judge_end(struct reading *r, json_object *job, json_object *doc)
 {
 	if (!ended_badly(job))
 		return;
 	tell_broken(r, job);
-	if (r->p->run == RUN_DOCTOR || ended_from_outside(job, doc))
+	if (r->p->run == RUN_DOCTOR || ended_from_outside(job, doc) || never_began(r, job))
 		return;
 	reasons_add(r->reasons, "when an attempt hung or broke, nobody saw how late its CPUs were");
 	doubt(r);
@@ -135,11 +149,12 @@ static void judge_load(struct reading *r, const char *dir, uint64_t measured_ns)
 	double seconds = 0, measured = (double)measured_ns / NSEC_PER_SEC;
 	double slack = SILENT_SLICES * (double)r->c->slice_ns / NSEC_PER_SEC + SILENT_SLACK_S;
 	uint64_t low = 0, floor = r->p->guest_load_floor;
+	struct err ignored = { 0 }; /* then it has proved nothing */
 	char path[PATH_MAX];
 	size_t room = 0;
 
 	if (file_path(path, sizeof(path), "%s/%s/loads.jsonl", r->s->dir, dir))
-		in = fopen(path, "re");
+		file_stream(path, &in, &ignored);
 	while (in && getline(&line, &room, in) > 0) {
 		_cleanup_json_ json_object *o = json_tokener_parse(line);
 		double rate = json_double(o, "per_second", 0);
@@ -285,10 +300,12 @@ struct attempts attempts_read(const struct state *s, const struct campaign *c, s
 
 static uint64_t largest_in(const char *path, uint64_t most, int *cpu, uint64_t *wall_ns)
 {
-	_cleanup_fclose_ FILE *in = fopen(path, "re");
+	_cleanup_fclose_ FILE *in = NULL;
 	_cleanup_free_ char *line = NULL;
+	struct err ignored = { 0 };
 	size_t room = 0;
 
+	file_stream(path, &in, &ignored);
 	while (in && getline(&line, &room, in) > 0) {
 		_cleanup_json_ json_object *o = json_tokener_parse(line);
 		int64_t ns = json_int(o, "latency_ns", 0);

@@ -220,6 +220,8 @@ static int measure_phase(struct phase_run *r, struct err *e)
 
 		if (how < 0 || how == ATTEMPT_STOPPED)
 			return how;
+		if (how == ATTEMPT_REFUSED) /* whoever has the CPU may keep it for hours */
+			return ATTEMPT_BROKEN;
 		if (how == ATTEMPT_WHOLE && one_piece(r->p))
 			return ATTEMPT_WHOLE;
 		before = left;

@@ -51,10 +51,4 @@ int engine_finish(struct engine *en, bool complete, struct err *e);
 /* engine_report - draw the report of a finished campaign; without one the result stands all the same */
 void engine_report(const struct engine *en);
 
-/* verdict_worse - the graver of two: fail, error, incomplete, inconclusive, pass */
-enum verdict verdict_worse(enum verdict a, enum verdict b);
-
-/* verdict_of - from its name; VERDICT_ERROR for anything else */
-enum verdict verdict_of(const char *name);
-
 #endif

@@ -17,7 +17,9 @@ struct words {
 };
 
 const struct campaign_preset campaign_presets[] = {
-	{ "smoke", "5 minutes: does everything work? No verdict on latency, any machine", true,
+	{ "smoke",
+	  "5 minutes: does everything work? No verdict on latency; the CPU must have vmx or svm",
+	  true,
 	  "# Smoke: every phase, shortly. Judges function; no limit on latency.\n"
 	  "[campaign]\n"
 	  "name = smoke\n"

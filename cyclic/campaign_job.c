@@ -74,7 +74,7 @@ static int watch_slices(struct job *j, const struct phase_entry *p, uint64_t ns,
 }
 
 int job_start(struct job *j, const char *self, const struct campaign *c,
-	      const struct phase_entry *p, uint64_t ns, struct err *e)
+	      const struct phase_entry *p, const struct claim *claim, uint64_t ns, struct err *e)
 {
 	_cleanup_close_ int out = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	struct proc_opts o = PROC_OPTS_INIT;
@@ -96,6 +96,8 @@ int job_start(struct job *j, const char *self, const struct campaign *c,
 	o.argv = a.argv;
 	o.out = out;
 	o.err = j->err;
+	o.keep = claim->fds;
+	o.n_keep = claim->n;
 	j->started_ns = clock_now_ns();
 	j->end_ns = j->started_ns + ns + LATE_S * NSEC_PER_SEC;
 	j->slice_ns = c->slice_ns;
@@ -123,11 +125,12 @@ static bool guest_is_through(const struct job *j)
 	_cleanup_fclose_ FILE *in = NULL;
 	_cleanup_free_ char *line = NULL;
 	char path[PATH_MAX + 16];
+	struct err ignored = { 0 };
 	bool through = false;
 	size_t room = 0;
 
 	snprintf(path, sizeof(path), "%s/events.jsonl", j->dir);
-	in = fopen(path, "re");
+	file_stream(path, &in, &ignored);
 	while (in && !through && getline(&line, &room, in) > 0) {
 		_cleanup_json_ json_object *event = json_tokener_parse(line);
 

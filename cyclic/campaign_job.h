@@ -10,6 +10,7 @@
 #include "cyclic/campaign.h"
 #include "cyclic/campaign_plan.h"
 #include "cyclic/campaign_slices.h"
+#include "lib/claim.h"
 #include "lib/proc.h"
 
 enum {
@@ -45,9 +46,9 @@ struct job {
 	char said[400]; /* its last line on stderr */
 };
 
-/* job_start - start it for ns of measuring */
+/* job_start - start it for ns of measuring on CPUs that are claimed for it (handed over) */
 int job_start(struct job *j, const char *self, const struct campaign *c,
-	      const struct phase_entry *p, uint64_t ns, struct err *e);
+	      const struct phase_entry *p, const struct claim *claim, uint64_t ns, struct err *e);
 
 /* job_watch - has it ended or stalled? Never blocks, except to end one that is stalled. */
 void job_watch(struct job *j);

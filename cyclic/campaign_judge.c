@@ -24,24 +24,6 @@ enum {
 	LOG_SLICES = 1440,
 };
 
-enum verdict verdict_of(const char *name)
-{
-	for (enum verdict v = VERDICT_PASS; v <= VERDICT_INCONCLUSIVE; v++)
-		if (!strcmp(verdict_name(v), name))
-			return v;
-	return VERDICT_ERROR;
-}
-
-enum verdict verdict_worse(enum verdict a, enum verdict b)
-{
-	static const int gravity[] = {
-		[VERDICT_PASS] = 0,  [VERDICT_INCONCLUSIVE] = 1, [VERDICT_INCOMPLETE] = 2,
-		[VERDICT_ERROR] = 3, [VERDICT_FAIL] = 4,
-	};
-
-	return gravity[a] >= gravity[b] ? a : b;
-}
-
 /* --- one phase --- */
 
 /* A document that run_judge understands, of one phase: never saved. */
@@ -186,10 +168,12 @@ static void add_limits(struct run *run, const struct phase_entry *p)
 /* A limit that was broken where the kernel takes CPUs away from what it measures proves nothing. */
 static enum verdict of_limits(const struct judging *j, struct run *run)
 {
-	enum verdict v = run_judge(run, j->en->c->smoke);
+	enum verdict v;
 
+	json_set_bool(run->doc, "throttled", j->a.throttled);
+	v = run_judge(run, j->en->c->smoke);
 	reasons_add_all(j->reasons, json_at(run->doc, "reasons"));
-	return v == VERDICT_FAIL && j->a.throttled ? VERDICT_INCONCLUSIVE : v;
+	return v;
 }
 
 /* Limits over all attempts together; a single attempt has been judged by its instrument as well. */

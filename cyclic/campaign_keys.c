@@ -115,11 +115,9 @@ static int set_priority(void *field, const char *key, const char *value, struct 
 	return opt_u64(key, value, 1, 98, field, e);
 }
 
-static int set_duration(void *field, const char *key, const char *value, struct err *e)
+/* After opt_duration or opt_latency, which returned ret: no time at all is none, and neither is for ever. */
+static int bounded(uint64_t *ns, const char *key, const char *value, int ret, struct err *e)
 {
-	uint64_t *ns = field;
-	int ret = opt_duration(key, value, ns, e);
-
 	if (!ret && !*ns)
 		ret = err_set(e, -EINVAL, "%s: 0 is no duration", key);
 	if (!ret && *ns > MAX_DURATION_NS)
@@ -129,12 +127,15 @@ static int set_duration(void *field, const char *key, const char *value, struct 
 	return ret;
 }
 
+static int set_duration(void *field, const char *key, const char *value, struct err *e)
+{
+	return bounded(field, key, value, opt_duration(key, value, field, e), e);
+}
+
 /* A limit or what is one: nobody means seconds by a bare number. */
 static int set_latency(void *field, const char *key, const char *value, struct err *e)
 {
-	int ret = opt_latency(key, value, field, e);
-
-	return ret < 0 ? ret : set_duration(field, key, value, e);
+	return bounded(field, key, value, opt_latency(key, value, field, e), e);
 }
 
 static int set_kind(void *field, const char *key, const char *value, struct err *e)

@@ -46,12 +46,13 @@ static void beat(struct slices *s, uint64_t now_ns)
 /* A line without its end is being written. */
 static void read_beats(struct slices *s, const char *path, uint64_t now_ns)
 {
-	_cleanup_fclose_ FILE *in = fopen(path, "re");
+	_cleanup_fclose_ FILE *in = NULL;
 	_cleanup_free_ char *line = NULL;
+	struct err ignored = { 0 };
 	size_t room = 0;
 	ssize_t n;
 
-	if (!in || fseeko(in, s->bytes, SEEK_SET))
+	if (file_stream(path, &in, &ignored) < 0 || !in || fseeko(in, s->bytes, SEEK_SET))
 		return;
 	while ((n = getline(&line, &room, in)) > 0 && line[n - 1] == '\n') {
 		s->bytes += n;

@@ -2,7 +2,6 @@
 #include "cyclic/campaign_state.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -45,7 +44,8 @@ static void set_crc(json_object *o, const char *key, uLong crc)
 /* Piece by piece: a kernel and its initrd are larger than what a campaign should hold in memory. */
 static uLong crc_file(uLong crc, const char *path)
 {
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct err ignored = { 0 };
+	_cleanup_close_ int fd = file_open(path, &ignored);
 	_cleanup_free_ unsigned char *chunk = malloc(CHUNK_BYTES);
 	ssize_t n;
 

@@ -42,11 +42,12 @@ static struct campaign *campaign_of(const struct state *s, struct err *e)
 static void read_loads(json_object *loads, const char *path, const char *phase, const char *guest)
 {
 	_cleanup_free_ char *tail = malloc(TAIL_BYTES + 1);
-	_cleanup_fclose_ FILE *f = fopen(path, "re");
+	_cleanup_fclose_ FILE *f = NULL;
+	struct err ignored = { 0 };
 	char *line, *rest = tail;
 	size_t n;
 
-	if (!f || !tail)
+	if (file_stream(path, &f, &ignored) < 0 || !f || !tail)
 		return;
 	if (fseek(f, -TAIL_BYTES, SEEK_END))
 		rewind(f);

@@ -74,8 +74,12 @@ static const struct argp_option guest_rows[] = {
 	{ "no-trace", OPT_NO_TRACE, NULL, 0, "do not count VM exits", 2 },
 };
 
-static const struct argp_option cyclictest_rows[] = {
+/* Of instruments that are somebody else's program, and run as well where no guest is. */
+static const struct argp_option host_rows[] = {
 	{ "host", OPT_HOST, NULL, 0, "measure on this host's CPUs, in no guest", 0 },
+};
+
+static const struct argp_option cyclictest_rows[] = {
 	{ "interval", 'i', "TIME", 0, "cyclictest's interval (default 200us)", 1 },
 	{ "duration", 'D', "TIME", 0, "cyclictest's duration, whole seconds (default 30s)", 1 },
 	{ "histogram", OPT_HISTOGRAM, "TIME", 0,
@@ -92,7 +96,6 @@ static const struct argp_option cyclictest_rows[] = {
 };
 
 static const struct argp_option oslat_rows[] = {
-	{ "host", OPT_HOST, NULL, 0, "measure on this host's CPUs, in no guest", 0 },
 	{ "duration", 'D', "TIME", 0, "oslat's duration, whole seconds (default 30s)", 1 },
 	{ "priority", OPT_PRIORITY, "N", 0, "its SCHED_FIFO priority (default 1)", 1 },
 	{ "limit", OPT_LIMIT, "TIME", 0,
@@ -261,8 +264,8 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
 	case OPT_SPIKE:
 		return -opt_latency("--spike", arg, &o->spike_ns, p->e);
 	case OPT_THRESHOLD:
-		return -opt_duration_in("--threshold", arg, 100, NSEC_PER_SEC, &o->threshold_ns,
-					p->e);
+		return -opt_latency_in("--threshold", arg, 100, NSEC_PER_SEC, &o->threshold_ns,
+				       p->e);
 	case OPT_WIDTH:
 		return -opt_duration_in("--width", arg, NSEC_PER_SEC / 1000, NSEC_PER_SEC,
 					&o->width_ns, p->e);
@@ -323,6 +326,16 @@ static int settle_break(const struct ctopts *o, bool given, struct err *e)
 				       "--spike needs --on-spike trace or stop: cyclictest lists "
 				       "no spikes")
 			     : 0;
+	if (!given && o->spike_ns && o->spike_ns < BREAKOFF_LEAST_NS)
+		return err_set(e, -EINVAL,
+			       "--limit %.3g us: cyclictest can break off at %d us or later; give "
+			       "--spike",
+			       (o->spike_ns - 1) / 1e3, BREAKOFF_LEAST_NS / 1000);
+	if (!given && o->spike_ns > BREAKOFF_MOST_S * NSEC_PER_SEC)
+		return err_set(
+			e, -EINVAL,
+			"--limit %.0f s: cyclictest can break off at %d s at most; give --spike",
+			(double)(o->spike_ns - 1) / NSEC_PER_SEC, BREAKOFF_MOST_S);
 	if (o->spike_ns &&
 	    (o->spike_ns < BREAKOFF_LEAST_NS || o->spike_ns > BREAKOFF_MOST_S * NSEC_PER_SEC))
 		return err_set(e, -EINVAL, "--spike: cyclictest can break off at %d us to %d s",
@@ -368,51 +381,64 @@ static int settle(struct ctopts *o, bool emulated, struct err *e)
 	return 0;
 }
 
-/* An instrument's own options and those of every guest, for argp. */
-static void join_rows(struct argp_option *rows, const struct argp_option *own, size_t n)
-{
-	memcpy(rows, own, n * sizeof(*rows));
-	memcpy(rows + n, guest_rows, sizeof(guest_rows));
-	memcpy(rows + n + ARRAY_SIZE(guest_rows), common_rows, sizeof(common_rows));
-}
-
-enum {
-	OWN_ROWS = 8, /* the longest: checked below */
-	ROWS = OWN_ROWS + ARRAY_SIZE(guest_rows) + ARRAY_SIZE(common_rows) + 1,
-};
-
-_Static_assert(ARRAY_SIZE(cyclictest_rows) <= OWN_ROWS && ARRAY_SIZE(oslat_rows) <= OWN_ROWS &&
-		       ARRAY_SIZE(sample_rows) <= OWN_ROWS && ARRAY_SIZE(hwlat_rows) <= OWN_ROWS,
-	       "OWN_ROWS is for the longest");
-
 static const struct {
 	const struct argp_option *rows;
 	size_t n;
+	bool on_host; /* takes --host */
 	const char *doc;
 	uint64_t interval_us, duration_s, priority; /* defaults */
 } instruments[] = {
-	[GUEST_CYCLICTEST] = { cyclictest_rows, ARRAY_SIZE(cyclictest_rows),
+	[GUEST_CYCLICTEST] = { cyclictest_rows, ARRAY_SIZE(cyclictest_rows), true,
 			       "Boot a real-time guest, run cyclictest on its isolated vCPUs, "
 			       "record the result in a run directory. With --host, the same "
 			       "on CPUs of this host.",
 			       200, 30, 95 },
-	[GUEST_SAMPLE] = { sample_rows, ARRAY_SIZE(sample_rows),
+	[GUEST_SAMPLE] = { sample_rows, ARRAY_SIZE(sample_rows), false,
 			   "Boot a real-time guest and measure timer latency on its isolated "
 			   "vCPUs: one thread on each sleeps to the points of an absolute grid. A "
 			   "histogram leaves the guest every slice, so that a guest that breaks "
 			   "costs one at most.",
 			   1000, 60, 95 },
-	[GUEST_OSLAT] = { oslat_rows, ARRAY_SIZE(oslat_rows),
+	[GUEST_OSLAT] = { oslat_rows, ARRAY_SIZE(oslat_rows), true,
 			  "Boot a real-time guest and run oslat on its isolated vCPUs: busy loops "
 			  "that find every gap, whoever makes it. With --host, the same on "
 			  "CPUs of this host.",
 			  0, 30, 1 },
-	[GUEST_HWLAT] = { hwlat_rows, ARRAY_SIZE(hwlat_rows),
+	[GUEST_HWLAT] = { hwlat_rows, ARRAY_SIZE(hwlat_rows), false,
 			  "Boot a real-time guest and run rtkvm hwlat on its isolated vCPUs: every "
 			  "moment in which one was taken away, and who took it: the guest's own "
 			  "kernel, or the host.",
 			  0, 60, 10 },
 };
+
+/* An instrument's own options and those of every guest, for argp. */
+static void join_rows(struct argp_option *rows, enum guest_instrument instrument)
+{
+	const struct {
+		const struct argp_option *rows;
+		size_t n;
+	} parts[] = {
+		{ host_rows, instruments[instrument].on_host ? ARRAY_SIZE(host_rows) : 0 },
+		{ instruments[instrument].rows, instruments[instrument].n },
+		{ guest_rows, ARRAY_SIZE(guest_rows) },
+		{ common_rows, ARRAY_SIZE(common_rows) },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+		memcpy(rows, parts[i].rows, parts[i].n * sizeof(*rows));
+		rows += parts[i].n;
+	}
+}
+
+enum {
+	OWN_ROWS = 7, /* the longest: checked below */
+	ROWS = OWN_ROWS + ARRAY_SIZE(host_rows) + ARRAY_SIZE(guest_rows) + ARRAY_SIZE(common_rows) +
+	       1,
+};
+
+_Static_assert(ARRAY_SIZE(cyclictest_rows) <= OWN_ROWS && ARRAY_SIZE(oslat_rows) <= OWN_ROWS &&
+		       ARRAY_SIZE(sample_rows) <= OWN_ROWS && ARRAY_SIZE(hwlat_rows) <= OWN_ROWS,
+	       "OWN_ROWS is for the longest");
 
 int ctopts_parse(struct ctopts *o, enum guest_instrument instrument, int argc, char **argv,
 		 bool emulated, struct err *e)
@@ -437,7 +463,7 @@ int ctopts_parse(struct ctopts *o, enum guest_instrument instrument, int argc, c
 		.threshold_ns = CTOPTS_HWLAT_THRESHOLD_NS,
 	};
 	o->duration_ns = o->duration_s * NSEC_PER_SEC;
-	join_rows(rows, instruments[instrument].rows, instruments[instrument].n);
+	join_rows(rows, instrument);
 	ret = opt_parse(&argp, argc, argv, false, &p, e);
 	if (!ret && o->host && p.for_guest)
 		ret = err_set(e, -EINVAL, "--host measures in no guest: --%s does not apply",
@@ -453,7 +479,7 @@ int ctopts_cpus(const struct ctopts *o, const struct hostcpus *host, struct cpum
 
 	*map = (struct cpumap){ 0 };
 	if (strcmp(o->cpus, "auto") != 0) {
-		ret = cpumap_parse(map, o->cpus, e);
+		ret = opt_cpumap("--cpus", o->cpus, map, e);
 		if (!ret && map->n < 2)
 			ret = err_set(e, -EINVAL,
 				      "--cpus %s is one vCPU; two are needed: vCPU 0 does the "

@@ -31,21 +31,16 @@ static int64_t expected(const struct ctopts *o)
  */
 static int64_t hidden(const struct hist *h, uint64_t period_ns)
 {
-	uint64_t least = h->over_from_ns / period_ns, most = h->max_ns / period_ns;
-	int64_t sum = 0;
-
-	for (unsigned int i = hist_next(h, hist_index(period_ns)); i < HIST_BINS;
-	     i = hist_next(h, i + 1))
-		sum += hist_low(i) / period_ns * h->bins[i];
-	if (h->over > 1 && least != most)
+	if (h->over > 1 && h->over_from_ns / period_ns != h->max_ns / period_ns)
 		return -1;
-	return h->over ? sum + (int64_t)(h->over * most) : sum;
+	return hist_hidden(h, period_ns, false);
 }
 
 /* How much of what was asked was done. */
 struct extent {
 	int64_t expected, missed; /* -1: not known */
 	uint64_t duration_ns; /* 0: not known */
+	uint64_t periods_ns; /* that its periods take; 0: it has none */
 };
 
 /*
@@ -58,11 +53,25 @@ static uint64_t oslat_ns(const struct gathered *g, const struct rttests_thread *
 {
 	uint64_t asked_ns = g->o->duration_s * NSEC_PER_SEC, ns = outcome_job_ns(g);
 
-	if (t->runtime_ns < ns && (t->runtime_ns || g->interrupted))
+	if (!ns || (t->runtime_ns < ns && (t->runtime_ns || g->interrupted)))
 		ns = t->runtime_ns;
 	if (ns > asked_ns || (!g->interrupted && outcome_whole(g->o, ns)))
 		return asked_ns;
 	return ns;
+}
+
+/* What its periods take; by this host's clock its job may have been shorter, for a guest may count fast. */
+static void short_extent(struct extent *x, const struct gathered *g, const struct rttests_thread *t)
+{
+	uint64_t job_ns = outcome_job_ns(g), periods = t->cycles;
+
+	x->missed = hidden(&t->hist, g->o->interval_us * 1000);
+	if (x->missed > 0)
+		periods += x->missed;
+	x->expected = x->missed < 0 ? -1 : (int64_t)periods;
+	if (__builtin_mul_overflow(periods, g->o->interval_us * 1000, &x->periods_ns))
+		x->periods_ns = UINT64_MAX;
+	x->duration_ns = job_ns && job_ns < x->periods_ns ? job_ns : x->periods_ns;
 }
 
 static struct extent extent(const struct gathered *g, const struct rttests_thread *t)
@@ -76,20 +85,32 @@ static struct extent extent(const struct gathered *g, const struct rttests_threa
 	} else if (!gathered_short(g)) { /* it may do one more than fit */
 		x.missed = x.expected > (int64_t)t->cycles ? x.expected - t->cycles : 0;
 	} else {
-		x.missed = hidden(&t->hist, g->o->interval_us * 1000);
-		x.expected = x.missed < 0 ? -1 : (int64_t)t->cycles + x.missed;
-		x.duration_ns =
-			(t->cycles + (x.missed > 0 ? x.missed : 0)) * g->o->interval_us * 1000;
+		short_extent(&x, g, t);
 	}
 	return x;
 }
 
 static void doubt_short(struct run *run, const struct gathered *g, int cpu, uint64_t ns)
 {
-	if (!gathered_short(g) && ns < g->o->duration_s * NSEC_PER_SEC)
-		run_doubt(run, VERDICT_PASS, "%sCPU %d was measured for %.1f s of the %ju s asked",
+	if (!gathered_short(g) && (ns || outcome_job_ns(g)) && ns < g->o->duration_s * NSEC_PER_SEC)
+		run_doubt(run, "%sCPU %d was measured for %.1f s of the %ju s asked",
 			  g->o->host ? "" : "v", cpu, (double)ns / NSEC_PER_SEC,
 			  (uintmax_t)g->o->duration_s);
+}
+
+/* Of one that was cut off nobody knows how many periods it should have served, but not in how much time. */
+static void doubt_periods(struct run *run, const struct gathered *g, int cpu,
+			  const struct extent *x)
+{
+	uint64_t ns = outcome_job_ns(g);
+
+	if (ns && !outcome_lasted(ns, x->periods_ns))
+		run_doubt(
+			run,
+			"%sCPU %d tells of periods of %.1f s in the %.1f s that cyclictest took by "
+			"the host's clock: the guest's clock runs fast, or its figures are wrong",
+			g->o->host ? "" : "v", cpu, (double)x->periods_ns / NSEC_PER_SEC,
+			(double)ns / NSEC_PER_SEC);
 }
 
 static int add_cpu(struct run *run, struct log_writer *log, const struct gathered *g,
@@ -122,6 +143,8 @@ static int add_cpu(struct run *run, struct log_writer *log, const struct gathere
 		log_count(&slice, LOG_EXITS, exits);
 	if (x.expected < 0)
 		doubt_short(run, g, t->cpu, x.duration_ns);
+	else
+		doubt_periods(run, g, t->cpu, &x);
 	run_add_cpu(run, &cpu, &t->hist);
 	return log_write(log, &slice, &t->hist, e);
 }
@@ -158,9 +181,10 @@ static void doubt_clock(struct run *run, const struct gathered *g)
 {
 	uint64_t ns = outcome_job_ns(g);
 
-	if (!g->o->host && g->o->interval_us && !gathered_short(g) && !outcome_whole(g->o, ns))
+	if (outcome_end_known(run, g) && !g->o->host && g->o->interval_us && !gathered_short(g) &&
+	    !outcome_whole(g->o, ns))
 		run_doubt(
-			run, VERDICT_PASS,
+			run,
 			"cyclictest ended after %.1f s of the %ju s asked by the host's clock: it "
 			"stopped early, or the guest's clock runs fast",
 			(double)ns / NSEC_PER_SEC, (uintmax_t)g->o->duration_s);

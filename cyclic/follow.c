@@ -14,8 +14,7 @@ enum {
 	FIRST_SLACK_S = 60, /* the guest's first program, on a busy emulated host */
 	SILENT_SLACK_S = 5, /* a campaign finds it first, and keeps what the host did meanwhile */
 	LAST_WORDS_S = 30, /* for an interrupted job's files: each byte of them is a VM exit */
-	AGAIN_S =
-		3, /* one that has heard us ends what runs beside it, which is not to be cut short */
+	AGAIN_S = 3,
 };
 
 const char *harness_stage(const struct harness *h)
@@ -140,21 +139,23 @@ static int interrupted(const struct harness *h, struct err *e)
 static int no_answer(struct harness *h, struct err *e)
 {
 	if (!h->g.mark_ns[ABI_MARK_JOB_END])
-		run_doubt(&h->run, VERDICT_PASS,
+		run_doubt(&h->run,
 			  "the guest was asked to stop and did not answer for %d s: it may have "
 			  "hung",
 			  LAST_WORDS_S);
 	return interrupted(h, e);
 }
 
-/* oslat forgets a stop that comes before its threads have begun; a VMM that has gone says how it ended. */
+/*
+ * oslat forgets a stop that comes before its threads have begun, and so does whatever has not begun itself;
+ * a VMM that has gone says how it ended.
+ */
 static void ask_again(struct harness *h)
 {
 	uint64_t now = clock_now_ns();
 	struct err ignored = { 0 };
 
-	if (h->o.instrument != GUEST_OSLAT || h->g.mark_ns[ABI_MARK_JOB_END] ||
-	    now < h->told_ns + AGAIN_S * NSEC_PER_SEC)
+	if (h->g.mark_ns[ABI_MARK_JOB_END] || now < h->told_ns + AGAIN_S * NSEC_PER_SEC)
 		return;
 	h->told_ns = now;
 	vmproc_interrupt(&h->vm, &ignored);

@@ -13,7 +13,12 @@
 #include "lib/json.h"
 #include "lib/opt.h"
 
-enum { JSON_BYTES = 64 << 20, WORD_BYTES = 512 };
+enum {
+	JSON_BYTES = 64 << 20,
+	WORD_BYTES = 512,
+	LINE_BYTES = 1024, /* of what hwlat has altered */
+	ALTERED_LINES = 64,
+};
 
 struct taking {
 	struct run *run;
@@ -162,8 +167,7 @@ static int take_spikes(struct taking *t, const struct frames *f, struct err *e)
 	return ret;
 }
 
-/* As rtkvm hwlat names kinds of causes; every gap has one. */
-static bool is_kind(const char *name)
+bool guesthwlat_is_kind(const char *name)
 {
 	static const char *const kinds[] = { "unknown",	  "smi",    "nmi",	 "irq",
 					     "softirq",	  "thread", "throttled", "fault",
@@ -184,8 +188,8 @@ static int take_causes(struct taking *t, struct err *e)
 	json_object_object_foreach(from, cause, value) {
 		int64_t n = json_object_get_int64(value);
 
-		if (!is_kind(cause) || !json_object_is_type(value, json_type_int) || n < 0 ||
-		    n > t->n_spikes)
+		if (!guesthwlat_is_kind(cause) || !json_object_is_type(value, json_type_int) ||
+		    n < 0 || n > t->n_spikes)
 			return err_set(
 				e, -EPROTO,
 				"the guest's hwlat counts causes of other gaps than it sent");
@@ -194,8 +198,23 @@ static int take_causes(struct taking *t, struct err *e)
 	return 0;
 }
 
-/* What was in force in the guest, as far as it is what rtkvm hwlat tells. */
-static void take_inforce(struct taking *t)
+/* Nothing of a list that is longer than any of rtkvm hwlat's, or of other things than lines. */
+static void take_altered(json_object *to, json_object *from)
+{
+	if (!json_object_is_type(from, json_type_array) ||
+	    json_object_array_length(from) > ALTERED_LINES)
+		return;
+	for (size_t i = 0; i < json_object_array_length(from); i++) {
+		json_object *line = json_object_array_get_idx(from, i);
+
+		if (!json_object_is_type(line, json_type_string) ||
+		    json_object_get_string_len(line) >= LINE_BYTES)
+			return;
+	}
+	json_object_object_add(to, "altered", json_object_get(from));
+}
+
+void guesthwlat_inforce(json_object *to, json_object *from)
 {
 	static const struct {
 		const char *key;
@@ -217,9 +236,7 @@ static void take_inforce(struct taking *t)
 		{ "evidence", json_type_string },
 		{ "trace_events_lost", json_type_int },
 	};
-	json_object *to = json_object_new_object(), *from = json_at(t->doc, "inforce");
 
-	json_object_object_add(run_section(t->run, "inforce"), "hwlat", to);
 	for (size_t i = 0; i < ARRAY_SIZE(told); i++) {
 		json_object *value = json_at(from, told[i].key);
 
@@ -228,6 +245,7 @@ static void take_inforce(struct taking *t)
 		     json_object_get_string_len(value) < WORD_BYTES))
 			json_object_object_add(to, told[i].key, json_object_get(value));
 	}
+	take_altered(to, json_at(from, "altered"));
 }
 
 static bool has(json_object *list, const char *text)
@@ -252,13 +270,13 @@ static void take_reasons(struct taking *t, const char *verdict)
 		const char *text = json_object_get_string(json_object_array_get_idx(reasons, i));
 
 		if (text && has(doubts, text))
-			run_doubt(t->run, VERDICT_PASS, "in the guest: %.400s", text);
+			run_doubt(t->run, "in the guest: %.400s", text);
 		else if (text && strcmp(verdict, "fail") != 0)
 			run_reason(t->run, "in the guest: %.400s", text);
 	}
 	if (!strcmp(verdict, "incomplete") &&
 	    !json_object_get_boolean(json_at(t->doc, "interrupted")))
-		run_doubt(t->run, VERDICT_PASS,
+		run_doubt(t->run,
 			  "hwlat in the guest ended early by itself: nobody saw how late its vCPUs "
 			  "were then");
 }
@@ -268,6 +286,7 @@ static int take_word(struct taking *t, const struct frames *f, struct err *e)
 {
 	_cleanup_free_ char *text = NULL;
 	const struct frame_file *file;
+	json_object *inforce;
 	const char *verdict;
 	int ret = find(t, f, "hwlat.json", &file, e);
 
@@ -280,7 +299,9 @@ static int take_word(struct taking *t, const struct frames *f, struct err *e)
 	    !json_object_is_type(json_at(t->doc, "reasons"), json_type_array))
 		return err_set(e, -EPROTO, "the guest's hwlat.json is not what rtkvm hwlat writes");
 	json_set_str(run_section(t->run, "guest"), "hwlat_verdict", verdict);
-	take_inforce(t);
+	inforce = json_object_new_object();
+	json_object_object_add(run_section(t->run, "inforce"), "hwlat", inforce);
+	guesthwlat_inforce(inforce, json_at(t->doc, "inforce"));
 	take_reasons(t, verdict);
 	return 0;
 }
@@ -288,14 +309,13 @@ static int take_word(struct taking *t, const struct frames *f, struct err *e)
 /* All of its time, by the guest's slices and by our clock? */
 static void judge_time(const struct taking *t)
 {
-	uint64_t job_ns = outcome_job_ns(t->g);
+	uint64_t job_ns = outcome_end_known(t->run, t->g) ? outcome_job_ns(t->g) : UINT64_MAX;
 
 	for (int i = 1; i < t->g->cpus->n && !t->g->interrupted; i++) {
 		uint64_t ns = t->watched_ns[i] < job_ns ? t->watched_ns[i] : job_ns;
 
 		if (!outcome_whole(t->g->o, ns))
-			run_doubt(t->run, VERDICT_PASS,
-				  "vCPU %d was watched for %.1f s of the %ju s asked", i,
+			run_doubt(t->run, "vCPU %d was watched for %.1f s of the %ju s asked", i,
 				  (double)ns / NSEC_PER_SEC, (uintmax_t)t->g->o->duration_s);
 	}
 }
@@ -359,11 +379,14 @@ int guesthwlat_take(struct run *run, const struct gathered *g, const struct fram
 	return ret;
 }
 
-enum verdict guesthwlat_judge(const struct run *run, enum verdict v)
+void guesthwlat_judge(struct run *run)
 {
 	const char *own = json_str(run->doc, "guest.hwlat_verdict", "");
 
-	if (v == VERDICT_FAIL || !strcmp(own, "pass") || !strcmp(own, "fail"))
-		return v;
-	return !strcmp(own, "inconclusive") ? VERDICT_INCONCLUSIVE : VERDICT_INCOMPLETE;
+	if (!strcmp(own, "pass") || !strcmp(own, "fail"))
+		return;
+	if (strcmp(own, "inconclusive") != 0)
+		run_short(run, "hwlat in the guest did not watch for all of its time");
+	else if (!json_at(run->doc, "doubts"))
+		run_doubt(run, "hwlat in the guest came to no verdict");
 }

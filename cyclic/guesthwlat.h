@@ -14,7 +14,13 @@
 int guesthwlat_take(struct run *run, const struct gathered *g, const struct frames *f,
 		    struct err *e);
 
-/* guesthwlat_judge - v, or worse where the guest's own run was not whole; limits are the host's matter */
-enum verdict guesthwlat_judge(const struct run *run, enum verdict v);
+/* guesthwlat_judge - before run_judge: where the guest's own run was not whole; limits are the host's matter */
+void guesthwlat_judge(struct run *run);
+
+/* guesthwlat_is_kind - is it one of rtkvm hwlat's names for kinds of causes? Every gap has one */
+bool guesthwlat_is_kind(const char *name);
+
+/* guesthwlat_inforce - what was in force in the guest, as far as it is what rtkvm hwlat tells */
+void guesthwlat_inforce(json_object *to, json_object *from);
 
 #endif

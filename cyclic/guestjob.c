@@ -79,7 +79,7 @@ static const char attend[] = "rtkvm-sample attend %ju %d ";
  */
 static const char hwlat_job[] =
 	"rtkvm-hwlat --guest --cpus %s --duration %jus --threshold %juns%s --rt-limit lift "
-	"--priority %ju --allow-unstable-tsc --smoke --quiet --out /tmp/hwlat; r=$?; cd /tmp/hwlat && "
+	"--priority %ju --allow-unstable-tsc --smoke --quiet --out /tmp/hwlat; r=$?; trap '' INT; cd /tmp/hwlat && "
 	"cp run.json /out/hwlat.json && cp hwlat.txt latency.log spikes.jsonl /out; "
 	"[ $r = 2 ] || r=0; exit $r";
 
@@ -155,10 +155,6 @@ int guestjob_command(const struct ctopts *o, int vcpus, char *buf, size_t size, 
 int guestjob_append(const struct ctopts *o, int vcpus, const char *run, char *buf, size_t size,
 		    struct err *e)
 {
-	/* a shell that records and that Ctrl-C has reached ends so, when what it records has ended well */
-	const char *ended = o->instrument == GUEST_CYCLICTEST && o->on_spike == SPIKE_TRACE
-				    ? "[ $r != 143 ] || r=0; "
-				    : "";
 	char list[16], beat[64] = "", load[256] = "";
 	bool beats = o->instrument != GUEST_SAMPLE;
 	int n;
@@ -168,14 +164,18 @@ int guestjob_append(const struct ctopts *o, int vcpus, const char *run, char *bu
 		snprintf(beat, sizeof(beat), beat_start, (uintmax_t)o->slice_ns);
 	if (o->load)
 		snprintf(load, sizeof(load), load_start, (uintmax_t)o->slice_ns, o->load->command);
-	/* a subshell: what is recorded ends with an exit */
-	n = snprintf(buf, size,
-		     "console=ttyS0 quiet isolcpus=managed_irq,domain,%s nohz_full=%s "
-		     "rcu_nocbs=%s rcu_nocb_poll irqaffinity=0 skew_tick=1 tsc=reliable "
-		     "nosoftlockup nmi_watchdog=0 mce=ignore_ce panic=-1 "
-		     "rtkvm.exec=\"trap : INT; %s%s%s(trap : INT; %s); r=$?; %s%s%sexit $r\"",
-		     list, list, list, beat, facts_job, load, run, ended, o->load ? load_end : "",
-		     beats ? beat_end : "");
+	/*
+	 * A subshell: what is recorded ends with an exit. Who has to be asked to stop is asked again; what
+	 * comes when it has ended, and has yet to tell of itself, is not to be cut short by that.
+	 */
+	n = snprintf(
+		buf, size,
+		"console=ttyS0 quiet isolcpus=managed_irq,domain,%s nohz_full=%s "
+		"rcu_nocbs=%s rcu_nocb_poll irqaffinity=0 skew_tick=1 tsc=reliable "
+		"nosoftlockup nmi_watchdog=0 mce=ignore_ce panic=-1 "
+		"rtkvm.exec=\"trap : INT; %s%s%s(trap : INT; %s); r=$?; trap '' INT; %s%sexit $r\"",
+		list, list, list, beat, facts_job, load, run, o->load ? load_end : "",
+		beats ? beat_end : "");
 	if (n < 0 || (size_t)n >= size)
 		return err_set(e, -E2BIG, "the guest's command line is too long");
 	return 0;

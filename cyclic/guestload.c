@@ -78,31 +78,29 @@ static void tell(const struct guestload *l, struct run *run)
 	json_object_object_add(run_section(run, "inforce"), "guest_load", o);
 }
 
-enum verdict guestload_judge(const struct guestload *l, struct run *run, uint64_t job_ns,
-			     enum verdict v)
+void guestload_judge(const struct guestload *l, struct run *run, uint64_t job_ns)
 {
 	uint64_t slack = SILENT_SLICES * l->slice_ns + SILENT_SLACK_S * NSEC_PER_SEC;
 	bool silent = l->elapsed_ns + slack < job_ns;
 	char iso[CLOCK_ISO_BYTES];
 
 	if (!l->name)
-		return v;
+		return;
 	tell(l, run);
 	if (l->low)
-		v = run_doubt(run, v,
-			      "the guest's load %s: %" PRIu64 " of %" PRIu64
-			      " slices below its floor of %" PRIu64
-			      "%s rounds a second; the least, %.2f, at %s",
-			      l->name, l->low, l->slices, l->floor,
-			      l->floor ? "" : " (more than nothing)", l->least,
-			      clock_iso8601(l->least_wall_ns, iso));
+		run_doubt(run,
+			  "the guest's load %s: %" PRIu64 " of %" PRIu64
+			  " slices below its floor of %" PRIu64
+			  "%s rounds a second; the least, %.2f, at %s",
+			  l->name, l->low, l->slices, l->floor,
+			  l->floor ? "" : " (more than nothing)", l->least,
+			  clock_iso8601(l->least_wall_ns, iso));
 	if (silent)
-		v = run_doubt(run, v,
-			      "the guest's load %s proved its work for %.0f s of %.0f s: it was "
-			      "silent for more than %d slices",
-			      l->name, (double)l->elapsed_ns / NSEC_PER_SEC,
-			      (double)job_ns / NSEC_PER_SEC, SILENT_SLICES);
-	return v;
+		run_doubt(run,
+			  "the guest's load %s proved its work for %.0f s of %.0f s: it was "
+			  "silent for more than %d slices",
+			  l->name, (double)l->elapsed_ns / NSEC_PER_SEC,
+			  (double)job_ns / NSEC_PER_SEC, SILENT_SLICES);
 }
 
 void guestload_free(struct guestload *l)

@@ -32,11 +32,10 @@ int guestload_open(struct guestload *l, struct run *run, struct err *e);
 int guestload_take(struct guestload *l, const struct frame_file *f, struct err *e);
 
 /*
- * guestload_judge - v, made inconclusive (a pass only) where a slice was too poor, or where less than
- * job_ns but for some slices is accounted for; inforce.guest_load tells the figures
+ * guestload_judge - a doubt where a slice was too poor, or where less than job_ns but for some slices is
+ * accounted for; inforce.guest_load tells the figures
  */
-enum verdict guestload_judge(const struct guestload *l, struct run *run, uint64_t job_ns,
-			     enum verdict v);
+void guestload_judge(const struct guestload *l, struct run *run, uint64_t job_ns);
 
 /* guestload_free - release; accepts one never opened */
 void guestload_free(struct guestload *l);

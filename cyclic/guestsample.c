@@ -324,38 +324,31 @@ static int64_t asked_periods(const struct ctopts *o)
 	return (o->duration_ns + period_ns - 1) / period_ns;
 }
 
-static bool all_came(const struct guestsample *s, struct run *run, const struct gathered *g)
+static void count_periods(const struct guestsample *s, struct run *run, const struct gathered *g)
 {
 	int64_t asked = asked_periods(g->o);
-	bool all = true;
 
 	for (int i = 1; i < g->cpus->n; i++) {
 		if (s->cpus[i].expected >= asked)
 			continue;
-		run_reason(run,
-			   "vCPU %d was measured for %" PRId64 " of the %" PRId64
-			   " periods asked for",
-			   i, s->cpus[i].expected, asked);
-		all = false;
+		run_short(run,
+			  "vCPU %d was measured for %" PRId64 " of the %" PRId64
+			  " periods asked for",
+			  i, s->cpus[i].expected, asked);
 	}
-	return all;
 }
 
 /* A guest may say what it likes: only a stop that was asked for excuses a short run. */
-enum verdict guestsample_judge(const struct guestsample *s, struct run *run,
-			       const struct gathered *g, enum verdict v)
+void guestsample_judge(const struct guestsample *s, struct run *run, const struct gathered *g)
 {
-	bool whole;
-
 	if (s->at_spike && s->n_spikes && g->o->on_spike == SPIKE_STOP) {
 		json_set_bool(run->doc, "stopped_at_spike", true);
 		run_reason(run, "stopped at the first spike, as asked");
-		return v;
+		return;
 	}
-	whole = all_came(s, run, g);
-	if (s->interrupted)
-		run_reason(run, "interrupted before its time was over");
-	return (whole && !s->interrupted) || v == VERDICT_FAIL ? v : VERDICT_INCOMPLETE;
+	count_periods(s, run, g);
+	if (s->interrupted && !g->interrupted)
+		run_short(run, "interrupted before its time was over");
 }
 
 void guestsample_free(struct guestsample *s)

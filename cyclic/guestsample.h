@@ -65,11 +65,10 @@ int guestsample_files(struct guestsample *s, struct run *run, const struct gathe
 		      struct spiketrace *spike, const void *stream, size_t len, struct err *e);
 
 /*
- * guestsample_judge - v, made incomplete when fewer periods came than were asked for or the sampler
- * was interrupted (a broken limit stays broken); a stop at a spike is told, and is whole as it is
+ * guestsample_judge - before run_judge: a shortfall when fewer periods came than were asked for, or the
+ * sampler was interrupted by others than us; a stop at a spike is told, and excuses them
  */
-enum verdict guestsample_judge(const struct guestsample *s, struct run *run,
-			       const struct gathered *g, enum verdict v);
+void guestsample_judge(const struct guestsample *s, struct run *run, const struct gathered *g);
 
 /* guestsample_free - release; accepts one never opened */
 void guestsample_free(struct guestsample *s);

@@ -85,6 +85,17 @@ static void spare_house(struct harness *h, const struct hostcpus *host)
 		cpulist_add(&h->ordinary, 0);
 }
 
+/* As rtkvm run does for itself. */
+static int claim_for_qemu(struct harness *h, struct err *e)
+{
+	struct cpulist cpus = cpumap_cpus(&h->cpus);
+	const struct claim_opts o = { .alone = &cpus,
+				      .alone_for = "--cpus",
+				      .share_alone = h->o.allow_shared };
+
+	return h->o.vmm == VMM_QEMU ? claim_cpus(&h->claim, "/sys", &o, e) : 0;
+}
+
 static int prepare(struct harness *h, struct err *e)
 {
 	struct hostcpus host;
@@ -103,6 +114,8 @@ static int prepare(struct harness *h, struct err *e)
 		ret = hostcpus_read(&host, "/sys", e);
 	if (!ret)
 		ret = ctopts_cpus(&h->o, &host, &h->cpus, e);
+	if (!ret)
+		ret = claim_for_qemu(h, e);
 	if (!ret)
 		spare_house(h, &host);
 	return ret < 0 ? ret : tell_guest(h, e);
@@ -261,7 +274,7 @@ static int explain(struct harness *h, struct err *e)
 	struct err why = { 0 };
 
 	if (h->o.on_spike != SPIKE_TRACE ||
-	    spiketrace_explain(&h->run, h->o.spike_ns, cpu, &why) == 0)
+	    spiketrace_explain(&h->run, h->o.spike_ns, cpu, h->g.broke.late_ns, &why) == 0)
 		return 0;
 	if (!h->run.doc)
 		return err_set(e, why.code, "%s", why.text);
@@ -272,46 +285,32 @@ static int explain(struct harness *h, struct err *e)
 /* Dated at the latest by its job's end. */
 static int tell_break(struct harness *h, struct err *e)
 {
-	const uint64_t *mark_ns = h->g.mark_ns;
 	const struct breakoff *b = &h->g.broke;
-	uint64_t job_ns = mark_ns[ABI_MARK_JOB_END] - mark_ns[ABI_MARK_JOB_START];
+	uint64_t job_ns = outcome_job_ns(&h->g);
 
 	if (!b->late_ns)
 		return 0;
-	return breakoff_spike(b, &h->run, h->cpus.host[b->cpu], h->g.job_wall_ns + job_ns, e);
+	return breakoff_spike(b, &h->run, h->cpus.host[b->cpu],
+			      job_ns ? h->g.job_wall_ns + job_ns : clock_wall_ns(), e);
 }
 
 /* By us: a guest that ends before its time has no such excuse. */
-static void note_interruption(struct harness *h)
-{
-	if (stop_requested())
-		json_set_bool(h->run.doc, "interrupted", true);
-}
-
 static enum verdict judge(struct harness *h)
 {
-	uint64_t end_ns = h->g.mark_ns[ABI_MARK_JOB_END];
-	uint64_t job_ns = end_ns ? end_ns - h->g.mark_ns[ABI_MARK_JOB_START] : 0;
-	enum verdict v = outcome_judge(&h->run, &h->g);
-
-	v = guestload_judge(&h->sample.load, &h->run, job_ns, v);
+	if (h->g.interrupted)
+		json_set_bool(h->run.doc, "interrupted", true);
+	guestload_judge(&h->sample.load, &h->run, outcome_job_ns(&h->g));
 	if (h->o.instrument == GUEST_SAMPLE)
-		return guestsample_judge(&h->sample, &h->run, &h->g, v);
-	if (h->o.instrument == GUEST_HWLAT && !h->g.interrupted)
-		return guesthwlat_judge(&h->run, v);
-	if (!h->g.interrupted)
-		return v;
-	run_reason(&h->run, "interrupted before its time was over; what was measured counts");
-	return v == VERDICT_FAIL ? v : VERDICT_INCOMPLETE;
+		guestsample_judge(&h->sample, &h->run, &h->g);
+	else if (h->o.instrument == GUEST_HWLAT && !h->g.interrupted)
+		guesthwlat_judge(&h->run);
+	return outcome_judge(&h->run, &h->g);
 }
 
 static int finish(struct harness *h, struct err *e)
 {
 	enum verdict v = judge(h);
-	int ret;
-
-	note_interruption(h);
-	ret = run_finish(&h->run, v, e);
+	int ret = run_finish(&h->run, v, e);
 
 	if (!ret)
 		ret = explain(h, e);
@@ -339,13 +338,14 @@ static void abandon(struct harness *h, const struct err *why)
 	char dir[PATH_MAX];
 
 	if (h->g.started) {
-		run_reason(&h->run, "%s", why->text);
+		run_short(&h->run, "%s", why->text);
 		spiketrace_save(&h->spike, &h->run, NULL, &ignored); /* the host's part of it */
 		if (h->o.instrument == GUEST_SAMPLE) { /* what came before counts */
 			guestsample_take(&h->sample, &h->g, h->vm.data, &ignored);
 			guestsample_finish(&h->sample, &h->run, &h->g, &ignored);
 		}
-		note_interruption(h);
+		if (stop_requested())
+			json_set_bool(h->run.doc, "interrupted", true);
 		run_finish(&h->run, VERDICT_INCOMPLETE, &ignored);
 		return;
 	}
@@ -414,6 +414,7 @@ int harness_main(enum guest_instrument instrument, int argc, char **argv, struct
 		stop_install();
 		ret = run_it(h, e);
 	}
+	claim_drop(&h->claim);
 	json_object_put(h->g.manifest);
 	json_object_put(h->g.started);
 	json_object_put(h->g.ended);

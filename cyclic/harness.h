@@ -18,11 +18,13 @@
 #include "cyclic/spiketrace.h"
 #include "cyclic/tracer.h"
 #include "cyclic/vmproc.h"
+#include "lib/claim.h"
 #include "lib/progress.h"
 
 struct harness {
 	struct ctopts o;
 	struct cpumap cpus;
+	struct claim claim; /* of them for QEMU; rtkvm run has its own */
 	struct cpulist ordinary; /* vCPUs on host CPUs that are not isolated */
 	char kernel[PATH_MAX], initrd[PATH_MAX], console[PATH_MAX];
 	char append[CTOPTS_APPEND_BYTES];

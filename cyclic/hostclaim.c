@@ -3,27 +3,20 @@
 
 #include <stdio.h>
 
-#include "lib/hostcpus.h"
-
 int hostclaim_take(struct claim *c, const char *sysfs, const struct phase_entry *p, struct err *e)
 {
 	struct cpulist measured = phase_cpus(p), loads = { 0 };
 	char phase[CAMPAIGN_NAME_BYTES + 16], load[CAMPAIGN_NAME_BYTES + 32];
-	struct hostcpus host;
 	const struct claim_opts o = {
-		.isolated = &host.isolated,
 		.alone = &measured,
 		.beside = &loads,
 		.alone_for = phase,
 		.beside_for = load,
-		.remedy = "wait for its end or take other CPUs",
 	};
 
 	*c = (struct claim){ 0 };
 	if (p->n_guests || p->simulate) /* the latter touches no CPU */
 		return 0;
-	if (hostcpus_read(&host, sysfs, e) < 0)
-		return e->code;
 	for (size_t i = 0; i < p->n_loads; i++)
 		cpulist_for_each(cpu, &p->loads[i]->cpus)
 			cpulist_add(&loads, cpu);

@@ -20,9 +20,11 @@
 #include "cyclic/show.h"
 #include "cyclic/spiketrace.h"
 #include "cyclic/toolwatch.h"
+#include "lib/claim.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "lib/file.h"
+#include "lib/opt.h"
 #include "lib/progress.h"
 #include "lib/stop.h"
 
@@ -41,6 +43,7 @@ struct hostrun {
 	const struct guest_tool *tool;
 	struct cpulist cpus;
 	struct cpumap map; /* the same, in ascending order */
+	struct claim claim; /* of them, against guests and other measurements */
 	struct gathered g;
 	struct run run;
 	struct proc proc;
@@ -66,7 +69,7 @@ static int choose(struct hostrun *r, struct err *e)
 	if (!strcmp(r->o->cpus, "auto"))
 		r->cpus = cpulist_and(&host.isolated, &host.online);
 	else
-		ret = cpulist_parse(&r->cpus, r->o->cpus, e);
+		ret = opt_cpulist("--cpus", r->o->cpus, &r->cpus, e);
 	if (ret < 0)
 		return ret;
 	if (cpulist_empty(&r->cpus))
@@ -83,6 +86,13 @@ static int choose(struct hostrun *r, struct err *e)
 	cpulist_for_each(cpu, &r->cpus)
 		r->map.host[r->map.n++] = cpu;
 	return 0;
+}
+
+static int claim(struct hostrun *r, struct err *e)
+{
+	const struct claim_opts o = { .alone = &r->cpus, .alone_for = "--cpus" };
+
+	return claim_cpus(&r->claim, "/sys", &o, e);
 }
 
 /*
@@ -156,7 +166,7 @@ static int watch_time(struct hostrun *r, struct err *e)
 		kill(r->proc.pid, SIGINT);
 	}
 	if (r->asked_ns && now > r->asked_ns + LAST_WORDS_S * NSEC_PER_SEC) {
-		run_doubt(&r->run, VERDICT_PASS,
+		run_doubt(&r->run,
 			  "%s was asked to stop and did not answer for %d s: it or its CPUs may "
 			  "have hung",
 			  r->tool->program, LAST_WORDS_S);
@@ -303,20 +313,19 @@ static int64_t rt_us(const char *knob)
  * Of a thread that never sleeps the kernel takes its CPU away where real-time threads may not have all
  * of it (kernel/sched/rt.c); what comes of that is no latency of the machine.
  */
-static enum verdict judge_limit(struct hostrun *r, enum verdict v)
+static void note_throttling(struct hostrun *r)
 {
 	int64_t runtime_us = rt_us("runtime"), period_us = rt_us("period");
 
 	if (r->o->instrument != GUEST_OSLAT || runtime_us < 0 || runtime_us >= period_us)
-		return v;
+		return;
 	run_reason(
 		&r->run,
 		"sched_rt_runtime_us is %" PRId64 " of %" PRId64
 		" us: the kernel takes the CPU away from a thread that needs it longer, which these "
 		"latencies show; write -1 to it",
 		runtime_us, period_us);
-	json_set_bool(r->run.doc, "throttled", true); /* a campaign judges figures of its own */
-	return v == VERDICT_FAIL ? VERDICT_INCONCLUSIVE : v;
+	json_set_bool(r->run.doc, "throttled", true);
 }
 
 /* By us: an instrument that ends before its time has no such excuse. */
@@ -346,17 +355,15 @@ static int tell_spike(struct hostrun *r, struct err *e)
 
 static int finish(struct hostrun *r, struct err *e)
 {
-	enum verdict v = judge_limit(r, outcome_judge(&r->run, &r->g));
-	int ret = tell_spike(r, e);
+	enum verdict v;
+	int ret;
 
+	note_throttling(r);
+	note_interruption(r);
+	v = outcome_judge(&r->run, &r->g);
+	ret = tell_spike(r, e);
 	if (ret < 0)
 		return ret;
-	note_interruption(r);
-	if (r->g.interrupted) {
-		run_reason(&r->run,
-			   "interrupted before its time was over; what was measured counts");
-		v = v == VERDICT_FAIL ? v : VERDICT_INCOMPLETE;
-	}
 	ret = run_finish(&r->run, v, e);
 	if (!ret && !r->o->no_report && !r->g.interrupted)
 		ret = outcome_report(&r->run, e);
@@ -388,7 +395,7 @@ static int measure(struct hostrun *r, struct err *e)
 		return finish(r, e);
 	spiketrace_take(&r->spike, &r->run, NULL);
 	if (r->started) {
-		run_reason(&r->run, "%s", e->text);
+		run_short(&r->run, "%s", e->text);
 		note_interruption(r);
 		run_finish(&r->run, VERDICT_INCOMPLETE, &ignored);
 	} else {
@@ -413,9 +420,13 @@ int hostrun_main(const struct ctopts *o, struct err *e)
 		ret = err_set(e, -EPERM,
 			      "real-time priority and locked memory need root; run as root");
 	if (!ret)
+		ret = claim(&r, e);
+	if (!ret)
 		ret = run_create(&r.run, o->out, o->name, e);
-	if (ret < 0)
+	if (ret < 0) {
+		claim_drop(&r.claim);
 		return ret;
+	}
 	stop_install();
 	if (orphans_remove(note))
 		run_reason(&r.run, "%s", note);
@@ -426,5 +437,6 @@ int hostrun_main(const struct ctopts *o, struct err *e)
 	if (r.err >= 0)
 		close(r.err);
 	run_close(&r.run);
+	claim_drop(&r.claim);
 	return ret;
 }

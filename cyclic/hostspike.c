@@ -11,6 +11,7 @@
 #include "cyclic/vmproc.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
+#include "lib/file.h"
 #include "lib/json.h"
 #include "lib/paths.h"
 
@@ -93,14 +94,29 @@ static bool is_of(json_object *late, json_object *spike, double hz)
 {
 	int64_t ticks = json_int(late, "tsc", 0) - json_int(spike, "tsc", 0);
 	double apart_ns = hz > 0 ? ticks * (NSEC_PER_SEC / hz) : 0;
-	int64_t latency_ns = json_int(spike, "latency_ns", 0);
+	int64_t cpu = json_int(spike, "cpu", -1), latency_ns = json_int(spike, "latency_ns", 0);
 
-	if (hz <= 0 || json_int(late, "cpu", -1) != json_int(spike, "cpu", -2) ||
-	    apart_ns > NEAR_NS || apart_ns < -NEAR_NS ||
-	    llabs(json_int(late, "latency_ns", 0) - latency_ns) > latency_ns / 4)
+	if (hz <= 0 || cpu < 0 || latency_ns <= 0 || apart_ns > NEAR_NS || apart_ns < -NEAR_NS ||
+	    !spiketrace_fits(late, cpu, latency_ns))
 		return false;
 	json_set_int(late, "wall_ns", json_int(spike, "wall_ns", 0) + (int64_t)apart_ns);
 	return true;
+}
+
+json_object *hostspike_of(json_object *doc, json_object *spike)
+{
+	json_object *list = json_at(doc, "list");
+	double hz = json_double(doc, "clock.hz", 0);
+
+	for (size_t i = 0; i < length(list); i++) {
+		json_object *late = json_object_array_get_idx(list, i);
+
+		if (!is_of(late, spike, hz))
+			continue;
+		hostspike_rename(late);
+		return late;
+	}
+	return NULL;
 }
 
 /*
@@ -110,25 +126,20 @@ static bool is_of(json_object *late, json_object *spike, double hz)
 static json_object *explained(const struct run *run, json_object *doc)
 {
 	char path[PATH_MAX];
-	_cleanup_fclose_ FILE *in = fopen(run_path(run, "spikes.jsonl", path), "re");
-	json_object *list = json_at(doc, "list"), *found = json_object_new_array();
-	double hz = json_double(doc, "clock.hz", 0);
+	_cleanup_fclose_ FILE *in = NULL;
+	json_object *found = json_object_new_array(), *late;
 	_cleanup_free_ char *line = NULL;
+	struct err ignored = { 0 };
 	size_t room = 0;
 
+	file_stream(run_path(run, "spikes.jsonl", path), &in, &ignored);
 	while (in && json_object_array_length(found) < LATE_LISTED &&
 	       getline(&line, &room, in) > 0) {
 		_cleanup_json_ json_object *spike = json_tokener_parse(line);
 
-		for (size_t i = 0; i < length(list); i++) {
-			json_object *late = json_object_array_get_idx(list, i);
-
-			if (!is_of(late, spike, hz))
-				continue;
-			hostspike_rename(late);
+		late = hostspike_of(doc, spike);
+		if (late)
 			json_object_array_add(found, json_object_get(late));
-			break;
-		}
 	}
 	return found;
 }
@@ -139,34 +150,43 @@ static uint64_t wall_of(json_object *manifest, int64_t tsc)
 	double hz = json_double(manifest, "tsc_hz", 0);
 	int64_t ticks = json_int(manifest, "end.ticks", 0) - tsc;
 
-	return hz > 0 ? json_int(manifest, "end.wall_ns", 0) - ticks * (NSEC_PER_SEC / hz) : 0;
+	return hz > 0 ? json_int(manifest, "end.wall_ns", 0) -
+				(int64_t)(ticks * (NSEC_PER_SEC / hz))
+		      : 0;
 }
 
-/*
- * The wake-up at which cyclictest broke off: the one that was most late on its CPU, for all before were
- * less late than asked. By the kernel it is a little shorter; or longer, for cyclictest rounds down.
- */
-static json_object *explained_break(const struct run *run, json_object *doc,
-				    const struct breakoff *b)
+json_object *hostspike_of_break(json_object *doc, json_object *manifest, const struct breakoff *b)
 {
-	json_object *list = json_at(doc, "list"), *found = json_object_new_array(), *worst = NULL;
-	_cleanup_json_ json_object *manifest = NULL;
-	struct err ignored = { 0 };
-	char path[PATH_MAX];
+	json_object *list = json_at(doc, "list"), *worst = NULL;
 
 	for (size_t i = 0; i < length(list); i++) {
 		json_object *late = json_object_array_get_idx(list, i);
 
-		if (json_int(late, "cpu", -1) == b->cpu &&
+		if (spiketrace_fits(late, b->cpu, b->late_ns) &&
 		    json_int(late, "latency_ns", 0) > json_int(worst, "latency_ns", -1))
 			worst = late;
 	}
-	if (llabs(json_int(worst, "latency_ns", 0) - (int64_t)b->late_ns) > (int64_t)b->late_ns / 4)
-		return found;
-	if (json_load(run_path(run, "trace/host.json", path), JSON_BYTES, &manifest, &ignored) == 0)
-		json_set_int(worst, "wall_ns", wall_of(manifest, json_int(worst, "tsc", 0)));
-	json_object_array_add(found, json_object_get(worst));
+	if (!worst)
+		return NULL;
+	json_set_int(worst, "wall_ns", wall_of(manifest, json_int(worst, "tsc", 0)));
 	hostspike_rename(worst);
+	return worst;
+}
+
+/* That one alone, borrowed by the array. */
+static json_object *explained_break(const struct run *run, json_object *doc,
+				    const struct breakoff *b)
+{
+	json_object *found = json_object_new_array(), *late;
+	_cleanup_json_ json_object *manifest = NULL;
+	struct err ignored = { 0 };
+	char path[PATH_MAX];
+
+	/* without it the wake-up stands undated */
+	json_load(run_path(run, "trace/host.json", path), JSON_BYTES, &manifest, &ignored);
+	late = hostspike_of_break(doc, manifest, b);
+	if (late)
+		json_object_array_add(found, json_object_get(late));
 	return found;
 }
 

@@ -26,6 +26,19 @@ int hostspike_explain(struct run *run, uint64_t spike_ns, struct err *e);
 int hostspike_explain_break(struct run *run, uint64_t spike_ns, const struct breakoff *b,
 			    struct err *e);
 
+/*
+ * hostspike_of - of what trace explain tells (doc, its JSON) the wake-up of that line of spikes.jsonl,
+ * dated by it, with the host's names; NULL: there is none. Borrowed from doc
+ */
+json_object *hostspike_of(json_object *doc, json_object *spike);
+
+/*
+ * hostspike_of_break - the same of the wake-up at which cyclictest broke off: of those that can be it the
+ * one that was most late, for all before were less late than asked. Dated by the recording's manifest, in
+ * which both clocks were read at its end; wall_ns 0 without one
+ */
+json_object *hostspike_of_break(json_object *doc, json_object *manifest, const struct breakoff *b);
+
 /* hostspike_rename - give one explained wake-up's causes the host's names */
 void hostspike_rename(json_object *late);
 

@@ -48,7 +48,7 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case 'c':
-		return -cpulist_parse(&o->cpus, arg, p->e);
+		return -opt_cpulist("--cpus", arg, &o->cpus, p->e);
 	case 'D':
 		return -opt_duration("--duration", arg, &o->duration_ns, p->e);
 	case KEY_INTERVAL:

@@ -173,12 +173,12 @@ static void set_known(json_object *o, const char *key, int64_t value)
 
 static void set_window(struct run *run, const struct gathered *g)
 {
-	uint64_t begin = g->mark_ns[ABI_MARK_JOB_START], end = g->mark_ns[ABI_MARK_JOB_END];
+	uint64_t job_ns = outcome_job_ns(g);
 	json_object *window = run_section(run, "window");
 	int64_t exits = window_sum(g, "window.userspace_exits");
 
-	if (begin && end)
-		json_set_double(window, "seconds", (double)(end - begin) / NSEC_PER_SEC);
+	if (job_ns)
+		json_set_double(window, "seconds", (double)job_ns / NSEC_PER_SEC);
 	if (g->counted)
 		set_exits(window, g);
 	if (exits < 0 && g->counted) /* a VMM that does not count them itself */
@@ -186,6 +186,7 @@ static void set_window(struct run *run, const struct gathered *g)
 	set_known(window, "userspace_exits", exits);
 	set_known(window, "page_faults", window_sum(g, "window.page_faults"));
 	set_known(window, "involuntary_switches", window_sum(g, "window.involuntary_switches"));
+	set_known(window, "vmm_thread_runs", window_sum(g, "window.vmm_thread_runs"));
 }
 
 void outcome_machine(struct run *run, const struct gathered *g)
@@ -253,9 +254,9 @@ static void judge_counts(struct run *run, const struct gathered *g)
 			   counted, seconds);
 }
 
-bool outcome_whole(const struct ctopts *o, uint64_t ns)
+bool outcome_lasted(uint64_t ns, uint64_t asked)
 {
-	uint64_t asked = o->duration_s * NSEC_PER_SEC, slack = asked / 10;
+	uint64_t slack = asked / 10;
 
 	if (slack < NSEC_PER_SEC)
 		slack = NSEC_PER_SEC;
@@ -263,7 +264,12 @@ bool outcome_whole(const struct ctopts *o, uint64_t ns)
 		slack = 10 * NSEC_PER_SEC;
 	if (slack < asked / 100)
 		slack = asked / 100;
-	return ns + slack >= asked;
+	return ns >= asked - (slack < asked ? slack : asked);
+}
+
+bool outcome_whole(const struct ctopts *o, uint64_t ns)
+{
+	return outcome_lasted(ns, o->duration_s * NSEC_PER_SEC);
 }
 
 uint64_t outcome_job_ns(const struct gathered *g)
@@ -271,22 +277,35 @@ uint64_t outcome_job_ns(const struct gathered *g)
 	const uint64_t *mark_ns = g->mark_ns;
 	uint64_t begin = mark_ns[ABI_MARK_JOB_START], end = mark_ns[ABI_MARK_JOB_END];
 
-	return g->o->host ? g->job_ns : end > begin ? end - begin : 0;
+	if (g->o->host)
+		return g->job_ns;
+	return begin && end > begin ? end - begin : 0;
+}
+
+bool outcome_end_known(struct run *run, const struct gathered *g)
+{
+	if (outcome_job_ns(g))
+		return true;
+	if (!g->o->host && json_int(g->ended, "marks_lost", 0) <= 0)
+		run_doubt(
+			run,
+			"the end of the guest's job is not known: it wrote no mark of it after that "
+			"of its start");
+	return false;
 }
 
 /*
  * It tells its rounds when it is ended, so one that does not was gone before. One that ends early may
  * leave no time for a round.
  */
-static enum verdict judge_load(struct run *run, const struct gathered *g, enum verdict v)
+static void judge_load(struct run *run, const struct gathered *g)
 {
 	int64_t rounds = json_int(run->doc, "inforce.guest_load_rounds", -1);
 
 	if (!g->o->load || rounds > 0 || (gathered_short(g) && !rounds))
-		return v;
-	return run_doubt(run, v, "the guest's load %s %s", g->o->load->name,
-			 rounds ? "ended before the measurement did"
-				: "did not finish a single round");
+		return;
+	run_doubt(run, "the guest's load %s %s", g->o->load->name,
+		  rounds ? "ended before the measurement did" : "did not finish a single round");
 }
 
 /* What a wake-up hid at which cyclictest broke off is known: it was as late as that. */
@@ -299,7 +318,7 @@ static int64_t wanted(const struct gathered *g, json_object *cpu)
 	return want - (int64_t)(g->broke.late_ns / (g->o->interval_us * 1000));
 }
 
-static enum verdict judge_samples(struct run *run, const struct gathered *g, enum verdict v)
+static void judge_samples(struct run *run, const struct gathered *g)
 {
 	json_object *cpus = json_at(run->doc, "cpus");
 
@@ -309,38 +328,25 @@ static enum verdict judge_samples(struct run *run, const struct gathered *g, enu
 
 		if (n > 0 ? g->o->smoke || n >= want - want / 10 : gathered_short(g) && want <= 0)
 			continue;
-		v = run_doubt(run, v,
-			      "%sCPU %" PRId64 " has %" PRId64 " of %" PRId64
-			      " expected samples: wake-ups were missed, so the tail is not "
-			      "known",
-			      g->o->host ? "" : "v", json_int(c, "cpu", -1), n, want);
+		run_doubt(run,
+			  "%sCPU %" PRId64 " has %" PRId64 " of %" PRId64
+			  " expected samples: wake-ups were missed, so the tail is not "
+			  "known",
+			  g->o->host ? "" : "v", json_int(c, "cpu", -1), n, want);
 	}
-	return v;
-}
-
-/* However little was late before it: that it stays so for the time asked is not known. */
-static enum verdict judge_break(struct run *run, const struct gathered *g, enum verdict v)
-{
-	if (!g->broke.late_ns || g->o->smoke || v != VERDICT_PASS)
-		return v;
-	run_reason(run, "ended at a spike before its time was over; what was measured counts");
-	return VERDICT_INCOMPLETE;
 }
 
 enum verdict outcome_judge(struct run *run, const struct gathered *g)
 {
-	enum verdict v = run_judge(run, g->o->smoke);
 	int64_t marks_lost = json_int(g->ended, "marks_lost", 0);
 
 	judge_counts(run, g);
 	if (marks_lost > 0)
-		v = run_doubt(run, v,
-			      "%" PRId64 " marks of the guest were lost: the window is not known",
-			      marks_lost);
-	v = judge_load(run, g, judge_samples(run, g, v));
-	if (v == VERDICT_PASS && json_at(run->doc, "doubts"))
-		v = VERDICT_INCONCLUSIVE;
-	return judge_break(run, g, v);
+		run_doubt(run, "%" PRId64 " marks of the guest were lost: the window is not known",
+			  marks_lost);
+	judge_samples(run, g);
+	judge_load(run, g);
+	return run_judge(run, g->o->smoke);
 }
 
 int outcome_report(const struct run *run, struct err *e)

@@ -58,18 +58,27 @@ void outcome_rates(struct run *run);
 int outcome_report(const struct run *run, struct err *e);
 
 /*
- * outcome_whole - is ns, which an instrument that counts no periods measured, all that was asked? It may
- * lack a second, a tenth up to 10 s, or a hundredth, whichever is most: threads begin and clocks are
- * calibrated on a busy, or an emulated, machine
+ * outcome_lasted - is ns, by another clock, the time that asked ns take? It may lack a second, a tenth up
+ * to 10 s, or a hundredth, whichever is most: threads begin and clocks are calibrated on a busy, or an
+ * emulated, machine
  */
+bool outcome_lasted(uint64_t ns, uint64_t asked);
+
+/* outcome_whole - is ns, which an instrument that counts no periods measured, all that was asked? */
 bool outcome_whole(const struct ctopts *o, uint64_t ns);
 
 /* outcome_job_ns - how long its job took by this host's clock that nobody sets; 0: not known */
 uint64_t outcome_job_ns(const struct gathered *g);
 
 /*
- * outcome_judge - limits, samples and conditions; reasons are added to the run. What broke off at a
- * spike is incomplete where it would pass, but for a smoke run
+ * outcome_end_known - can what a guest tells of its time be held against outcome_job_ns? Where not, and no
+ * lost marks tell why, the run is doubted: ask once
+ */
+bool outcome_end_known(struct run *run, const struct gathered *g);
+
+/*
+ * outcome_judge - samples and loads, and with run_judge all else that is known of the run by now;
+ * reasons are added to it
  */
 enum verdict outcome_judge(struct run *run, const struct gathered *g);
 

@@ -184,10 +184,12 @@ static int64_t copy_spikes(FILE *in, const struct explained *x, const char *grou
 
 int64_t phaselog_spikes(const char *path, const char *group, FILE *out, int64_t max, struct err *e)
 {
-	_cleanup_fclose_ FILE *in = fopen(path, "re");
+	_cleanup_fclose_ FILE *in = NULL;
 	struct explained x;
 	int64_t n = explained_load(&x, path, e);
 
+	if (!n)
+		n = file_stream(path, &in, e);
 	if (!n && in)
 		n = copy_spikes(in, &x, group, out, max, e);
 	explained_free(&x);

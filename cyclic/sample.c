@@ -12,6 +12,7 @@
 #include "cyclic/orphans.h"
 #include "cyclic/simulate.h"
 #include "cyclic/spiketrace.h"
+#include "lib/claim.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "lib/file.h"
@@ -111,7 +112,7 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case 'c':
-		return -cpulist_parse(&c->cpus, arg, p->e);
+		return -opt_cpulist("--cpus", arg, &c->cpus, p->e);
 	case 'i':
 		return -opt_duration_in("--interval", arg, MIN_PERIOD_NS, 10 * NSEC_PER_SEC,
 					&c->period_ns, p->e);
@@ -122,7 +123,7 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
 		return -opt_duration_in("--slice", arg, NSEC_PER_SEC / 10, 3600 * NSEC_PER_SEC,
 					&c->slice_ns, p->e);
 	case KEY_SPIKE:
-		return -opt_duration_in("--spike", arg, 1, 3600 * NSEC_PER_SEC, &c->spike_ns, p->e);
+		return -opt_latency_in("--spike", arg, 1, 3600 * NSEC_PER_SEC, &c->spike_ns, p->e);
 	case KEY_FIFO:
 		if (opt_u64("--fifo", arg, 0, MAX_PRIORITY, &n, p->e) < 0)
 			return EINVAL;
@@ -232,17 +233,15 @@ static void describe(struct run *run, const struct sample_options *o)
 /* What was measured is judged however the run ended; a broken limit stays broken. */
 static enum verdict judge(struct run *run, const struct sample_options *o, int how)
 {
-	enum verdict v = run_judge(run, o->smoke);
+	enum verdict v;
 
-	if (how == SAMPLER_INTERRUPTED) {
+	if (how == SAMPLER_INTERRUPTED)
 		json_set_bool(run->doc, "interrupted", true);
-		run_reason(run, "interrupted before its time was over");
-		return v == VERDICT_FAIL ? v : VERDICT_INCOMPLETE;
-	}
 	if (how == SAMPLER_SPIKE) {
 		json_set_bool(run->doc, "stopped_at_spike", true);
 		run_reason(run, "stopped at the first spike, as asked");
 	}
+	v = run_judge(run, o->smoke);
 	if (o->simulate && !o->smoke && v == VERDICT_PASS) {
 		run_reason(run, "no machine was measured: the latencies were drawn from a seed");
 		return VERDICT_INCONCLUSIVE;
@@ -357,7 +356,7 @@ static int measure(struct run *run, const struct sample_options *o, struct err *
 	ret = how < 0 ? how : collect_close(&c, e);
 	if (ret < 0 && !collect_samples(&c)) {
 		spiketrace_close(&t);
-		file_remove_tree(run->dir, e); /* it never began: leave nothing behind */
+		run_discard(run); /* it never began */
 	}
 	collect_free(&c);
 	if (!ret) {
@@ -367,6 +366,36 @@ static int measure(struct run *run, const struct sample_options *o, struct err *
 	}
 	spiketrace_close(&t);
 	return ret < 0 ? ret : (int)v;
+}
+
+/* The isolated ones that are measured are nobody else's until the end; what is drawn touches none. */
+static int claim(struct claim *c, const struct sample_options *o, struct err *e)
+{
+	const struct claim_opts wanted = { .alone = &o->config.cpus, .alone_for = "--cpus" };
+
+	*c = (struct claim){ 0 };
+	return o->simulate ? 0 : claim_cpus(c, "/sys", &wanted, e);
+}
+
+/* On CPUs that are claimed for it. */
+static int sample(const struct sample_options *o, struct err *e)
+{
+	char note[ORPHANS_BYTES];
+	struct run run;
+	int ret = run_create(&run, o->out, o->name, e);
+
+	if (ret < 0)
+		return ret;
+	describe(&run, o);
+	if (!o->simulate && orphans_remove(note))
+		run_reason(&run, "%s", note);
+	ret = measure(&run, o, e);
+	if (ret >= 0 && o->json)
+		printf("%s\n", json_object_to_json_string_ext(run.doc, JSON_C_TO_STRING_PRETTY));
+	else if (ret >= 0)
+		print_run(&run);
+	run_close(&run);
+	return ret;
 }
 
 static bool in_guest(int argc, char **argv)
@@ -380,8 +409,7 @@ static bool in_guest(int argc, char **argv)
 int cyclic_sample(int argc, char **argv, struct err *e)
 {
 	struct sample_options o;
-	char note[ORPHANS_BYTES];
-	struct run run;
+	struct claim c;
 	int ret;
 
 	if (in_guest(argc, argv))
@@ -390,17 +418,9 @@ int cyclic_sample(int argc, char **argv, struct err *e)
 	if (ret < 0)
 		return ret;
 	stop_install();
-	ret = run_create(&run, o.out, o.name, e);
-	if (ret < 0)
-		return ret;
-	describe(&run, &o);
-	if (!o.simulate && orphans_remove(note))
-		run_reason(&run, "%s", note);
-	ret = measure(&run, &o, e);
-	if (ret >= 0 && o.json)
-		printf("%s\n", json_object_to_json_string_ext(run.doc, JSON_C_TO_STRING_PRETTY));
-	else if (ret >= 0)
-		print_run(&run);
-	run_close(&run);
+	ret = claim(&c, &o, e);
+	if (!ret)
+		ret = sample(&o, e);
+	claim_drop(&c);
 	return ret;
 }

@@ -39,6 +39,7 @@ static void print_exits(const struct run *run, FILE *out)
 {
 	json_object *rates = json_at(run->doc, "window.exits_per_wakeup");
 	int64_t user = json_int(run->doc, "window.userspace_exits", -1);
+	int64_t runs = json_int(run->doc, "window.vmm_thread_runs", -1);
 
 	if (rates) {
 		fprintf(out, "VM exits per wake-up:");
@@ -50,6 +51,8 @@ static void print_exits(const struct run *run, FILE *out)
 	}
 	if (user >= 0)
 		fprintf(out, "Returns to user space on the measured vCPUs: %" PRId64 "\n", user);
+	if (runs >= 0)
+		fprintf(out, "Runs of the VMM's other threads on their CPUs: %" PRId64 "\n", runs);
 }
 
 void show_run(const struct run *run, FILE *out)

@@ -291,18 +291,28 @@ void spiketrace_take(struct spiketrace *t, struct run *run, const struct frames 
 		run_reason(run, "the spike's trace is not whole: %s", e.text);
 }
 
-json_object *spiketrace_worst(const struct run *run, int cpu)
+bool spiketrace_fits(json_object *late, int cpu, uint64_t late_ns)
+{
+	int64_t ns = json_int(late, "latency_ns", 0);
+
+	return (cpu < 0 || json_int(late, "cpu", -1) == cpu) && ns >= 0 &&
+	       (!late_ns || llabs(ns - (int64_t)late_ns) <= (int64_t)late_ns / 4);
+}
+
+json_object *spiketrace_worst(const struct run *run, int cpu, uint64_t late_ns)
 {
 	char path[PATH_MAX];
-	_cleanup_fclose_ FILE *in = fopen(run_path(run, "spikes.jsonl", path), "re");
+	_cleanup_fclose_ FILE *in = NULL;
 	_cleanup_free_ char *line = NULL;
 	json_object *worst = NULL;
+	struct err ignored = { 0 };
 	size_t room = 0;
 
+	file_stream(run_path(run, "spikes.jsonl", path), &in, &ignored);
 	while (in && getline(&line, &room, in) > 0) {
 		json_object *o = json_tokener_parse(line);
 
-		if (explained_is(o) && (cpu < 0 || json_int(o, "cpu", -1) == cpu) &&
+		if (explained_is(o) && spiketrace_fits(o, cpu, late_ns) &&
 		    json_int(o, "latency_ns", 0) > json_int(worst, "latency_ns", -1)) {
 			json_object_put(worst);
 			worst = json_object_get(o);
@@ -312,9 +322,9 @@ json_object *spiketrace_worst(const struct run *run, int cpu)
 	return worst;
 }
 
-static void tell_cause(struct run *run)
+static void tell_cause(struct run *run, int cpu, uint64_t late_ns)
 {
-	_cleanup_json_ json_object *o = spiketrace_worst(run, -1);
+	_cleanup_json_ json_object *o = spiketrace_worst(run, cpu, late_ns);
 	const char *detail = json_str(o, "detail", "");
 	char iso[CLOCK_ISO_BYTES], path[PATH_MAX], more[192] = "";
 
@@ -370,7 +380,7 @@ static int explain_argv(struct vmproc_argv *a, const struct run *run, uint64_t s
 	return bad ? err_set(e, -E2BIG, "explaining the spike failed: too long a command line") : 0;
 }
 
-int spiketrace_explain(struct run *run, uint64_t spike_ns, int cpu, struct err *e)
+int spiketrace_explain(struct run *run, uint64_t spike_ns, int cpu, uint64_t late_ns, struct err *e)
 {
 	char out[PATH_MAX], dir[PATH_MAX], path[PATH_MAX];
 	struct vmproc_argv a;
@@ -392,7 +402,7 @@ int spiketrace_explain(struct run *run, uint64_t spike_ns, int cpu, struct err *
 	if (ret < 0)
 		return ret;
 	run_file(run, "explanation", "trace/explain.txt");
-	tell_cause(run);
+	tell_cause(run, cpu, late_ns);
 	return run_save(run, e);
 }
 

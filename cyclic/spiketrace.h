@@ -65,19 +65,27 @@ int spiketrace_save(struct spiketrace *t, struct run *run, const struct frames *
 void spiketrace_take(struct spiketrace *t, struct run *run, const struct frames *f);
 
 /*
- * spiketrace_explain - the causes into a finished run's files, the largest one's into its reasons; cpu:
- * the only one meant, -1: all
+ * spiketrace_explain - the causes into a finished run's files, the largest one's into its reasons; cpu
+ * and late_ns: as for spiketrace_worst
  */
-int spiketrace_explain(struct run *run, uint64_t spike_ns, int cpu, struct err *e);
+int spiketrace_explain(struct run *run, uint64_t spike_ns, int cpu, uint64_t late_ns,
+		       struct err *e);
 
 /* spiketrace_threshold - what is late in the kernel's view, which is a little shorter than the sampler's */
 uint64_t spiketrace_threshold(uint64_t spike_ns);
 
 /*
- * spiketrace_worst - the line of spikes.jsonl that explain wrote for the latest wake-up, on that CPU
- * (-1: any); NULL: there is none. The caller puts it
+ * spiketrace_fits - may a wake-up that trace explain tells of be the one on that CPU (-1: any) that an
+ * instrument saw late_ns late (0: however late)? By the kernel it is a little shorter; or longer, for
+ * cyclictest rounds down
  */
-json_object *spiketrace_worst(const struct run *run, int cpu);
+bool spiketrace_fits(json_object *late, int cpu, uint64_t late_ns);
+
+/*
+ * spiketrace_worst - the line of spikes.jsonl that explain wrote for the latest wake-up that fits; NULL:
+ * there is none. The caller puts it
+ */
+json_object *spiketrace_worst(const struct run *run, int cpu, uint64_t late_ns);
 
 /*
  * spiketrace_threads - --thread for the measuring threads that run.json lists on that CPU; -1: for all,

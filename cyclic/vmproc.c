@@ -77,7 +77,7 @@ static int rtkvm_argv(struct vmproc_argv *a, const struct vmproc_opts *o, const 
 		bad |= argv_add(a, "--hold");
 	if (o->allow_shared)
 		bad |= argv_add(a, "--allow-shared");
-	if (o->allow_tick)
+	else if (o->allow_tick)
 		bad |= argv_add(a, "--allow-tick");
 	if (!cpulist_empty(&o->ordinary))
 		bad |= argv_add(a, "--ordinary") |

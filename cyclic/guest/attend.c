@@ -28,6 +28,8 @@ static void become(char **command, const sigset_t *before)
 {
 	int out = open(TEXT_PATH, O_WRONLY | O_CREAT | O_TRUNC, 0644);
 
+	/* one that comes before its own handler ends it, rather than being lost */
+	signal(SIGINT, SIG_DFL);
 	if (out >= 0 && dup2(out, STDOUT_FILENO) >= 0) {
 		sigprocmask(SIG_SETMASK, before, NULL);
 		execvp(command[0], command);

@@ -225,7 +225,7 @@ int main(int argc, char **argv)
 			measure(&config, &e);
 	}
 	if (e.code < 0) {
-		fprintf(stderr, "rtkvm-sample: %s\n", e.text);
+		err_print(&e, "rtkvm-sample", stderr);
 		return VERDICT_ERROR;
 	}
 	return code;

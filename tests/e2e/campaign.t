@@ -17,7 +17,8 @@ fails 2 'FILE is missing' "run without a file" "$RTKVM" campaign run
 fails 2 'takes every CPU' "no CPU left to keep house" \
 	"$RTKVM" campaign init --cpus "$(cat /sys/devices/system/cpu/online)"
 mkdir "$T/image"
-touch "$T/image/vmlinuz" "$T/image/initrd" "$T/image/manifest.json"
+touch "$T/image/vmlinuz" "$T/image/initrd"
+echo '{}' >"$T/image/manifest.json"
 if [ "$cpu" != "$house" ]; then
 	for preset in smoke rhel 24h nightly; do
 		ok "init --preset $preset" "$RTKVM" campaign init --preset $preset --cpus "$cpu" \
@@ -27,10 +28,25 @@ if [ "$cpu" != "$house" ]; then
 	done
 	run "$RTKVM" campaign run --dry-run "$T/nightly.ini"
 	like "$out" ' hwlat-guest --guest=.* --duration=120s --threshold=20000ns ' "hwlat in a guest is a verb of its own"
+	echo '{"sample_sha256":"0000"}' >"$T/image/manifest.json"
+	run "$RTKVM" campaign check "$T/nightly.ini"
+	like "$code $out" "^0 $T/nightly.ini:[0-9]+: image $T/image was built by another rtkvm .its guests/sample .*; rtkvm guest build --out $T/image makes it anew" \
+		"an image of another rtkvm is told"
+	pvm=0 # a KVM in which no Linux guest boots
+	[ ! -e /sys/module/kvm_pvm ] || pvm=1
+	is "$(printf '%s\n' "$out" | grep -c 'interprets its guests')" $pvm "a KVM that interprets its guests is told, where it is one"
+	is "$(printf '%s\n' "$out" | wc -l)" $((2 + pvm)) "and the rest as ever"
+	here=$(sha256sum "$(dirname "$RTKVM")/guests/sample" | cut -d ' ' -f 1)
+	echo "{\"sample_sha256\":\"$here\"}" >"$T/image/manifest.json"
+	run "$RTKVM" campaign check "$T/nightly.ini"
+	is "$code $(printf '%s\n' "$out" | wc -l)" "0 $((1 + pvm))" "one of this rtkvm is not: $out"
+	echo '{' >"$T/image/manifest.json"
+	fails 2 'manifest.json failed' "nor is one whose manifest is damaged any good" \
+		"$RTKVM" campaign check "$T/nightly.ini"
 	fails 2 'is there already' "init does not overwrite" \
 		"$RTKVM" campaign init --cpus "$cpu" "$T/smoke.ini"
 else
-	skip 10 "one CPU only"
+	skip 15 "one CPU only"
 fi
 
 cat >"$T/bad.ini" <<'END'

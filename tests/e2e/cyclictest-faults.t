@@ -196,15 +196,36 @@ is "$(jq -c '[.verdict, .interrupted, (.cpus[0] | .samples, .expected, .missed)]
 	'["incomplete",true,1001,1006,5]' "and its samples"
 ok "by the schema" build/tests/tools/schema docs/run.schema.json "$T/obeys/run.json" "$T/killed/run.json"
 
-# --- oslat forgets a stop that comes while its threads begin: it is asked again
-env FAKE=forgets "${gaps[@]}" --out "$T/forgets" 2>"$T/err" >/dev/null &
+# --- oslat forgets a stop that comes while its threads begin, and any tool one before it has a handler: it
+# is asked again
+forgets() { # NAME SAMPLES COMMAND...
+	local name=$1 samples=$2
+	shift 2
+	env FAKE=forgets "$@" --out "$T/forgets-$name" 2>"$T/err" >/dev/null &
+	pid=$!
+	in_job "$T/forgets-$name"
+	kill -INT $pid
+	wait $pid
+	is "$?" 3 "Ctrl-C of a guest's $name that forgets it once: exit 3"
+	is "$(jq -c '[.verdict, .doubts, .cpus[0].samples]' "$T/forgets-$name/run.json")" "[\"incomplete\",null,$samples]" \
+		"and it is no doubt"
+}
+forgets oslat 5000 "${gaps[@]}"
+forgets cyclictest 10000 "${base[@]}" $notrace
+
+# in the guest one that has no handler yet is ended by it
+mkdir -p "$T/root/usr" "$T/root/out" "$T/root/tmp" "$T/root/proc"
+cp build/guests/sample "$T/root/sample"
+for dir in bin lib lib64; do
+	ln -s usr/$dir "$T/root/$dir"
+done
+unshare -m sh -c 'cd "$0" && mount --bind /usr usr && mount -t proc none proc &&
+	exec chroot . /sample attend 95 1 sleep 77.7' "$T/root" 2>"$T/err" &
 pid=$!
-in_job "$T/forgets"
-kill -INT $pid
+until pgrep -x -f 'sleep 77.7' >"$T/pid" || ! kill -0 $pid; do sleep 0.1; done
+kill -INT "$(cat "$T/pid")"
 wait $pid
-is "$?" 3 "Ctrl-C of an oslat that forgets it once: exit 3"
-is "$(jq -c '[.verdict, .doubts, .cpus[0].samples]' "$T/forgets/run.json")" '["incomplete",null,5000]' \
-	"and it is no doubt"
+is "$?" 130 "attend: Ctrl-C before its tool has a handler: $(cat "$T/err")"
 
 # --- kill -9 of the harness: its children die, its run says incomplete ---
 env FAKE=hang-in-job "${base[@]}" $notrace --out "$T/killed-harness" >/dev/null 2>&1 &

@@ -94,6 +94,7 @@ chmod +x "$T/share/job"
 "$RTKVM" lab --flavour fast --share "$T/share" --results "$T/results" --tries 2 --timeout 15m \
 	run "$T/share/job" >"$T/log" 2>&1
 code=$?
+tell_tries "$T/log"
 is $code 0 "the lab ran"
 [ $code = 0 ] || sed 's/^/# /' "$T/log"
 schema=$PWD/build/tests/tools/schema

@@ -151,6 +151,8 @@ static void spike_line(void **state)
 		  700, 5 },
 		{ "{\"instrument\":\"trace\",\"cpu\":2,\"latency_ns\":60500,\"wall_ns\":0}\n", 900,
 		  0 },
+		{ "{\"instrument\":\"trace\",\"cpu\":2,\"latency_ns\":40500,\"wall_ns\":600,\"tsc\":4}\n",
+		  900, 0 },
 		{ "{\"instrument\":\"trace\",\"cpu\":1,\"latency_ns\":60500,\"wall_ns\":700}\n",
 		  900, 0 },
 	};

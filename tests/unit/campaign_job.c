@@ -22,13 +22,14 @@ static void start_run(struct job *j, enum instrument run, const struct guest_ent
 				 .interval_ns = SEC / 1000,
 				 .guests = { g },
 				 .n_guests = g ? 1 : 0 };
+	const struct claim none = { 0 };
 	struct err e = { 0 };
 
 	cpulist_add(&p.cpus, 1);
 	cpulist_add(&p.cpus, 2);
 	*j = (struct job){ .guest = g, .err = -1 };
 	snprintf(j->dir, sizeof(j->dir), "%s/out", fake_dir);
-	if (job_start(j, in_dir("self"), &campaign, &p, ns, &e) < 0)
+	if (job_start(j, in_dir("self"), &campaign, &p, &none, ns, &e) < 0)
 		fail_msg("%s", e.text);
 }
 

@@ -37,6 +37,8 @@ static const struct {
 	const char *want, *reason; /* of the phase */
 	bool smoke;
 	int last_code; /* of "b" */
+	bool refused; /* "a", for its CPU */
+	bool nothing; /* "a" left no directory, and "b" has measured it all */
 } rows[] = {
 	{ "a load of a stopped attempt", GUEST, RUN_CYCLICTEST, "stopped", 3,
 	  .doc = "\"doubts\":[\"the load was dead\"]", .want = "inconclusive",
@@ -73,6 +75,16 @@ static const struct {
 	{ "its guest panicked", GUEST, RUN_SAMPLE, "broken", 2, .said = "the guest panicked",
 	  .doc = "\"vmm\":{\"outcome\":\"panic\"}", .want = "inconclusive",
 	  .reason = "the guest panicked" },
+	{ "another had its CPU", HOST, RUN_SAMPLE, "broken", 2, .said = "CPU 1 wanted alone",
+	  .refused = true, .nothing = true, .want = "pass",
+	  .reason = "attempt in a: broken: CPU 1 wanted alone" },
+	{ "its instrument could not begin", HOST, RUN_SAMPLE, "broken", 2, .nothing = true,
+	  .want = "inconclusive", .reason = "nobody saw how late" },
+	{ "its guest was not started", GUEST, RUN_SAMPLE, "broken", 2, .said = "CPU 1 wanted alone",
+	  .nothing = true, .want = "pass",
+	  .reason = "attempt in a, guest g: broken: CPU 1 wanted alone" },
+	{ "it was, and left nothing that counts", GUEST, RUN_SAMPLE, "broken", 2,
+	  .want = "inconclusive", .reason = "nobody saw how late" },
 	{ "somebody interrupted its harness", GUEST, RUN_SAMPLE, "broken", 3,
 	  .doc = "\"interrupted\":true", .want = "pass", .reason = "attempt in a" },
 	{ "its guest says that somebody did", GUEST, RUN_SAMPLE, "broken", 3,
@@ -200,6 +212,8 @@ static void add_first(json_object *phase, size_t i)
 	json_set_int(job, "code", rows[i].code);
 	json_set_bool(job, "silent", rows[i].silent);
 	json_set_str(job, "said", rows[i].said);
+	if (rows[i].refused)
+		json_set_bool(job, "refused", true);
 }
 
 static void lay_down(size_t i, struct state *s, const struct campaign *c)
@@ -207,15 +221,19 @@ static void lay_down(size_t i, struct state *s, const struct campaign *c)
 	struct err e = { 0 };
 	json_object *phase, *last;
 
-	if (file_mkdirs(in_dir("campaign/a"), &e) < 0 || file_mkdirs(in_dir("campaign/b"), &e) < 0)
+	if ((!rows[i].nothing && file_mkdirs(in_dir("campaign/a"), &e) < 0) ||
+	    file_mkdirs(in_dir("campaign/b"), &e) < 0)
 		fail_msg("%s", e.text);
 	if (state_create(s, in_dir("campaign"), c, "", &e) < 0)
 		fail_msg("%s", e.text);
-	fake_log_of("campaign/a/latency.log", 1, 1, 20,
-		    rows[i].latency_ns ? rows[i].latency_ns : 5000);
-	fake_log_of("campaign/b/latency.log", 1, 1, 20, rows[i].latency_ns == NONE ? NONE : 5000);
-	put_run("a", rows[i].verdict ? rows[i].verdict : "incomplete", rows[i].doc);
-	put_in("a", "loads.jsonl", rows[i].loads);
+	if (!rows[i].nothing) {
+		fake_log_of("campaign/a/latency.log", 1, 1, 20,
+			    rows[i].latency_ns ? rows[i].latency_ns : 5000);
+		put_run("a", rows[i].verdict ? rows[i].verdict : "incomplete", rows[i].doc);
+		put_in("a", "loads.jsonl", rows[i].loads);
+	}
+	fake_log_of("campaign/b/latency.log", 1, 1, rows[i].nothing ? 40 : 20,
+		    rows[i].latency_ns == NONE ? NONE : 5000);
 	put_run("b", "pass", NULL);
 	phase = state_phase(s, 0);
 	json_set_str(phase, "status", "done");

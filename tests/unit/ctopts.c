@@ -170,7 +170,12 @@ static void breaks_off(void **state)
 		{ { "--on-spike=dance" }, 0, "none of record, trace, stop" },
 		{ { "--on-spike=trace", "--spike=1us" }, 0, "at 2 us to 1000 s" },
 		{ { "--on-spike=trace", "--spike=2000s" }, 0, "at 2 us to 1000 s" },
-		{ { "--on-spike=trace", "--limit=1us" }, 0, "at 2 us to 1000 s" },
+		{ { "--on-spike=trace", "--limit=1us" },
+		  0,
+		  "--limit 1 us: cyclictest can break off at 2 us or later; give --spike" },
+		{ { "--on-spike=trace", "--limit=1500ns" }, 0, "--limit 1.5 us: cyclictest" },
+		{ { "--on-spike=trace", "--limit=2000s" }, 0, "--limit 2000 s: cyclictest" },
+		{ { "--on-spike=trace", "--limit=1us", "--spike=2us" }, 2000, NULL },
 	};
 
 	(void)state;
@@ -229,6 +234,7 @@ static void hwlat(void **state)
 	const char *bad[][2] = {
 		{ "--interval", "1ms" },   { "--histogram", "1ms" }, { "--host", NULL },
 		{ "--threshold", "50ns" }, { "--width", "2s" },	     { "--on-spike", "stop" },
+		{ "--threshold", "1" },	   { "--threshold", "0" },
 	};
 	struct err e = { 0 };
 	struct ctopts o;

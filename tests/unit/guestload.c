@@ -44,39 +44,25 @@ static const struct {
 	uint64_t floor;
 	uint64_t rounds[4]; /* of four slices */
 	uint64_t job_s;
-	enum verdict before, after;
 	const char *reason; /* NULL: none */
 } rows[] = {
-	{ "at work", 0, { 5, 5, 5, 5 }, 45, VERDICT_PASS, VERDICT_PASS, NULL },
+	{ "at work", 0, { 5, 5, 5, 5 }, 45, NULL },
 	{ "one slice empty",
 	  0,
 	  { 5, 0, 5, 5 },
 	  45,
-	  VERDICT_PASS,
-	  VERDICT_INCONCLUSIVE,
 	  "1 of 4 slices below its floor of 0 (more than nothing) rounds a second; the least, 0.00" },
-	{ "at its floor", 2, { 20, 20, 20, 20 }, 45, VERDICT_PASS, VERDICT_PASS, NULL },
+	{ "at its floor", 2, { 20, 20, 20, 20 }, 45, NULL },
 	{ "below its floor",
 	  2,
 	  { 20, 19, 3, 20 },
 	  45,
-	  VERDICT_PASS,
-	  VERDICT_INCONCLUSIVE,
 	  "2 of 4 slices below its floor of 2 rounds a second; the least, 0.30, at 20" },
 	{ "killed in mid-run",
 	  0,
 	  { 5, 5, 5, 5 },
 	  90,
-	  VERDICT_PASS,
-	  VERDICT_INCONCLUSIVE,
 	  "proved its work for 40 s of 90 s: it was silent for more than 3 slices" },
-	{ "a broken limit stays broken",
-	  0,
-	  { 5, 0, 5, 5 },
-	  45,
-	  VERDICT_FAIL,
-	  VERDICT_FAIL,
-	  "1 of 4 slices" },
 };
 
 static void judged(void **state)
@@ -96,9 +82,9 @@ static void judged(void **state)
 		assert_int_equal(guestload_open(&l, &run, &e), 0);
 		for (int k = 0; k < 4; k++)
 			assert_int_equal(take(&l, rows[i].rounds[k], SLICE_NS, &e), 0);
-		if (guestload_judge(&l, &run, rows[i].job_s * NSEC_PER_SEC, rows[i].before) !=
-		    rows[i].after)
-			fail_msg("%s: another verdict", rows[i].name);
+		guestload_judge(&l, &run, rows[i].job_s * NSEC_PER_SEC);
+		if (!json_at(run.doc, "doubts") != !rows[i].reason)
+			fail_msg("%s: doubted or not?", rows[i].name);
 		reasons = json_at(run.doc, "reasons");
 		assert_int_equal(json_object_array_length(reasons), rows[i].reason != NULL);
 		if (rows[i].reason && !strstr(json_object_to_json_string(reasons), rows[i].reason))

@@ -11,32 +11,7 @@
 
 #include "cyclic/hostclaim.h"
 #include "lib/cleanup.h"
-#include "tests/unit/cpus.h"
-#include "tests/unit/tree.h"
-
-/* What rtkvm run claims for a vCPU on that CPU, and other threads on another. */
-static int guest(struct claim *c, const char *vcpus, const char *others, struct err *e)
-{
-	struct cpulist isolated = cpus_of("2-5"), alone = cpus_of(vcpus), beside = cpus_of(others);
-	struct claim_opts o = { .isolated = &isolated,
-				.alone = &alone,
-				.beside = &beside,
-				.alone_for = "--cpus",
-				.beside_for = "--housekeeping",
-				.remedy = "try" };
-
-	err_clear(e);
-	return claim_cpus(c, root, &o, e);
-}
-
-static void isolated_cpus(void)
-{
-	tree_put("0-5\n", "devices/system/cpu/present");
-	tree_put("0-5\n", "devices/system/cpu/online");
-	tree_put("2-5\n", "devices/system/cpu/isolated");
-	for (int cpu = 0; cpu < 6; cpu++)
-		tree_put("", "devices/system/cpu/cpu%d/uevent", cpu);
-}
+#include "tests/unit/guestclaim.h"
 
 static void no_guest_on_what_a_phase_measures(void **state)
 {
@@ -58,7 +33,7 @@ static void no_guest_on_what_a_phase_measures(void **state)
 	struct err e = { 0 };
 
 	(void)state;
-	isolated_cpus();
+	guestclaim_tree();
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct phase_entry p = { .entry.name = "p", .simulate = rows[i].simulate };
 		struct claim phase = { 0 }, c = { 0 };
@@ -72,12 +47,12 @@ static void no_guest_on_what_a_phase_measures(void **state)
 		err_clear(&e);
 		if (hostclaim_take(&phase, root, &p, &e) < 0)
 			fail_msg("row %zu: %s", i, e.text);
-		ret = guest(&c, rows[i].vcpus, rows[i].others, &e);
+		ret = guestclaim(&c, rows[i].vcpus, rows[i].others, false, &e);
 		if (rows[i].why ? ret != -EBUSY || !strstr(e.text, rows[i].why) : ret)
 			fail_msg("row %zu: %d %s", i, ret, e.text);
 		claim_drop(&c);
 		claim_drop(&phase);
-		assert_int_equal(guest(&c, rows[i].vcpus, rows[i].others, &e), 0);
+		assert_int_equal(guestclaim(&c, rows[i].vcpus, rows[i].others, false, &e), 0);
 		claim_drop(&c);
 	}
 }
@@ -98,8 +73,8 @@ static void no_phase_on_what_a_guest_has(void **state)
 	struct err e = { 0 };
 
 	(void)state;
-	isolated_cpus();
-	assert_int_equal(guest(&c, "2", "4", &e), 0);
+	guestclaim_tree();
+	assert_int_equal(guestclaim(&c, "2", "4", false, &e), 0);
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct load_entry load = { .cpus = cpus_of(rows[i].load) };
 		struct phase_entry p = { .entry.name = "p", .cpus = cpus_of(rows[i].cpus) };

@@ -76,6 +76,8 @@ static void refused(void **state)
 		{ { "-c", "1", "--fifo", "99", NULL }, "out of range" },
 		{ { "-c", "1", "--limit", "p98=1us", NULL }, "neither max nor" },
 		{ { "-c", "1", "--limit", "max=0", NULL }, "cannot be met" },
+		{ { "-c", "1", "--spike", "10", "--on-spike", "stop", NULL }, "--spike: \"10\"" },
+		{ { "-c", "1", "--spike", "0", NULL }, "out of range" },
 		{ { "-c", "1", "--on-spike", "run", NULL }, "none of record, trace, stop" },
 		{ { "-c", "1", "--on-spike", "stop", NULL }, "need --spike" },
 		{ { "-c", "1", "--simulate", "x", NULL }, "not a number" },
