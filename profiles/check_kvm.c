@@ -64,7 +64,7 @@ static void judge_no_resctrl(const struct machine *m, const struct check *c, str
 	else if (strstr(config, "CONFIG_X86_CPU_RESCTRL=y"))
 		found_bad(c, f, "nothing is divided: resctrl is not mounted");
 	else
-		found_bad(c, f, "the kernel is without X86_CPU_RESCTRL");
+		found_na(f, "the kernel is without X86_CPU_RESCTRL");
 }
 
 /* Exclusive groups, one or more, that hold all isolated CPUs between them and no other. */
@@ -213,7 +213,7 @@ static const struct check rows[] = {
 		.want = "200000",
 		.expected = "at most 200000 (ns)",
 		.why = "It is the limit of every VM of the host: longer polling burns power on shared "
-		       "CPUs, too. For one VM there is rtkvm run --halt-poll.",
+		       "CPUs, too. rtkvm run sets a longer one for its real-time vCPUs.",
 		.remedy = "echo 200000 to that file; a guest that does not exit on HLT never polls",
 		.judge = judge_most,
 	},

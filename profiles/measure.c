@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/claim.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "lib/knob.h"
@@ -302,10 +303,23 @@ static void evaluate(struct measurement *d, const struct counters *start,
 	}
 }
 
+/* Those that get a busy thread are nobody else's meanwhile: it would be in another measurement. */
+static int claim(struct claim *c, const struct machine *m, struct err *e)
+{
+	struct cpulist free = m->isolated;
+	const struct claim_opts o = { .alone = &free, .alone_for = "--measure" };
+
+	cpulist_for_each(cpu, &m->isolated)
+		if (serves_guest(m, cpu))
+			cpulist_remove(&free, cpu);
+	return claim_cpus(c, "/sys", &o, e);
+}
+
 int measure(const struct machine *m, uint64_t duration_ns, struct measurement *d, struct err *e)
 {
 	struct texts first = { 0 }, last = { 0 };
 	struct counters *c;
+	struct claim cpus;
 	int64_t smis;
 	int ret;
 
@@ -328,7 +342,9 @@ int measure(const struct machine *m, uint64_t duration_ns, struct measurement *d
 							.khz_max = MEASURE_UNKNOWN,
 							.pause_ns = MEASURE_UNKNOWN };
 	smis = smi_count();
-	ret = sample(m, d, c, &first, e);
+	ret = claim(&cpus, m, e);
+	if (!ret)
+		ret = sample(m, d, c, &first, e);
 	if (!ret)
 		ret = watch(m, d, clock_now_ns() + duration_ns / 2, false);
 	if (!ret)
@@ -345,6 +361,7 @@ int measure(const struct machine *m, uint64_t duration_ns, struct measurement *d
 		err_set(e, ret, "measuring was interrupted");
 	texts_free(&first);
 	texts_free(&last);
+	claim_drop(&cpus);
 	free(c);
 	return ret;
 }

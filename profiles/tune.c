@@ -278,13 +278,30 @@ static int lock(const struct tune *t, struct err *e)
 	return fd;
 }
 
+/* It hands the profile's variables to the script, and that one is in every profile's tuned.conf. */
+static bool by_tuned(void)
+{
+	return getenv("TUNED_isolated_cores");
+}
+
+/* The live machine is tuned's: what somebody else had set it would neither verify nor put back. */
+static int refuse_by_hand(const struct options *o, struct err *e)
+{
+	if (*o->root || by_tuned())
+		return 0;
+	return err_set(e, -EPERM,
+		       "start is for tuned, which would not know of it; use tuned-adm profile %s "
+		       "(show tells what that sets)",
+		       profile_name(o));
+}
+
 static int load_settings(struct tune *t, struct options *o, struct err *e)
 {
 	const char *cpus = variable(o, "isolated_cores");
 	char file[PATH_MAX];
 	int ret = choose_cpus(&t->m, o->named ? cpus : "auto", e); /* as tuned.conf has it */
 
-	if (ret < 0 && !strcmp(o->action, "start") && getenv("TUNED_isolated_cores"))
+	if (ret < 0 && !strcmp(o->action, "start") && by_tuned())
 		ret = choose_cpus_again(t, e);
 	if (ret < 0)
 		return ret;
@@ -298,8 +315,11 @@ static int with_machine(struct options *o, struct err *e)
 	struct tune t = { .root = o->root, .profile = o->profile, .name = profile_name(o) };
 	bool stopping = !strcmp(o->action, "stop"), starting = !strcmp(o->action, "start");
 	_cleanup_close_ int locked = -1;
-	int ret = machine_open(&t.m, *o->root ? o->root : "/", NULL, e);
+	int ret = starting ? refuse_by_hand(o, e) : 0;
 
+	if (ret < 0)
+		return ret;
+	ret = machine_open(&t.m, *o->root ? o->root : "/", NULL, e);
 	if (!ret && !stopping)
 		ret = load_settings(&t, o, e);
 	if (!ret && (stopping || starting)) {

@@ -43,7 +43,14 @@ static char *command_line(const struct tune *t)
 	return NULL;
 }
 
-static const char no_entry[] = "%s has no entry of this system's kernels (10_linux)";
+/* first: what may help before that, or "" */
+static void note_no_entry(struct tune *t, const char *first)
+{
+	note(&t->notes,
+	     "%s has no entry of this system's kernels (10_linux, 10_linux_zfs); %sput the words of "
+	     "%s there by hand",
+	     grub_cfg, first, bootcmdline);
+}
 
 static int grub_state(struct tune *t, const char *line, int *entries, struct err *e)
 {
@@ -135,7 +142,7 @@ static int grub_apply(struct tune *t, const char *line, struct err *e)
 	}
 	without = grub_state(t, line, &entries, e);
 	if (!without && !entries)
-		note(&t->notes, no_entry, grub_cfg);
+		note_no_entry(t, "");
 	else if (without > 0)
 		note(&t->notes,
 		     "%d of %d entries of %s lack the parameters: see boot.grub-drop-in "
@@ -196,7 +203,7 @@ int tune_boot_verify(struct tune *t, struct err *e)
 		if (without < 0)
 			return without;
 		if (!entries)
-			note(&t->notes, no_entry, grub_cfg);
+			note_no_entry(t, "update-grub, or ");
 		else if (without)
 			note(&t->notes, "%s: %d of %d entries lack the parameters", grub_cfg,
 			     without, entries);

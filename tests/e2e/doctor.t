@@ -103,7 +103,8 @@ shares "one with a housekeeping CPU" 'warn  cache.resctrl +CPU 3 shares the cach
 # The same where nothing is mounted, or the kernel could not.
 rm -rf "$T/cache/sys/fs/resctrl"
 config=$(echo "$T"/cache/boot/config-*)
-shares "a kernel without resctrl" 'warn  cache.resctrl +the kernel is without X86_CPU_RESCTRL'
+shares "a kernel without resctrl, where the profile's variables do nothing" \
+	'n/a   cache.resctrl +the kernel is without X86_CPU_RESCTRL'
 echo CONFIG_X86_CPU_RESCTRL=y >>"$config"
 shares "resctrl not mounted" 'warn  cache.resctrl +nothing is divided: resctrl is not mounted'
 

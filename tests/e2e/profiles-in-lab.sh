@@ -375,8 +375,9 @@ running_guests() { # WINDOWS WORK...: so many windows of each
 		one_file stalls.sh "$here/stalls-in-guest.sh"
 	} >"$initrd"
 	watch_cpus
+	# polled for as long as QEMU's: what is compared is what the profile does to both
 	rtkvm run --kernel "$image/vmlinuz" --initrd "$initrd" --cpus 2 --memory 256M \
-		--hugepages off --console /tmp/ours --append "$job" &
+		--hugepages off --halt-poll 200us --console /tmp/ours --append "$job" &
 	qemu-system-x86_64 -M microvm,acpi=on,pit=off,pic=off,rtc=off -accel kvm -cpu host -m 256M \
 		-display none -nodefaults -no-user-config -name g,debug-threads=on \
 		-kernel "$image/vmlinuz" -initrd "$initrd" -serial file:/tmp/qemu -append "$job" &

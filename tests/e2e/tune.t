@@ -274,6 +274,41 @@ is "$code" 0 "with two GRUB configurations"
 like "$errs" '/boot/grub2/grub.cfg is not Debian' "the one that is not reached is named"
 ok "stop" tune "$t" stop full_rollback >/dev/null
 
+# GRUB is only looked at on the live machine: the tree becomes one, with processes and a network of its
+# own, and an update-grub that finds no kernel of this system.
+unpack intel-6.1-stock
+rm -rf "$t/boot/grub2"
+mkdir -p "$t/b" "$t/bin"
+cp "$RTKVM" "$t/b/rtkvm"
+cp -r "$host" "$t/b/profile"
+ln -s /b/rtkvm "$t/proc/self/exe"
+: >"$t/dev/null"
+ldd "$RTKVM" /bin/sh | grep -o '/[^ ]*[.]so[^ ]*' | sort -u | while read -r lib; do
+	mkdir -p "$t$(dirname "$lib")"
+	cp -L "$lib" "$t$lib"
+done
+cp -L /bin/sh "$t/bin/sh"
+printf '#!/bin/sh\n' >"$t/b/update-grub"
+chmod +x "$t/b/update-grub"
+printf '### BEGIN /etc/grub.d/%s ###\nlinux /vmlinuz\n' 10_linux_xen 40_custom >"$t/boot/grub/grub.cfg"
+live() { # as tuned's script calls it
+	TUNED_isolated_cores=2-7 PATH=$PATH:/b unshare --mount --pid --net --fork chroot "$t" /b/rtkvm "$@"
+}
+if live --version >/dev/null 2>&1; then
+	by_hand='put the words of /etc/tuned/bootcmdline there by hand$'
+	run live tune --profile /b/profile start
+	is "$code" 0 "without an entry that could have the parameters"
+	like "$errs" "grub.cfg has no entry of this system's kernels \(10_linux, 10_linux_zfs\); $by_hand" \
+		"that is said after update-grub, and what to do"
+	run live tune --profile /b/profile verify
+	is "$code" 1 "it does not verify"
+	like "$errs" "no entry of this system's kernels \(10_linux, 10_linux_zfs\); update-grub, or $by_hand" \
+		"for which the same is said, and to try update-grub first"
+	ok "stop" live tune --profile /b/profile stop full_rollback >/dev/null
+else
+	skip 5 "a live machine of its own: not root, or a program that needs more of /proc"
+fi
+
 # Queues and cache: only where they are asked for.
 unpack intel-6.1-stock
 rm -rf "$t/boot/grub2"
@@ -503,6 +538,11 @@ fails 2 'tuned is not installed' "no tuned" "$RTKVM" tune --root "$T/hybrid-6.18
 fails 2 'action is missing' "no action" "$RTKVM" tune
 fails 2 '"dance" is not an action' "an unknown action" "$RTKVM" tune dance
 fails 2 'takes NAME=VALUE' "a variable without a value" "$RTKVM" tune --set x start
+# not the default profile: were it not refused, it should find no settings
+fails 2 'use tuned-adm profile by-hand' "start of the live machine by hand" \
+	env -u TUNED_isolated_cores "$RTKVM" tune --profile "$T/none/by-hand" start
+run env TUNED_isolated_cores=auto "$RTKVM" tune --profile "$T/none/by-hand" start
+is "$code $(printf '%s\n' "$errs" | grep -c tuned-adm)" "2 0" "tuned may: $errs"
 fails 2 'settings failed|No such file' "no such profile" \
 	"$RTKVM" tune --root "$t" --profile "$T/none" --set isolated_cores=2 show
 mkdir "$T/broken"
