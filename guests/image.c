@@ -17,6 +17,7 @@
 #include "guests/home.h"
 #include "guests/kernel.h"
 #include "lib/cleanup.h"
+#include "lib/digest.h"
 #include "lib/file.h"
 #include "lib/paths.h"
 #include "lib/proc.h"
@@ -57,7 +58,7 @@ static const struct {
 	{ "guests/hwlat", "usr/bin/rtkvm-hwlat", "hwlat_sha256" },
 };
 
-enum { LIST_BYTES = 64 << 10, SHA256_HEX = 64 };
+enum { LIST_BYTES = 64 << 10 };
 
 struct build {
 	const char *dir, *kind;
@@ -69,22 +70,6 @@ struct build {
 	struct cpio cpio;
 	json_object *manifest;
 };
-
-static int sha256(const char *path, char hex[static SHA256_HEX + 1], struct err *e)
-{
-	char *argv[] = { (char *)"sha256sum", (char *)"--", (char *)path, NULL };
-	char out[PATH_MAX + 80];
-	const char *digest = out;
-	int ret = proc_run(argv, 600, out, sizeof(out), e);
-
-	if (ret < 0)
-		return ret;
-	digest += *out == '\\'; /* sha256sum's sign of an unusual file name */
-	if (ret || strspn(digest, "0123456789abcdef") != SHA256_HEX)
-		return err_set(e, -EIO, "computing the checksum of %s failed", path);
-	snprintf(hex, SHA256_HEX + 1, "%s", digest);
-	return 0;
-}
 
 /* The file in one of our packages' trees, its place there in name. */
 static int find_library(const struct build *b, const char *base, char *from, char *name,
@@ -277,7 +262,7 @@ static json_object *module_names(void)
 static int describe(struct build *b, struct err *e)
 {
 	json_object *kernel = json_object_new_object(), *list = json_object_new_array();
-	char digest[SHA256_HEX + 1];
+	char digest[DIGEST_HEX + 1];
 	struct apt_package k;
 	int ret = apt_dependency(&k, &b->package[PKG_KERNEL_META], "linux-image-", e);
 
@@ -288,7 +273,7 @@ static int describe(struct build *b, struct err *e)
 	json_object_object_add(b->manifest, "packages", list);
 	json_object_object_add(b->manifest, "modules", module_names());
 	for (size_t i = 0; i < ARRAY_SIZE(ours) && !ret; i++) {
-		ret = sha256(b->ours[i], digest, e);
+		ret = digest_sha256(b->ours[i], digest, e);
 		json_set_str(b->manifest, ours[i].key, ret ? NULL : digest);
 	}
 	if (ret < 0)
@@ -319,7 +304,7 @@ static int write_initrd(struct build *b, const char *path, struct err *e)
 static int make_file(struct build *b, const char *name, json_object *files,
 		     int (*make)(struct build *b, const char *path, struct err *e), struct err *e)
 {
-	char tmp[PATH_MAX], digest[SHA256_HEX + 1];
+	char tmp[PATH_MAX], digest[DIGEST_HEX + 1];
 	json_object *o = json_object_new_object();
 	struct stat st;
 	int ret;
@@ -329,7 +314,7 @@ static int make_file(struct build *b, const char *name, json_object *files,
 		return err_sys(e, "writing the image %s failed", b->dir);
 	ret = make(b, tmp, e);
 	if (!ret)
-		ret = sha256(tmp, digest, e);
+		ret = digest_sha256(tmp, digest, e);
 	if (!ret && stat(tmp, &st))
 		ret = err_sys(e, "writing %s failed", tmp);
 	if (ret < 0)

@@ -8,7 +8,6 @@
 #include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
-#include <x86intrin.h>
 
 #include "guests/disk.h"
 #include "guests/home.h"
@@ -16,8 +15,9 @@
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "lib/file.h"
+#include "lib/tscpoint.h"
 
-enum { OFF_SECONDS = 120, CALIBRATE_NS = 100000000 };
+enum { OFF_SECONDS = 120 };
 
 /* Always there: a console to look at, and an end instead of a hang after a panic. */
 #define BASE_CMDLINE "console=ttyS0 panic=-1"
@@ -33,33 +33,11 @@ char *lab_default_cmdline(unsigned int cpus, char *buf, size_t size)
 	return buf;
 }
 
-/* Ticks of this machine's TSC in a millisecond, from two near readings of both clocks. */
-static unsigned long tsc_khz(void)
-{
-	uint64_t ticks[2], ns[2];
-
-	for (int i = 0; i < 2; i++) {
-		uint64_t least = UINT64_MAX;
-
-		for (int k = 0; k < 20; k++) {
-			uint64_t t = __rdtsc(), now_ns = clock_now_ns(), took = __rdtsc() - t;
-
-			if (took >= least)
-				continue;
-			least = took;
-			ticks[i] = t + took / 2;
-			ns[i] = now_ns;
-		}
-		if (!i)
-			clock_sleep_until(clock_now_ns() + CALIBRATE_NS);
-	}
-	return (ticks[1] - ticks[0]) * 1000000 / (ns[1] - ns[0]);
-}
-
 static int kernel_cmdline(const struct session *s, char *buf, size_t size, struct err *e)
 {
 	char image[2048] = "", isolation[256];
 	const char *text = s->o->cmdline ? s->o->cmdline : "";
+	uint64_t khz = tsc_measured_hz() / 1000;
 
 	if (s->o->cmdline_from_image) {
 		int ret = disk_cmdline(s->disk, image, sizeof(image), e);
@@ -73,7 +51,11 @@ static int kernel_cmdline(const struct session *s, char *buf, size_t size, struc
 	 * The emulator hands our TSC on, but emulates the timers that the kernel would measure it by:
 	 * on a busy machine that goes wrong by a factor, and no clock in there is right then.
 	 */
-	if (!file_path(buf, size, "%s tsc_early_khz=%lu %s %s", BASE_CMDLINE, tsc_khz(), image,
+	if (!khz)
+		return err_set(e, -EIO,
+			       "measuring the rate of the time-stamp counter failed: "
+			       "CLOCK_MONOTONIC_RAW stands still");
+	if (!file_path(buf, size, "%s tsc_early_khz=%" PRIu64 " %s %s", BASE_CMDLINE, khz, image,
 		       text))
 		return err_set(e, -E2BIG, "the lab's kernel command line is too long");
 	return 0;

@@ -37,8 +37,8 @@ is "$(jq -r '.packages | map(.name) | join(" ")' "$T/one/manifest.json" |
 is "$(jq -r '.packages[] | select(.name == "rt-tests").version' "$T/one/manifest.json")" \
 	"$(apt-cache show --no-all-versions rt-tests | sed -n 's/^Version: //p')" \
 	"with the version apt has"
-is "$(file -b "$T/one/vmlinuz" 2>/dev/null | cut -c 1-17)" \
-	"$(command -v file >/dev/null && echo 'Linux kernel x86 ')" "vmlinuz is a kernel"
+is "$(tail -c +515 "$T/one/vmlinuz" | head -c 4)" HdrS \
+	"vmlinuz is a kernel: it has the header of the x86 boot protocol"
 
 # an independent reader of the archive
 cpio -it --quiet <"$T/one/initrd" >"$T/names" 2>/dev/null
