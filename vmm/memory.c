@@ -13,10 +13,8 @@
 #include "lib/cleanup.h"
 #include "lib/file.h"
 #include "vmm/nodes.h"
+#include "vmm/populate.h"
 
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
-#endif
 #ifndef MAP_HUGE_SHIFT
 #define MAP_HUGE_SHIFT 26
 #endif
@@ -178,9 +176,8 @@ static int keep_khugepaged_off(const struct memory *m, struct err *e)
 
 static int populate(struct memory *m, const struct mem_opts *o, struct err *e)
 {
-	if (o->populate && madvise(m->host, m->bytes, MADV_POPULATE_WRITE))
-		return err_sys(e, "populating %" PRIu64 " MiB of guest memory failed",
-			       m->bytes / MIB);
+	if (o->populate && populate_range(m->host, m->bytes, m->page_bytes, e) < 0)
+		return e->code;
 	if (o->populate && keep_khugepaged_off(m, e) < 0)
 		return e->code;
 	if (m->page_bytes > 4096 && o->populate)

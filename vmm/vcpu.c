@@ -16,15 +16,9 @@
 #include "lib/clock.h"
 #include "lib/cpulist.h"
 #include "vmm/place.h"
+#include "vmm/stack.h"
 
 #define KICK_SIGNAL SIGRTMIN
-
-/* Locked with everything else, so kept small; the sanitizers' frames are larger. */
-#ifdef __SANITIZE_ADDRESS__
-enum { STACK_BYTES = 1 << 20 };
-#else
-enum { STACK_BYTES = 64 << 10 };
-#endif
 
 static const char *const exit_names[VCPU_EXIT_REASONS] = {
 	[KVM_EXIT_UNKNOWN] = "unknown",

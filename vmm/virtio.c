@@ -13,14 +13,8 @@
 
 #include "lib/cleanup.h"
 #include "lib/cpulist.h"
+#include "vmm/stack.h"
 #include "vmm/vm.h"
-
-/* Locked with everything else, so kept small; the sanitizers' frames are larger. */
-#ifdef __SANITIZE_ADDRESS__
-enum { STACK_BYTES = 1 << 20 };
-#else
-enum { STACK_BYTES = 64 << 10 };
-#endif
 
 bool span_copy(struct span s, char *to, size_t size)
 {
