@@ -236,35 +236,32 @@ int lab_ended(struct session *s, struct err *e)
 		       "the lab's machine ended before the command did: %s", why);
 }
 
-/* After a panic the machine restarts itself, which ends it: one that hangs on that way has panicked all the same. */
-static int boot_timed_out(const struct session *s, struct err *e)
+/*
+ * After a panic the machine restarts itself, which ends it: one that hangs on that way has panicked all
+ * the same, and is tried again only by who wants that.
+ */
+static int hung(const struct session *s, const char *what, double seconds, const char *option,
+		const char *otherwise, struct err *e)
 {
-	double seconds = (double)s->o->boot_timeout_ns / NSEC_PER_SEC;
 	char why[CAUSE_BYTES];
+	bool panicked = cause(s, why);
 
-	if (cause(s, why))
-		return err_set(e, s->o->retry_panic ? -EHOSTDOWN : -EIO,
-			       "the lab did not start the command within %.6g s (--boot-timeout): "
-			       "%s",
-			       seconds, why);
-	return err_set(e, -EHOSTDOWN,
-		       "the lab did not start the command within %.6g s (--boot-timeout); "
-		       "is its kernel command line right?",
-		       seconds);
+	return err_set(e, panicked && !s->o->retry_panic ? -EIO : -EHOSTDOWN, "%s %.6g s (%s)%s%s",
+		       what, seconds, option, panicked ? ": " : "; ", panicked ? why : otherwise);
 }
 
 int lab_timed_out(const struct session *s, const struct progress *p, struct err *e)
 {
 	lab_show_console(s);
-	if (p->ready && clock_now_ns() < p->deadline_ns)
-		return err_set(
-			e, -EHOSTDOWN,
-			"the emulated host hung: no sign of life for %.6g s (--silence); run "
-			"it again, or with --tries",
-			(double)s->o->silence_ns / NSEC_PER_SEC);
-	if (p->ready)
-		return err_set(e, -ETIMEDOUT,
-			       "the command in the lab did not end within %.6g s (--timeout)",
-			       (double)s->o->timeout_ns / NSEC_PER_SEC);
-	return boot_timed_out(s, e);
+	if (!p->ready)
+		return hung(s, "the lab did not start the command within",
+			    (double)s->o->boot_timeout_ns / NSEC_PER_SEC, "--boot-timeout",
+			    "is its kernel command line right?", e);
+	if (clock_now_ns() < p->deadline_ns)
+		return hung(s, "the emulated host hung: no sign of life for",
+			    (double)s->o->silence_ns / NSEC_PER_SEC, "--silence",
+			    "run it again, or with --tries", e);
+	return err_set(e, -ETIMEDOUT,
+		       "the command in the lab did not end within %.6g s (--timeout)",
+		       (double)s->o->timeout_ns / NSEC_PER_SEC);
 }

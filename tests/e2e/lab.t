@@ -16,12 +16,15 @@ lab_dir=$(dirname "$RTKVM")/lab
 machine() {
 	"$RTKVM" lab run --flavour fast --console "$T/console" "$@"
 }
-# The emulator hangs now and then, at boot as well: what is not about that is run in another machine then.
+# The emulator hangs now and then: what is not about that is run in another machine then. What was told of the
+# first, with its console's end, is not the test's.
+exec 8>&9 # run closes 9 for what it runs
 fast() {
 	machine --tries 3 "$@" 2>"$T/told"
 	local ret=$?
-	tell_tries "$T/told"
-	sed '/^rtkvm lab: .*: another machine is tried$/d; /^rtkvm lab: .* places were written again$/d' "$T/told" >&2
+	tell_tries "$T/told" 9>&8
+	tac "$T/told" | sed '/: another machine is tried$/,/^--- the end of the lab.s console/d
+		/^rtkvm lab: .* places were written again$/d' | tac >&2
 	return $ret
 }
 
@@ -115,16 +118,16 @@ run fast --timeout 10s -- 'echo started; sleep 1000'
 ended_badly 'did not end within 10 s' "a command past --timeout"
 is "$out" started "what it printed until then is ours"
 
-run machine --tries 2 -- 'echo c >/proc/sysrq-trigger; sleep 100'
+run machine --tries 4 -- 'echo c >/proc/sysrq-trigger; sleep 100'
 ended_badly 'ended before the command did: kernel panic: sysrq triggered crash' "a kernel panic"
-is "$(printf '%s\n' "$errs" | grep -c 'another machine')" 0 "which --tries alone does not try again"
+is "$(printf '%s\n' "$errs" | grep -c 'crash: another machine')" 0 "which --tries alone does not try again"
 
 # shellcheck disable=SC2016 # the machine's own
-run machine --tries 2 --retry-panic --results "$T/r4" -- \
+run machine --tries 4 --retry-panic --results "$T/r4" -- \
 	'[ -e $RTKVM_RESULTS/first ] && exit 7; echo >$RTKVM_RESULTS/first; echo c >/proc/sysrq-trigger; sleep 100'
 is "$code" 7 "with --retry-panic the command is run in another machine"
-is "$(tell_tries "$T/.err" 9>&1)" \
-	"# rtkvm lab: the lab's machine ended before the command did: kernel panic: sysrq triggered crash: another machine is tried" \
+like "$(tell_tries "$T/.err" 9>&1)" \
+	"^# rtkvm lab: .*: kernel panic: sysrq triggered crash: another machine is tried$" \
 	"and that is told, with its cause"
 
 run machine --boot-timeout 1s -- true
