@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +11,8 @@
 
 #include "guests/lab_session.h"
 #include "lib/cleanup.h"
+#include "lib/clock.h"
+#include "tests/unit/tree.h"
 
 #define PANIC "[    9.1] Kernel panic - not syncing: sysrq triggered crash\r\n"
 #define CLOSE "[    9.9] ---[ end Kernel panic - not syncing: sysrq triggered crash ]---\r\n"
@@ -103,9 +106,56 @@ static void takes_any_bytes(void **state)
 	assert_int_equal(len, 3001 + 500 + 7 + 3001 + 3001);
 }
 
+/* A machine that panics and hangs on its way out has panicked: another is only for who asked for that. */
+static void a_panic_is_no_hang(void **state)
+{
+	static const struct {
+		const char *console;
+		bool ready, silent, retry_panic;
+		int code;
+		const char *says;
+	} rows[] = {
+		{ LINE, false, false, false, -EHOSTDOWN,
+		  "the lab did not start the command within 180 s (--boot-timeout); is its kernel "
+		  "command line right?" },
+		{ PANIC, false, false, false, -EIO,
+		  "the lab did not start the command within 180 s (--boot-timeout): kernel panic: "
+		  "sysrq triggered crash" },
+		{ PANIC, false, false, true, -EHOSTDOWN, "(--boot-timeout): kernel panic" },
+		{ LINE, true, true, false, -EHOSTDOWN,
+		  "the emulated host hung: no sign of life for 60 s (--silence); run it again, or "
+		  "with --tries" },
+		{ PANIC LINE, true, true, false, -EIO, "(--silence): kernel panic: sysrq" },
+		{ PANIC LINE, true, true, true, -EHOSTDOWN, "(--silence): kernel panic: sysrq" },
+		{ PANIC, true, false, true, -ETIMEDOUT,
+		  "the command in the lab did not end within 10 s (--timeout)" },
+	};
+	struct lab_options o = {
+		.boot_timeout_ns = 180 * NSEC_PER_SEC,
+		.silence_ns = 60 * NSEC_PER_SEC,
+		.timeout_ns = 10 * NSEC_PER_SEC,
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct session s = { .o = &o };
+		struct progress p = { .ready = rows[i].ready };
+		struct err e = { 0 };
+
+		o.retry_panic = rows[i].retry_panic;
+		p.deadline_ns = rows[i].silent ? UINT64_MAX : 0;
+		snprintf(s.console, sizeof(s.console), "%s/console", root);
+		tree_put(rows[i].console, "console");
+		assert_int_equal(lab_timed_out(&s, &p, &e), rows[i].code);
+		if (!strstr(e.text, rows[i].says))
+			fail_msg("row %zu: %s", i, e.text);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		tree_test(a_panic_is_no_hang),
 		cmocka_unit_test(begins_at_the_panic),
 		cmocka_unit_test(takes_any_bytes),
 	};
