@@ -3,15 +3,11 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <unistd.h>
 
 #include "lib/claim.h"
 #include "lib/cleanup.h"
@@ -344,35 +340,4 @@ int choose_taken(struct cpulist *taken, const char *proc, pid_t self, struct err
 		    file_path(path, sizeof(path), "%s/%s/task", proc, d->d_name))
 			look_at_threads(taken, path);
 	return 0;
-}
-
-/* On a file of the kernel's own: nothing is made that could be left behind. */
-int choose_lock(int *lock, const char *sysfs, int wait_ms, struct err *e)
-{
-	enum { STEP_MS = 10 };
-	char path[PATH_MAX], text[CLAIM_HELD_BYTES];
-
-	if (!file_path(path, sizeof(path), "%s/devices/system/cpu/isolated", sysfs))
-		return err_sys(e, "--placement auto failed");
-	*lock = open(path, O_RDONLY | O_CLOEXEC);
-	if (*lock < 0)
-		return err_sys(e, "--placement auto: opening %s failed", path);
-	for (int ms = 0; flock(*lock, LOCK_EX | LOCK_NB); ms += STEP_MS) {
-		if (errno != EWOULDBLOCK)
-			return err_sys(e, "--placement auto: locking %s failed", path);
-		if (ms >= wait_ms)
-			return err_set(e, -EBUSY,
-				       "--placement auto: %s: it has chosen CPUs and not started "
-				       "its vCPUs; end it, or name CPUs with --cpus",
-				       claim_held(text, *lock, path));
-		poll(NULL, 0, STEP_MS);
-	}
-	return 0;
-}
-
-void choose_unlock(int *lock)
-{
-	if (*lock >= 0)
-		close(*lock);
-	*lock = -1;
 }

@@ -46,13 +46,4 @@ int choose_cpus(struct choice *c, const struct hostcpus *h, const char *sysfs,
  */
 int choose_taken(struct cpulist *taken, const char *proc, pid_t self, struct err *e);
 
-/*
- * choose_lock - keep other runs from choosing until choose_unlock, when the vCPU threads are pinned
- * and choose_taken sees them; waits for up to wait_ms, then -EBUSY names who has it. The lock goes with
- * the process, however it ends
- */
-enum { CHOOSE_WAIT_MS = 30000 };
-int choose_lock(int *lock, const char *sysfs, int wait_ms, struct err *e);
-void choose_unlock(int *lock);
-
 #endif

@@ -261,7 +261,6 @@ static int build(struct run *r, struct err *e)
 		return ret;
 	reached(r, SETUP_LOAD);
 	ret = start_threads(r, e);
-	seats_settled(&r->seats);
 	if (ret < 0)
 		return ret;
 	reached(r, SETUP_THREADS);

@@ -13,17 +13,11 @@
 
 void seats_init(struct seats *s)
 {
-	*s = (struct seats){ .choosing = -1 };
-}
-
-void seats_settled(struct seats *s)
-{
-	choose_unlock(&s->choosing);
+	*s = (struct seats){ 0 };
 }
 
 void seats_leave(struct seats *s)
 {
-	choose_unlock(&s->choosing);
 	claim_drop(&s->claim);
 }
 
@@ -52,10 +46,8 @@ static int choose(struct seats *s, const struct hostcpus *host, const struct cla
 		.share_claimed = claimed->share,
 	};
 	struct choice c;
-	int ret = s->choosing < 0 ? choose_lock(&s->choosing, "/sys", CHOOSE_WAIT_MS, e) : 0;
+	int ret = choose_taken(&taken, "/proc", getpid(), e);
 
-	if (!ret)
-		ret = choose_taken(&taken, "/proc", getpid(), e);
 	if (ret < 0)
 		return ret;
 	cpulist_for_each(cpu, &devices) /* they will be */

@@ -15,7 +15,6 @@ struct seats {
 	struct run_opts *opts; /* borrowed */
 	struct cpulist housekeeping; /* of all threads but the vCPUs' */
 	char why[CHOOSE_WHY_BYTES]; /* what --placement auto has to say for its choice, else "" */
-	int choosing; /* the lock that keeps other runs from choosing the same CPUs; -1: not held */
 	struct claim claim; /* against other guests and campaigns */
 };
 
@@ -28,8 +27,6 @@ void seats_init(struct seats *s);
  */
 int seats_take(struct seats *s, struct run_opts *opts, struct err *e);
 
-/* seats_settled - the threads are where others see them: others may choose now */
-void seats_settled(struct seats *s);
 void seats_leave(struct seats *s);
 
 #endif

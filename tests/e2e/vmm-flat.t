@@ -13,6 +13,23 @@ guest() {
 	"$RTKVM" run --kernel "$payload" --cpus 0 --allow-shared --memory 32M "$@"
 }
 
+# await PID COMMAND...: until it is true, the process has ended, or a minute is over
+await() {
+	for _ in $(seq 1200); do
+		"${@:2}" && return
+		kill -0 "$1" 2>/dev/null || return
+		sleep 0.05
+	done
+}
+
+# end_of PID: waits for it, a minute at most; sets $code
+end_of() {
+	await "$1" false
+	kill -KILL "$1" 2>/dev/null
+	wait "$1"
+	code=$?
+}
+
 # --- what a guest does becomes output and exit code
 run guest --append "print:hello exit:7"
 is "$code" 7 "the exit port's byte is the exit code"
@@ -349,18 +366,17 @@ done
 run guest --console "$T/old1" --data "$T/old2" --virtio-console "$T/old3" --append "print:hello data:2 exit:5"
 is "$code $(cat "$T/old1") $(stat -c %s "$T/old2" "$T/old3" | tr '\n' ' ')" "5 hello 2 0 " \
 	"a run that begins replaces what the files held: $errs"
-# a signal in the middle of the set-up, which waits for a reader
-"$RTKVM" run --kernel "$payload" --cpus 0 --allow-shared --memory 32M --append exit:0 --data new \
+# a set-up that waits for a reader: others may choose CPUs meanwhile, and a signal ends it
+"$RTKVM" run --kernel "$payload" --placement auto --vcpus 1 --allow-shared --memory 32M --append exit:0 --data new \
 	--events pipe 2>/dev/null &
 pid=$!
-for _ in $(seq 100); do
-	[ -e new ] && break
-	sleep 0.05
-done
+await $pid test -e new
 ok "it waits for who reads its events" test -e new
+run timeout 20 "$RTKVM" run --kernel "$payload" --placement auto --vcpus 1 --allow-shared --memory 32M --append exit:5
+is "$code" 5 "--placement auto beside one that waits: $errs"
 kill -TERM $pid
-wait $pid
-is "$? $(echo *)" "3 disk kernel pipe precious" "SIGTERM while it waits: exit code 3, and nothing is left"
+end_of $pid
+is "$code $(echo *)" "3 disk kernel pipe precious" "SIGTERM while it waits: exit code 3, and nothing is left"
 cd "$OLDPWD" || exit
 payload=${payload#"$PWD/"}
 

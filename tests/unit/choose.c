@@ -10,10 +10,6 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
-
 #include "lib/cleanup.h"
 #include "vmm/choose.h"
 #include "vmm/nodes.h"
@@ -298,38 +294,11 @@ static void finds_pinned_threads(void **state)
 	assert_true(choose_taken(&taken, "/nowhere", 0, &e) < 0);
 }
 
-static void one_chooser_at_a_time(void **state)
-{
-	struct err e = { 0 };
-	char path[128];
-	int lock = -1, second = -1, other;
-
-	(void)state;
-	assert_true(choose_lock(&lock, root, 0, &e) < 0); /* no such file */
-	err_clear(&e);
-	tree_put("\n", "devices/system/cpu/isolated");
-	assert_int_equal(choose_lock(&lock, root, 0, &e), 0);
-	assert_int_equal(choose_lock(&second, root, 50, &e), -EBUSY);
-	snprintf(path, sizeof(path), "auto: process %d (", getpid());
-	assert_non_null(strstr(e.text, path));
-	assert_non_null(
-		strstr(e.text, "isolated: it has chosen CPUs and not started its vCPUs; end"));
-	choose_unlock(&second);
-	snprintf(path, sizeof(path), "%s/devices/system/cpu/isolated", root);
-	other = open(path, O_RDONLY);
-	assert_int_equal(flock(other, LOCK_EX | LOCK_NB), -1);
-	choose_unlock(&lock);
-	choose_unlock(&lock);
-	assert_int_equal(flock(other, LOCK_EX | LOCK_NB), 0);
-	close(other);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		tree_test(chooses),
 		tree_test(memory_of_nodes),
-		tree_test(one_chooser_at_a_time),
 		tree_test(finds_pinned_threads),
 	};
 
