@@ -75,6 +75,15 @@ struct cpulist cpulist_and(const struct cpulist *a, const struct cpulist *b)
 	return r;
 }
 
+struct cpulist cpulist_or(const struct cpulist *a, const struct cpulist *b)
+{
+	struct cpulist r;
+
+	for (int i = 0; i < CPULIST_CPUS / 64; i++)
+		r.bits[i] = a->bits[i] | b->bits[i];
+	return r;
+}
+
 /* One unsigned decimal below CPULIST_CPUS; strtoul alone would take signs, spaces and hex. */
 static int number(const char **p, const char *text, struct err *e)
 {
@@ -158,8 +167,7 @@ int cpulist_parse(struct cpulist *l, const char *text, struct err *e)
 	memset(l, 0, sizeof(*l));
 	do {
 		more = cpulist_parse_part(&part, &p, text, e);
-		for (int i = 0; i < CPULIST_CPUS / 64; i++)
-			l->bits[i] |= part.bits[i];
+		*l = cpulist_or(l, &part);
 	} while (more > 0);
 	return more;
 }

@@ -50,8 +50,9 @@ int cpulist_next(const struct cpulist *l, int from);
 /* cpulist_minus - CPUs of a that are not in b */
 struct cpulist cpulist_minus(const struct cpulist *a, const struct cpulist *b);
 
-/* cpulist_and - CPUs in both */
+/* cpulist_and - CPUs in both; cpulist_or - in either */
 struct cpulist cpulist_and(const struct cpulist *a, const struct cpulist *b);
+struct cpulist cpulist_or(const struct cpulist *a, const struct cpulist *b);
 
 /* cpulist_pin - give thread tid (0: the caller) exactly these CPUs and read the mask back */
 int cpulist_pin(const struct cpulist *l, pid_t tid, struct err *e);

@@ -85,7 +85,7 @@ static void refuses(void **state)
 
 static void sets(void **state)
 {
-	struct cpulist a, b, r;
+	struct cpulist a, b, r, both;
 	struct err e = { 0 };
 	char buf[64];
 
@@ -96,6 +96,8 @@ static void sets(void **state)
 	assert_string_equal(cpulist_format(&r, buf, sizeof(buf)), "0-1,4-7");
 	r = cpulist_and(&a, &b);
 	assert_string_equal(cpulist_format(&r, buf, sizeof(buf)), "2-3");
+	both = cpulist_or(&a, &b);
+	assert_string_equal(cpulist_format(&both, buf, sizeof(buf)), "0-7,9");
 	cpulist_remove(&r, 2);
 	cpulist_remove(&r, 3);
 	assert_true(cpulist_empty(&r));
