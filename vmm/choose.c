@@ -15,12 +15,15 @@
 #include "lib/threads.h"
 #include "vmm/nodes.h"
 
+/* As text, those of the largest guest: "4095," each at worst. */
+enum { CPUS_BYTES = CPUMAP_VCPUS * 5 + 1 };
+
 #define PF_KTHREAD 0x00200000 /* include/linux/sched.h, field 9 of /proc/PID/stat */
 
 /* One NUMA node, its isolated CPUs sorted by what speaks against each. */
 struct place {
 	int node; /* -1: a kernel without NUMA */
-	struct cpulist isolated, no_nohz, taken, claimed, beside, good, housekeeping;
+	struct cpulist isolated, no_nohz, kept, taken, claimed, beside, good, housekeeping;
 	struct cpulist shared; /* of the good ones: another has claimed them */
 	int fit; /* of memory: 2 in huge pages, 1 in small ones, 0 not at all */
 };
@@ -56,7 +59,8 @@ static int core_is_busy(const struct place *p, const struct hostcpus *h, const c
 		return ret;
 	core = cpulist_and(&core, &h->online);
 	cpulist_remove(&core, cpu);
-	idle = cpulist_minus(&h->isolated, &p->taken);
+	idle = cpulist_minus(&h->isolated, &p->kept);
+	idle = cpulist_minus(&idle, &p->taken);
 	idle = cpulist_minus(&idle, &p->claimed);
 	idle = cpulist_minus(&idle, &p->good);
 	core = cpulist_minus(&core, &idle);
@@ -70,12 +74,16 @@ static int look_at(struct place *p, const struct hostcpus *h, const char *sysfs,
 
 	p->isolated = cpulist_and(&rest, &h->isolated);
 	p->housekeeping = cpulist_minus(&rest, &h->isolated);
+	p->kept = cpulist_and(&p->isolated, o->kept);
 	p->taken = cpulist_and(&p->isolated, o->taken);
+	p->taken = cpulist_minus(&p->taken, &p->kept); /* one reason each */
 	p->claimed = cpulist_and(&p->isolated, o->claimed);
-	p->claimed = cpulist_minus(&p->claimed, &p->taken); /* one reason each */
+	p->claimed = cpulist_minus(&p->claimed, &p->kept);
+	p->claimed = cpulist_minus(&p->claimed, &p->taken);
 	if (!o->allow_tick && !o->allow_shared)
 		p->no_nohz = cpulist_minus(&p->isolated, &h->nohz_full);
-	rest = cpulist_minus(&p->isolated, &p->taken);
+	rest = cpulist_minus(&p->isolated, &p->kept);
+	rest = cpulist_minus(&rest, &p->taken);
 	rest = cpulist_minus(&rest, &p->claimed);
 	rest = cpulist_minus(&rest, &p->no_nohz);
 	cpulist_for_each(cpu, &rest) {
@@ -87,11 +95,16 @@ static int look_at(struct place *p, const struct hostcpus *h, const char *sysfs,
 	}
 	if (o->share_claimed)
 		p->shared = cpulist_minus(&p->claimed, &p->no_nohz);
-	cpulist_for_each(cpu, &p->shared)
-		cpulist_add(&p->good, cpu);
+	p->good = cpulist_or(&p->good, &p->shared);
 	p->fit = memory_fit(sysfs, p->node, o->mem);
 	return 0;
 }
+
+/* What a node has to have: house, that vCPU 0 takes one of its housekeeping CPUs. */
+struct need {
+	int cpus;
+	bool house;
+};
 
 /* Huge pages that were asked for by name have to be there; others are a preference. */
 static bool may_hold(const struct place *p, const struct choose_opts *o)
@@ -99,16 +112,22 @@ static bool may_hold(const struct place *p, const struct choose_opts *o)
 	return p->fit == 2 || o->mem->pages == MEM_PAGES_AUTO || o->mem->pages == MEM_PAGES_4K;
 }
 
-static bool better(const struct place *a, const struct place *b, int need,
+static bool fits(const struct place *p, const struct need *need, const struct choose_opts *o)
+{
+	return cpulist_count(&p->good) >= need->cpus && may_hold(p, o) &&
+	       (!need->house || !cpulist_empty(&p->housekeeping));
+}
+
+static bool better(const struct place *a, const struct place *b, const struct need *need,
 		   const struct choose_opts *o)
 {
 	int have_a = cpulist_count(&a->good), have_b = cpulist_count(&b->good);
 	int own_a = have_a - cpulist_count(&a->shared), own_b = have_b - cpulist_count(&b->shared);
-	bool fits_a = have_a >= need && may_hold(a, o), fits_b = have_b >= need && may_hold(b, o);
+	bool fits_a = fits(a, need, o), fits_b = fits(b, need, o);
 
 	if (fits_a != fits_b)
 		return fits_a;
-	if (fits_a && (own_a < need || own_b < need) && own_a != own_b)
+	if (fits_a && (own_a < need->cpus || own_b < need->cpus) && own_a != own_b)
 		return own_a > own_b;
 	if (fits_a && a->fit != b->fit)
 		return a->fit > b->fit;
@@ -118,8 +137,8 @@ static bool better(const struct place *a, const struct place *b, int need,
 	       cpulist_count(&b->isolated); /* where to look for why */
 }
 
-static int best_place(struct place *best, const struct hostcpus *h, const char *sysfs, int need,
-		      const struct choose_opts *o, struct err *e)
+static int best_place(struct place *best, const struct hostcpus *h, const char *sysfs,
+		      const struct need *need, const struct choose_opts *o, struct err *e)
 {
 	struct cpulist nodes;
 	int ret = hostcpus_nodes(&nodes, sysfs, e);
@@ -149,7 +168,7 @@ static int best_place(struct place *best, const struct hostcpus *h, const char *
 static void against(char *text, size_t size, const struct cpulist *l, const char *what)
 {
 	size_t used = strlen(text);
-	char cpus[64];
+	char cpus[CPUS_BYTES];
 
 	if (!cpulist_empty(l) && used < size)
 		snprintf(text + used, size - used, "%s%s %s", used ? ", " : "",
@@ -171,7 +190,8 @@ static void against_claimed(char *text, size_t size, const struct cpulist *l,
 
 static int refuse(const struct place *p, int need, const struct choose_opts *o, struct err *e)
 {
-	char no[320] = "", isolated[64], good[64], node[32] = "this machine", end[32] = "";
+	char no[CPUS_BYTES] = "", isolated[CPUS_BYTES], good[CPUS_BYTES], node[32] = "this machine",
+	     end[32] = "";
 	const char *command;
 
 	if (p->node >= 0)
@@ -189,6 +209,7 @@ static int refuse(const struct place *p, int need, const struct choose_opts *o, 
 			"isolcpus=managed_irq,domain,LIST nohz_full=LIST (rtkvm doctor tells "
 			"how), or name CPUs with --cpus");
 	against(no, sizeof(no), &p->no_nohz, "not nohz_full");
+	against(no, sizeof(no), &p->kept, "kept for other threads (--housekeeping, cpu=)");
 	against(no, sizeof(no), &p->taken, "taken by a pinned thread");
 	against_claimed(no, sizeof(no), &p->claimed, o);
 	command = cpulist_has(&p->claimed, o->claimed_last) ? strstr(o->claimed_by, " (") : NULL;
@@ -211,12 +232,15 @@ static void explain(struct choice *c, const struct place *p, const struct hostcp
 {
 	struct cpulist ticking = cpulist_minus(used, &h->nohz_full);
 	struct cpulist shared = cpulist_and(used, &p->shared);
-	char cpus[160] = "no CPU is isolated", node[80] = "", list[64], whose[200] = "";
+	char list[CPUS_BYTES], cpus[CPUS_BYTES + 64], node[80] = "", whose[CPUS_BYTES] = "";
 
 	if (p->node >= 0)
 		snprintf(node, sizeof(node), ", NUMA node %d%s", p->node,
 			 p->fit == 2 ? " with free huge pages for its memory" : "");
-	if (!cpulist_empty(used))
+	if (cpulist_empty(used))
+		snprintf(cpus, sizeof(cpus), "no %s",
+			 cpulist_empty(&h->isolated) ? "CPU is isolated" : "isolated CPU is free");
+	else
 		snprintf(cpus, sizeof(cpus), "CPU %s: isolated%s%s",
 			 cpulist_format(used, list, sizeof(list)),
 			 cpulist_empty(&ticking) ? " and nohz_full" : ", not nohz_full",
@@ -254,27 +278,26 @@ static struct cpulist first_of(const struct place *p, int n)
 int choose_cpus(struct choice *c, const struct hostcpus *h, const char *sysfs,
 		const struct choose_opts *o, struct err *e)
 {
+	struct need need = { .cpus = o->vcpus };
 	struct cpulist used;
 	struct place p;
-	bool house = false;
-	int need = o->vcpus, ret = best_place(&p, h, sysfs, need, o, e);
+	int ret = best_place(&p, h, sysfs, &need, o, e);
 
 	*c = (struct choice){ 0 };
-	if (!ret && cpulist_count(&p.good) < need && o->allow_shared) {
-		ret = best_place(&p, h, sysfs, --need, o, e);
-		house = true;
+	if (!ret && cpulist_count(&p.good) < need.cpus && o->allow_shared) {
+		need = (struct need){ .cpus = o->vcpus - 1, .house = true };
+		ret = best_place(&p, h, sysfs, &need, o, e);
 	}
 	if (ret < 0)
 		return ret;
-	if (cpulist_count(&p.good) < need || !may_hold(&p, o) ||
-	    (house && cpulist_empty(&p.housekeeping)))
-		return refuse(&p, cpulist_empty(&p.housekeeping) ? o->vcpus : need, o, e);
-	if (house)
+	if (!fits(&p, &need, o))
+		return refuse(&p, cpulist_empty(&p.housekeeping) ? o->vcpus : need.cpus, o, e);
+	if (need.house)
 		c->map.host[c->map.n++] = last_of(&p.housekeeping);
-	used = first_of(&p, o->vcpus - c->map.n);
+	used = first_of(&p, need.cpus);
 	cpulist_for_each(cpu, &used)
 		c->map.host[c->map.n++] = cpu;
-	explain(c, &p, h, &used, house, o);
+	explain(c, &p, h, &used, need.house, o);
 	return 0;
 }
 

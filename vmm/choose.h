@@ -22,6 +22,7 @@ struct choose_opts {
 	bool allow_shared; /* vCPU 0 may share a housekeeping CPU when too few are isolated */
 	bool allow_tick; /* CPUs that are isolated, but not nohz_full, will do */
 	const struct mem_opts *mem;
+	const struct cpulist *kept; /* CPUs of this run's other threads */
 	const struct cpulist *taken; /* CPUs that a thread of somebody else is pinned to */
 	const struct cpulist *claimed; /* CPUs that another has (lib/claim.h) */
 	int claimed_last; /* the one of them that was tried last, ... */
@@ -29,7 +30,7 @@ struct choose_opts {
 	bool share_claimed; /* they will do where too few are nobody's */
 };
 
-enum { CHOOSE_WHY_BYTES = 512 };
+enum { CHOOSE_WHY_BYTES = 2048 }; /* of 128 vCPUs, and whose CPUs they share */
 
 struct choice {
 	struct cpumap map;

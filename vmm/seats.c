@@ -33,12 +33,13 @@ struct claimed {
 static int choose(struct seats *s, const struct hostcpus *host, const struct claimed *claimed,
 		  struct err *e)
 {
-	struct cpulist taken, devices = devopts_cpus(&s->opts->devices);
+	struct cpulist taken, kept = devopts_cpus(&s->opts->devices);
 	struct choose_opts o = {
 		.vcpus = s->opts->vcpus,
 		.allow_shared = s->opts->allow_shared,
 		.allow_tick = s->opts->allow_tick,
 		.mem = &s->opts->mem,
+		.kept = &kept,
 		.taken = &taken,
 		.claimed = &claimed->cpus,
 		.claimed_last = claimed->last,
@@ -50,8 +51,8 @@ static int choose(struct seats *s, const struct hostcpus *host, const struct cla
 
 	if (ret < 0)
 		return ret;
-	cpulist_for_each(cpu, &devices) /* they will be */
-		cpulist_add(&taken, cpu);
+	if (!s->opts->allow_shared)
+		kept = cpulist_or(&kept, &s->opts->housekeeping);
 	ret = choose_cpus(&c, host, "/sys", &o, e);
 	if (ret < 0)
 		return ret;
@@ -76,8 +77,7 @@ static int claim(struct seats *s, const struct cpulist *isolated, const struct c
 		.share_beside = s->opts->allow_shared,
 	};
 
-	cpulist_for_each(cpu, devices)
-		cpulist_add(&others, cpu);
+	others = cpulist_or(&others, devices);
 	return claim_cpus(&s->claim, "/sys", &o, e);
 }
 
@@ -98,8 +98,7 @@ static int settle_placement(struct seats *s, struct hostcpus host, const struct 
 	int ret;
 
 	if (s->opts->partition) /* they will be, or it is an error of its own */
-		cpulist_for_each(cpu, &cpus)
-			cpulist_add(&host.isolated, cpu);
+		host.isolated = cpulist_or(&host.isolated, &cpus);
 	ret = place_check(&host, &p, &s->housekeeping, e);
 	if (!ret)
 		ret = claim(s, &host.isolated, &devices, share, e);

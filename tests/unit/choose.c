@@ -24,46 +24,58 @@ struct row {
 	bool smt;
 	const char *node[NODES]; /* their CPUs; none: no NUMA */
 	unsigned int huge[NODES]; /* free 2 MiB pages */
-	const char *taken, *claimed;
+	const char *kept, *taken, *claimed;
 	int claimed_last; /* by process 71 */
 	int vcpus, allow;
 	enum mem_pages pages;
-	const char *want; /* host CPUs of the vCPUs, or the reason */
+	const char *cpus; /* host CPUs of the vCPUs; NULL: there is no choice ... */
+	const char *refused; /* ... and a part of the reason */
 	const char *why; /* a part of the explanation */
 };
 
 static const struct row cases[] = {
-	{ .isolated = "2-7", .vcpus = 2, .want = "2 3", .why = "isolated and nohz_full" },
-	{ .isolated = "2-7", .smt = true, .vcpus = 3, .want = "2 4 6" },
+	{ .isolated = "2-7", .vcpus = 2, .cpus = "2 3", .why = "isolated and nohz_full" },
+	{ .isolated = "2-7", .smt = true, .vcpus = 3, .cpus = "2 4 6" },
 	{ .isolated = "2-7",
 	  .smt = true,
 	  .vcpus = 4,
-	  .want = "3 at best (CPU 2,4,6), isolated there are 2-7: 3,5,7 beside a busy" },
+	  .refused = "3 at best (CPU 2,4,6), isolated there are 2-7: 3,5,7 beside a busy" },
 	{ .isolated = "3-7",
 	  .smt = true,
 	  .vcpus = 3, /* 2 keeps house beside 3 */
-	  .want = "2 at best (CPU 4,6)" },
+	  .refused = "2 at best (CPU 4,6)" },
 	{ .isolated = "2-7",
 	  .taken = "4",
 	  .vcpus = 3,
 	  .smt = true,
-	  .want = "4 taken by a pinned thread, 3,5,7 beside" },
-	{ .isolated = "2-7", .taken = "2,6", .vcpus = 3, .want = "3 4 5" },
+	  .refused = "4 taken by a pinned thread, 3,5,7 beside" },
+	{ .isolated = "2-7", .taken = "2,6", .vcpus = 3, .cpus = "3 4 5" },
+	/* what this run's other threads get is no vCPU's */
+	{ .isolated = "2-7", .kept = "2", .vcpus = 2, .cpus = "3 4" },
+	{ .isolated = "2-7", .smt = true, .kept = "2", .vcpus = 2, .cpus = "4 6" },
+	{ .isolated = "2-3",
+	  .kept = "2",
+	  .taken = "2-3",
+	  .vcpus = 1,
+	  .refused =
+		  "2 kept for other threads (--housekeeping, cpu=), 3 taken by a pinned thread; isolate" },
 	/* claimed, but nobody is pinned there: a guest that is being set up, devices' threads */
-	{ .isolated = "2-7", .claimed = "2,6", .vcpus = 3, .want = "3 4 5" },
+	{ .isolated = "2-7", .claimed = "2,6", .vcpus = 3, .cpus = "3 4 5" },
 	{ .isolated = "2-7",
 	  .claimed = "2-3,5",
 	  .taken = "5",
 	  .claimed_last = 3,
 	  .vcpus = 4,
-	  .want = "5 taken by a pinned thread, 2-3 claimed, CPU 3 by process 71 (rtkvm run --cpus 3); "
+	  .refused =
+		  "5 taken by a pinned thread, 2-3 claimed, CPU 3 by process 71 (rtkvm run --cpus 3); "
 		  "end process 71, isolate more, or give" },
 	{ .isolated = "2-7",
 	  .claimed = "4",
 	  .claimed_last = 4,
 	  .vcpus = 3,
 	  .smt = true,
-	  .want = "4 claimed by process 71 (rtkvm run --cpus 3), 3,5,7 beside a busy thread of their "
+	  .refused =
+		  "4 claimed by process 71 (rtkvm run --cpus 3), 3,5,7 beside a busy thread of their "
 		  "core; end process 71, isolate" },
 	/* the last one looked at is on another node: of these it is not known */
 	{ .isolated = "2-3,6-7",
@@ -71,15 +83,15 @@ static const struct row cases[] = {
 	  .claimed = "2-3,6-7",
 	  .claimed_last = 7,
 	  .vcpus = 1,
-	  .want = "are 2-3: 2-3 claimed by others; isolate more" },
-	{ .isolated = "2-3", .claimed = "2", .claimed_last = 2, .vcpus = 1, .want = "3" },
+	  .refused = "are 2-3: 2-3 claimed by others; isolate more" },
+	{ .isolated = "2-3", .claimed = "2", .claimed_last = 2, .vcpus = 1, .cpus = "3" },
 	/* what is shared: last, and only where it is allowed and not pinned to by its owner */
 	{ .isolated = "2-5",
 	  .claimed = "2-3",
 	  .claimed_last = 3,
 	  .vcpus = 3,
 	  .allow = SHARE_CLAIMED,
-	  .want = "2 4 5",
+	  .cpus = "2 4 5",
 	  .why = "CPU 2,4-5: isolated and nohz_full; shared, as too few are nobody's: CPU 2 claimed "
 		 "by others" },
 	{ .isolated = "2",
@@ -87,7 +99,7 @@ static const struct row cases[] = {
 	  .claimed_last = 2,
 	  .vcpus = 2,
 	  .allow = SHARE_CLAIMED,
-	  .want = "7 2",
+	  .cpus = "7 2",
 	  .why = "; vCPU 0 shares a housekeeping CPU; shared, as too few are nobody's: CPU 2 claimed "
 		 "by process 71 (rtkvm run --cpus 3)" },
 	{ .isolated = "2-3",
@@ -95,7 +107,7 @@ static const struct row cases[] = {
 	  .claimed_last = 3,
 	  .vcpus = 2,
 	  .allow = SHARE_CLAIMED,
-	  .want = "2 3",
+	  .cpus = "2 3",
 	  .why = "CPU 2-3 claimed, CPU 3 by process 71" },
 	{ .isolated = "2-3",
 	  .claimed = "2-3",
@@ -103,7 +115,7 @@ static const struct row cases[] = {
 	  .taken = "3",
 	  .vcpus = 3,
 	  .allow = SHARE_CLAIMED,
-	  .want = "3 taken by a pinned thread, 2 claimed by others" },
+	  .refused = "3 taken by a pinned thread, 2 claimed by others" },
 	{ .isolated = "2-3,6-7", /* a node where nobody's are enough comes first */
 	  .node = { "0-3", "4-7" },
 	  .huge = { 128, 0 },
@@ -111,63 +123,76 @@ static const struct row cases[] = {
 	  .claimed_last = 2,
 	  .vcpus = 2,
 	  .allow = SHARE_CLAIMED,
-	  .want = "6 7" },
-	{ .isolated = "2-5", .nohz = "4-7", .vcpus = 2, .want = "4 5" },
-	{ .isolated = "2-5", .nohz = "4-7", .vcpus = 3, .want = "2-3 not nohz_full" },
+	  .cpus = "6 7" },
+	{ .isolated = "2-5", .nohz = "4-7", .vcpus = 2, .cpus = "4 5" },
+	{ .isolated = "2-5", .nohz = "4-7", .vcpus = 3, .refused = "2-3 not nohz_full" },
 	{ .isolated = "2-5",
 	  .nohz = "4-7",
 	  .vcpus = 3,
 	  .allow = TICK,
-	  .want = "2 3 4",
+	  .cpus = "2 3 4",
 	  .why = "not nohz_full" },
-	{ .isolated = "", .vcpus = 1, .want = "no CPU of this machine is isolated" },
-	{ .isolated = "", .vcpus = 1, .allow = SHARED, .want = "7", .why = "vCPU 0 shares" },
-	{ .isolated = "6-7", .vcpus = 3, .allow = SHARED, .want = "5 6 7" },
-	{ .isolated = "6-7", .vcpus = 4, .allow = SHARED, .want = "CPUs for 3 vCPUs wanted" },
-	{ .isolated = "6-7", .vcpus = 2, .allow = SHARED, .want = "6 7" },
+	{ .isolated = "", .vcpus = 1, .refused = "no CPU of this machine is isolated" },
+	{ .isolated = "", .vcpus = 1, .allow = SHARED, .cpus = "7", .why = "vCPU 0 shares" },
+	{ .isolated = "6",
+	  .taken = "6",
+	  .vcpus = 1,
+	  .allow = SHARED,
+	  .cpus = "7",
+	  .why = "no isolated CPU is free; vCPU 0 shares" },
+	{ .isolated = "1-3,5-7", /* a node whose CPUs are all isolated has none for vCPU 0 */
+	  .node = { "0-3", "5-7" },
+	  .huge = { 0, 128 },
+	  .vcpus = 4,
+	  .allow = SHARED,
+	  .cpus = "0 1 2 3",
+	  .why = "NUMA node 0; vCPU 0 shares" },
+	{ .isolated = "6-7", .vcpus = 3, .allow = SHARED, .cpus = "5 6 7" },
+	{ .isolated = "6-7", .vcpus = 4, .allow = SHARED, .refused = "CPUs for 3 vCPUs wanted" },
+	{ .isolated = "6-7", .vcpus = 2, .allow = SHARED, .cpus = "6 7" },
 	{ .isolated = "0-7", /* no housekeeping CPU for vCPU 0 */
 	  .taken = "0-7",
 	  .vcpus = 1,
 	  .allow = SHARED,
-	  .want = "CPUs for 1 vCPUs wanted, this machine has 0 at best" },
+	  .refused = "CPUs for 1 vCPUs wanted, this machine has 0 at best" },
 	{ .isolated = "6-7",
 	  .node = { "0-3", "4-7" },
 	  .taken = "6-7",
 	  .vcpus = 1,
-	  .want = "NUMA node 1 has 0 at best (CPU none), isolated there are 6-7: 6-7 taken" },
+	  .refused = "NUMA node 1 has 0 at best (CPU none), isolated there are 6-7: 6-7 taken" },
 	/* two nodes: enough CPUs first, then huge pages, then more CPUs to spare */
 	{ .isolated = "2-3,5-7",
 	  .node = { "0-3", "4-7" },
 	  .vcpus = 2,
-	  .want = "5 6",
+	  .cpus = "5 6",
 	  .why = "NUMA node 1" },
 	{ .isolated = "2-3,5-7",
 	  .node = { "0-3", "4-7" },
 	  .huge = { 128, 0 },
 	  .vcpus = 2,
-	  .want = "2 3",
+	  .cpus = "2 3",
 	  .why = "NUMA node 0 with free huge pages" },
 	{ .isolated = "2-3,5-7",
 	  .node = { "0-3", "4-7" },
 	  .huge = { 128, 0 },
 	  .vcpus = 3,
-	  .want = "5 6 7" },
+	  .cpus = "5 6 7" },
 	{ .isolated = "2-3,5-7",
 	  .node = { "0-3", "4-7" },
 	  .huge = { 128, 0 },
 	  .vcpus = 3,
 	  .pages = MEM_PAGES_2M,
-	  .want = "no NUMA node has both 3 CPUs for vCPUs and 256" },
+	  .refused = "no NUMA node has both 3 CPUs for vCPUs and 256" },
 	{ .isolated = "2-3,5-7",
 	  .node = { "0-3", "4-7" },
 	  .huge = { 0, 128 },
 	  .vcpus = 2,
 	  .pages = MEM_PAGES_2M,
-	  .want = "5 6" },
+	  .cpus = "5 6" },
 	{ .isolated = "2-3,6-7",
 	  .node = { "0-3", "4-7" },
 	  .vcpus = 3, /* not across nodes */
-	  .want = "CPUs for 3 vCPUs wanted, NUMA node 0 has 2 at best" },
+	  .refused = "CPUs for 3 vCPUs wanted, NUMA node 0 has 2 at best" },
 };
 
 static void lay_out(const struct row *r)
@@ -202,7 +227,8 @@ static void check(const struct row *r, size_t i)
 			      .nohz_full = cpus_of(r->nohz ? r->nohz : r->isolated),
 			      .has_nohz_full = true };
 	struct mem_opts mem = { .bytes = 256 << 20, .pages = r->pages };
-	struct cpulist taken = cpus_of(r->taken), claimed = cpus_of(r->claimed);
+	struct cpulist kept = cpus_of(r->kept), taken = cpus_of(r->taken);
+	struct cpulist claimed = cpus_of(r->claimed);
 	struct choose_opts o = { .vcpus = r->vcpus,
 				 .allow_shared = r->allow == SHARED || r->allow == SHARE_CLAIMED,
 				 .share_claimed = r->allow == SHARE_CLAIMED,
@@ -210,6 +236,7 @@ static void check(const struct row *r, size_t i)
 				 .claimed_by = "process 71 (rtkvm run --cpus 3)",
 				 .allow_tick = r->allow == TICK,
 				 .mem = &mem,
+				 .kept = &kept,
 				 .taken = &taken,
 				 .claimed = &claimed };
 	struct err e = { 0 };
@@ -217,15 +244,17 @@ static void check(const struct row *r, size_t i)
 	char got[64] = "";
 
 	if (choose_cpus(&c, &h, root, &o, &e) < 0) {
-		if (!strstr(e.text, r->want))
+		if (r->cpus || !strstr(e.text, r->refused))
 			fail_msg("row %zu: %s", i, e.text);
 		return;
 	}
+	if (!r->cpus)
+		fail_msg("row %zu: %s", i, c.why);
 	for (int k = 0; k < c.map.n; k++)
 		snprintf(got + strlen(got), sizeof(got) - strlen(got), "%s%d", k ? " " : "",
 			 c.map.host[k]);
-	if (strcmp(got, r->want))
-		fail_msg("row %zu: CPU %s, not %s", i, got, r->want);
+	if (strcmp(got, r->cpus))
+		fail_msg("row %zu: CPU %s, not %s", i, got, r->cpus);
 	if (r->why && !strstr(c.why, r->why))
 		fail_msg("row %zu: %s", i, c.why);
 }
@@ -239,6 +268,33 @@ static void chooses(void **state)
 		tree_remove(state);
 		assert_int_equal(tree_make(state), 0);
 	}
+}
+
+/* Of the largest guest every CPU is named. */
+static void names_all_of_many(void **state)
+{
+	struct mem_opts mem = { .bytes = 256 << 20, .pages = MEM_PAGES_AUTO };
+	struct hostcpus h = { .has_nohz_full = true };
+	struct cpulist none = { 0 };
+	struct choose_opts o = {
+		.vcpus = CPUMAP_VCPUS, .mem = &mem, .kept = &none, .taken = &none, .claimed = &none
+	};
+	struct err e = { 0 };
+	struct choice c;
+	char text[16];
+
+	(void)state;
+	for (int i = 0; i < CPUMAP_VCPUS; i++) {
+		int cpu = 1000 + 2 * i;
+
+		cpulist_add(&h.isolated, cpu);
+		snprintf(text, sizeof(text), "%d\n", cpu);
+		tree_put(text, "devices/system/cpu/cpu%d/topology/thread_siblings_list", cpu);
+	}
+	h.present = h.online = h.nohz_full = h.isolated;
+	assert_int_equal(choose_cpus(&c, &h, root, &o, &e), 0);
+	assert_non_null(strstr(c.why, "CPU 1000,1002,"));
+	assert_non_null(strstr(c.why, ",1254: isolated and nohz_full, no busy SMT sibling"));
 }
 
 static void memory_of_nodes(void **state)
@@ -298,6 +354,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		tree_test(chooses),
+		tree_test(names_all_of_many),
 		tree_test(memory_of_nodes),
 		tree_test(finds_pinned_threads),
 	};
