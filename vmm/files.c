@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #include "lib/cleanup.h"
+#include "lib/stop.h"
 
 /* Terminals and /dev/null take from whoever writes; the others are one stream of bytes each. */
 static bool same(const struct stat *a, const struct stat *b)
@@ -111,18 +113,48 @@ static int check_disks(const struct run_opts *o, struct err *e)
 
 /* --- opening --- */
 
-/* Without O_CREAT first: what is there is not ours to remove. */
-static void open_path(struct output *x)
-{
-	int flags = O_WRONLY | O_CLOEXEC;
+enum { OPEN_FLAGS = O_WRONLY | O_CLOEXEC | O_NOCTTY, READER_STEP_MS = 10 };
 
-	x->fd = open(x->path, flags);
+/* Has open() just found that a FIFO has no reader? */
+static bool lacks_reader(const char *path)
+{
+	struct stat st;
+
+	return errno == ENXIO && !stat(path, &st) && S_ISFIFO(st.st_mode);
+}
+
+/* A FIFO's reader is waited for in steps: a signal that came just before open() would be lost. */
+static int open_there(const char *path)
+{
+	int fd;
+
+	while ((fd = open(path, OPEN_FLAGS | O_NONBLOCK)) < 0 && lacks_reader(path)) {
+		if (stop_requested()) {
+			errno = EINTR;
+			return -1;
+		}
+		poll(NULL, 0, READER_STEP_MS);
+	}
+	if (fd >= 0 && fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK)) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
+/* Without O_CREAT first: what is there is not ours to remove. */
+static int open_path(struct output *x, struct err *e)
+{
+	x->fd = open_there(x->path);
 	if (x->fd >= 0 || errno != ENOENT)
-		return;
-	x->fd = open(x->path, flags | O_CREAT | O_EXCL, 0644);
+		return 0;
+	x->fd = open(x->path, OPEN_FLAGS | O_CREAT | O_EXCL, 0644);
 	x->made = x->fd >= 0;
-	if (x->fd < 0 && errno == EEXIST) /* a link to nothing yet */
-		x->fd = open(x->path, flags | O_CREAT, 0644);
+	if (x->fd >= 0 || errno != EEXIST)
+		return 0;
+	return err_set(e, -ENOENT,
+		       "opening %s %s failed: it is a link to nothing; name the file itself",
+		       x->option, x->path);
 }
 
 static int add(struct files *f, const char *option, struct span path, const struct run_opts *o,
@@ -130,7 +162,7 @@ static int add(struct files *f, const char *option, struct span path, const stru
 {
 	struct output *x = &f->at[f->n++];
 	struct stat st;
-	int ret;
+	int ret = 0;
 
 	*x = (struct output){ .option = option, .fd = -1, .path = strndup(path.at, path.len) };
 	if (!x->path)
@@ -138,7 +170,9 @@ static int add(struct files *f, const char *option, struct span path, const stru
 	if (!strcmp(x->path, "-"))
 		x->fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
 	else
-		open_path(x);
+		ret = open_path(x, e);
+	if (ret < 0)
+		return ret;
 	if (x->fd < 0 || fstat(x->fd, &st))
 		return err_sys(e, "opening %s %s failed", option, x->path);
 	ret = check_outputs(f, x, &st, e);
@@ -151,6 +185,11 @@ static int add_port(struct files *f, struct span path, const struct run_opts *o,
 	const struct input in = { "--virtio-console", path };
 	struct stat st;
 
+	if (path.len == 1 && path.at[0] == '-')
+		return err_set(
+			e, -EINVAL,
+			"--virtio-console: - is standard output, which only --console, --data "
+			"and --events can have; give a file or socket, or ./- for that name");
 	if (look(&in, &st) && !S_ISREG(st.st_mode))
 		return 0;
 	return add(f, in.option, path, o, e);

@@ -355,6 +355,17 @@ undone '--console new and --events ./new are the same file' "one file for two" -
 undone '--data x and --virtio-console x are the same file' "one for data and a port" --data x \
 	--virtio-console /dev/null,port=a:x
 undone '--disk ./disk and --disk disk are the same disk' "one disk twice" --disk ./disk --disk disk
+ln -s target link
+for o in "--console link" "--virtio-console /dev/null,port=a:link"; do
+	# shellcheck disable=SC2086
+	fails 2 'link failed: it is a link to nothing; name the file itself' "${o%% *} on a link to nothing" guest \
+		--append exit:0 $o
+done
+ok "which stays one" test ! -e target
+rm link
+fails 2 '--virtio-console: - is standard output, which only' "a device on standard output" guest --append exit:0 \
+	--virtio-console -
+ok "makes no file of that name" test ! -e ./-
 fails 2 '--console k would overwrite --kernel k' "the kernel's own file" sh -c 'cp kernel k && "$@"; code=$?
 	cmp -s k kernel && rm k; exit $code' sh "$RTKVM" run --cpus 0 --allow-shared --kernel k --console k
 ok "which it leaves alone" test ! -e k
