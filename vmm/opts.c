@@ -388,15 +388,27 @@ static int check_together(const struct run_opts *o, struct err *e)
 		  "console; name a file" },
 	};
 
-	for (int i = cpulist_next(&o->ordinary, 0); i >= 0; i = cpulist_next(&o->ordinary, i + 1))
-		if (vcpus && i >= vcpus)
-			return err_set(e, -EINVAL, "--ordinary: there is no vCPU %d", i);
-	for (int i = vcpus; vcpus && i < CPUMAP_VCPUS; i++)
-		if (o->fifo_of[i])
-			return err_set(e, -EINVAL, "--fifo: there is no vCPU %d", i);
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
 		if (rows[i].wrong)
 			return err_set(e, -EINVAL, "%s", rows[i].why);
+	return 0;
+}
+
+/* The vCPUs that --ordinary and --fifo name are there, and none gets both. */
+static int check_numbers(const struct run_opts *o, struct err *e)
+{
+	int vcpus = o->placement_auto ? o->vcpus : o->map.n;
+
+	cpulist_for_each(i, &o->ordinary) {
+		if (vcpus && i >= vcpus)
+			return err_set(e, -EINVAL, "--ordinary: there is no vCPU %d", i);
+		if (i < CPUMAP_VCPUS && o->fifo_of[i])
+			return err_set(e, -EINVAL,
+				       "--ordinary and --fifo both name vCPU %d; give one", i);
+	}
+	for (int i = vcpus; vcpus && i < CPUMAP_VCPUS; i++)
+		if (o->fifo_of[i])
+			return err_set(e, -EINVAL, "--fifo: there is no vCPU %d", i);
 	return 0;
 }
 
@@ -419,5 +431,6 @@ int run_opts_parse(struct run_opts *o, int argc, char **argv, struct err *e)
 		return err_set(
 			e, -EINVAL,
 			"--kernel is missing: name a bzImage, an ELF image with a PVH entry, or a multiboot one");
-	return check_together(o, e);
+	ret = check_numbers(o, e);
+	return ret < 0 ? ret : check_together(o, e);
 }

@@ -229,6 +229,8 @@ static const struct {
 	  "--ordinary leaves no vCPU" },
 	{ { "--kernel", "k", "--cpus", "1", "--fifo=7", "--ordinary=0", NULL },
 	  "--ordinary leaves no vCPU" },
+	{ { "--kernel", "k", "--cpus", "1-2", "--fifo=0:50,1:2", "--ordinary=0", NULL },
+	  "--ordinary and --fifo both name vCPU 0; give one" },
 	{ { "--kernel", "k", "--cpus", "1", "--no-exit=hlt", "--halt-poll=50us", NULL },
 	  "--no-exit hlt and --halt-poll contradict" },
 	{ { "--kernel", "k", "--cpus", "1", "--name=a", "--ctl=none", NULL },
