@@ -16,6 +16,7 @@
 #include "lib/opt.h"
 #include "vmm/ctlplace.h"
 #include "vmm/partition.h"
+#include "vmm/place.h"
 #include "vmm/serial.h"
 #include "vmm/vcpu.h"
 
@@ -299,9 +300,10 @@ static int realtime(struct io *io, bool on, struct err *e)
 {
 	int ret;
 
-	if (on && !io->vm->opts.fifo)
+	if (on && !place_highest(&io->vm->opts))
 		return err_set(e, -EINVAL,
-			       "this VM was started with --fifo 0: no priority to give");
+			       "this VM was started with --fifo 0 or --ordinary for every vCPU: no "
+			       "priority to give");
 	ret = vcpus_realtime(io->vm, on, e);
 	return ret < 0 ? ret : events_realtime(&io->events, io->vm, e);
 }

@@ -339,12 +339,14 @@ int place_priority(const struct vm_opts *o, int vcpu)
 	return o->fifo_of[vcpu] ? o->fifo_of[vcpu] : o->fifo;
 }
 
-int place_highest(int fifo, const uint8_t *of)
+int place_highest(const struct vm_opts *o)
 {
-	for (int i = 0; i < CPUMAP_VCPUS; i++)
-		if (of[i] > fifo)
-			fifo = of[i];
-	return fifo;
+	int highest = 0;
+
+	for (int i = 0; i < o->map.n; i++)
+		if (place_priority(o, i) > highest)
+			highest = place_priority(o, i);
+	return highest;
 }
 
 int place_vcpu(const struct vm_opts *o, int vcpu, int cpu, struct vcpu_placed *placed,

@@ -62,7 +62,7 @@ int place_vcpu(const struct vm_opts *o, int vcpu, int cpu, struct vcpu_placed *p
 /* place_priority - of a vCPU that is real-time: --fifo's, 0 for one of --ordinary */
 int place_priority(const struct vm_opts *o, int vcpu);
 
-/* place_highest - of --fifo's priorities: of all, and of each of CPUMAP_VCPUS (0: as all) */
-int place_highest(int fifo, const uint8_t *of);
+/* place_highest - of all vCPUs' priorities; 0: none of them is ever SCHED_FIFO */
+int place_highest(const struct vm_opts *o);
 
 #endif

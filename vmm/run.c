@@ -181,7 +181,7 @@ static int start_threads(struct run *r, struct err *e)
 {
 	struct sandbox_opts o = {
 		.mode = r->opts.sandbox,
-		.fifo = place_highest(r->opts.fifo, r->opts.fifo_of),
+		.fifo = place_highest(&r->vm.opts),
 		.restores = r->opts.partition,
 		.traces = r->opts.timer_residual || r->opts.trace_switches,
 		.unlinks = ctlplace_is_others(r->io.ctl.path),
@@ -276,7 +276,7 @@ static void tell_limit(const struct run *r)
 {
 	int64_t us = r->vm.opts.rt_runtime_us;
 
-	if (r->opts.fifo && !r->opts.allow_shared && us >= 0 && isatty(STDERR_FILENO))
+	if (place_highest(&r->vm.opts) && !r->opts.allow_shared && us >= 0 && isatty(STDERR_FILENO))
 		fprintf(stderr,
 			"rtkvm run: sched_rt_runtime_us is %" PRId64 ": a vCPU that is busy for "
 			"longer than that in a second is stopped by the kernel; sysctl "

@@ -17,6 +17,7 @@
 #include "lib/file.h"
 #include "vmm/cpuid.h"
 #include "vmm/haltpoll.h"
+#include "vmm/place.h"
 #include "vmm/vmtsc.h"
 
 enum {
@@ -143,7 +144,7 @@ static int set_halt_poll(struct vm *vm, struct err *e)
 	struct haltpoll_facts f = {
 		.given = vm->opts.halt_poll_given,
 		.given_ns = vm->opts.halt_poll_ns,
-		.realtime = vm->opts.fifo,
+		.realtime = place_highest(&vm->opts),
 		.hlt_stays = vm->opts.no_exit & KVM_X86_DISABLE_EXITS_HLT,
 		.rt_runtime_us = vm->opts.rt_runtime_us,
 		.module_ns = haltpoll_module_ns("/sys"),

@@ -182,6 +182,12 @@ wait $pid
 is $? 3 "quit ends the VM as an interrupt does"
 is "$(jq -r 'select(.event=="ended").outcome' "$T/one.ev")" interrupted "and the last event says so"
 
+vm=plain
+start plain --ordinary 0 --hold
+fails 2 'with --fifo 0 or --ordinary for every vCPU: no priority to give' "rt on without a real-time vCPU" ctl rt on
+ctl quit
+wait $pid
+
 # --- paused VMs end, too; what a dead one left is replaced
 vm=two
 start two --append "spin:1000000"

@@ -151,6 +151,8 @@ guest --events "$T/ev" --fifo 0 --append "exit:0" >/dev/null
 is "$(head -n1 "$T/ev" | jq -r .vcpus[0].policy)" other "--fifo 0"
 guest --events "$T/ev" --ordinary 0 --append "exit:0" >/dev/null
 is "$(head -n1 "$T/ev" | jq -r .vcpus[0].policy)" other "--ordinary"
+module=$(cat /sys/module/kvm/parameters/halt_poll_ns 2>/dev/null)
+is "$(head -n1 "$T/ev" | jq .halt_poll_ns)" "${module:-null}" "which leaves nobody that KVM should poll for"
 if [ "$cpus" -ge 2 ]; then
 	"$RTKVM" run --kernel "$payload" --cpus 0-1 --allow-shared --memory 32M --events "$T/ev" \
 		--fifo 3 --ordinary 0 --append "exit:0" >/dev/null

@@ -330,7 +330,7 @@ static void makes_a_cookie_and_reads_it_back(void **state)
 
 static void priority_of_each(void **state)
 {
-	static const struct vm_opts o = { .fifo = 1, .fifo_of = { [1] = 5, [3] = 2 } };
+	static const struct vm_opts o = { .map.n = 5, .fifo = 1, .fifo_of = { [1] = 5, [3] = 2 } };
 	static const int want[] = { 1, 5, 1, 2, 1 };
 	struct vm_opts but = o;
 
@@ -340,8 +340,13 @@ static void priority_of_each(void **state)
 		assert_int_equal(place_priority(&o, i), want[i]);
 		assert_int_equal(place_priority(&but, i), i == 1 ? 0 : want[i]);
 	}
-	assert_int_equal(place_highest(o.fifo, o.fifo_of), 5);
-	assert_int_equal(place_highest(7, o.fifo_of), 7);
+	assert_int_equal(place_highest(&o), 5);
+	assert_int_equal(place_highest(&but), 2);
+	but.map.n = 3; /* what no vCPU has does not count */
+	assert_int_equal(place_highest(&but), 1);
+	but.map.n = 2;
+	cpulist_add(&but.ordinary, 0);
+	assert_int_equal(place_highest(&but), 0);
 }
 
 int main(void)
