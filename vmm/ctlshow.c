@@ -95,10 +95,13 @@ static void show_partition(FILE *out, json_object *o)
 static void show_extras(FILE *out, json_object *o)
 {
 	int64_t us = json_int(o, "cpu_dma_latency_us", -1);
+	int64_t held = json_int(o, "cpu_dma_latency_held_us", -1);
 
 	if (us >= 0)
-		fprintf(out, "CPUs leave idle states within %" PRId64 " us, held by this run\n",
-			us);
+		fprintf(out,
+			"CPUs leave idle states within %" PRId64 " us: this run holds %" PRId64
+			"%s\n",
+			us, held, us < held ? ", another process less" : "");
 	if (json_at(o, "resctrl"))
 		fprintf(out, "resctrl group of the vCPU threads: %s\n",
 			json_str(o, "resctrl", "?"));

@@ -136,6 +136,7 @@ static void add_extras(json_object *o, const struct vm *vm)
 {
 	json_set_bool(o, "pmu", vm->opts.pmu);
 	set_known(o, "cpu_dma_latency_us", vm->opts.cpu_dma_latency_us);
+	set_known(o, "cpu_dma_latency_held_us", vm->opts.cpu_dma_latency_held_us);
 	json_set_str(o, "resctrl", vm->opts.resctrl);
 }
 

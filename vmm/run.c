@@ -240,6 +240,7 @@ static int build(struct run *r, struct err *e)
 		.pmu = r->opts.pmu,
 		.resctrl = r->opts.resctrl,
 		.cpu_dma_latency_us = r->dma_latency_us,
+		.cpu_dma_latency_held_us = r->opts.cpu_dma_latency_us,
 		.no_exit = r->opts.no_exit,
 		.halt_poll_given = r->opts.halt_poll_given,
 		.halt_poll_ns = r->opts.halt_poll_ns,

@@ -115,7 +115,8 @@ struct vm_opts {
 	bool trace_switches; /* count by whom vCPU threads are preempted */
 	enum nxpages_mode nx_pages;
 	bool irqchip_full; /* IOAPIC and PIC in the kernel, too */
-	int32_t cpu_dma_latency_us; /* held by this run, as read back; -1: nothing */
+	int32_t cpu_dma_latency_us; /* in force on the host when it was asked for; -1: not asked */
+	int32_t cpu_dma_latency_held_us; /* asked for by this run; -1: nothing */
 	bool pmu; /* performance counters in the guest */
 	const char *resctrl; /* group that vCPU threads join; NULL: they stay */
 	uint32_t no_exit; /* KVM_X86_DISABLE_EXITS_* that stay in the guest */

@@ -124,16 +124,22 @@ if [ -w /dev/cpu_dma_latency ]; then
 		od -An -td4 -N4 /dev/cpu_dma_latency | tr -d ' '
 	}
 	before=$(latency)
-	guest --events "$T/ev" --cpu-dma-latency 7 --append "spin:3000 exit:0" >/dev/null &
-	for _ in $(seq 100); do
-		[ "$(latency)" != 7 ] || break
-		sleep 0.05
-	done
-	is "$(latency)" 7 "--cpu-dma-latency: asked for while the guest runs"
-	wait $!
-	is "$(latency) $(ended .cpu_dma_latency_us)" "$before 7" "and no longer"
+fi
+if [ "${before:-0}" -gt 7 ]; then
+	rm -f "$T/ev"
+	guest --events "$T/ev" --cpu-dma-latency 7 --hold --ctl "$T/held.sock" >/dev/null 2>&1 &
+	pid=$!
+	await $pid grep -qs started "$T/ev"
+	is "$(latency)" 7 "--cpu-dma-latency: asked for while the VM is there"
+	run guest --events "$T/ev2" --cpu-dma-latency 100 --append "exit:0"
+	is "$(head -n1 "$T/ev2" | jq -c '[.cpu_dma_latency_us, .cpu_dma_latency_held_us]')" '[7,100]' \
+		"and in force where another asks for less: $errs"
+	"$RTKVM" ctl --vm "$T/held.sock" quit
+	end_of $pid
+	is "$code $(latency) $(head -n1 "$T/ev" | jq -c '[.cpu_dma_latency_us, .cpu_dma_latency_held_us]')" \
+		"3 $before [7,7]" "and no longer"
 else
-	skip 2 "--cpu-dma-latency needs /dev/cpu_dma_latency and root"
+	skip 3 "/dev/cpu_dma_latency is not there, or at ${before:-0} us already"
 fi
 run guest --pmu on --events "$T/ev" --append "exit:0"
 case $(cat /sys/module/kvm/parameters/enable_pmu 2>/dev/null) in
@@ -574,13 +580,9 @@ interrupt() {
 	"$RTKVM" run --kernel "$payload" --cpus 0 --allow-shared --memory 32M --timeout 60s \
 		--append "mark:1 halt" --events "$T/ev" >/dev/null 2>"$T/.err" &
 	pid=$!
-	for _ in $(seq 100); do
-		grep -qs init "$T/ev" && break
-		sleep 0.05
-	done
+	await $pid grep -qs init "$T/ev"
 	kill "-$1" $pid
-	wait $pid
-	code=$?
+	end_of $pid
 }
 for sig in INT TERM HUP; do
 	rm -f "$T/ev"

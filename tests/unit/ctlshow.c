@@ -12,6 +12,21 @@
 #include "lib/json.h"
 #include "vmm/ctlshow.h"
 
+/* What a reply is as text. */
+static char *shown(enum ctl_command command, const char *text)
+{
+	_cleanup_json_ json_object *reply = json_tokener_parse(text);
+	char *out = NULL;
+	size_t len;
+	FILE *f = open_memstream(&out, &len);
+
+	assert_non_null(f);
+	assert_non_null(reply);
+	ctlshow(command, reply, f);
+	assert_int_equal(fclose(f), 0);
+	return out;
+}
+
 /* The line that says whom the vCPU lost its CPU to; NULL: there must be none. */
 static void tells_whom_the_cpu_was_lost_to(void **state)
 {
@@ -33,20 +48,34 @@ static void tells_whom_the_cpu_was_lost_to(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		_cleanup_json_ json_object *reply = NULL;
 		_cleanup_free_ char *out = NULL;
 		char text[256];
-		size_t len;
-		FILE *f = open_memstream(&out, &len);
 
-		assert_non_null(f);
 		snprintf(text, sizeof(text), "{\"vcpus\":[{\"window\":%s}]}", rows[i].window);
-		reply = json_tokener_parse(text);
-		assert_non_null(reply);
-		ctlshow(CTL_STATS, reply, f);
-		assert_int_equal(fclose(f), 0);
+		out = shown(CTL_STATS, text);
 		if (!strstr(out, rows[i].line ? rows[i].line : "window of") ||
 		    (!rows[i].line && strstr(out, "CPU lost")))
+			fail_msg("row %zu: %s", i, out);
+	}
+}
+
+static void tells_what_is_held_from_what_is_in_force(void **state)
+{
+	static const struct {
+		const char *status, *line;
+	} rows[] = {
+		{ "{\"cpu_dma_latency_us\":7,\"cpu_dma_latency_held_us\":7}",
+		  "\nCPUs leave idle states within 7 us: this run holds 7\n" },
+		{ "{\"cpu_dma_latency_us\":2,\"cpu_dma_latency_held_us\":100}",
+		  "\nCPUs leave idle states within 2 us: this run holds 100, another process less\n" },
+		{ "{\"cpu_dma_latency_us\":null,\"cpu_dma_latency_held_us\":null}", NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_free_ char *out = shown(CTL_STATUS, rows[i].status);
+
+		if (rows[i].line ? !strstr(out, rows[i].line) : !!strstr(out, "idle states"))
 			fail_msg("row %zu: %s", i, out);
 	}
 }
@@ -55,6 +84,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tells_whom_the_cpu_was_lost_to),
+		cmocka_unit_test(tells_what_is_held_from_what_is_in_force),
 	};
 
 	return cmocka_run_group_tests_name("ctlshow", tests, NULL, NULL);
