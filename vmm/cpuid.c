@@ -18,6 +18,7 @@ enum { CPUID_ENTRIES = 256 };
 #define BIT(n)		(1u << (n))
 #define KVM_LEAF_TIMING 0x40000010u /* EAX: TSC kHz, EBX: APIC bus kHz */
 #define APIC_BUS_KHZ	1000000u /* KVM's emulated APIC counts nanoseconds */
+#define X2AVIC		BIT(18) /* leaf 0x8000000a, EDX */
 
 enum reg { EAX, EBX, ECX, EDX };
 
@@ -176,10 +177,19 @@ static bool is_on(const char *sysfs, const char *parameter)
 	return !strcmp(line, "Y") || !strcmp(line, "1");
 }
 
-bool cpuid_ipi_virtual(const char *sysfs)
+/* AVIC knows the xAPIC alone: without x2AVIC each IPI of a guest in x2APIC mode, as ours is, exits. */
+bool cpuid_ipi_virtual(const char *sysfs, uint32_t svm_edx)
 {
 	return is_on(sysfs, "kvm_intel/parameters/enable_ipiv") ||
-	       is_on(sysfs, "kvm_amd/parameters/avic");
+	       (is_on(sysfs, "kvm_amd/parameters/avic") && svm_edx & X2AVIC);
+}
+
+/* What the processor has of virtualization: leaf 0x8000000a's EDX on AMD's, 0 elsewhere. */
+static uint32_t svm_features(void)
+{
+	uint32_t eax, ebx, ecx, edx;
+
+	return __get_cpuid(0x8000000a, &eax, &ebx, &ecx, &edx) ? edx : 0;
 }
 
 int cpuid_set(struct vcpu *v, struct err *e)
@@ -191,7 +201,7 @@ int cpuid_set(struct vcpu *v, struct err *e)
 		.mwait = v->vm->opts.no_exit & KVM_X86_DISABLE_EXITS_MWAIT,
 		.invtsc = v->vm->invtsc,
 		.pmu = v->vm->opts.pmu,
-		.ipi_virtual = cpuid_ipi_virtual("/sys"),
+		.ipi_virtual = cpuid_ipi_virtual("/sys", svm_features()),
 		.aperfmperf = v->vm->opts.no_exit & KVM_X86_DISABLE_EXITS_APERFMPERF,
 	};
 	_cleanup_free_ struct kvm_cpuid2 *list = NULL;

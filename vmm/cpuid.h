@@ -31,8 +31,11 @@ struct cpuid_facts {
 /* cpuid_adjust - turn one entry of KVM_GET_SUPPORTED_CPUID into what this vCPU sees */
 void cpuid_adjust(struct kvm_cpuid_entry2 *c, const struct cpuid_facts *f);
 
-/* cpuid_ipi_virtual - do Intel's IPI virtualization or AMD's AVIC work here? By KVM, below sysfs ("/sys") */
-bool cpuid_ipi_virtual(const char *sysfs);
+/*
+ * cpuid_ipi_virtual - does Intel's IPI virtualization work here, or AMD's AVIC for x2APICs? By KVM, below
+ * sysfs ("/sys"), and by EDX of the processor's leaf 0x8000000a
+ */
+bool cpuid_ipi_virtual(const char *sysfs, uint32_t svm_edx);
 
 /* cpuid_set - KVM_SET_CPUID2 for one vCPU (before any MSR is set) */
 int cpuid_set(struct vcpu *v, struct err *e);

@@ -126,21 +126,25 @@ static void what_is_asked_for_or_virtual(void **state)
 
 static void who_delivers_ipis(void **state)
 {
-	static const struct {
+	const uint32_t x2avic = 1u << 18; /* AMD APM vol. 3 appendix E, leaf 0x8000000a */
+	const struct {
 		const char *file, *text;
+		uint32_t svm;
 		bool want;
-	} t[] = { { "module/kvm_intel/parameters/enable_ipiv", "N\n", false },
-		  { "module/kvm_intel/parameters/enable_ipiv", "Y\n", true },
-		  { "module/kvm_intel/parameters/enable_ipiv", "N\n", false },
-		  { "module/kvm_amd/parameters/avic", "0\n", false },
-		  { "module/kvm_amd/parameters/avic", "1\n", true },
-		  { "module/kvm_amd/parameters/avic", "Y\n", true } };
+	} t[] = { { "module/kvm_intel/parameters/enable_ipiv", "N\n", 0, false },
+		  { "module/kvm_intel/parameters/enable_ipiv", "Y\n", 0, true },
+		  { "module/kvm_intel/parameters/enable_ipiv", "N\n", 0, false },
+		  { "module/kvm_amd/parameters/avic", "0\n", x2avic, false },
+		  { "module/kvm_amd/parameters/avic", "1\n", x2avic, true },
+		  { "module/kvm_amd/parameters/avic", "Y\n", x2avic, true },
+		  /* Zen 3 and before: of xAPICs alone */
+		  { "module/kvm_amd/parameters/avic", "Y\n", ~x2avic, false } };
 
 	(void)state;
-	assert_false(cpuid_ipi_virtual(root));
+	assert_false(cpuid_ipi_virtual(root, x2avic));
 	for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
 		tree_put(t[i].text, "%s", t[i].file);
-		assert_int_equal(cpuid_ipi_virtual(root), t[i].want);
+		assert_int_equal(cpuid_ipi_virtual(root, t[i].svm), t[i].want);
 	}
 }
 
