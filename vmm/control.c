@@ -213,7 +213,6 @@ static int status(struct io *io, json_object *o, struct err *e)
 	json_set_str(o, "version", RTKVM_VERSION);
 	json_set_int(o, "ns", clock_now_ns());
 	json_set_int(o, "held_ns", io->held_ns);
-	helpers_look(&vm->helpers);
 	events_machine(o, vm);
 	if (vm->opts.partition)
 		json_set_str(o, "cpuset_partition_state",

@@ -34,14 +34,6 @@ bool helpers_has(const struct helpers *h, pid_t tid)
 	return false;
 }
 
-void helpers_look(struct helpers *h)
-{
-	struct err gone = { 0 };
-
-	for (size_t i = 0; i < h->n; i++)
-		cpulist_affinity(&h->at[i].cpus, h->at[i].tid, &gone);
-}
-
 static void add(struct helpers *h, pid_t tid, const char *name)
 {
 	struct helper *n = &h->at[h->n];
@@ -122,21 +114,19 @@ int helpers_find(struct helpers *h, const pid_t *ordinary, size_t n, struct err 
 static int settle(struct helper *h, const struct cpulist *housekeeping,
 		  const struct cpulist *keep_off, struct err *e)
 {
+	struct cpulist now, both;
 	struct err why = { 0 };
-	struct cpulist both;
 	char cpus[64];
 
-	if (!cpulist_pin(housekeeping, h->tid, &why)) {
-		h->cpus = *housekeeping;
+	if (!cpulist_pin(housekeeping, h->tid, &why))
 		return 0;
-	}
 	if (why.code == -ESRCH) { /* it has ended */
 		h->tid = 0;
 		return 0;
 	}
-	if (cpulist_affinity(&h->cpus, h->tid, e) < 0)
+	if (cpulist_affinity(&now, h->tid, e) < 0)
 		return e->code;
-	both = cpulist_and(&h->cpus, keep_off);
+	both = cpulist_and(&now, keep_off);
 	if (cpulist_empty(&both))
 		return 0;
 	return err_set(

@@ -22,7 +22,6 @@ enum { HELPERS_MAX = 32 };
 struct helper {
 	pid_t tid;
 	char name[48];
-	struct cpulist cpus; /* where it may run, read back */
 };
 
 struct helpers {
@@ -41,9 +40,6 @@ int helpers_find(struct helpers *h, const pid_t *ordinary, size_t n, struct err 
 
 /* helpers_has - is that thread one of them? */
 bool helpers_has(const struct helpers *h, pid_t tid);
-
-/* helpers_look - where each may run now; one that has ended keeps what was last read */
-void helpers_look(struct helpers *h);
 
 /*
  * helpers_settle - pin each to the housekeeping CPUs and read back; one that cannot be moved and may

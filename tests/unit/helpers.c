@@ -49,7 +49,7 @@ static void *sleeper(void *end)
 /* A thread that appears in our process, as KVM's does since Linux 6.13. */
 static void settles_a_thread_of_our_own(void **state)
 {
-	struct cpulist all, one = { 0 }, none = { 0 };
+	struct cpulist all, now, one = { 0 }, none = { 0 };
 	const pid_t ordinary[] = { getpid() };
 	struct helpers h;
 	struct err e = { 0 };
@@ -67,7 +67,8 @@ static void settles_a_thread_of_our_own(void **state)
 	assert_int_equal(h.n, 1);
 	assert_string_equal(h.at[0].name, "kvm-nx-lpage-re");
 	assert_int_equal(helpers_settle(&h, &one, &none, &e), 0);
-	assert_true(cpulist_equal(&h.at[0].cpus, &one));
+	assert_int_equal(cpulist_affinity(&now, h.at[0].tid, &e), 0);
+	assert_true(cpulist_equal(&now, &one));
 	/* nowhere to go, and on a CPU that it must leave */
 	assert_true(helpers_settle(&h, &none, &one, &e) < 0);
 	assert_non_null(strstr(e.text, "kvm-nx-lpage-re may run on CPU"));
