@@ -203,7 +203,7 @@ static int add_others(json_object *o, const struct vm *vm, struct err *e)
 static int status(struct io *io, json_object *o, struct err *e)
 {
 	struct vm *vm = io->vm;
-	char text[64];
+	char text[256];
 	int ret = mem_read_back(&vm->mem, e);
 
 	if (ret < 0)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "lib/cleanup.h"
@@ -14,10 +15,10 @@ int dmalatency_hold(const char *path, int32_t us, int32_t *in_force_us, struct e
 	int held;
 
 	if (fd < 0)
-		return err_sys(e,
-			       "--cpu-dma-latency: opening %s failed; it needs root, or leave the "
-			       "option out",
-			       path);
+		return err_set(e, -errno, "--cpu-dma-latency: opening %s failed: %s; %s", path,
+			       strerror(errno),
+			       errno == EACCES || errno == EPERM ? "run as root"
+								 : "leave the option out");
 	if (pwrite(fd, &us, sizeof(us), 0) != sizeof(us))
 		return err_sys(e, "--cpu-dma-latency: asking for %" PRId32 " us failed", us);
 	if (pread(fd, in_force_us, sizeof(*in_force_us), 0) != sizeof(*in_force_us))

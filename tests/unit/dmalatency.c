@@ -40,6 +40,8 @@ static void what_cannot_be_had(void **state)
 	snprintf(path, sizeof(path), "%s/none", root);
 	assert_int_equal(dmalatency_hold(path, 20, &us, &e), -ENOENT);
 	assert_non_null(strstr(e.text, "--cpu-dma-latency: opening "));
+	assert_non_null(
+		strstr(e.text, "/none failed: No such file or directory; leave the option out"));
 	err_clear(&e);
 	/* takes the request, tells of nothing */
 	assert_true(dmalatency_hold("/dev/null", 20, &us, &e) < 0);
