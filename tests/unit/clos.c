@@ -41,6 +41,7 @@ static void a_group_has_to_be_there(void **state)
 
 static void what_joined_is_listed(void **state)
 {
+	char path[sizeof(root) + 16];
 	struct err e = { 0 };
 
 	(void)state;
@@ -48,6 +49,13 @@ static void what_joined_is_listed(void **state)
 	assert_int_equal(clos_join(root, "rt", 4711, &e), 0);
 	assert_int_equal(clos_join(root, "gone", 4711, &e), -ENOENT);
 	assert_non_null(strstr(e.text, "--resctrl: "));
+	err_clear(&e);
+	/* takes the thread, and lists none */
+	snprintf(path, sizeof(path), "%s/rt/tasks", root);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(symlink("/dev/null", path), 0);
+	assert_int_equal(clos_join(root, "rt", 4711, &e), -EIO);
+	assert_non_null(strstr(e.text, "rt/tasks, which does not list it"));
 }
 
 int main(void)
