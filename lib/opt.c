@@ -140,6 +140,16 @@ int opt_u64(const char *what, const char *text, uint64_t min, uint64_t max, uint
 	return 0;
 }
 
+int opt_int(const char *what, const char *text, int min, int max, int *out, struct err *e)
+{
+	uint64_t n;
+	int ret = opt_u64(what, text, min, max, &n, e);
+
+	if (!ret)
+		*out = n;
+	return ret;
+}
+
 struct unit {
 	const char *suffix;
 	uint64_t factor;

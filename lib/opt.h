@@ -28,6 +28,9 @@ int opt_parse(const struct argp *argp, int argc, char **argv, bool in_order, voi
 int opt_u64(const char *what, const char *text, uint64_t min, uint64_t max, uint64_t *out,
 	    struct err *e);
 
+/* opt_int - opt_u64 of what is an int; *out stays on failure */
+int opt_int(const char *what, const char *text, int min, int max, int *out, struct err *e);
+
 /* opt_size - bytes from "4096", "512M", "1G" (powers of 1024; K M G T) */
 int opt_size(const char *what, const char *text, uint64_t *bytes, struct err *e);
 

@@ -95,7 +95,6 @@ static int set_periods(struct bench_opts *o, const char *text, struct err *e)
 
 static int set(struct bench_opts *o, int key, const char *arg, struct err *e)
 {
-	uint64_t n = 0;
 	int ret;
 
 	switch (key) {
@@ -104,16 +103,12 @@ static int set(struct bench_opts *o, int key, const char *arg, struct err *e)
 		o->vmm = ret < 0 ? BENCH_RTKVM : ret;
 		return ret < 0 ? ret : 0;
 	case OPT_CPU:
-		ret = opt_u64("--cpu", arg, 0, CPULIST_CPUS - 1, &n, e);
-		o->cpu = n;
-		return ret;
+		return opt_int("--cpu", arg, 0, CPULIST_CPUS - 1, &o->cpu, e);
 	case OPT_DURATION:
 		return opt_duration_in("--duration", arg, MIN_DURATION_NS, MAX_DURATION_NS,
 				       &o->duration_ns, e);
 	case OPT_FIFO:
-		ret = opt_u64("--fifo", arg, 0, FIFO_MAX, &n, e);
-		o->fifo = n;
-		return ret;
+		return opt_int("--fifo", arg, 0, FIFO_MAX, &o->fifo, e);
 	case OPT_ALLOW_SHARED:
 		o->allow_shared = true;
 		return 0;

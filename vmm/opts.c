@@ -3,10 +3,10 @@
 
 #include <errno.h>
 #include <linux/kvm.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "lib/cleanup.h"
-#include "lib/clock.h"
 #include "lib/opt.h"
 #include "vmm/ctlplace.h"
 #include "vmm/optvalues.h"
@@ -183,130 +183,89 @@ static const char *option_name(int key)
 	return "?";
 }
 
-/* Options whose text is kept as it is; NULL: not one of them. */
-static const char **kept_text(struct run_opts *o, int key)
+#define AT(field) .at = offsetof(struct run_opts, field)
+
+/* What becomes of each option: it is kept as it is, a switch, a device, or looked at by a function. */
+enum kind { KEPT, SWITCH, DEVICE, CHECKED };
+
+static const struct row {
+	int key;
+	enum kind kind;
+	size_t at; /* KEPT: of a const char *, SWITCH: of a bool in struct run_opts */
+	enum dev_kind device;
+	bool again; /* it may be given several times */
+	int (*set)(struct run_opts *o, const char *text, struct err *e);
+} rows[] = {
+	{ OPT_KERNEL, KEPT, AT(boot.kernel) },
+	{ OPT_INITRD, KEPT, AT(boot.initrd) },
+	{ OPT_APPEND, KEPT, AT(boot.append) },
+	{ OPT_MEMORY, CHECKED, .set = optvalue_memory },
+	{ OPT_EXIT_CODE, CHECKED, .set = optvalue_exit_code },
+	{ OPT_TIMEOUT, CHECKED, .set = optvalue_timeout },
+	{ OPT_CPUS, CHECKED, .set = optvalue_cpus },
+	{ OPT_PLACEMENT, CHECKED, .set = optvalue_placement },
+	{ OPT_VCPUS, CHECKED, .set = optvalue_vcpus },
+	{ OPT_HOUSEKEEPING, CHECKED, .set = optvalue_housekeeping },
+	{ OPT_FIFO, CHECKED, .set = optvalue_fifo },
+	{ OPT_ORDINARY, CHECKED, .set = optvalue_ordinary },
+	{ OPT_RT_DELAY, SWITCH, AT(rt_delay) },
+	{ OPT_CORE_SCHED, SWITCH, AT(core_sched) },
+	{ OPT_PARTITION, CHECKED, .set = optvalue_partition },
+	{ OPT_ALLOW_SHARED, SWITCH, AT(allow_shared) },
+	{ OPT_ALLOW_TICK, SWITCH, AT(allow_tick) },
+	{ OPT_HUGEPAGES, CHECKED, .set = optvalue_hugepages },
+	{ OPT_PREFAULT, CHECKED, .set = optvalue_prefault },
+	{ OPT_NO_EXIT, CHECKED, .set = optvalue_no_exit },
+	{ OPT_HALT_POLL, CHECKED, .set = optvalue_halt_poll },
+	{ OPT_DMA_LATENCY, CHECKED, .set = optvalue_dma_latency },
+	{ OPT_PMU, CHECKED, .set = optvalue_pmu },
+	{ OPT_RESCTRL, KEPT, AT(resctrl) },
+	{ OPT_LAPIC_ADVANCE, CHECKED, .set = optvalue_advance },
+	{ OPT_RESIDUAL, SWITCH, AT(timer_residual) },
+	{ OPT_SWITCHES, SWITCH, AT(trace_switches) },
+	{ OPT_NX_PAGES, CHECKED, .set = optvalue_nx_pages },
+	{ OPT_IRQCHIP, CHECKED, .set = optvalue_irqchip },
+	{ OPT_DISK, DEVICE, .device = DEV_DISK, .again = true },
+	{ OPT_VCONSOLE, DEVICE, .device = DEV_CONSOLE },
+	{ OPT_NET, DEVICE, .device = DEV_NET, .again = true },
+	{ OPT_RNG, DEVICE, .device = DEV_RNG },
+	{ OPT_VSOCK, DEVICE, .device = DEV_VSOCK },
+	{ OPT_VFIO, DEVICE, .device = DEV_VFIO, .again = true },
+	{ OPT_CONSOLE, KEPT, AT(console) },
+	{ OPT_DATA, KEPT, AT(data) },
+	{ OPT_EVENTS, KEPT, AT(events) },
+	{ OPT_NAME, CHECKED, .set = optvalue_name },
+	{ OPT_CTL, KEPT, AT(ctl) },
+	{ OPT_SANDBOX, CHECKED, .set = optvalue_sandbox },
+	{ OPT_HOLD, SWITCH, AT(hold) },
+	{ OPT_FREEZE, KEPT, AT(freeze) },
+	{ OPT_SLOW_EXIT, CHECKED, .set = optvalue_slow_exit },
+};
+
+static const struct row *row_of(int key)
 {
-	switch (key) {
-	case OPT_KERNEL:
-		return &o->boot.kernel;
-	case OPT_INITRD:
-		return &o->boot.initrd;
-	case OPT_APPEND:
-		return &o->boot.append;
-	case OPT_CONSOLE:
-		return &o->console;
-	case OPT_DATA:
-		return &o->data;
-	case OPT_EVENTS:
-		return &o->events;
-	case OPT_FREEZE:
-		return &o->freeze;
-	case OPT_CTL:
-		return &o->ctl;
-	case OPT_RESCTRL:
-		return &o->resctrl;
-	default:
-		return NULL;
-	}
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		if (rows[i].key == key)
+			return &rows[i];
+	return NULL;
 }
 
-static bool *flag(struct run_opts *o, int key)
+static int set(struct run_opts *o, const struct row *row, const char *arg, struct err *e)
 {
-	switch (key) {
-	case OPT_ALLOW_SHARED:
-		return &o->allow_shared;
-	case OPT_ALLOW_TICK:
-		return &o->allow_tick;
-	case OPT_RT_DELAY:
-		return &o->rt_delay;
-	case OPT_CORE_SCHED:
-		return &o->core_sched;
-	case OPT_RESIDUAL:
-		return &o->timer_residual;
-	case OPT_SWITCHES:
-		return &o->trace_switches;
-	case OPT_HOLD:
-		return &o->hold;
-	default:
-		return NULL;
+	char *field = (char *)o + row->at;
+
+	switch (row->kind) {
+	case KEPT:
+		*(const char **)field = arg;
+		return 0;
+	case SWITCH:
+		*(bool *)field = true;
+		return 0;
+	case DEVICE:
+		return devopts_add(&o->devices, row->device, arg, e);
+	case CHECKED:
+		return row->set(o, arg, e);
 	}
-}
-
-static int set_checked(struct run_opts *o, int key, char *arg, struct err *e)
-{
-	switch (key) {
-	case OPT_MEMORY:
-		return opt_size("--memory", arg, &o->mem.bytes, e);
-	case OPT_HUGEPAGES:
-		return optvalue_hugepages(o, arg, e);
-	case OPT_EXIT_CODE:
-		return optvalue_exit_code(o, arg, e);
-	case OPT_PREFAULT:
-		return optvalue_prefault(o, arg, e);
-	case OPT_CPUS:
-		return opt_cpumap("--cpus", arg, &o->map, e);
-	case OPT_PLACEMENT:
-		return optvalue_placement(o, arg, e);
-	case OPT_VCPUS:
-		return optvalue_vcpus(o, arg, e);
-	case OPT_HOUSEKEEPING:
-		o->housekeeping_given = true;
-		return opt_cpulist("--housekeeping", arg, &o->housekeeping, e);
-	case OPT_FIFO:
-		return optvalue_fifo(o, arg, e);
-	case OPT_ORDINARY:
-		return opt_cpulist("--ordinary", arg, &o->ordinary, e);
-	case OPT_PARTITION:
-		return optvalue_partition(o, arg, e);
-	case OPT_LAPIC_ADVANCE:
-		return optvalue_advance(o, arg, e);
-	case OPT_NX_PAGES:
-		return optvalue_nx_pages(o, arg, e);
-	case OPT_IRQCHIP:
-		return optvalue_irqchip(o, arg, e);
-	case OPT_NO_EXIT:
-		return optvalue_no_exit(o, arg, e);
-	case OPT_HALT_POLL:
-		return optvalue_halt_poll(o, arg, e);
-	case OPT_DMA_LATENCY:
-		return optvalue_dma_latency(o, arg, e);
-	case OPT_PMU:
-		return optvalue_pmu(o, arg, e);
-	case OPT_DISK:
-		return devopts_add(&o->devices, DEV_DISK, arg, e);
-	case OPT_VCONSOLE:
-		return devopts_add(&o->devices, DEV_CONSOLE, arg, e);
-	case OPT_NET:
-		return devopts_add(&o->devices, DEV_NET, arg, e);
-	case OPT_VSOCK:
-		return devopts_add(&o->devices, DEV_VSOCK, arg, e);
-	case OPT_VFIO:
-		return devopts_add(&o->devices, DEV_VFIO, arg, e);
-	case OPT_RNG:
-		return devopts_add(&o->devices, DEV_RNG, NULL, e);
-	case OPT_NAME:
-		o->name = arg;
-		return ctlplace_check_name(arg, e);
-	case OPT_SANDBOX:
-		return optvalue_sandbox(o, arg, e);
-	case OPT_SLOW_EXIT:
-		return optvalue_slow_exit(o, arg, e);
-	default:
-		return optvalue_timeout(o, arg, e);
-	}
-}
-
-static int set(struct run_opts *o, int key, char *arg, struct err *e)
-{
-	const char **text = kept_text(o, key);
-	bool *on = flag(o, key);
-
-	if (text)
-		*text = arg;
-	else if (on)
-		*on = true;
-	else
-		return set_checked(o, key, arg, e);
 	return 0;
 }
 
@@ -317,6 +276,7 @@ struct parse {
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
+	const struct row *row = row_of(key);
 	struct parse *p = state->input;
 	uint64_t bit;
 
@@ -324,15 +284,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		err_set(p->e, -EINVAL, "\"%s\" is not an option; see --help", arg);
 		return EINVAL;
 	}
-	if (key < OPT_KERNEL || key > OPT_TIMEOUT)
+	if (!row)
 		return ARGP_ERR_UNKNOWN;
 	bit = 1ull << (key - OPT_KERNEL);
-	if (p->o->given & bit && key != OPT_DISK && key != OPT_NET && key != OPT_VFIO) {
+	if (p->o->given & bit && !row->again) {
 		err_set(p->e, -EINVAL, "--%s is given twice", option_name(key));
 		return EINVAL;
 	}
 	p->o->given |= bit;
-	return set(p->o, key, arg, p->e) < 0 ? EINVAL : 0;
+	return set(p->o, row, arg, p->e) < 0 ? EINVAL : 0;
 }
 
 static bool given(const struct run_opts *o, int key)
@@ -353,7 +313,7 @@ static int check_together(const struct run_opts *o, struct err *e)
 	const struct {
 		bool wrong;
 		const char *why;
-	} rows[] = {
+	} wrongs[] = {
 		{ o->placement_auto && o->map.n,
 		  "--cpus and --placement auto contradict each other; give one" },
 		{ o->placement_auto && o->partition,
@@ -388,9 +348,9 @@ static int check_together(const struct run_opts *o, struct err *e)
 		  "console; name a file" },
 	};
 
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-		if (rows[i].wrong)
-			return err_set(e, -EINVAL, "%s", rows[i].why);
+	for (size_t i = 0; i < ARRAY_SIZE(wrongs); i++)
+		if (wrongs[i].wrong)
+			return err_set(e, -EINVAL, "%s", wrongs[i].why);
 	return 0;
 }
 

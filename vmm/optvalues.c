@@ -8,6 +8,7 @@
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "lib/opt.h"
+#include "vmm/ctlplace.h"
 #include "vmm/dmalatency.h"
 #include "vmm/partition.h"
 
@@ -29,6 +30,24 @@ static int choice(const char *what, const char *text, const char *const *names, 
 	return err_set(e, -EINVAL, "%s: \"%s\" is not one of the choices: %s", what, text, list);
 }
 
+/* Of two words the second means yes. */
+static int choice_bool(const char *what, const char *text, const char *no, const char *yes,
+		       bool *out, struct err *e)
+{
+	const char *const names[] = { no, yes };
+	int i = choice(what, text, names, ARRAY_SIZE(names), e);
+
+	if (i < 0)
+		return i;
+	*out = i == 1;
+	return 0;
+}
+
+int optvalue_memory(struct run_opts *o, const char *text, struct err *e)
+{
+	return opt_size("--memory", text, &o->mem.bytes, e);
+}
+
 int optvalue_hugepages(struct run_opts *o, const char *text, struct err *e)
 {
 	static const char *const names[] = { "auto", "off", "2M", "1G" };
@@ -44,20 +63,17 @@ int optvalue_hugepages(struct run_opts *o, const char *text, struct err *e)
 
 int optvalue_exit_code(struct run_opts *o, const char *text, struct err *e)
 {
-	static const char *const names[] = { "plain", "qemu" };
-	int i = choice("--exit-code", text, names, ARRAY_SIZE(names), e);
-
-	o->qemu_exit_code = i > 0;
-	return i < 0 ? i : 0;
+	return choice_bool("--exit-code", text, "plain", "qemu", &o->qemu_exit_code, e);
 }
 
 int optvalue_prefault(struct run_opts *o, const char *text, struct err *e)
 {
-	static const char *const names[] = { "off", "on" };
-	int i = choice("--prefault", text, names, ARRAY_SIZE(names), e);
+	return choice_bool("--prefault", text, "off", "on", &o->mem.populate, e);
+}
 
-	o->mem.populate = i;
-	return i < 0 ? i : 0;
+int optvalue_cpus(struct run_opts *o, const char *text, struct err *e)
+{
+	return opt_cpumap("--cpus", text, &o->map, e);
 }
 
 int optvalue_placement(struct run_opts *o, const char *text, struct err *e)
@@ -71,11 +87,13 @@ int optvalue_placement(struct run_opts *o, const char *text, struct err *e)
 
 int optvalue_vcpus(struct run_opts *o, const char *text, struct err *e)
 {
-	uint64_t n = 0;
-	int ret = opt_u64("--vcpus", text, 1, CPUMAP_VCPUS, &n, e);
+	return opt_int("--vcpus", text, 1, CPUMAP_VCPUS, &o->vcpus, e);
+}
 
-	o->vcpus = n;
-	return ret;
+int optvalue_housekeeping(struct run_opts *o, const char *text, struct err *e)
+{
+	o->housekeeping_given = true;
+	return opt_cpulist("--housekeeping", text, &o->housekeeping, e);
 }
 
 /* "1-2:5": of these vCPUs that one */
@@ -83,8 +101,7 @@ static int set_fifo_of(struct run_opts *o, char *text, struct err *e)
 {
 	char *colon = strchr(text, ':');
 	struct cpulist vcpus;
-	uint64_t prio;
-	int ret;
+	int prio, ret;
 
 	if (!colon)
 		return err_set(
@@ -94,29 +111,27 @@ static int set_fifo_of(struct run_opts *o, char *text, struct err *e)
 	*colon = '\0';
 	ret = opt_cpulist("--fifo", text, &vcpus, e);
 	if (!ret)
-		ret = opt_u64("--fifo", colon + 1, 1, FIFO_MAX, &prio, e);
-	for (int i = ret ? -1 : cpulist_next(&vcpus, 0); i >= 0; i = cpulist_next(&vcpus, i + 1)) {
+		ret = opt_int("--fifo", colon + 1, 1, FIFO_MAX, &prio, e);
+	if (ret < 0)
+		return ret;
+	cpulist_for_each(i, &vcpus) {
 		if (i >= CPUMAP_VCPUS)
 			return err_set(e, -EINVAL, "--fifo: there is no vCPU %d", i);
 		if (o->fifo_of[i])
 			return err_set(e, -EINVAL, "--fifo: vCPU %d is given twice", i);
 		o->fifo_of[i] = prio;
 	}
-	return ret;
+	return 0;
 }
 
 int optvalue_fifo(struct run_opts *o, const char *text, struct err *e)
 {
 	_cleanup_free_ char *copy = NULL;
 	char *rest, *word;
-	uint64_t prio;
 	int ret = 0;
 
-	if (!strchr(text, ':')) {
-		ret = opt_u64("--fifo", text, 0, FIFO_MAX, &prio, e);
-		o->fifo = prio;
-		return ret;
-	}
+	if (!strchr(text, ':'))
+		return opt_int("--fifo", text, 0, FIFO_MAX, &o->fifo, e);
 	rest = copy = strdup(text);
 	if (!copy)
 		return err_set(e, -ENOMEM, "no memory");
@@ -125,22 +140,19 @@ int optvalue_fifo(struct run_opts *o, const char *text, struct err *e)
 	return ret;
 }
 
+int optvalue_ordinary(struct run_opts *o, const char *text, struct err *e)
+{
+	return opt_cpulist("--ordinary", text, &o->ordinary, e);
+}
+
 int optvalue_dma_latency(struct run_opts *o, const char *text, struct err *e)
 {
-	uint64_t us = 0;
-	int ret = opt_u64("--cpu-dma-latency", text, 0, DMALATENCY_MAX_US, &us, e);
-
-	o->cpu_dma_latency_us = us;
-	return ret;
+	return opt_int("--cpu-dma-latency", text, 0, DMALATENCY_MAX_US, &o->cpu_dma_latency_us, e);
 }
 
 int optvalue_pmu(struct run_opts *o, const char *text, struct err *e)
 {
-	static const char *const names[] = { "off", "on" };
-	int i = choice("--pmu", text, names, ARRAY_SIZE(names), e);
-
-	o->pmu = i == 1;
-	return i < 0 ? i : 0;
+	return choice_bool("--pmu", text, "off", "on", &o->pmu, e);
 }
 
 int optvalue_slow_exit(struct run_opts *o, const char *text, struct err *e)
@@ -236,11 +248,13 @@ int optvalue_nx_pages(struct run_opts *o, const char *text, struct err *e)
 
 int optvalue_irqchip(struct run_opts *o, const char *text, struct err *e)
 {
-	static const char *const names[] = { "split", "full" };
-	int i = choice("--irqchip", text, names, ARRAY_SIZE(names), e);
+	return choice_bool("--irqchip", text, "split", "full", &o->irqchip_full, e);
+}
 
-	o->irqchip_full = i == 1;
-	return i < 0 ? i : 0;
+int optvalue_name(struct run_opts *o, const char *text, struct err *e)
+{
+	o->name = text;
+	return ctlplace_check_name(text, e);
 }
 
 int optvalue_sandbox(struct run_opts *o, const char *text, struct err *e)

@@ -11,12 +11,16 @@
 #include "lib/err.h"
 #include "vmm/opts.h"
 
+int optvalue_memory(struct run_opts *o, const char *text, struct err *e);
 int optvalue_hugepages(struct run_opts *o, const char *text, struct err *e);
 int optvalue_exit_code(struct run_opts *o, const char *text, struct err *e);
 int optvalue_prefault(struct run_opts *o, const char *text, struct err *e);
+int optvalue_cpus(struct run_opts *o, const char *text, struct err *e);
 int optvalue_placement(struct run_opts *o, const char *text, struct err *e);
 int optvalue_vcpus(struct run_opts *o, const char *text, struct err *e);
+int optvalue_housekeeping(struct run_opts *o, const char *text, struct err *e);
 int optvalue_fifo(struct run_opts *o, const char *text, struct err *e);
+int optvalue_ordinary(struct run_opts *o, const char *text, struct err *e);
 int optvalue_dma_latency(struct run_opts *o, const char *text, struct err *e);
 int optvalue_pmu(struct run_opts *o, const char *text, struct err *e);
 int optvalue_slow_exit(struct run_opts *o, const char *text, struct err *e);
@@ -26,6 +30,7 @@ int optvalue_advance(struct run_opts *o, const char *text, struct err *e);
 int optvalue_partition(struct run_opts *o, const char *text, struct err *e);
 int optvalue_nx_pages(struct run_opts *o, const char *text, struct err *e);
 int optvalue_irqchip(struct run_opts *o, const char *text, struct err *e);
+int optvalue_name(struct run_opts *o, const char *text, struct err *e);
 int optvalue_sandbox(struct run_opts *o, const char *text, struct err *e);
 int optvalue_timeout(struct run_opts *o, const char *text, struct err *e);
 

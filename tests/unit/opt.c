@@ -89,8 +89,15 @@ static void numbers(void **state)
 {
 	struct err e = { 0 };
 	uint64_t v = 0;
+	int n = -1;
 
 	(void)state;
+	assert_int_equal(opt_int("--fifo", "100", 1, 99, &n, &e), -EINVAL);
+	assert_int_equal(opt_int("--fifo", "x", 1, 99, &n, &e), -EINVAL);
+	assert_int_equal(n, -1);
+	err_clear(&e);
+	assert_int_equal(opt_int("--fifo", "99", 1, 99, &n, &e), 0);
+	assert_int_equal(n, 99);
 	assert_int_equal(opt_u64("--fifo", "99", 1, 99, &v, &e), 0);
 	assert_int_equal(v, 99);
 	assert_int_equal(opt_u64("--fifo", "0x10", 1, 99, &v, &e), 0);
