@@ -495,6 +495,10 @@ if [ "$(id -u)" = 0 ] && [ "$cpus" -ge 2 ] && unshare -mpf --mount-proc true 2>/
 	fails 2 'isolated there are 0: 0 claimed by process ([0-9]+) \(perl .*; end process \1, isolate more' \
 		"--placement auto for more than is left" beside 0 "$RTKVM" run --kernel "$payload" --memory 32M \
 		--append exit:0 --placement auto --vcpus 1 --allow-tick
+	run on_isolated 0-1 unshare -pf --mount-proc "$RTKVM" run --kernel "$payload" --memory 32M --append exit:7 \
+		--placement auto --vcpus 1 --allow-tick --housekeeping 0
+	is "$code" 7 "--placement auto leaves --housekeeping its CPU: $errs"
+	like "$errs" 'placement: CPU 1: isolated, not nohz_full' "and takes another"
 	fails 2 '^rtkvm sample: --cpus: CPU 0 wanted alone, but process [0-9]+ \(perl .*; wait for its end or' \
 		"sample of a claimed CPU" beside 0 "$RTKVM" sample --cpus 0 --duration 1s --out "$T/busy"
 	ok "leaves nothing" test ! -e "$T/busy"
@@ -532,7 +536,7 @@ if [ "$(id -u)" = 0 ] && [ "$cpus" -ge 2 ] && unshare -mpf --mount-proc true 2>/
 	is "$(jq -r '.phases[].attempts[].jobs[].said // empty' "$T/campaign/campaign.json" | grep 'wanted alone')" "" \
 		"and measure on the CPUs that it has claimed"
 else
-	skip 14 "no namespaces, or one CPU"
+	skip 16 "no namespaces, or one CPU"
 fi
 
 # --- a cgroup that has no room: files of its own, bound over the real ones
