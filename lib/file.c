@@ -243,21 +243,20 @@ int file_copy(const char *from, const char *to, struct err *e)
 	return 0;
 }
 
-int file_mkdirs(const char *path, struct err *e)
+static int make_each(const char *path, struct file_made *made, struct err *e)
 {
-	char part[PATH_MAX];
+	char *part = made->path;
 	struct stat st;
 
-	if (!*path || !file_path(part, sizeof(part), "%s", path))
-		return err_set(e, -EINVAL, "making directory \"%s\" failed: not a usable path",
-			       path);
 	for (char *p = part + 1;; p++) {
 		char c = *p;
 
 		if (c != '/' && c)
 			continue;
 		*p = '\0';
-		if (mkdir(part, 0755) && errno != EEXIST)
+		if (!mkdir(part, 0755))
+			made->ends[made->n++] = p - part;
+		else if (errno != EEXIST)
 			return err_sys(e, "making directory %s failed", part);
 		if (!c)
 			break;
@@ -267,6 +266,38 @@ int file_mkdirs(const char *path, struct err *e)
 		return err_set(e, -ENOTDIR, "making directory %s failed: a file is in the way",
 			       path);
 	return 0;
+}
+
+int file_make(const char *path, struct file_made *made, struct err *e)
+{
+	int ret;
+
+	made->n = 0;
+	if (!*path || !file_path(made->path, sizeof(made->path), "%s", path))
+		return err_set(e, -EINVAL, "making directory \"%s\" failed: not a usable path",
+			       path);
+	ret = make_each(path, made, e);
+	if (ret < 0)
+		file_unmake(made);
+	return ret;
+}
+
+/* By the path's own text: what ".." and links make of it is not where its directories were made. */
+void file_unmake(struct file_made *made)
+{
+	while (made->n > 0) {
+		made->path[made->ends[--made->n]] = '\0';
+		if (rmdir(made->path))
+			break;
+	}
+	made->n = 0;
+}
+
+int file_mkdirs(const char *path, struct err *e)
+{
+	struct file_made made;
+
+	return file_make(path, &made, e);
 }
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)

@@ -5,8 +5,10 @@
 #ifndef RTKVM_LIB_FILE_H
 #define RTKVM_LIB_FILE_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <sys/types.h>
 
@@ -45,8 +47,21 @@ int file_write_all(int fd, const void *data, size_t len);
 /* file_copy - copy a regular file with its mode */
 int file_copy(const char *from, const char *to, struct err *e);
 
-/* file_mkdirs - make a directory and its parents (mkdir -p) */
+/* file_mkdirs - make a directory and its parents (mkdir -p), or none of them */
 int file_mkdirs(const char *path, struct err *e);
+
+/* What file_make made of a path: where in it each directory ends. */
+struct file_made {
+	char path[PATH_MAX];
+	uint16_t ends[PATH_MAX / 2];
+	int n;
+};
+
+/* file_make - the same, for one who may have to take it back */
+int file_make(const char *path, struct file_made *made, struct err *e);
+
+/* file_unmake - remove what file_make made, as far as it is empty: others may use it by now */
+void file_unmake(struct file_made *made);
 
 /*
  * file_remove_tree - remove a directory and all below it; symbolic links are not followed, and what

@@ -55,35 +55,6 @@ static bool dir_is_empty(const char *path)
 	return empty;
 }
 
-/* How many directories, the last and those above it, are still to be made. */
-static int missing(const char *path)
-{
-	char part[PATH_MAX];
-	size_t len = strlen(path);
-	int n = 0;
-
-	if (!file_path(part, sizeof(part), "%s", path))
-		return 0;
-	for (;;) {
-		while (len > 1 && part[len - 1] == '/')
-			part[--len] = '\0';
-		if (!len || file_exists(part))
-			return n;
-		n++;
-		while (len && part[len - 1] != '/')
-			part[--len] = '\0';
-	}
-}
-
-/* As long as they are empty: others may have put something into one meanwhile. */
-static void remove_made(struct run *r)
-{
-	char part[PATH_MAX];
-
-	for (strcpy(part, r->dir); r->made > 0 && !rmdir(part); r->made--)
-		*strrchr(part, '/') = '\0';
-}
-
 void run_discard(struct run *r)
 {
 	_cleanup_closedir_ DIR *dir = opendir(r->dir);
@@ -95,15 +66,13 @@ void run_discard(struct run *r)
 		if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0 &&
 		    file_path(path, sizeof(path), "%s/%s", r->dir, d->d_name))
 			file_remove_tree(path, &ignored);
-	remove_made(r);
+	file_unmake(&r->made);
 }
 
 static int make_dir(struct run *r, const char *path, struct err *e)
 {
-	int ret;
+	int ret = file_make(path, &r->made, e);
 
-	r->made = missing(path);
-	ret = file_mkdirs(path, e);
 	if (ret < 0)
 		return ret;
 	if (!dir_is_empty(path))
@@ -141,6 +110,15 @@ static void first_doc(json_object *doc, const char *name)
 		json_object_object_add(doc, objects[i], json_object_new_object());
 }
 
+static int first_save(struct run *r, const char *name, struct err *e)
+{
+	r->doc = json_object_new_object();
+	if (!r->doc)
+		return err_set(e, -ENOMEM, "making %s failed: no memory", r->dir);
+	first_doc(r->doc, name);
+	return run_save(r, e);
+}
+
 int run_create(struct run *r, const char *out, const char *name, struct err *e)
 {
 	char path[PATH_MAX];
@@ -155,15 +133,10 @@ int run_create(struct run *r, const char *out, const char *name, struct err *e)
 	ret = out ? 0 : default_dir(path, sizeof(path), name, e);
 	if (!ret)
 		ret = make_dir(r, out ? out : path, e);
-	if (ret < 0)
-		return ret;
-	r->doc = json_object_new_object();
-	if (!r->doc)
-		return err_set(e, -ENOMEM, "making %s failed: no memory", r->dir);
-	first_doc(r->doc, name);
-	ret = run_save(r, e);
+	if (!ret)
+		ret = first_save(r, name, e);
 	if (ret < 0) {
-		remove_made(r); /* empty: nothing could be written */
+		file_unmake(&r->made); /* empty: nothing could be written */
 		run_close(r);
 	}
 	return ret;

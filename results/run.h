@@ -15,6 +15,7 @@
 #include <stdbool.h>
 
 #include "lib/err.h"
+#include "lib/file.h"
 #include "results/hist.h"
 
 enum { RUN_SCHEMA = 1 };
@@ -22,13 +23,13 @@ enum { RUN_SCHEMA = 1 };
 struct run {
 	char dir[PATH_MAX]; /* absolute, so that a change of directory does not matter */
 	json_object *doc; /* run.json; owned */
-	int made; /* how many directories run_create made: dir and, as far as missing, those above */
+	struct file_made made; /* by run_create: dir and, as far as missing, those above */
 };
 
 /*
  * run_create - make the directory (NULL: runs/<UTC time>-<name>) and a first run.json with host
  * facts, conditions and start time. name: letters, digits, ".", "_", "-". A directory that is
- * there and not empty is -EEXIST: a result is never overwritten.
+ * there and not empty is -EEXIST: a result is never overwritten. A failure leaves nothing behind.
  */
 int run_create(struct run *r, const char *out, const char *name, struct err *e);
 

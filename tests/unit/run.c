@@ -95,9 +95,13 @@ static void leaves_nothing_when_discarded(void **state)
 		{ "empty1", "empty1", "empty1", NULL },
 		{ "half", "half/way/there", "half", "half/way" },
 		{ "busy/other", "busy/x/y", "busy/other", "busy/x" },
+		{ "mine", "mine/x/./y", "mine", NULL },
+		{ "up", "up/n/../y", "up", NULL },
+		{ "linked", "link/n/y", "linked", NULL },
 	};
 
 	(void)state;
+	assert_int_equal(symlink("linked", "link"), 0);
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		char path[PATH_MAX];
 		struct err e = { 0 };
@@ -114,6 +118,26 @@ static void leaves_nothing_when_discarded(void **state)
 		else
 			assert_int_equal(rmdir(rows[i].kept), 0); /* empty, as it was */
 		run_close(&r);
+	}
+}
+
+/* Neither where it is not empty, nor where the last of its names is longer than a name may be. */
+static void leaves_nothing_when_it_fails(void **state)
+{
+	char paths[][512] = { "halfway/n/../full", "halfway/n/" };
+	size_t len = strlen(paths[1]);
+
+	(void)state;
+	memset(paths[1] + len, 'x', sizeof(paths[1]) - 1 - len);
+	paths[1][sizeof(paths[1]) - 1] = '\0';
+	assert_int_equal(file_mkdirs("halfway/full/of", &(struct err){ 0 }), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+		struct err e = { 0 };
+		struct run r;
+
+		assert_true(run_create(&r, paths[i], "x", &e) < 0);
+		assert_false(file_exists("halfway/n"));
+		assert_true(file_exists("halfway/full/of"));
 	}
 }
 
@@ -199,6 +223,7 @@ int main(void)
 		cmocka_unit_test(the_default_directory_tells_time_and_name),
 		cmocka_unit_test(results_are_not_overwritten),
 		cmocka_unit_test(leaves_nothing_when_discarded),
+		cmocka_unit_test(leaves_nothing_when_it_fails),
 		cmocka_unit_test(bad_names),
 		cmocka_unit_test(bad_run_files),
 		cmocka_unit_test(what_is_unknown_is_null),
