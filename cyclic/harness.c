@@ -335,7 +335,6 @@ static int finish(struct harness *h, struct err *e)
 static void abandon(struct harness *h, const struct err *why)
 {
 	struct err ignored = { 0 };
-	char dir[PATH_MAX];
 
 	if (h->g.started) {
 		run_short(&h->run, "%s", why->text);
@@ -349,8 +348,7 @@ static void abandon(struct harness *h, const struct err *why)
 		run_finish(&h->run, VERDICT_INCOMPLETE, &ignored);
 		return;
 	}
-	memcpy(dir, h->run.dir, sizeof(dir));
-	file_remove_tree(dir, &ignored);
+	run_discard(&h->run);
 }
 
 static int run_it(struct harness *h, struct err *e)

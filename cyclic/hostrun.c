@@ -384,7 +384,6 @@ static int finish(struct hostrun *r, struct err *e)
 static int measure(struct hostrun *r, struct err *e)
 {
 	struct err ignored = { 0 };
-	char dir[PATH_MAX];
 	int ret;
 
 	outcome_asked(&r->run, &r->g);
@@ -399,8 +398,7 @@ static int measure(struct hostrun *r, struct err *e)
 		note_interruption(r);
 		run_finish(&r->run, VERDICT_INCOMPLETE, &ignored);
 	} else {
-		snprintf(dir, sizeof(dir), "%s", r->run.dir);
-		file_remove_tree(dir, &ignored);
+		run_discard(&r->run);
 	}
 	return ret;
 }

@@ -158,6 +158,9 @@ ok "what threads of another priority measured is in no log" [ ! -e "$T/wrong-pri
 fails 2 'before the guest was started: CPU 7 is not isolated' "a VMM that does not start" \
 	env FAKE=refuse "${base[@]}" --no-trace --out "$T/refuse"
 ok "leaves no run directory" [ ! -e "$T/refuse" ]
+mkdir "$T/mine"
+run env FAKE=refuse "${base[@]}" --no-trace --out "$T/mine"
+ok "but one that was there, empty as it was" rmdir "$T/mine"
 
 # --- interruption, in each phase ---
 while IFS='|' read -r fake want kept; do
@@ -222,7 +225,7 @@ done
 unshare -m sh -c 'cd "$0" && mount --bind /usr usr && mount -t proc none proc &&
 	exec chroot . /sample attend 95 1 sleep 77.7' "$T/root" 2>"$T/err" &
 pid=$!
-until pgrep -x -f 'sleep 77.7' >"$T/pid" || ! kill -0 $pid; do sleep 0.1; done
+until pgrep -P $pid -x -f 'sleep 77.7' >"$T/pid" || ! kill -0 $pid; do sleep 0.1; done
 kill -INT "$(cat "$T/pid")"
 wait $pid
 is "$?" 130 "attend: Ctrl-C before its tool has a handler: $(cat "$T/err")"
@@ -249,6 +252,7 @@ in_job "$T/deaf"
 kill -INT $deaf
 
 # --- the same instruments on this host, in no guest ---
+self=$(realpath "$RTKVM")
 cpu=$(awk '/^Cpus_allowed_list/ { n = split($2, a, /[-,]/); print a[n] }' /proc/self/status)
 if command -v cyclictest oslat >/dev/null && [ "$(nproc)" -gt 1 ] && chrt -f 95 true 2>/dev/null; then
 	run "$RTKVM" cyclictest --host --cpus "$cpu" -i 1ms -D 2s --smoke --no-report --out "$T/host"
