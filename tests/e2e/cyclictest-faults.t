@@ -21,11 +21,8 @@ processes() { # what a run would leave: VMMs and counters of this test
 	pgrep -f "$T/[i]mage|[-]-control --pid" | wc -l
 }
 
-in_job() { # until the guest of this run has begun its job
-	for _ in $(seq 100); do
-		grep -qs job_start "$1/events.jsonl" && break
-		sleep 0.1
-	done
+in_job() { # until the guest of this run, which was started last, has begun its job, or it has ended
+	until grep -qs job_start "$1/events.jsonl" || ! kill -0 $!; do sleep 0.1; done
 }
 
 verdict() {
@@ -166,14 +163,11 @@ ok "but one that was there, empty as it was" rmdir "$T/mine"
 while IFS='|' read -r fake want kept; do
 	env FAKE="$fake" "${base[@]}" $notrace --out "$T/int-$fake" 2>"$T/err" >/dev/null &
 	pid=$!
-	for _ in $(seq 100); do
-		case $fake in
+	until case $fake in
 		hang-before-start) [ "$(processes)" -gt 1 ] ;;
 		hang-in-boot) grep -qs started "$T/int-$fake/events.jsonl" ;;
 		hang-in-job) grep -qs job_start "$T/int-$fake/events.jsonl" ;;
-		esac && break
-		sleep 0.1
-	done
+		esac || ! kill -0 $pid; do sleep 0.1; done
 	sleep 0.3
 	kill -INT $pid
 	wait $pid
@@ -315,8 +309,14 @@ if command -v cyclictest oslat >/dev/null && [ "$(nproc)" -gt 1 ] && chrt -f 95 
 	fails 2 'starting cyclictest failed: No such file' "no cyclictest" \
 		env PATH=/nonexistent "$RTKVM" cyclictest --host --cpus "$cpu" --out "$T/host-none"
 	ok "which leaves nothing" [ ! -e "$T/host-none" ]
+	mkdir "$T/host-mine"
+	run env -C "$T/host-mine" PATH=/nonexistent "$self" cyclictest --host --cpus "$cpu"
+	ok "no runs/ either" rmdir "$T/host-mine"
+	mkdir "$T/host-mine"
+	run env PATH=/nonexistent "$RTKVM" cyclictest --host --cpus "$cpu" --out "$T/host-mine"
+	ok "but a directory that was there, empty as it was" rmdir "$T/host-mine"
 else
-	skip 23 "no rt-tests, one CPU only, or no right to SCHED_FIFO"
+	skip 25 "no rt-tests, one CPU only, or no right to SCHED_FIFO"
 fi
 
 # --- the run directory ---
