@@ -30,8 +30,7 @@ static void add_once(json_object *list, json_object *text)
 		json_object_array_add(list, text);
 }
 
-/* A reason of this judgement, which the next one takes back. */
-__attribute__((format(printf, 2, 3))) static void judged(struct run *r, const char *fmt, ...)
+void run_judged(struct run *r, const char *fmt, ...)
 {
 	char text[512];
 	va_list args;
@@ -39,6 +38,8 @@ __attribute__((format(printf, 2, 3))) static void judged(struct run *r, const ch
 	va_start(args, fmt);
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
+	if (!json_object_is_type(json_at(r->doc, "judged"), json_type_array))
+		json_object_object_add(r->doc, "judged", json_object_new_array());
 	json_object_array_add(json_at(r->doc, "judged"), json_object_new_string(text));
 	add_once(json_at(r->doc, "reasons"), json_object_new_string(text));
 }
@@ -136,13 +137,13 @@ static enum verdict judge_limit(struct run *r, json_object *limit)
 	}
 	if (worst && most > bound) {
 		json_set_bool(limit, "met", false);
-		judged(r, "%.*s is %.2f us on CPU %jd, above its limit of %.2f us", name, what,
-		       most / 1e3, (intmax_t)json_int(worst, "cpu", -1), bound / 1e3);
+		run_judged(r, "%.*s is %.2f us on CPU %jd, above its limit of %.2f us", name, what,
+			   most / 1e3, (intmax_t)json_int(worst, "cpu", -1), bound / 1e3);
 		return VERDICT_FAIL;
 	}
 	if (!all) {
-		judged(r, "%.*s cannot be held against its limit: %s", name, what,
-		       n ? "too few samples" : "nothing was measured");
+		run_judged(r, "%.*s cannot be held against its limit: %s", name, what,
+			   n ? "too few samples" : "nothing was measured");
 		return VERDICT_INCONCLUSIVE;
 	}
 	json_set_bool(limit, "met", true);
@@ -167,8 +168,8 @@ static enum verdict judge_limits(struct run *r, bool smoke)
 			all = v;
 	}
 	if (n && !smoke && !run_is_hardware(r) && all != VERDICT_INCONCLUSIVE) {
-		judged(r, "no verdict on latency: the conditions are \"%s\", not \"hardware\"",
-		       json_str(r->doc, "conditions", "unknown"));
+		run_judged(r, "no verdict on latency: the conditions are \"%s\", not \"hardware\"",
+			   json_str(r->doc, "conditions", "unknown"));
 		all = VERDICT_INCONCLUSIVE;
 	}
 	return all;
@@ -179,15 +180,27 @@ static bool is_set(const struct run *r, const char *key)
 	return json_object_get_boolean(json_at(r->doc, key));
 }
 
-/* A campaign's phases have been judged one by one; one that has no verdict was not gone through. */
-static enum verdict judge_phases(const struct run *r, enum verdict v)
+enum verdict run_phases_verdict(json_object *phases)
 {
-	json_object *phases = json_at(r->doc, "phases");
+	enum verdict v = VERDICT_PASS;
 
-	for (size_t i = 0; i < length(phases); i++)
-		v = verdict_worse(v, verdict_of(json_str(json_object_array_get_idx(phases, i),
-							 "verdict", "incomplete")));
-	return v == VERDICT_ERROR ? VERDICT_INCOMPLETE : v;
+	for (size_t i = 0; i < length(phases); i++) {
+		json_object *phase = json_object_array_get_idx(phases, i);
+		const char *own = json_str(phase, "verdict", NULL);
+
+		if (own || strcmp(json_str(phase, "status", ""), "skipped") != 0)
+			v = verdict_worse(v, verdict_of(own ? own : "incomplete"));
+	}
+	return v;
+}
+
+/*
+ * However little was late before a spike ended it: that it stays so for the time asked is not known. A smoke
+ * test wants to know no more; that somebody calls for one later is no excuse for a run that was none.
+ */
+static bool lacks_time(const struct run *r, bool smoke)
+{
+	return is_set(r, "stopped_at_spike") && !(smoke && is_set(r, "asked.smoke"));
 }
 
 /* What is known of the run beside its figures; a broken limit stays broken. */
@@ -196,19 +209,21 @@ static enum verdict judge_rest(struct run *r, bool smoke, enum verdict v)
 	if (v == VERDICT_FAIL && is_set(r, "throttled"))
 		v = VERDICT_INCONCLUSIVE;
 	if (is_set(r, "interrupted")) {
-		judged(r, "interrupted before its time was over; what was measured counts");
+		run_judged(r, "interrupted before its time was over; what was measured counts");
+		v = verdict_worse(v, VERDICT_INCOMPLETE);
+	}
+	if (v != VERDICT_FAIL && lacks_time(r, smoke)) {
+		run_judged(r,
+			   "ended at a spike before its time was over; what was measured counts");
 		v = verdict_worse(v, VERDICT_INCOMPLETE);
 	}
 	if (length(json_at(r->doc, "shortfalls")))
 		v = verdict_worse(v, VERDICT_INCOMPLETE);
-	v = judge_phases(r, v);
-	if (v == VERDICT_PASS && length(json_at(r->doc, "doubts")))
-		v = VERDICT_INCONCLUSIVE;
-	/* however little was late before: that it stays so for the time asked is not known */
-	if (v == VERDICT_PASS && is_set(r, "stopped_at_spike") && !smoke) {
-		judged(r, "ended at a spike before its time was over; what was measured counts");
+	v = verdict_worse(v, run_phases_verdict(json_at(r->doc, "phases")));
+	if (v == VERDICT_ERROR) /* of a phase: it was not gone through, as run_finish has it */
 		v = VERDICT_INCOMPLETE;
-	}
+	if (length(json_at(r->doc, "doubts")))
+		v = verdict_worse(v, VERDICT_INCONCLUSIVE);
 	return v;
 }
 

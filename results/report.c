@@ -2,6 +2,7 @@
 /* report - rtkvm report: what is made of one run directory */
 #include "results/report.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -190,23 +191,48 @@ static const struct report *find_format(const char *name, struct err *e)
 
 /*
  * What was incomplete stays so, also where run.json does not tell why: the run died, or an older rtkvm
- * made it. That somebody calls for a smoke test now is no excuse for a run that was none.
+ * made it.
  */
 static void keep_incomplete(struct run *r)
 {
 	json_object *doc = r->doc;
 
-	if (json_at(doc, "shortfalls") || json_at(doc, "phases"))
+	if (json_at(doc, "shortfalls") || json_at(doc, "phases") || json_at(doc, "interrupted") ||
+	    json_at(doc, "stopped_at_spike"))
 		return;
-	if (json_at(doc, "stopped_at_spike")) {
-		if (!json_object_get_boolean(json_at(doc, "asked.smoke")))
-			run_short(r, "a spike ended it before its time was over");
-	} else if (!json_at(doc, "ended") && !json_at(doc, "import")) {
+	if (!json_at(doc, "ended") && !json_at(doc, "import"))
 		run_short(r, "the run did not end by itself");
-	} else if (!json_at(doc, "interrupted") &&
-		   !strcmp(json_str(doc, "verdict", ""), verdict_name(VERDICT_INCOMPLETE))) {
+	else if (!strcmp(json_str(doc, "verdict", ""), verdict_name(VERDICT_INCOMPLETE)))
 		run_short(r, "it was incomplete before it was held against other limits");
+}
+
+/* Is it a sentence that run_judge makes of limits? */
+static bool is_of_limits(const char *s)
+{
+	size_t n = strcspn(s, " "); /* "max", "p99.9" */
+	bool figure = (n == 3 && !strncmp(s, "max", n)) ||
+		      (s[0] == 'p' && isdigit((unsigned char)s[1]));
+
+	return !strncmp(s, "no verdict on latency: ", 23) ||
+	       (figure && !strncmp(s + n, " is ", 4) && strstr(s, ", above its limit of ")) ||
+	       (figure && !strncmp(s + n, " cannot be held against its limit: ", 35));
+}
+
+/* An older rtkvm did not write down which reasons were its judgement's. */
+static void find_judged(struct run *r)
+{
+	json_object *reasons = json_at(r->doc, "reasons"), *judged;
+
+	if (json_at(r->doc, "judged"))
+		return;
+	judged = json_object_new_array();
+	for (size_t i = 0; i < json_object_array_length(reasons); i++) {
+		json_object *text = json_object_array_get_idx(reasons, i);
+
+		if (is_of_limits(json_object_get_string(text)))
+			json_object_array_add(judged, json_object_get(text));
 	}
+	json_object_object_add(r->doc, "judged", judged);
 }
 
 /* New limits in place of the run's: a fresh verdict, by all that was known of the run before. */
@@ -223,9 +249,10 @@ static int rejudge(const struct args *a, struct err *e)
 		return err_set(e, -ENODATA, "judging %s failed: it holds no samples", a->dir);
 	}
 	keep_incomplete(&r.run);
+	find_judged(&r.run);
 	ret = result_store(&r, e); /* cpus[], if the instrument left them to us */
 	json_object_object_add(r.run.doc, "limits", json_object_new_array());
-	json_set_bool(run_section(&r.run, "asked"), "smoke", a->smoke);
+	json_set_bool(r.run.doc, "judged_smoke", a->smoke);
 	for (size_t i = 0; i < a->n_limits; i++)
 		run_add_limit(&r.run, "max_ns", a->limits_ns[i]);
 	v = run_judge(&r.run, a->smoke);

@@ -51,11 +51,13 @@ static void failure_text(const struct result *r, const struct group *g, const st
 		 s ? s->detail : "");
 }
 
-/* Not on hardware a limit decides nothing, unless the run was a smoke test (limits judged). */
+/* Not on hardware a limit decides nothing, unless it was judged as a smoke test: by now, or when it ran. */
 static bool limits_decide(const struct result *r)
 {
+	json_object *smoke = json_at(r->run.doc, "judged_smoke");
+
 	return run_is_hardware(&r->run) ||
-	       json_object_get_boolean(json_at(r->run.doc, "asked.smoke"));
+	       json_object_get_boolean(smoke ? smoke : json_at(r->run.doc, "asked.smoke"));
 }
 
 static void one_case(const struct result *r, const struct group *g, const struct figure *f,

@@ -55,6 +55,9 @@ void run_doubt(struct run *r, const char *fmt, ...) __attribute__((format(printf
  * shortfalls[], too */
 void run_short(struct run *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* run_judged - a reason that the next judgement takes back; into judged[], too */
+void run_judged(struct run *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
 /* run_finish - set ended and the verdict (error counts as incomplete) and save */
 int run_finish(struct run *r, enum verdict v, struct err *e);
 
@@ -100,12 +103,18 @@ void run_add_limit(struct run *r, const char *what, uint64_t limit_ns);
  * under other conditions a met limit is INCONCLUSIVE, an exceeded one FAIL only on hardware or
  * with smoke. A limit without enough samples behind it is INCONCLUSIVE,
  * but a CPU without any meets a maximum that its instrument would have recorded. Without limits: PASS.
- * A run that has doubts[] is INCONCLUSIVE at best; one that has shortfalls[], was interrupted or
- * (without smoke) stopped_at_spike INCOMPLETE; a campaign no better than its phases. A broken limit
- * where the run was throttled is INCONCLUSIVE. So these are told before. Its own reasons, which are
- * listed in judged[], replace those of the judgement before; all others stay.
+ * A run that has doubts[] is INCONCLUSIVE at best; one that has shortfalls[], was interrupted or, but as
+ * a smoke test that it was from the start (asked.smoke), stopped_at_spike INCOMPLETE; a campaign no better
+ * than its phases. A broken limit where the run was throttled is INCONCLUSIVE. So these are told before.
+ * Its own reasons, which are listed in judged[], replace those of the judgement before; all others stay.
  */
 enum verdict run_judge(struct run *r, bool smoke);
+
+/*
+ * run_phases_verdict - what a campaign's phases, each with its own verdict, come to. One without was not
+ * gone through: INCOMPLETE; but what was skipped for the sake of another's verdict counts by that one
+ */
+enum verdict run_phases_verdict(json_object *phases);
 
 /* run_is_hardware - are this run's latencies results (conditions "hardware")? */
 bool run_is_hardware(const struct run *r);

@@ -99,6 +99,8 @@ is "$(xmllint --xpath 'string(//testsuite[@name="cyclictest"]/@skipped)' "$T/emu
 	"emulated: limits are skipped in junit.xml"
 run "$RTKVM" report --no-plots --smoke --limit 1ms "$T/emulated"
 is "$code" 0 "emulated: --smoke judges function"
+is "$(xmllint --xpath 'string(//testsuite[@name="cyclictest"]/@skipped)' "$T/emulated/junit.xml")" 0 \
+	"emulated: and so does junit.xml"
 
 # other limits change what the limits said, and nothing else: what cannot pass for another reason does not
 rejudged() { # NAME JQ VERDICT REASONS [OPTION...]: a run of 63 us, limit 40 us, whose run.json JQ changes
@@ -120,9 +122,20 @@ rejudged "nothing else" . '0 ["pass"' '[]'
 rejudged "interrupted" '.interrupted = true | .verdict = "incomplete"' '3 ["incomplete"' "[$interrupted]" --smoke
 rejudged "a doubt" '.doubts = ["the load was dead"] | .reasons += .doubts' \
 	'4 ["inconclusive"' '["the load was dead"]'
-rejudged "a spike ended it" '.stopped_at_spike = true' \
-	'3 ["incomplete"' '["a spike ended it before its time was over"]' --smoke
+ended='"ended at a spike before its time was over; what was measured counts"'
+rejudged "a spike ended it" '.stopped_at_spike = true' '3 ["incomplete"' "[$ended]"
+rejudged "a spike ended what was no smoke test" '.stopped_at_spike = true' '3 ["incomplete"' "[$ended]" --smoke
 rejudged "a spike ended it, as a smoke test wants" '.stopped_at_spike = true | .asked.smoke = true' '0 ["pass"' '[]' --smoke
+codes=
+for smoke in --smoke '' --smoke; do # whatever was asked before
+	run "$RTKVM" report --no-plots --limit 100s $smoke "$T/rejudged"
+	codes+="$code "
+done
+is "$codes$(jq -c '[.reasons, .shortfalls, .asked.smoke]' "$T/rejudged/run.json")" '0 3 0 [[],null,true]' \
+	"a verdict does not depend on those before"
+rejudged "what an older rtkvm judged" \
+	'.reasons = ["p99 is 9.00 us on CPU 2, above its limit of 4.00 us", "p99.9 cannot be held against its limit: too few samples", "no verdict on latency: x", "phase a, fail: max is 9.00 us, above its limit of 4.00 us", "max"] + .reasons | del(.judged)' \
+	'0 ["pass"' '["phase a, fail: max is 9.00 us, above its limit of 4.00 us","max"]'
 rejudged "it died" '.ended = null | .verdict = "incomplete"' \
 	'3 ["incomplete"' '["the run did not end by itself"]'
 rejudged "its instrument failed" '.verdict = "incomplete" | .shortfalls = ["no room"] | .reasons = .shortfalls' \

@@ -36,6 +36,11 @@ is "$code" 4 "a simulation is no proof"
 run "$RTKVM" sample -c 0-1 -D 1000h -i 1ms --simulate 1 --spike 50us --on-spike stop --out "$T/stop"
 is "$(jq -c '[.stopped_at_spike, .reasons[0]]' "$T/stop/run.json")" \
 	'[true,"stopped at the first spike, as asked"]' "stops at a spike"
+run "$RTKVM" sample -c 1 -D 10s --simulate 7 --limit 100s --spike 2us --on-spike stop --out "$T/both"
+first=$code
+run "$RTKVM" report --no-plots --limit 100s "$T/both"
+is "$first $code $(jq .shortfalls "$T/both/run.json")" "3 3 null" \
+	"held against the same limit again it is what it was, whatever forbids it to pass"
 
 # A real measurement
 if ! chrt -f 95 true 2>/dev/null; then

@@ -110,6 +110,7 @@ static void broke_off(void **state)
 		hist_add(&h, rows[i].max_ns);
 		run_add_cpu(&run, &cpu, &h);
 		run_add_limit(&run, "max_ns", rows[i].limit_ns);
+		json_set_bool(run_section(&run, "asked"), "smoke", rows[i].smoke);
 		if (rows[i].late_ns) /* as figures_take */
 			json_set_bool(run.doc, "stopped_at_spike", true);
 		v = outcome_judge(&run, &g);
