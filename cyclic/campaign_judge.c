@@ -171,6 +171,7 @@ static enum verdict of_limits(const struct judging *j, struct run *run)
 	enum verdict v;
 
 	json_set_bool(run->doc, "throttled", j->a.throttled);
+	json_set_bool(j->phase, "throttled", j->a.throttled);
 	v = run_judge(run, j->en->c->smoke);
 	reasons_add_all(j->reasons, json_at(run->doc, "reasons"));
 	return v;
@@ -259,58 +260,58 @@ int engine_judge(struct engine *en, size_t i, struct err *e)
 
 static enum verdict overall(const struct engine *en, bool complete)
 {
-	enum verdict v = complete ? VERDICT_PASS : VERDICT_INCOMPLETE;
+	return verdict_worse(complete ? VERDICT_PASS : VERDICT_INCOMPLETE,
+			     run_phases_verdict(json_at(en->state->doc, "phases")));
+}
 
-	for (size_t i = 0; i < en->c->n_phases; i++) {
-		json_object *phase = state_phase(en->state, i);
-		const char *name = json_str(phase, "verdict", NULL);
+/* Copies of from[] go to the end of to[]. */
+static void append(json_object *to, json_object *from)
+{
+	for (size_t i = 0; from && i < json_object_array_length(from); i++)
+		json_object_array_add(to, json_object_get(json_object_array_get_idx(from, i)));
+}
 
-		if (name)
-			v = verdict_worse(v, verdict_of(name));
-	}
-	return v;
+static void add_phase(struct run *run, json_object *phase, const char *name)
+{
+	json_object *reasons = json_at(phase, "reasons"), *limits = json_at(phase, "limits");
+	const char *verdict = json_str(phase, "verdict", json_str(phase, "status", ""));
+
+	json_object_array_add(json_at(run->doc, "phases"), json_object_get(phase));
+	attempts_add_causes(json_at(run->doc, "causes"), json_at(phase, "causes"));
+	for (size_t i = 0; reasons && i < json_object_array_length(reasons); i++)
+		run_reason(run, "phase %s, %s: %s", name, verdict,
+			   json_object_get_string(json_object_array_get_idx(reasons, i)));
+	for (size_t i = 0; limits && i < json_object_array_length(limits); i++)
+		json_set_str(json_object_array_get_idx(limits, i), "phase", name);
+	append(json_at(run->doc, "limits"), limits);
+	append(json_at(run->doc, "cpus"), json_at(phase, "cpus"));
+	/* its verdict knows; but limits that are given later are for all phases */
+	if (json_object_get_boolean(json_at(phase, "throttled")))
+		json_set_bool(run->doc, "throttled", true);
+	if (strcmp(json_str(phase, "conditions", "hardware"), "hardware") != 0)
+		json_set_str(run->doc, "conditions", json_str(phase, "conditions", ""));
 }
 
 /* The campaign's own document: every phase under its name, nothing left of an earlier finish. */
 static void fill_doc(const struct engine *en, struct run *run, enum verdict v)
 {
-	static const char *const arrays[] = { "reasons", "limits", "cpus", "phases" };
+	static const char *const arrays[] = { "reasons", "judged", "limits", "cpus", "phases" };
 	json_object *asked = run_section(run, "asked");
 
 	for (size_t i = 0; i < ARRAY_SIZE(arrays); i++)
 		json_object_object_add(run->doc, arrays[i], json_object_new_array());
+	json_object_object_del(run->doc, "throttled");
+	json_object_object_del(run->doc, "judged_smoke");
 	if (en->c->smoke && v == VERDICT_PASS) /* first: it is the report's headline */
-		run_reason(run, "everything worked: a smoke campaign judges that, and neither "
+		run_judged(run, "everything worked: a smoke campaign judges that, and neither "
 				"latencies nor the machine");
 	json_set_str(asked, "campaign", en->c->name);
 	json_set_bool(asked, "smoke", en->c->smoke);
 	json_object_object_add(run->doc, "causes", json_object_new_object());
 	json_object_object_add(run->doc, "drift",
 			       json_object_get(json_at(en->state->doc, "drift")));
-	for (size_t i = 0; i < en->c->n_phases; i++) {
-		json_object *phase = state_phase(en->state, i), *list;
-		const char *verdict = json_str(phase, "verdict", json_str(phase, "status", ""));
-
-		json_object_array_add(json_at(run->doc, "phases"), json_object_get(phase));
-		attempts_add_causes(json_at(run->doc, "causes"), json_at(phase, "causes"));
-		list = json_at(phase, "reasons");
-		for (size_t k = 0; list && k < json_object_array_length(list); k++)
-			run_reason(run, "phase %s, %s: %s", en->c->phases[i].entry.name, verdict,
-				   json_object_get_string(json_object_array_get_idx(list, k)));
-		list = json_at(phase, "cpus");
-		for (size_t k = 0; list && k < json_object_array_length(list); k++)
-			json_object_array_add(json_at(run->doc, "cpus"),
-					      json_object_get(json_object_array_get_idx(list, k)));
-		list = json_at(phase, "limits");
-		for (size_t k = 0; list && k < json_object_array_length(list); k++) {
-			json_object *limit = json_object_array_get_idx(list, k);
-
-			json_set_str(limit, "phase", en->c->phases[i].entry.name);
-			json_object_array_add(json_at(run->doc, "limits"), json_object_get(limit));
-		}
-		if (strcmp(json_str(phase, "conditions", "hardware"), "hardware") != 0)
-			json_set_str(run->doc, "conditions", json_str(phase, "conditions", ""));
-	}
+	for (size_t i = 0; i < en->c->n_phases; i++)
+		add_phase(run, state_phase(en->state, i), en->c->phases[i].entry.name);
 }
 
 static int copy_spikes(const struct engine *en, size_t i, FILE *out, int64_t *n, struct err *e)

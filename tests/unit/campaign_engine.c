@@ -430,6 +430,80 @@ static void another_has_a_cpu(void **state)
 	fake_free();
 }
 
+/* Two phases that came to this. */
+static void set_phase(struct state *s, size_t i, const char *members)
+{
+	_cleanup_json_ json_object *o = json_tokener_parse(members);
+
+	assert_non_null(o);
+	json_object_object_foreach(o, key, value) {
+		json_object_object_add(state_phase(s, i), key, json_object_get(value));
+	}
+}
+
+static enum verdict held_against(struct run *run, uint64_t limit_ns)
+{
+	json_object_object_add(run->doc, "limits", json_object_new_array());
+	run_add_limit(run, "max_ns", limit_ns);
+	return run_judge(run, true);
+}
+
+/* The campaign's verdict, also when it is held against other limits later, as rtkvm report does. */
+static void the_whole(void **state)
+{
+#define CPUS "\"cpus\":[{\"cpu\":1,\"instrument\":\"p\",\"samples\":1,\"max_ns\":5000}]"
+	static const struct {
+		const char *name, *p, *q;
+		enum verdict first, narrow, wide; /* 1 us, 1 s */
+		bool headline;
+	} wholes[] = {
+		{ "passed", "{\"verdict\":\"pass\"," CPUS "}", "{\"verdict\":\"pass\"}",
+		  VERDICT_PASS, VERDICT_FAIL, VERDICT_PASS, true },
+		{ "a gate skipped the second", "{\"verdict\":\"inconclusive\"," CPUS "}",
+		  "{\"status\":\"skipped\"}", VERDICT_INCONCLUSIVE, VERDICT_FAIL,
+		  VERDICT_INCONCLUSIVE, false },
+		{ "the second not gone through", "{\"verdict\":\"pass\"," CPUS "}", "{}",
+		  VERDICT_INCOMPLETE, VERDICT_FAIL, VERDICT_INCOMPLETE, false },
+		{ "the kernel throttled", "{\"verdict\":\"pass\",\"throttled\":true," CPUS "}",
+		  "{\"verdict\":\"pass\",\"throttled\":false}", VERDICT_PASS, VERDICT_INCONCLUSIVE,
+		  VERDICT_PASS, true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(wholes); i++) {
+		_cleanup_free_ struct campaign *c = make_campaign(SPIKE_RECORD);
+		enum verdict first, narrow, wide;
+		struct err e = { 0 };
+		const char *reasons;
+		struct engine en;
+		struct state s;
+		struct run run;
+
+		c->phases[c->n_phases++] = c->phases[0];
+		fake_make();
+		open_engine(&en, c, &s);
+		set_phase(&s, 0, wholes[i].p);
+		set_phase(&s, 1, wholes[i].q);
+		engine_finish(&en, true, &e);
+		first = engine_finish(&en, true, &e); /* which leaves nothing of the one before */
+		assert_int_equal(run_open(&run, s.dir, &e), 0);
+		assert_int_equal(json_object_array_length(json_at(run.doc, "judged")),
+				 wholes[i].headline);
+		narrow = held_against(&run, 1000);
+		reasons = json_object_to_json_string(json_at(run.doc, "reasons"));
+		if (strstr(reasons, "everything worked"))
+			fail_msg("%s: %s", wholes[i].name, reasons);
+		wide = held_against(&run, SEC);
+		if (first != wholes[i].first || narrow != wholes[i].narrow ||
+		    wide != wholes[i].wide)
+			fail_msg("%s: %s, %s, %s", wholes[i].name, verdict_name(first),
+				 verdict_name(narrow), verdict_name(wide));
+		run_close(&run);
+		state_close(&s);
+		fake_free();
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -438,6 +512,7 @@ int main(void)
 		cmocka_unit_test(spike_before_resume),
 		cmocka_unit_test(whole_traces_count),
 		cmocka_unit_test(breaks_off),
+		cmocka_unit_test(the_whole),
 		tree_test(another_has_a_cpu),
 	};
 
