@@ -141,10 +141,10 @@ static int add_cpu(struct run *run, struct log_writer *log, const struct gathere
 	}
 	if (exits >= 0)
 		log_count(&slice, LOG_EXITS, exits);
-	if (x.expected < 0)
-		doubt_short(run, g, t->cpu, x.duration_ns);
-	else
+	if (g->o->interval_us)
 		doubt_periods(run, g, t->cpu, &x);
+	else
+		doubt_short(run, g, t->cpu, x.duration_ns);
 	run_add_cpu(run, &cpu, &t->hist);
 	return log_write(log, &slice, &t->hist, e);
 }
