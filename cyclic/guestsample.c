@@ -341,6 +341,8 @@ static void count_periods(const struct guestsample *s, struct run *run, const st
 /* A guest may say what it likes: only a stop that was asked for excuses a short run. */
 void guestsample_judge(const struct guestsample *s, struct run *run, const struct gathered *g)
 {
+	if (g->o->load) /* its silence is held against the job's time */
+		outcome_end_known(run, g);
 	if (s->at_spike && s->n_spikes && g->o->on_spike == SPIKE_STOP) {
 		json_set_bool(run->doc, "stopped_at_spike", true);
 		run_reason(run, "stopped at the first spike, as asked");

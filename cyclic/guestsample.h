@@ -66,7 +66,8 @@ int guestsample_files(struct guestsample *s, struct run *run, const struct gathe
 
 /*
  * guestsample_judge - before run_judge: a shortfall when fewer periods came than were asked for, or the
- * sampler was interrupted by others than us; a stop at a spike is told, and excuses them
+ * sampler was interrupted by others than us; a stop at a spike is told, and excuses them. A doubt when
+ * there is a load and the end of the job, against whose time it is held, is not known
  */
 void guestsample_judge(const struct guestsample *s, struct run *run, const struct gathered *g);
 

@@ -55,6 +55,11 @@ at-spike|--spike 1ms|
 interrupted||,"interrupted before its time was over"
 EOF
 
+# a load that was silent from then on could not be told from one that worked to the end
+run env FAKE=no-end "${base[@]}" --guest-load fork --out "$T/no-end"
+like "$code$(jq -c .doubts "$T/no-end/run.json")" "^4.*the end of the guest's job is not known" \
+	"a load beside a job whose end is not known is no pass"
+
 traced=("${base[@]}" --spike 1ms --on-spike trace)
 why=
 [ -d /sys/kernel/tracing/instances ] || why="tracefs is not mounted"
