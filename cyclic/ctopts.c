@@ -262,7 +262,7 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
 	case OPT_LOAD_FLOOR:
 		return -opt_u64("--guest-load-floor", arg, 0, UINT64_MAX, &o->load_floor, p->e);
 	case OPT_SPIKE:
-		return -opt_latency("--spike", arg, &o->spike_ns, p->e);
+		return -opt_latency_in("--spike", arg, 1, 3600 * NSEC_PER_SEC, &o->spike_ns, p->e);
 	case OPT_THRESHOLD:
 		return -opt_latency_in("--threshold", arg, 100, NSEC_PER_SEC, &o->threshold_ns,
 				       p->e);

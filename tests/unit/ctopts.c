@@ -169,6 +169,7 @@ static void breaks_off(void **state)
 		{ { "--smoke", "--on-spike=trace" }, 0, "needs --spike, or --limit" },
 		{ { "--on-spike=dance" }, 0, "none of record, trace, stop" },
 		{ { "--on-spike=trace", "--spike=1us" }, 0, "at 2 us to 1000 s" },
+		{ { "--on-spike=trace", "--spike=0us" }, 0, "--spike: \"0us\" is out of range" },
 		{ { "--on-spike=trace", "--spike=2000s" }, 0, "at 2 us to 1000 s" },
 		{ { "--on-spike=trace", "--limit=1us" },
 		  0,
