@@ -193,14 +193,14 @@ static int sub_init(int argc, char **argv, struct err *e)
 /* Not a mistake: it may serve as well. If it does not, the run would tell hours later, by its end. */
 static int tell_images(const struct campaign *c, const char *file, struct err *e)
 {
-	const char *other;
+	char other[CAMPAIGN_IMAGE_FILE];
 
 	for (size_t i = 0; i < c->n_guests; i++) {
 		const struct guest_entry *g = &c->guests[i];
 
-		if (campaign_image_other(g->image, paths_support, &other, e) < 0)
+		if (campaign_image_other(g->image, paths_support, other, e) < 0)
 			return e->code;
-		if (other)
+		if (*other)
 			printf("%s:%d: image %s was built by another rtkvm (its %s is not the one "
 			       "here); rtkvm guest build --out %s makes it anew\n",
 			       file, campaign_line_of(&g->entry, SECTION_GUEST, "image"), g->image,

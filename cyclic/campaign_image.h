@@ -12,12 +12,14 @@
 /* campaign_image_find - where a support file lies: paths_support (lib/paths.h) */
 typedef int campaign_image_find(char *buf, size_t size, const char *name, struct err *e);
 
+enum { CAMPAIGN_IMAGE_FILE = 64 }; /* bytes of a support file's name */
+
 /*
- * campaign_image_other - *other: the support file ("guests/sample") of which the image holds other bytes
- * than find finds; NULL: none. What its manifest does not tell of counts as the same: not every image is
+ * campaign_image_other - other: the support file ("guests/sample") of which the image holds other bytes
+ * than find finds; "": none. What its manifest does not tell of counts as the same: not every image is
  * made by rtkvm guest build
  */
-int campaign_image_other(const char *image, campaign_image_find *find, const char **other,
-			 struct err *e);
+int campaign_image_other(const char *image, campaign_image_find *find,
+			 char other[static CAMPAIGN_IMAGE_FILE], struct err *e);
 
 #endif

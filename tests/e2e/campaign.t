@@ -40,13 +40,16 @@ if [ "$cpu" != "$house" ]; then
 	echo "{\"sample_sha256\":\"$here\"}" >"$T/image/manifest.json"
 	run "$RTKVM" campaign check "$T/nightly.ini"
 	is "$code $(printf '%s\n' "$out" | wc -l)" "0 $((1 + pvm))" "one of this rtkvm is not: $out"
+	is "$(sed -n 's,^\t{ "guests/\([a-z]*\)"\, ".*"\, "\(.*\)" }\,$,\1_sha256 \2,p' guests/image.c |
+		awk '{ same += $1 == $2 } END { print (NR > 0), NR - same }')" "1 0" \
+		"guest build notes its programs by the names that check takes them for"
 	echo '{' >"$T/image/manifest.json"
 	fails 2 'manifest.json failed' "nor is one whose manifest is damaged any good" \
 		"$RTKVM" campaign check "$T/nightly.ini"
 	fails 2 'is there already' "init does not overwrite" \
 		"$RTKVM" campaign init --cpus "$cpu" "$T/smoke.ini"
 else
-	skip 15 "one CPU only"
+	skip 16 "one CPU only"
 fi
 
 cat >"$T/bad.ini" <<'END'
