@@ -35,8 +35,7 @@ static int add_partitions(struct cpulist *isolated, const char *root, struct err
 
 		if (ret < 0)
 			return ret;
-		cpulist_for_each(cpu, &l)
-			cpulist_add(isolated, cpu);
+		*isolated = cpulist_or(isolated, &l);
 	}
 	return 0;
 }

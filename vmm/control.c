@@ -24,8 +24,7 @@
 
 static int adopt(struct io *io, const char *number, struct err *e)
 {
-	uint64_t fd;
-	int ret = opt_u64("--ctl /dev/fd/N", number, 3, 1 << 20, &fd, e);
+	int fd, ret = opt_int("--ctl /dev/fd/N", number, 3, 1 << 20, &fd, e);
 
 	if (!ret)
 		ret = ctlserver_adopt(&io->ctl, fd, e);

@@ -127,6 +127,24 @@ fails() {
 	fi
 }
 
+# await PID COMMAND... - until it succeeds, the process has ended, or a minute is over
+await() {
+	tap_pid=$1
+	tap_k=1200
+	shift
+	while [ "$tap_k" -gt 0 ] && ! "$@" && kill -0 "$tap_pid" 2>/dev/null; do
+		tap_k=$((tap_k - 1))
+		sleep 0.05
+	done
+}
+
+# end_of PID - waits for its end, a minute at most; sets $code
+end_of() {
+	await "$1" false
+	kill -KILL "$1" 2>/dev/null
+	wait "$1" && code=0 || code=$?
+}
+
 # need_lab_guest - the lab and a guest's image in it, or nothing is tested; sets $build and $guest
 need_lab_guest() {
 	command -v qemu-system-x86_64 >/dev/null || skip_all "no qemu-system-x86_64 (make deps)"

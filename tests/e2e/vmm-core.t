@@ -25,11 +25,7 @@ start() { # NAME CPU OPTION... - until it ends by itself or is told to: $vm is i
 		--events "$T/$1.ev" "${@:3}" >/dev/null 2>"$T/$1.err" &
 	vm=$!
 	vms+=("$vm")
-	for _ in $(seq 300); do
-		grep -qs '"started"' "$T/$1.ev" && return
-		kill -0 $vm 2>/dev/null || return
-		sleep 0.1
-	done
+	await $vm grep -qs '"started"' "$T/$1.ev"
 }
 quit() { # NAME...
 	for name; do "$RTKVM" ctl --vm "core$name.$$" quit >/dev/null; done
@@ -74,10 +70,7 @@ else
 	}
 	gets() { # NAME OPTION...: $got
 		start "$1" "$ours" --append "mark:2 spin:30000" "${@:2}"
-		for _ in $(seq 300); do
-			grep -qs job_start "$T/$1.ev" && break
-			sleep 0.1
-		done
+		await "$vm" grep -qs job_start "$T/$1.ev"
 		before=$(used)
 		sleep 2
 		got=$(($(used) - before))

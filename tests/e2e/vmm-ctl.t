@@ -56,10 +56,7 @@ start() {
 	rm -f "$T/$1.ev"
 	"${base[@]}" --ctl "$T/$1.sock" --events "$T/$1.ev" "${@:2}" 2>"$T/$1.err" &
 	pid=$!
-	for _ in $(seq 600); do
-		[ -s "$T/$1.ev" ] && break
-		sleep 0.05
-	done
+	await $pid test -s "$T/$1.ev"
 }
 ctl() {
 	"$RTKVM" ctl --vm "$T/$vm.sock" "$@"
@@ -215,10 +212,7 @@ is "$(jq -r 'select(.event=="ended").outcome' "$T/two.ev")" triple-fault \
 name=rtkvm-test-$$
 "${base[@]}" --name $name --append "spin:1000000" --events "$T/named.ev" 2>/dev/null &
 pid=$!
-for _ in $(seq 600); do
-	[ -s "$T/named.ev" ] && break
-	sleep 0.05
-done
+await $pid test -s "$T/named.ev"
 is "$("$RTKVM" ctl --vm $name status --json | jq -r .name)" $name "a VM by name"
 is "$("$RTKVM" ctl --vm $pid tids --json | jq -r .pid)" $pid "the same by process id"
 fails 2 "a running VM has it" "a name is taken once" vm --name $name

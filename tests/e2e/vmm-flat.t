@@ -13,23 +13,6 @@ guest() {
 	"$RTKVM" run --kernel "$payload" --cpus 0 --allow-shared --memory 32M "$@"
 }
 
-# await PID COMMAND...: until it is true, the process has ended, or a minute is over
-await() {
-	for _ in $(seq 1200); do
-		"${@:2}" && return
-		kill -0 "$1" 2>/dev/null || return
-		sleep 0.05
-	done
-}
-
-# end_of PID: waits for it, a minute at most; sets $code
-end_of() {
-	await "$1" false
-	kill -KILL "$1" 2>/dev/null
-	wait "$1"
-	code=$?
-}
-
 # --- what a guest does becomes output and exit code
 run guest --append "print:hello exit:7"
 is "$code" 7 "the exit port's byte is the exit code"

@@ -53,10 +53,7 @@ perl -MIO::Socket::UNIX -e '
 	print scalar <$vm>;
 ' "$T/reader" >"$T/heard" &
 reader=$!
-for _ in $(seq 100); do
-	[ -S "$T/reader" ] && break
-	sleep 0.1
-done
+await $reader test -S "$T/reader"
 run guest --virtio-console "$T/reader" --append "console:500"
 is "$code $out" "0 all lines taken" "a reader that leaves takes nobody along: $errs"
 wait $reader
@@ -71,10 +68,7 @@ rm "$T/ev"
 run guest --hold --name "virtio-$$" --disk "$T/disk" --disk "$T/other,ro,cpu=$(($(nproc) - 1))" --rng \
 	--virtio-console "$T/hvc" --append "disk:1" &
 pid=$!
-for _ in $(seq 100); do
-	grep -qs started "$T/ev" && break
-	sleep 0.1
-done
+await $pid grep -qs started "$T/ev"
 status=$("$RTKVM" ctl --vm "virtio-$$" status --json)
 is "$(jq -c '[.devices[].name]' <<<"$status")" '["disk0","disk1","rng0","console0"]' "ctl status: the devices"
 is "$(jq -c '[.threads[]|select(.name|test("[a-z]0|disk1"))|[.name,.policy,.seccomp,.capabilities]]' <<<"$status")" \
