@@ -69,16 +69,19 @@ static int rerun(const struct engine *en, const char *dir, const char *text, str
 	return ret;
 }
 
+/* As what it is told: a note, or a reason that outlives the verdict when other limits are held against it. */
+typedef void run_teller(struct run *run, const char *fmt, ...);
+
 /* What came out, for run.json and campaign.json alike. */
-static int record(const struct engine *en, const char *what, enum verdict v, bool report,
-		  struct err *e)
+static int record(const struct engine *en, run_teller *tell, const char *what, enum verdict v,
+		  bool report, struct err *e)
 {
 	struct run run;
 	int ret = run_open(&run, en->state->dir, e);
 
 	if (ret < 0)
 		return ret;
-	run_reason(&run, "baseline %s: %s", json_str(en->state->doc, "baseline", ""), what);
+	tell(&run, "baseline %s: %s", json_str(en->state->doc, "baseline", ""), what);
 	json_set_str(run.doc, "verdict", verdict_name(v));
 	json_set_str(en->state->doc, "verdict", verdict_name(v));
 	ret = run_save(&run, e);
@@ -104,19 +107,22 @@ static int confirm(struct engine *en, enum verdict v, const char *text, struct e
 		return own;
 	v = verdict_worse(v, own);
 	if (own == VERDICT_INCOMPLETE)
-		return record(en, "worse; the rerun that would confirm it is not complete", v,
-			      false, e);
+		return record(en, run_short,
+			      "worse; the rerun that would confirm it is not complete", v, false,
+			      e);
 	if (own == VERDICT_FAIL || own == VERDICT_ERROR)
-		return record(en, "worse, and its rerun failed by itself", v, true, e);
+		return record(en, run_doubt, "worse, and its rerun failed by itself", v, true, e);
 	code = compare(en, dir, "baseline-rerun", e);
 	if (code < 0)
 		return code;
 	if (code == VERDICT_FAIL)
-		return record(en, "worse, and worse again in a rerun", VERDICT_FAIL, true, e);
+		return record(en, run_doubt, "worse, and worse again in a rerun", VERDICT_FAIL,
+			      true, e);
 	if (code == VERDICT_INCONCLUSIVE)
-		return record(en, "worse once; of its rerun it cannot be told",
+		return record(en, run_doubt, "worse once; of its rerun it cannot be told",
 			      verdict_worse(v, VERDICT_INCONCLUSIVE), true, e);
-	return record(en, "worse once, but not in a rerun: not counted", v, true, e);
+	return record(en, own == VERDICT_PASS ? run_reason : run_doubt,
+		      "worse once, but not in a rerun: not counted", v, true, e);
 }
 
 /* A campaign that does not pass as it is stays what it is, also where it cannot be compared. */
@@ -133,13 +139,14 @@ int baseline_judge(struct engine *en, enum verdict v, const char *text, struct e
 		return err_set(e, code, "%s", why.text);
 	snprintf(told, sizeof(told), "not compared: %s", why.text);
 	if (code < 0)
-		return record(en, told, v, true, e);
+		return record(en, run_reason, told, v, true, e);
 	if (code != VERDICT_FAIL)
-		return record(en,
+		return record(en, run_reason,
 			      code ? "no phase is worse, of one it cannot be told"
 				   : "no phase is worse",
 			      v, true, e);
 	if (v == VERDICT_FAIL || v == VERDICT_ERROR)
-		return record(en, "worse; not measured again, for it failed by itself", v, true, e);
+		return record(en, run_doubt, "worse; not measured again, for it failed by itself",
+			      v, true, e);
 	return confirm(en, v, text, e);
 }

@@ -296,12 +296,13 @@ static void add_phase(struct run *run, json_object *phase, const char *name)
 static void fill_doc(const struct engine *en, struct run *run, enum verdict v)
 {
 	static const char *const arrays[] = { "reasons", "judged", "limits", "cpus", "phases" };
+	static const char *const others[] = { "throttled", "judged_smoke", "doubts", "shortfalls" };
 	json_object *asked = run_section(run, "asked");
 
 	for (size_t i = 0; i < ARRAY_SIZE(arrays); i++)
 		json_object_object_add(run->doc, arrays[i], json_object_new_array());
-	json_object_object_del(run->doc, "throttled");
-	json_object_object_del(run->doc, "judged_smoke");
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+		json_object_object_del(run->doc, others[i]);
 	if (en->c->smoke && v == VERDICT_PASS) /* first: it is the report's headline */
 		run_judged(run, "everything worked: a smoke campaign judges that, and neither "
 				"latencies nor the machine");
