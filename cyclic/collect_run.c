@@ -41,7 +41,7 @@ int collect_close(struct collect *c, struct err *e)
 	}
 	json_set_int(c->run->doc, "spikes", c->n_spikes);
 	if (c->n_listed < c->n_spikes)
-		run_reason(c->run, "spikes.jsonl lists the first %d of %" PRIu64 " spikes",
-			   COLLECT_SPIKES_LISTED, c->n_spikes);
+		run_reason(c->run, "spikes.jsonl lists %" PRIu64 " of %" PRIu64 " spikes",
+			   c->n_listed, c->n_spikes);
 	return ret;
 }
