@@ -66,18 +66,22 @@ stall() {
 		my $t = clock_gettime(CLOCK_MONOTONIC);
 		1 while clock_gettime(CLOCK_MONOTONIC) < $t + $s' "$1" "$2"
 }
-"$RTKVM" sample -c "$cpu" -D 4s -i 1ms --slice 1s --spike 9ms --on-spike trace --out "$T/stall" >/dev/null &
-sampler=$!
-until [ -s "$T/stall/latency.log" ] || ! kill -0 $sampler; do sleep 0.1; done
-stall "$cpu" 0.0101
-wait "$sampler"
-long=$(jq -s 'map(select(.instrument == "sample" and .latency_ns >= 9000000))' "$T/stall/spikes.jsonl")
+for _ in 1 2 3; do # until none but ours: the trace is of the first
+	rm -rf "$T/stall"
+	"$RTKVM" sample -c "$cpu" -D 4s -i 1ms --slice 1s --spike 9ms --on-spike trace --out "$T/stall" >/dev/null &
+	sampler=$!
+	until [ -s "$T/stall/latency.log" ] || ! kill -0 $sampler; do sleep 0.1; done
+	stall "$cpu" 0.0101
+	wait "$sampler"
+	long=$(jq -s 'map(select(.instrument == "sample" and .latency_ns >= 9000000))' "$T/stall/spikes.jsonl")
+	[ "$(printf '%s' "$long" | jq length)" -gt 1 ] || break
+done
 ok "the stall is seen" [ "$(printf '%s' "$long" | jq length)" -ge 1 ]
 is "$(printf '%s' "$long" | jq -c 'map(.missed == (.latency_ns / 1000000 | floor)) | unique')" \
 	"[true]" "with the periods that it cost"
 reasons=$(jq -r '.reasons[]' "$T/stall/run.json")
 if [ "$(id -u)" = 0 ] && [ -e "$T/stall/trace/host.dat" ]; then
-	# (of the first spike, which on a busy machine may be another)
+	# (of the first spike, which on a busy machine may be another all the same)
 	like "$reasons" "late on CPU $cpu at 20.*, by the trace: [a-z-]+" "and the cause, by the host's trace"
 	is "$(jq -sc '[.[] | select(.instrument == "trace") | .latency_ns > 6000000] | unique' "$T/stall/spikes.jsonl")" \
 		"[true]" "which the spikes have, too"
