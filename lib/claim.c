@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,8 +50,8 @@ pid_t claim_holder(const char *locks, dev_t dev, ino_t ino)
 	return 0;
 }
 
-/* On one line, for any user may have started it: "" where there is none to be read. */
-static void command_of(pid_t pid, char *buf, size_t size)
+/* On one line, for any user may have started it; false: /proc does not show it (hidepid), or it is gone. */
+static bool command_of(pid_t pid, char *buf, size_t size)
 {
 	struct err ignored = { 0 };
 	char path[64];
@@ -63,9 +64,18 @@ static void command_of(pid_t pid, char *buf, size_t size)
 	for (ssize_t i = 0; i < n; i++)
 		if (!isprint((unsigned char)buf[i]))
 			buf[i] = buf[i] ? '?' : ' ';
+	return n >= 0;
 }
 
-/* Who it is only /proc/locks tells: "process 71 (rtkvm run --cpus 2-3)"; false: nobody it tells of. */
+static bool lives(pid_t pid)
+{
+	return !kill(pid, 0) || errno == EPERM;
+}
+
+/*
+ * Who it is only /proc/locks tells: "process 71 (rtkvm run --cpus 2-3)"; false: nobody it tells of.
+ * One whose command is empty has exited or is the kernel's: it has left the lock to another.
+ */
 static bool holder(char buf[static CLAIM_WHO_BYTES], int fd)
 {
 	enum { LOCKS_MAX_BYTES = 1 << 20 };
@@ -73,17 +83,20 @@ static bool holder(char buf[static CLAIM_WHO_BYTES], int fd)
 	struct err ignored = { 0 };
 	char command[64] = "";
 	struct stat st;
+	bool shown = true;
 	pid_t pid = 0;
 
 	if (!fstat(fd, &st) && file_load("/proc/locks", LOCKS_MAX_BYTES, &locks, &ignored) >= 0)
 		pid = claim_holder(locks, st.st_dev, st.st_ino);
 	if (pid)
-		command_of(pid, command, sizeof(command));
-	if (*command)
-		snprintf(buf, CLAIM_WHO_BYTES, "process %d (%s)", (int)pid, command);
-	else
-		snprintf(buf, CLAIM_WHO_BYTES, "somebody");
-	return *command;
+		shown = command_of(pid, command, sizeof(command));
+	if (!*command && (shown || !lives(pid))) {
+		strcpy(buf, "somebody");
+		return false;
+	}
+	snprintf(buf, CLAIM_WHO_BYTES, "process %d%s%s%s", (int)pid, *command ? " (" : "", command,
+		 *command ? ")" : "");
+	return true;
 }
 
 const char *claim_held(char buf[static CLAIM_HELD_BYTES], int fd, const char *path)

@@ -56,7 +56,8 @@ pid_t claim_holder(const char *locks, dev_t dev, ino_t ino);
 
 /*
  * claim_held - for the sentence of who found fd, which is path, locked (flock(2)): "process 71 (rtkvm run
- * --cpus 2-3) holds the lock on PATH", with somebody in its place where /proc does not tell
+ * --cpus 2-3) holds the lock on PATH"; without the command where /proc hides it (hidepid), with somebody
+ * in its place where it does not tell
  */
 const char *claim_held(char buf[static CLAIM_HELD_BYTES], int fd, const char *path);
 

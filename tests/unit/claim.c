@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -11,12 +12,29 @@
 #include <string.h>
 #include <cmocka.h>
 #include <sys/file.h>
+#include <sys/mount.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "lib/cleanup.h"
 #include "tests/unit/guestclaim.h"
+
+#define CPUS "devices/system/cpu/"
+
+/* A descriptor of the tree's file; lock: LOCK_SH or LOCK_EX, -1: none. */
+static int open_locked(const char *file, int flags, int lock)
+{
+	char path[256];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", root, file);
+	fd = open(path, O_RDONLY | flags);
+	assert_true(fd >= 0);
+	if (lock >= 0)
+		assert_int_equal(flock(fd, lock | LOCK_NB), 0);
+	return fd;
+}
 
 /* Beside a guest with vCPUs on CPU 2 and 3 and the rest on 0, 1 and 4. */
 static void one_guest_a_cpu(void **state)
@@ -104,24 +122,20 @@ static void a_strangers_lock_is_told(void **state)
 		int ret;
 		const char *why;
 	} rows[] = {
-		{ "cpu2", false, -EBUSY, "/devices/system/cpu/cpu2; name" },
-		{ "cpu2/uevent", false, -EBUSY, "cpu2/uevent; name" },
-		{ "cpu2", true, -EAGAIN, "/devices/system/cpu/cpu2 for itself; end it" },
-		{ "cpu0/uevent", true, 0, "" }, /* not isolated: nothing to claim */
-		{ ".", false, -EAGAIN, "/devices/system/cpu and keeps it; end it" },
+		{ CPUS "cpu2", false, -EBUSY, "/devices/system/cpu/cpu2; name" },
+		{ CPUS "cpu2/uevent", false, -EBUSY, "cpu2/uevent; name" },
+		{ CPUS "cpu2", true, -EAGAIN, "/devices/system/cpu/cpu2 for itself; end it" },
+		{ CPUS "cpu0/uevent", true, 0, "" }, /* not isolated: nothing to claim */
+		{ CPUS, false, -EAGAIN, "/devices/system/cpu and keeps it; end it" },
 	};
 	struct err e = { 0 };
 
 	(void)state;
 	guestclaim_tree();
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		int fd = open_locked(rows[i].file, O_CLOEXEC, LOCK_EX), ret;
 		struct claim c = { 0 };
-		char path[256];
-		int fd, ret;
 
-		snprintf(path, sizeof(path), "%s/devices/system/cpu/%s", root, rows[i].file);
-		fd = open(path, O_RDONLY | O_CLOEXEC);
-		assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
 		ret = guestclaim(&c, "2", "0", rows[i].shared, &e);
 		if (ret != rows[i].ret || !strstr(e.text, rows[i].why))
 			fail_msg("row %zu: %d %s", i, ret, e.text);
@@ -168,6 +182,45 @@ static void the_holder_is_named(void **state)
 	}
 	assert_non_null(strstr(claim_held(text, fd, "F"), "somebody holds the lock on F ("));
 	close(fd);
+}
+
+enum { NO_RIGHT = 77 };
+
+/* What a stranger sees of it on a /proc mounted with hidepid=2, in another mount namespace. */
+static int look_without_its_directory(pid_t pid, int fd, const char *want)
+{
+	char dir[64], text[CLAIM_HELD_BYTES];
+	int code;
+
+	snprintf(dir, sizeof(dir), "/proc/%d", (int)pid);
+	if (unshare(CLONE_NEWNS) || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    mount("none", dir, "tmpfs", 0, NULL))
+		return NO_RIGHT;
+	code = strcmp(claim_held(text, fd, "F"), want) ? 1 : 0;
+	if (code)
+		fprintf(stderr, "%s, not %s\n", text, want);
+	return code;
+}
+
+/* Its number is known all the same, and that it lives. */
+static void a_hidden_holder_has_a_number(void **state)
+{
+	int fd, status;
+	char want[128];
+	pid_t pid;
+
+	(void)state;
+	tree_put("", "F");
+	fd = open_locked("F", 0, LOCK_EX);
+	snprintf(want, sizeof(want), "process %d holds the lock on F", (int)getpid());
+	pid = fork();
+	if (!pid)
+		_exit(look_without_its_directory(getppid(), fd, want));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	close(fd);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == NO_RIGHT)
+		skip();
+	assert_int_equal(status, 0);
 }
 
 /* Another's CPU is refused, and the claim says whose it is; what is shared by kind. */
@@ -221,28 +274,22 @@ static void what_is_handed_over_is_ours(void **state)
 		int ret;
 		size_t n; /* claimed by ourselves */
 	} rows[] = {
-		{ "cpu2", 0, LOCK_SH, 0, 1 },
-		{ "cpu2", 0, LOCK_EX, 0, 1 },
-		{ "cpu2", O_CLOEXEC, LOCK_SH, -EBUSY, 0 }, /* not left to us */
-		{ "cpu3", 0, LOCK_SH, 0, 1 },
-		{ "cpu4", 0, LOCK_SH, 0, 2 }, /* not asked for */
-		{ "cpu2", 0, -1, 0, 2 }, /* no claim */
-		{ "cpu2/uevent", 0, LOCK_SH, -EBUSY, 0 }, /* somebody's beside, not alone */
+		{ CPUS "cpu2", 0, LOCK_SH, 0, 1 },
+		{ CPUS "cpu2", 0, LOCK_EX, 0, 1 },
+		{ CPUS "cpu2", O_CLOEXEC, LOCK_SH, -EBUSY, 0 }, /* not left to us */
+		{ CPUS "cpu3", 0, LOCK_SH, 0, 1 },
+		{ CPUS "cpu4", 0, LOCK_SH, 0, 2 }, /* not asked for */
+		{ CPUS "cpu2", 0, -1, 0, 2 }, /* no claim */
+		{ CPUS "cpu2/uevent", 0, LOCK_SH, -EBUSY, 0 }, /* somebody's beside, not alone */
 	};
 	struct err e = { 0 };
 
 	(void)state;
 	guestclaim_tree();
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		int fd = open_locked(rows[i].file, rows[i].flags, rows[i].lock);
 		struct claim c = { 0 };
-		char path[256];
-		int fd;
 
-		snprintf(path, sizeof(path), "%s/devices/system/cpu/%s", root, rows[i].file);
-		fd = open(path, O_RDONLY | rows[i].flags);
-		assert_true(fd >= 0);
-		if (rows[i].lock >= 0)
-			assert_int_equal(flock(fd, rows[i].lock | LOCK_NB), 0);
 		if (guestclaim(&c, "2-3", "0", false, &e) != rows[i].ret || c.n != rows[i].n)
 			fail_msg("row %zu: %zu claimed; %s", i, c.n, e.text);
 		claim_drop(&c);
@@ -279,9 +326,13 @@ static void finds_the_holder(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		tree_test(one_guest_a_cpu),	      tree_test(who_shares_is_known),
-		tree_test(a_strangers_lock_is_told),  tree_test(the_holder_is_named),
-		tree_test(each_kind_is_shared_alone), tree_test(what_is_handed_over_is_ours),
+		tree_test(one_guest_a_cpu),
+		tree_test(who_shares_is_known),
+		tree_test(a_strangers_lock_is_told),
+		tree_test(the_holder_is_named),
+		tree_test(a_hidden_holder_has_a_number),
+		tree_test(each_kind_is_shared_alone),
+		tree_test(what_is_handed_over_is_ours),
 		cmocka_unit_test(finds_the_holder),
 	};
 
