@@ -190,22 +190,23 @@ int opt_size(const char *what, const char *text, uint64_t *bytes, struct err *e)
 /* 146 years: added to a clock's reading, it stays within 64 bits, with a sign or without. */
 #define DURATION_MAX_NS (INT64_MAX / 2)
 
+/* Those with a name from the smallest to the largest. */
+static const struct unit times[] = {
+	{ "", NSEC_PER_SEC },
+	{ "ns", 1 },
+	{ "us", 1000 },
+	{ "ms", 1000000 },
+	{ "s", NSEC_PER_SEC },
+	{ "m", 60 * NSEC_PER_SEC },
+	{ "h", 3600 * NSEC_PER_SEC },
+	{ "d", 86400 * NSEC_PER_SEC },
+};
+
 int opt_duration(const char *what, const char *text, uint64_t *ns, struct err *e)
 {
-	static const struct unit units[] = {
-		{ "", NSEC_PER_SEC },
-		{ "ns", 1 },
-		{ "us", 1000 },
-		{ "ms", 1000000 },
-		{ "s", NSEC_PER_SEC },
-		{ "m", 60 * NSEC_PER_SEC },
-		{ "h", 3600 * NSEC_PER_SEC },
-		{ "d", 86400 * NSEC_PER_SEC },
-	};
-	int ret;
+	int ret = with_unit(what, text, times, ARRAY_SIZE(times),
+			    "a duration such as 90s, 10m or 24h", ns, e);
 
-	ret = with_unit(what, text, units, ARRAY_SIZE(units), "a duration such as 90s, 10m or 24h",
-			ns, e);
 	if (!ret && *ns > DURATION_MAX_NS)
 		ret = err_set(e, -EINVAL, "%s: \"%s\" is too large", what, text);
 	return ret;
@@ -224,20 +225,13 @@ int opt_latency(const char *what, const char *text, uint64_t *ns, struct err *e)
 /* In the largest unit that it is a whole number of. */
 static const char *in_unit(uint64_t ns, char *buf, size_t size)
 {
-	static const struct unit units[] = {
-		{ "h", 3600 * NSEC_PER_SEC },
-		{ "s", NSEC_PER_SEC },
-		{ "ms", 1000000 },
-		{ "us", 1000 },
-		{ "ns", 1 },
-	};
-	size_t i = 0;
+	size_t i = ARRAY_SIZE(times) - 1;
 
 	if (!ns)
 		return "0";
-	while (ns % units[i].factor)
-		i++;
-	snprintf(buf, size, "%" PRIu64 "%s", ns / units[i].factor, units[i].suffix);
+	while (ns % times[i].factor)
+		i--;
+	snprintf(buf, size, "%" PRIu64 "%s", ns / times[i].factor, times[i].suffix);
 	return buf;
 }
 
