@@ -103,9 +103,15 @@ static int set_order(struct explanation *x, struct err *e)
 	return ret;
 }
 
+/* One with fewer than the guest has CPUs is not: where KVM's numbers are seen, they tell more. */
+static bool is_whole(const struct model *m, size_t known)
+{
+	return m->windows ? known >= m->n_vcpus : known > 0;
+}
+
 /*
  * The host's recorder knew which threads run which guest. KVM's numbers of them are in the order of
- * the guest's, but QEMU's have holes. A list with fewer than the guest has CPUs is not whole.
+ * the guest's, but QEMU's have holes.
  */
 static int set_manifest_vcpus(struct explanation *x, struct err *e)
 {
@@ -121,7 +127,7 @@ static int set_manifest_vcpus(struct explanation *x, struct err *e)
 		known += list->vcpus[i].tid != 0;
 		in_order &= list->vcpus[i].kvm_id == i;
 	}
-	if (!known || (m->windows && known < m->n_vcpus))
+	if (!is_whole(m, known))
 		return 0;
 	m->opts.vcpus_given = true;
 	x->vcpus_from = "host.json";
@@ -134,13 +140,18 @@ static int set_manifest_vcpus(struct explanation *x, struct err *e)
 
 static int set_file_vcpus(struct explanation *x, const struct dat_guest *g, struct err *e)
 {
+	size_t known = 0;
 	int ret = 0;
 
+	for (size_t i = 0; i < g->n_vcpus; i++)
+		known += g->vcpus[i].tid && g->vcpus[i].cpu < x->model.n_vcpus;
+	if (!is_whole(&x->model, known))
+		return 0;
 	x->model.opts.vcpus_given = true;
-	if (!x->n_vcpus) /* else host.json tells the same, and KVM's numbers besides */
-		x->vcpus_from = "the host's file";
+	x->vcpus_from = "the host's file";
 	for (size_t i = 0; i < g->n_vcpus && !ret; i++)
-		ret = model_set_vcpu(&x->model, g->vcpus[i].cpu, g->vcpus[i].tid, e);
+		if (g->vcpus[i].tid)
+			ret = model_set_vcpu(&x->model, g->vcpus[i].cpu, g->vcpus[i].tid, e);
 	return ret;
 }
 
@@ -181,6 +192,8 @@ static int name_vcpus(struct explanation *x, struct err *e)
 	if (s->vmclocks.n)
 		return set_vmm_vcpus(x, e);
 	ret = set_manifest_vcpus(x, e);
+	if (x->model.opts.vcpus_given)
+		return ret;
 	for (size_t k = 0; k < s->dat[HOST].n_guests && !ret; k++)
 		if (s->dat[HOST].guests[k].trace_id == s->dat[GUEST].trace_id)
 			ret = set_file_vcpus(x, &s->dat[HOST].guests[k], e);

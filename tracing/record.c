@@ -317,8 +317,19 @@ static int run(struct recorder *r, int *code, struct err *e)
 
 /* --- the file --- */
 
+/* The vCPUs whose threads are known: to the file's readers, thread 0 is the idle one. */
+static size_t known_vcpus(const struct manifest *m, struct datw_vcpu *to)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->n_vcpus; i++)
+		if (m->vcpus[i].tid)
+			to[n++] = (struct datw_vcpu){ m->vcpus[i].vcpu, m->vcpus[i].tid };
+	return n;
+}
+
 static struct datw_head head(const struct recorder *r, char *page, char *event, char *cmdlines,
-			     const char *uname, const struct datw_vcpu *vcpus)
+			     const char *uname)
 {
 	double ns = r->m.end.mono_ns - r->m.begin.mono_ns;
 
@@ -336,8 +347,6 @@ static struct datw_head head(const struct recorder *r, char *page, char *event, 
 						       (1u << 31)),
 				   .tsc_shift = 31,
 				   .guest = r->m.n_vcpus ? "guest" : NULL,
-				   .vcpus = vcpus,
-				   .n_vcpus = r->m.n_vcpus,
 				   .stats = (const char *const *)r->stats };
 }
 
@@ -382,8 +391,6 @@ static int write_file(struct recorder *r, struct err *e)
 
 	uname(&u);
 	snprintf(uname_text, sizeof(uname_text), "%s %s %s", u.sysname, u.release, u.machine);
-	for (size_t i = 0; i < r->m.n_vcpus && vcpus; i++)
-		vcpus[i] = (struct datw_vcpu){ r->m.vcpus[i].vcpu, r->m.vcpus[i].tid };
 	if (!ret)
 		ret = tfs_load(&r->tfs, "../../events/header_page", TEXT_MAX, &page, e);
 	if (!ret)
@@ -394,7 +401,9 @@ static int write_file(struct recorder *r, struct err *e)
 		ret = count_lost(r, e);
 	if (ret < 0)
 		return ret;
-	h = head(r, page, event, cmdlines, uname_text, vcpus);
+	h = head(r, page, event, cmdlines, uname_text);
+	h.vcpus = vcpus;
+	h.n_vcpus = known_vcpus(&r->m, vcpus);
 	rings_release(&r->rings);
 	ret = datw_open(&w, r->o->out, &h, e);
 	if (ret < 0)

@@ -175,6 +175,33 @@ is "$(printf '%s\n' "$out" | jq -c '.vcpus, ([.list[] | [.cpu, .host_cpu]] | uni
 [[0,1],[0,4],[1,null],[2,3],[2,6]]' "a vCPU whose thread it did not know has none, and moves no other"
 ok "vCPUs 0, 2 and 3 are the guest's CPUs 0, 1 and 2" cmp "$T/holes0" "$T/holes1"
 
+# the host's file may tell them, too: host.json goes before it, and thread 0 is none
+"$gen" "$T/plain" 12000 vcpus=3 noise=1 >/dev/null
+"$RTKVM" trace explain -H "$T/plain/host.dat" -g "$T/plain/guest.dat" --list 4096 --json |
+	jq -c "$list" >"$T/plainly"
+from_file() { # NAME KEY... - whom explain believes of a host's file so generated, for a guest of 3 CPUs
+	local dir=$1
+	shift
+	"$gen" "$T/$dir" 12000 vcpus=3 noise=1 told=1 "$@" >/dev/null
+	run "$RTKVM" trace explain -H "$T/$dir/host.dat" -g "$T/$dir/guest.dat" --list 4096 --json
+	printf '%s\n' "$out" | jq -c "$list" >"$T/listed"
+	printf '%s\n' "$out" | jq -r .vcpus.from
+}
+is "$(from_file named)" "the host's file" "threads that the host's file tells"
+ok "with the same verdicts" cmp "$T/plainly" "$T/listed"
+for untold in 1 2 7; do
+	is "$(from_file part$untold untold=$untold)" "KVM's numbers" "some of them as 0: KVM's numbers tell more"
+	ok "and no vCPU gets another's CPUs" cmp "$T/plainly" "$T/listed"
+done
+is "$(from_file dumbpart untold=2 no_windows=1)" "the host's file" "but without these, what there is"
+is "$(jq -c '[.[] | select(.[0] == 1) | .[1]] | unique' "$T/listed")" '[null]' "and nothing for the one not told"
+"$gen" "$T/dumbnone" 12000 vcpus=3 told=1 untold=7 no_windows=1 >/dev/null
+fails 2 'does not tell which threads run the vCPUs; give --vcpus' "nor for a guest of which none is told" \
+	"$RTKVM" trace explain -H "$T/dumbnone/host.dat" -g "$T/dumbnone/guest.dat"
+noted named 0 1000 1 1001 2 1002
+run "$RTKVM" trace explain -H "$T/noted/host.dat" -g "$T/named/guest.dat" --json
+is "$(printf '%s\n' "$out" | jq -c .vcpus)" '{"from":"host.json"}' "host.json is believed first"
+
 is "$(env --default-signal=PIPE "$RTKVM" trace report -g "$T/hole0/guest.dat" 2>&1 | :; echo "${PIPESTATUS[0]}")" $((128 + 13)) \
 	"a reader that quit, like head, is no error"
 
@@ -427,7 +454,7 @@ why=
 [ -n "$why" ] || [ -d /sys/kernel/tracing/events/kvm ] || why="this kernel has no KVM loaded"
 [ -n "$why" ] || grep -q x86-tsc /sys/kernel/tracing/trace_clock || why="no x86-tsc trace clock"
 if [ -n "$why" ]; then
-	skip 38 "$why"
+	skip 40 "$why"
 else
 	run "$RTKVM" trace record -o "$T/h.dat" -- sh -c 'sleep 0.5; [ -w "$RTKVM_TRACE_FREEZE" ] || exit 9; exit 7'
 	is "$code" 7 "record: the command's exit code"
@@ -471,6 +498,20 @@ else
 	is "$code" 7 "no tracefs mounted: it is mounted for the recorder alone, and others can stop it"
 	like "$out" '^ready /proc/[0-9]+/fd/.*/tracing_on$' "told where"
 	is "$(find "$T" -name 'h2*')" "" "no file is left behind"
+
+	# a KVM that does not tell every vCPU's thread
+	unshare -m sh -c 'mount -t tmpfs none /sys/kernel/debug && cd /sys/kernel/debug || exit 9
+		for i in 0 1 2; do
+			mkdir -p kvm/1-3/vcpu$i && echo 0 >kvm/1-3/vcpu$i/tsc-offset
+		done
+		echo 1234 >kvm/1-3/vcpu0/pid
+		echo 1236 >kvm/1-3/vcpu2/pid
+		cd / && exec "$0" trace record -o "$1" -D 1s' "$(realpath "$RTKVM")" "$T/untold.dat" 2>"$T/untold.err"
+	is "$? $(jq -c '[.vcpus[].tid]' "$T/untold.json")" '0 [1234,0,1236]' \
+		"a vCPU whose thread KVM does not tell: $(cat "$T/untold.err")"
+	is "$(trace-cmd dump --options -i "$T/untold.dat" | sed -n '/GUEST/,/^\t\t\[/p' | xargs | sed 's/ .[0-9]* options.//')" \
+		'[Option GUEST, 34 bytes] guest [Guest name] 0x0 [trace id] 2 [Guest CPUs] 0 1234 [guest cpu, host pid] 2 1236 [guest cpu, host pid]' \
+		"is left out of host.dat, where thread 0 would be the idle one"
 
 	# a disk that fills up: what was whole until then is kept
 	unshare -m sh -c 'mount -t tmpfs -o size=6m none "$0" || exit 99

@@ -377,7 +377,11 @@ int gen_save(const struct gen_kernel *k, const struct gen_save *s, const char *p
 			       .peer_id = s->peer_id,
 			       .ratio = s->ratio,
 			       .offset = s->offset,
-			       .frac = s->frac };
+			       .frac = s->frac,
+			       .guest = s->n_vcpus ? "guest" : NULL,
+			       .guest_id = s->guest_id,
+			       .vcpus = s->vcpus,
+			       .n_vcpus = s->n_vcpus };
 	struct datw w;
 	int ret;
 

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "lib/err.h"
+#include "tracing/datwrite.h"
 
 enum gen_event {
 	G_KVM_ENTRY,
@@ -96,6 +97,9 @@ struct gen_save {
 	uint64_t peer_id, ratio;
 	int64_t offset;
 	unsigned int frac;
+	uint64_t guest_id;
+	const struct datw_vcpu *vcpus; /* which threads the file says run that guest's */
+	size_t n_vcpus; /* 0: it does not say */
 };
 
 /* gen_save - write a trace.dat of version 6; gen_save_raw - a directory of raw pages */

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include "lib/cleanup.h"
 #include "tests/gen/sim_step.h"
 
 const char *const sim_case_name[SIM_CASES] = {
@@ -157,7 +158,12 @@ void sim_free(struct sim *s)
 int sim_save(const struct sim *s, const char *host_path, const char *guest_path, struct err *e)
 {
 	const char *clock = s->o.hz == 1e9 ? "mono" : "x86-tsc";
-	struct gen_save h = { .clock = clock, .trace_id = 11 };
+	struct datw_vcpu vcpus[ARRAY_SIZE(s->vcpu)];
+	struct gen_save h = { .clock = clock,
+			      .trace_id = 11,
+			      .guest_id = 12,
+			      .vcpus = vcpus,
+			      .n_vcpus = s->o.told ? s->o.vcpus : 0 };
 	struct gen_save g = { .clock = clock,
 			      .trace_id = 12,
 			      .shifted = true,
@@ -167,6 +173,9 @@ int sim_save(const struct sim *s, const char *host_path, const char *guest_path,
 			      .frac = s->o.map.frac };
 	int ret;
 
+	for (unsigned int i = 0; i < h.n_vcpus; i++)
+		vcpus[i] =
+			(struct datw_vcpu){ i, s->o.untold >> i & 1 ? 0 : sim_tid(s, &s->vcpu[i]) };
 	if (s->o.hz != 1e9) {
 		h.tsc_shift = g.tsc_shift = 31;
 		h.tsc_mult = g.tsc_mult = s->rate.mult >> (s->rate.shift - 31);

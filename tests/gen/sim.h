@@ -69,6 +69,8 @@ struct sim_opts {
 	bool rt_guest, rt_host;
 	bool hv_timer; /* a running vCPU's deadline is kept by the CPU: VMX's preemption timer */
 	unsigned int hole; /* KVM has no vCPU of this number; 0: it has those of the guest */
+	bool told; /* the host's file tells which threads run the vCPUs, ... */
+	uint64_t untold; /* ... with 0 for those of these bits */
 	uint32_t prio; /* of the guest's thread; 0: 4 */
 	bool other_guest; /* a vCPU 0 of another guest on CPU 0 */
 	bool absolute; /* absolute stamps instead of time extends */

@@ -7,7 +7,8 @@
  * writes DIR/host.dat, DIR/guest.dat and DIR/truth (a line for each wake-up: its time, vCPU, case,
  * cause, latency in ns). Keys: seed vcpus hz offset noise chatter rt case (a name; all by turns)
  * inject_ns every (only each N-th wake-up is late) raw (1: directories of raw pages instead of files) no_timers
- * hole (KVM's number that no vCPU has) prio (of the threads).
+ * hole (KVM's number that no vCPU has) prio (of the threads) told (host.dat tells the vCPUs' threads)
+ * untold (bits of those whose thread it gives as 0).
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -20,7 +21,7 @@
 
 struct keys {
 	uint64_t seed, vcpus, hz, noise, chatter, rt, inject_ns, raw, no_timers, no_switch,
-		no_windows, every, hole, prio;
+		no_windows, every, hole, prio, told, untold;
 	int64_t offset;
 	int kind;
 };
@@ -45,6 +46,8 @@ static void set_key(struct keys *k, const char *arg)
 		{ "no_windows", offsetof(struct keys, no_windows) },
 		{ "hole", offsetof(struct keys, hole) },
 		{ "prio", offsetof(struct keys, prio) },
+		{ "told", offsetof(struct keys, told) },
+		{ "untold", offsetof(struct keys, untold) },
 		{ "offset", offsetof(struct keys, offset) },
 	};
 	size_t n = strcspn(arg, "=");
@@ -119,6 +122,8 @@ int main(int argc, char **argv)
 	o.inject_ns = k.inject_ns;
 	o.hole = k.hole;
 	o.prio = k.prio;
+	o.told = k.told;
+	o.untold = k.untold;
 	o.without_guest = k.no_timers ? 1ull << G_HRTIMER_START : 0;
 	/* of the host: its switches; entries and exits, as an emulating KVM lacks them */
 	o.without_host = (k.no_switch ? 1ull << G_SWITCH : 0) |
