@@ -132,7 +132,7 @@ static int write_out(const struct session *s, const struct convert_opts *o, stru
 	h.printk = (struct dat_blob){ printk, strlen(printk) };
 	h.cmdlines = (struct dat_blob){ names, strlen(names) };
 	set_clocks(&h, s, d);
-	if (o->session.tsc_hz && s->rate.shift) /* a clock of nanoseconds has none */
+	if (o->session.tsc_hz && !h.tsc_mult)
 		set_rate(&h, s->rate);
 	/* dat.h keeps no more than the sum of all CPUs */
 	snprintf(lost, sizeof(lost), "all CPUs\noverrun: %ju\ndropped events: %ju\n",

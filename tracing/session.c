@@ -238,6 +238,26 @@ static int rate_from_timers(struct session *s, struct err *e)
 	return 0;
 }
 
+/* What a file tells was measured; a nominal rate may be off by less than this. */
+static const double nominal_error = 0.01;
+
+static int check_tsc_hz(const struct session *s, const struct dat *d, double given, struct err *e)
+{
+	double told = session_hz(s);
+
+	if (given && !is_tsc(d->clock))
+		return err_set(
+			e, -EINVAL,
+			"--tsc-hz: %s is stamped by \"%s\", in nanoseconds; leave the option out",
+			d->name, d->clock);
+	if (!given || fabs(given / told - 1) < nominal_error)
+		return 0;
+	return err_set(
+		e, -EINVAL,
+		"--tsc-hz: %s tells that its clock has %.3f MHz, not %.3f; leave the option out",
+		d->name, told / 1e6, given / 1e6);
+}
+
 static int find_rate(struct session *s, const struct session_opts *o, struct err *e)
 {
 	const struct dat *d = &s->dat[s->has[HOST] ? HOST : GUEST];
@@ -245,18 +265,18 @@ static int find_rate(struct session *s, const struct session_opts *o, struct err
 	s->rate = (struct clock_rate){ 1, 0 };
 	s->rate_from = "nanoseconds";
 	if (!is_tsc(d->clock))
-		return 0;
-	if (o->tsc_hz) {
-		s->rate = clock_rate_hz(o->tsc_hz);
-		s->rate_from = "--tsc-hz";
-		return 0;
-	}
+		return check_tsc_hz(s, d, o->tsc_hz, e);
 	if (!d->tsc_mult && s->has[GUEST] && !s->file[GUEST].clock.ratio)
 		d = &s->dat[GUEST];
-	if (!d->tsc_mult)
+	if (d->tsc_mult) {
+		s->rate = (struct clock_rate){ d->tsc_mult, d->tsc_shift };
+		s->rate_from = "its file";
+		return check_tsc_hz(s, d, o->tsc_hz, e);
+	}
+	if (!o->tsc_hz)
 		return rate_from_timers(s, e);
-	s->rate = (struct clock_rate){ d->tsc_mult, d->tsc_shift };
-	s->rate_from = "its file";
+	s->rate = clock_rate_hz(o->tsc_hz);
+	s->rate_from = "--tsc-hz";
 	return 0;
 }
 

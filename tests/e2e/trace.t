@@ -99,6 +99,20 @@ for verb in "explain -t 1ms -g $T/short/guest" "report -g $T/short/guest" "conve
 done
 run "$RTKVM" trace explain -t 1ms -g "$T/hz.dat"
 like "$out" 'x86-tsc at 2600\.000 MHz \(its file\)' "what convert writes tells it"
+run "$RTKVM" trace explain -t 1ms -g "$T/hz.dat" --tsc-hz 2610000000
+like "$out" 'x86-tsc at 2600\.000 MHz \(its file\)' "a rate about as given is the file's"
+"$gen" "$T/mono" 60 hz=1000000000 >/dev/null
+for verb in "explain -t 1ms -g" "report -g" "convert"; do
+	to=
+	[ "$verb" = convert ] && to=$T/hz2.dat
+	# shellcheck disable=SC2086 # words
+	fails 2 'tsc-hz: .*hz.dat tells that its clock has 2600.000 MHz, not 1000.000; leave' \
+		"another than the file tells: $verb" "$RTKVM" trace $verb "$T/hz.dat" $to --tsc-hz 1000000000
+	# shellcheck disable=SC2086 # words
+	fails 2 'tsc-hz: .*guest.dat is stamped by "mono", in nanoseconds; leave the option out' \
+		"one for a clock of nanoseconds: $verb" "$RTKVM" trace $verb "$T/mono/guest.dat" $to --tsc-hz 1000000000
+done
+ok "nothing is written then" [ ! -e "$T/hz2.dat" ]
 
 # --- the offset from readings of the guest's TSC, narrowed down by the events ---
 "$gen" "$T/far" 40000 raw=1 noise=1 vcpus=2 rt=1 offset=-29755526804 >/dev/null
