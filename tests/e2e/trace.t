@@ -445,11 +445,14 @@ is "$code $out" "7 /" "a guest without tracefs runs the command all the same"
 like "$errs" '^trace job: no tracefs, not recorded$' "and says that it is not recorded"
 # what Ctrl-C ends in its own way tells how; the second one comes when that is over, or nearly
 # shellcheck disable=SC2016 # the job's
-stoppable='trap r=9 INT; r=; echo >ready; while [ -z $r ]; do sleep 0.1; done; exit $r'
+stoppable='trap r=9 INT; r=; echo >ready; for i in $(seq 600); do [ -z $r ] || break; sleep 0.1; done; exit $r'
 interrupted() { # LINE - its exit code
 	rm -f "$T/ready"
 	setsid env --default-signal=INT sh -c "$1" 2>/dev/null &
-	until [ -e "$T/ready" ] || ! kill -0 $!; do sleep 0.1; done
+	for _ in $(seq 600); do
+		[ -e "$T/ready" ] || ! kill -0 $! && break
+		sleep 0.1
+	done
 	kill -INT -- -$!
 	sleep 0.3
 	kill -INT -- -$! 2>/dev/null
