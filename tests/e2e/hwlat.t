@@ -254,13 +254,13 @@ held_up() { # DIR DURATION
 watched() { # DIR
 	jq -r '.inforce.elapsed_s' "$1/run.json"
 }
-held_up "$T/held" 2s
+held_up "$T/held" 4s # the second stop begins before that, and their lease ends after it
 code=$?
 is "$(wc -l <"$T/held.truth")" 2 "both ordinary threads were stopped"
 is "$(jq -r .verdict "$T/held/run.json") $code" \
 	"$(jq -r 'if all(.limits[]; .met) then "pass 0" else "fail 1" end' "$T/held/run.json")" \
-	"2 s were asked for, and $(watched "$T/held") s watched: judged as it is met: $(cat "$T/held.err")"
-held_up "$T/short" 1h
+	"4 s were asked for, and $(watched "$T/held") s watched: judged as it is met: $(cat "$T/held.err")"
+held_up "$T/short" 60s --hardlimit 10s
 is "$? $(jq -c '[.verdict, .reasons[-1]]' "$T/short/run.json" | sed 's/CPU [0-9]*/CPU/')" \
 	'3 ["incomplete","ended early: CPU stopped watching: no ordinary thread got to run on the housekeeping CPUs for 5 s"]' \
 	"of an hour, $(watched "$T/short") s are incomplete: $(cat "$T/held.err")"
