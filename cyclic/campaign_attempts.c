@@ -15,6 +15,7 @@
 #include "lib/clock.h"
 #include "lib/file.h"
 #include "lib/json.h"
+#include "results/record.h"
 
 enum {
 	TOLD = 10, /* broken attempts, one by one; a guest may panic a hundred times */
@@ -75,7 +76,8 @@ static bool ended_from_outside(json_object *job, json_object *doc)
 		return false;
 	if (is_kill(code - 128))
 		return true;
-	if (code == VERDICT_INCOMPLETE) /* or a guest, or hwlat, that ended early by itself */
+	/* or a guest, or hwlat, that ended early by itself, also after a limit was broken */
+	if (code == VERDICT_INCOMPLETE || code == VERDICT_FAIL)
 		return json_object_get_boolean(json_at(doc, "interrupted"));
 	return is_kill(json_int(doc, "vmm.signal", 0));
 }
@@ -210,6 +212,8 @@ static enum verdict own_verdict(const struct reading *r, json_object *doc)
 	if (!r->c->smoke || r->p->run != RUN_HWLAT || r->p->n_guests ||
 	    (v != VERDICT_FAIL && v != VERDICT_INCONCLUSIVE))
 		return v;
+	if (v == VERDICT_FAIL && run_cut_short(doc)) /* the rest of its time is still to come */
+		return VERDICT_INCOMPLETE;
 	return json_at(doc, "doubts") ? VERDICT_INCONCLUSIVE : VERDICT_PASS;
 }
 

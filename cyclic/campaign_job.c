@@ -209,9 +209,21 @@ static bool ended_at_spike(const struct job *j)
 	return yes;
 }
 
+/* A limit that was broken before its end stays broken: its exit code does not tell of the rest. */
+static bool cut_short(const struct job *j)
+{
+	struct err ignored = { 0 };
+	struct run run = { 0 };
+	bool yes = run_open(&run, j->dir, &ignored) == 0 && run_cut_short(run.doc);
+
+	run_close(&run);
+	return yes;
+}
+
 static bool has_verdict(const struct job *j, int code)
 {
-	return code == VERDICT_PASS || code == VERDICT_FAIL || code == VERDICT_INCONCLUSIVE ||
+	return code == VERDICT_PASS || code == VERDICT_INCONCLUSIVE ||
+	       (code == VERDICT_FAIL && !cut_short(j)) ||
 	       (code == VERDICT_INCOMPLETE && ended_at_spike(j));
 }
 

@@ -261,6 +261,15 @@ static bool has(json_object *list, const char *text)
 	return false;
 }
 
+const char *guesthwlat_verdict(json_object *doc)
+{
+	const char *verdict = json_str(doc, "verdict", NULL);
+
+	if (verdict && !strcmp(verdict, "fail") && run_cut_short(doc))
+		return "incomplete";
+	return verdict;
+}
+
 /* Its doubts are ours; whether gaps break a limit is judged here. */
 static void take_reasons(struct taking *t, const char *verdict)
 {
@@ -294,7 +303,7 @@ static int take_word(struct taking *t, const struct frames *f, struct err *e)
 		return ret;
 	text = text_of(file);
 	t->doc = text ? json_tokener_parse(text) : NULL;
-	verdict = json_str(t->doc, "verdict", NULL);
+	verdict = guesthwlat_verdict(t->doc);
 	if (!verdict || !json_object_is_type(json_at(t->doc, "inforce"), json_type_object) ||
 	    !json_object_is_type(json_at(t->doc, "reasons"), json_type_array))
 		return err_set(e, -EPROTO, "the guest's hwlat.json is not what rtkvm hwlat writes");

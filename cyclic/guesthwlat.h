@@ -23,4 +23,10 @@ bool guesthwlat_is_kind(const char *name);
 /* guesthwlat_inforce - what was in force in the guest, as far as it is what rtkvm hwlat tells */
 void guesthwlat_inforce(json_object *to, json_object *from);
 
+/*
+ * guesthwlat_verdict - what its document tells of the guest's run: one that was cut short is incomplete,
+ * however large its gaps; NULL: nothing
+ */
+const char *guesthwlat_verdict(json_object *doc);
+
 #endif

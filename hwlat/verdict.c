@@ -125,13 +125,12 @@ static void set_hwlat(struct measure *s)
 
 static enum verdict judge(struct measure *s)
 {
-	bool drifts = fabs(s->found.tsc_drift_ppm) > DRIFT_PPM;
-	enum verdict v;
-
-	if (drifts)
+	if (fabs(s->found.tsc_drift_ppm) > DRIFT_PPM) {
+		json_set_bool(s->run.doc, "clock_drifted", true);
 		run_doubt(&s->run,
 			  "the time-stamp counter ran %.0f ppm off its rate: lengths are wrong",
 			  s->found.tsc_drift_ppm);
+	}
 	if (s->ktracer.lost) /* its events are the samples */
 		run_doubt(&s->run,
 			  "the kernel dropped %ju events of its tracer: samples may be missing",
@@ -140,10 +139,7 @@ static enum verdict judge(struct measure *s)
 		json_set_bool(s->run.doc, "interrupted", true);
 	else if (s->why_ended[0])
 		run_short(&s->run, "ended early: %s", s->why_ended);
-	v = run_judge(&s->run, s->o->smoke);
-	if (s->why_ended[0])
-		return VERDICT_INCOMPLETE;
-	return drifts ? VERDICT_INCONCLUSIVE : v;
+	return run_judge(&s->run, s->o->smoke);
 }
 
 static void foot(const struct measure *s, FILE *out, enum verdict v)

@@ -180,6 +180,12 @@ static bool is_set(const struct run *r, const char *key)
 	return json_object_get_boolean(json_at(r->doc, key));
 }
 
+bool run_cut_short(json_object *doc)
+{
+	return json_object_get_boolean(json_at(doc, "interrupted")) ||
+	       length(json_at(doc, "shortfalls"));
+}
+
 enum verdict run_phases_verdict(json_object *phases)
 {
 	enum verdict v = VERDICT_PASS;
@@ -206,7 +212,7 @@ static bool lacks_time(const struct run *r, bool smoke)
 /* What is known of the run beside its figures; a broken limit stays broken. */
 static enum verdict judge_rest(struct run *r, bool smoke, enum verdict v)
 {
-	if (v == VERDICT_FAIL && is_set(r, "throttled"))
+	if (v == VERDICT_FAIL && (is_set(r, "throttled") || is_set(r, "clock_drifted")))
 		v = VERDICT_INCONCLUSIVE;
 	if (is_set(r, "interrupted")) {
 		run_judged(r, "interrupted before its time was over; what was measured counts");

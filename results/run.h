@@ -105,8 +105,9 @@ void run_add_limit(struct run *r, const char *what, uint64_t limit_ns);
  * but a CPU without any meets a maximum that its instrument would have recorded. Without limits: PASS.
  * A run that has doubts[] is INCONCLUSIVE at best; one that has shortfalls[], was interrupted or, but as
  * a smoke test that it was from the start (asked.smoke), stopped_at_spike INCOMPLETE; a campaign no better
- * than its phases. A broken limit where the run was throttled is INCONCLUSIVE. So these are told before.
- * Its own reasons, which are listed in judged[], replace those of the judgement before; all others stay.
+ * than its phases. A broken limit where the run was throttled, or its clock_drifted, is INCONCLUSIVE. So these
+ * are told before. Its own reasons, which are listed in judged[], replace those of the judgement before; all
+ * others stay.
  */
 enum verdict run_judge(struct run *r, bool smoke);
 
@@ -115,6 +116,9 @@ enum verdict run_judge(struct run *r, bool smoke);
  * gone through: INCOMPLETE; but what was skipped for the sake of another's verdict counts by that one
  */
 enum verdict run_phases_verdict(json_object *phases);
+
+/* run_cut_short - its document tells that it was interrupted or lacks some of what was asked */
+bool run_cut_short(json_object *doc);
 
 /* run_is_hardware - are this run's latencies results (conditions "hardware")? */
 bool run_is_hardware(const struct run *r);

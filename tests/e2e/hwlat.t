@@ -174,7 +174,7 @@ fi
 
 # --- a reader that goes away ---
 
-timeout 120 env --default-signal=PIPE "$RTKVM" hwlat --cpus "$cpu" --duration 1h --rt-limit lift --watch --threshold 1us --smoke \
+timeout 120 env --default-signal=PIPE "$RTKVM" hwlat --cpus "$cpu" --duration 1h --rt-limit lift --watch --threshold 1us --hardlimit 10s --smoke \
 	--out "$T/unread" 2>"$T/unread.err" | head -n 1 >/dev/null
 is "${PIPESTATUS[0]}" $((128 + 13)) "a run that nobody reads ends: $(cat "$T/unread.err")"
 like "$(jq -c '[.verdict, .reasons]' "$T/unread/run.json")" 'incomplete.*nobody reads the output' "and says so"
@@ -196,9 +196,29 @@ is "$code$out$errs" 0 "--quiet prints nothing"
 
 # --- interrupted: what was measured is kept ---
 
-timeout --preserve-status -s INT 1 "$RTKVM" hwlat --cpus "$cpu" --duration 1h --out "$T/int" >"$T/int.txt"
+timeout --preserve-status -s INT 1 "$RTKVM" hwlat --cpus "$cpu" --duration 1h --hardlimit 10s \
+	--out "$T/int" >"$T/int.txt"
 is $? 3 "interrupted is incomplete"
 is "$(jq -c '[.verdict, .interrupted]' "$T/int/run.json")" '["incomplete",true]' "and run.json says so"
+
+# a limit that is broken by then stays so: stopped as a whole, it finds a gap for certain
+"$RTKVM" hwlat --cpus "$cpu" --duration 1h --hardlimit 100ms --smoke --quiet --out "$T/broken" &
+victim=$!
+for _ in $(seq 50); do
+	[ -s "$T/broken/hwlat.txt" ] && break
+	sleep 0.1
+done
+sleep 0.5
+kill -STOP "$victim"
+sleep 0.5
+kill -CONT "$victim"
+sleep 0.5
+kill -INT "$victim"
+wait "$victim"
+is "$? $(jq -c '[.verdict, .interrupted]' "$T/broken/run.json")" '1 ["fail",true]' \
+	"interrupted above the limit is a failure"
+run "$RTKVM" report --limit 100ms --smoke "$T/broken"
+is "$code" 1 "as report has it: $errs"
 
 # --- killed: the next run puts right what it left ---
 
@@ -233,11 +253,11 @@ is "$(orphans)" "" "nor a trace instance"
 # Both ordinary threads stop before the end and come back long after it. Their lease on the watching
 # thread runs out meanwhile, but after the end, too: what was asked for was watched, and is judged.
 
-held_up() { # DIR DURATION
+held_up() { # DIR DURATION [OPTION...]
 	local stoppers=() task
 
 	"$RTKVM" hwlat --cpus "$cpu" --duration "$2" --quiet --smoke --rt-limit lift \
-		--evidence counters --out "$1" 2>"$T/held.err" &
+		--evidence counters --out "$1" "${@:3}" 2>"$T/held.err" &
 	victim=$!
 	for _ in $(seq 50); do
 		[ -s "$1/hwlat.txt" ] && break
@@ -263,7 +283,7 @@ is "$(jq -r .verdict "$T/held/run.json") $code" \
 held_up "$T/short" 60s --hardlimit 10s
 is "$? $(jq -c '[.verdict, .reasons[-1]]' "$T/short/run.json" | sed 's/CPU [0-9]*/CPU/')" \
 	'3 ["incomplete","ended early: CPU stopped watching: no ordinary thread got to run on the housekeeping CPUs for 5 s"]' \
-	"of an hour, $(watched "$T/short") s are incomplete: $(cat "$T/held.err")"
+	"of a minute, $(watched "$T/short") s are incomplete: $(cat "$T/held.err")"
 # the supervisor is back 2 s later: what nobody watched is not counted
 ok "and no more is told than was watched" \
 	jq -e '.inforce.elapsed_s - ([.hwlat.cpus[].watched_ns] | min) / 1e9 | . > -1 and . < 1' "$T/short/run.json"

@@ -65,7 +65,8 @@ static void ends(struct job *j, const char *name, enum job_outcome outcome, cons
 
 #define RUN_JSON(more)                                                                                                            \
 	"echo '{\"schema\":1,\"name\":\"p\",\"verdict\":\"incomplete\",\"conditions\":\"hardware\",\"reasons\":[],\"limits\":[]," \
-	"\"cpus\":[],\"host\":{},\"stopped_at_spike\":true" more "}' >run.json; "
+	"\"cpus\":[],\"host\":{}" more "}' >run.json; "
+#define SPIKE ",\"stopped_at_spike\":true"
 
 static const struct {
 	const char *name;
@@ -84,9 +85,14 @@ static const struct {
 	{ "one vCPU of two hangs", true, 1, ONE_HANGS, JOB_STALLED, "from vCPU 2" },
 	{ "one CPU of two sends nothing", false, 0, ONE_HANGS, JOB_STALLED, "from CPU 2" },
 	{ "an error", false, 5, "exit 2\n", JOB_BROKEN, "" },
-	{ "broke off at a spike", false, 5, RUN_JSON("") "exit 3\n", JOB_ENDED, "" },
-	{ "interrupted by another", false, 5, RUN_JSON(",\"interrupted\":true") "exit 3\n",
+	{ "broke off at a spike", false, 5, RUN_JSON(SPIKE) "exit 3\n", JOB_ENDED, "" },
+	{ "interrupted by another", false, 5, RUN_JSON(SPIKE ",\"interrupted\":true") "exit 3\n",
 	  JOB_BROKEN, "" },
+	{ "a limit broken", false, 10, RUN_JSON("") "exit 1\n", JOB_ENDED, "" },
+	{ "a limit broken before it ended early", false, 5,
+	  RUN_JSON(",\"shortfalls\":[\"ended early\"]") "exit 1\n", JOB_BROKEN, "" },
+	{ "a limit broken before somebody interrupted it", false, 5,
+	  RUN_JSON(",\"interrupted\":true") "exit 1\n", JOB_BROKEN, "" },
 	{ "incomplete", false, 5, "exit 3\n", JOB_BROKEN, "" },
 };
 

@@ -94,12 +94,40 @@ static void rubbish(void **state)
 	}
 }
 
+/* Whether gaps break a limit is not the guest's matter, but that it did not watch to the end is told. */
+static void verdicts(void **state)
+{
+	static const struct {
+		const char *doc, *want;
+	} rows[] = {
+		{ "{\"verdict\":\"pass\",\"shortfalls\":[]}", "pass" },
+		{ "{\"verdict\":\"incomplete\"}", "incomplete" },
+		{ "{\"verdict\":\"fail\"}", "fail" },
+		{ "{\"verdict\":\"fail\",\"interrupted\":true}", "incomplete" },
+		{ "{\"verdict\":\"fail\",\"shortfalls\":[\"ended early\"]}", "incomplete" },
+		{ "{\"verdict\":\"fail\",\"shortfalls\":7}", "fail" },
+		{ "{\"verdict\":7}", "" },
+		{ "{}", "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_json_ json_object *doc = json_tokener_parse(rows[i].doc);
+		const char *verdict;
+
+		assert_non_null(doc);
+		verdict = guesthwlat_verdict(doc);
+		assert_string_equal(verdict ? verdict : "", rows[i].want);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(kinds),
 		cmocka_unit_test(inforce),
 		cmocka_unit_test(rubbish),
+		cmocka_unit_test(verdicts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -142,6 +142,8 @@ static void what_else_is_known(void **state)
 		  false, VERDICT_FAIL, VERDICT_INCOMPLETE,
 		  "'d','ended at a spike before its time was over; what was measured counts'" },
 		{ "throttled", "'throttled':true", false, VERDICT_INCONCLUSIVE, VERDICT_PASS, "" },
+		{ "of wrong lengths", "'clock_drifted':true,'doubts':['d'],'reasons':['d']", true,
+		  VERDICT_INCONCLUSIVE, VERDICT_INCONCLUSIVE, "'d'" },
 		{ "phases", "'phases':[{'verdict':'pass'},{'verdict':'pass'}]", false, VERDICT_FAIL,
 		  VERDICT_PASS, "" },
 		{ "one failed", "'phases':[{'verdict':'fail'},{'verdict':'pass'}]", false,
