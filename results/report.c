@@ -229,7 +229,7 @@ static void find_judged(struct run *r)
 	for (size_t i = 0; i < json_object_array_length(reasons); i++) {
 		json_object *text = json_object_array_get_idx(reasons, i);
 
-		if (is_of_limits(json_object_get_string(text)))
+		if (text && is_of_limits(json_object_get_string(text)))
 			json_object_array_add(judged, json_object_get(text));
 	}
 	json_object_object_add(r->doc, "judged", judged);

@@ -136,6 +136,11 @@ is "$codes$(jq -c '[.reasons, .shortfalls, .asked.smoke]' "$T/rejudged/run.json"
 rejudged "what an older rtkvm judged" \
 	'.reasons = ["p99 is 9.00 us on CPU 2, above its limit of 4.00 us", "p99.9 cannot be held against its limit: too few samples", "no verdict on latency: x", "phase a, fail: max is 9.00 us, above its limit of 4.00 us", "max"] + .reasons | del(.judged)' \
 	'0 ["pass"' '["phase a, fail: max is 9.00 us, above its limit of 4.00 us","max"]'
+for odd in null 7 '{}'; do
+	jq ".reasons = [$odd] | del(.judged)" "$T/judged/run.json" >"$T/rejudged/run.json"
+	run "$RTKVM" report --no-plots --limit 100s "$T/rejudged"
+	is "$code$errs" 0 "reasons that no rtkvm writes: $odd"
+done
 rejudged "it died" '.ended = null | .verdict = "incomplete"' \
 	'3 ["incomplete"' '["the run did not end by itself"]'
 rejudged "its instrument failed" '.verdict = "incomplete" | .shortfalls = ["no room"] | .reasons = .shortfalls' \
