@@ -147,6 +147,12 @@ static void mkdirs_and_remove_tree(void **state)
 	file_path(path, sizeof(path), "%s/file", (char *)*state);
 	assert_int_equal(file_replace(path, "", 0, &e), 0);
 	assert_true(file_mkdirs(path, &e) < 0);
+
+	/* all or none: the last of its names is longer than a name may be */
+	file_path(path, sizeof(path), "%s/none/%0300d", (char *)*state, 0);
+	assert_true(file_mkdirs(path, &e) < 0);
+	file_path(path, sizeof(path), "%s/none", (char *)*state);
+	assert_false(file_exists(path));
 }
 
 static void path_that_does_not_fit(void **state)
