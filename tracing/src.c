@@ -39,7 +39,7 @@ void src_get(struct src *s, void *buf, size_t n)
 	size_t done = 0;
 
 	memset(buf, 0, n);
-	if (!there(s, n))
+	if (!there(s, n) || !n) /* of nothing there may be no memory either */
 		return;
 	if (s->fd < 0) {
 		memcpy(buf, s->mem + s->at, n);
