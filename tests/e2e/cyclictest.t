@@ -91,7 +91,7 @@ true
 EOF
 chmod +x "$T/share/job"
 
-"$RTKVM" lab --flavour fast --share "$T/share" --results "$T/results" --tries 2 --timeout 15m \
+"$RTKVM" lab --flavour fast --share "$T/share" --results "$T/results" --tries 3 --timeout 15m \
 	run "$T/share/job" >"$T/log" 2>&1
 code=$?
 tell_tries "$T/log"

@@ -10,7 +10,7 @@ R=$T/results
 # two NUMA nodes; CPU 2 and 3, which are isolated, are on node 1
 run env PATH="$PWD/tests/e2e/numa:$PATH" "$RTKVM" lab run --flavour fast --share "$build" --share "$PWD/tests" --results "$R" \
 	--cmdline 'isolcpus=managed_irq,domain,2-3 nohz_full=2-3 rcu_nocbs=2-3 irqaffinity=0-1 hugepagesz=1G hugepages=1:1' \
-	--tries 2 --timeout 15m -- sh "$PWD/tests/e2e/vmm-lab-job.sh" "$guest" "$build/tests/tools" \
+	--tries 3 --timeout 15m -- sh "$PWD/tests/e2e/vmm-lab-job.sh" "$guest" "$build/tests/tools" \
 	"$(find "$build/cache" -name 'vmlinux-*-rt-*' -print -quit)"
 tell_tries "$T/.err"
 is "$code" 0 "the lab ran: $(printf '%s' "$errs" | tail -n 1)"

@@ -12,7 +12,7 @@ head -c 2M /dev/urandom >"$T/disk"
 before=$(sha256sum <"$T/disk" | cut -d' ' -f1)
 run env PATH="$PWD/tests/e2e/iommu:$PATH" LAB_DISK="$T/disk" "$RTKVM" lab run --flavour fast \
 	--cmdline 'intel_iommu=on isolcpus=managed_irq,domain,2-3 nohz_full=2-3 rcu_nocbs=2-3 irqaffinity=0-1' \
-	--share "$build" --share "$PWD/tests" --results "$R" --tries 2 --timeout 5m -- \
+	--share "$build" --share "$PWD/tests" --results "$R" --tries 3 --timeout 5m -- \
 	sh "$PWD/tests/e2e/vmm-vfio-job.sh" "$guest"
 tell_tries "$T/.err"
 is "$code" 0 "the lab ran: $(printf '%s' "$errs" | tail -n 1)"
