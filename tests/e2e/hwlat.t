@@ -204,10 +204,7 @@ is "$(jq -c '[.verdict, .interrupted]' "$T/int/run.json")" '["incomplete",true]'
 # a limit that is broken by then stays so: stopped as a whole, it finds a gap for certain
 "$RTKVM" hwlat --cpus "$cpu" --duration 1h --hardlimit 100ms --smoke --quiet --out "$T/broken" &
 victim=$!
-for _ in $(seq 50); do
-	[ -s "$T/broken/hwlat.txt" ] && break
-	sleep 0.1
-done
+await "$victim" test -s "$T/broken/hwlat.txt"
 sleep 0.5
 kill -STOP "$victim"
 sleep 0.5
@@ -225,10 +222,7 @@ is "$code" 1 "as report has it: $errs"
 watchdog=$(cat /proc/sys/kernel/watchdog_cpumask 2>/dev/null)
 "$RTKVM" hwlat --cpus "$cpu" --duration 1h --rt-limit lift --no-watchdog --quiet --out "$T/kill" &
 victim=$!
-for _ in $(seq 50); do
-	[ -s "$T/kill/hwlat.txt" ] && break
-	sleep 0.1
-done
+await "$victim" test -s "$T/kill/hwlat.txt"
 is "$(cat /proc/sys/kernel/sched_rt_runtime_us)" -1 "the limit is lifted"
 if [ "$limit" != -1 ]; then
 	fails 2 'another run, process [0-9]+, has altered .*sched_rt_runtime_us and puts it back' \
@@ -259,10 +253,7 @@ held_up() { # DIR DURATION [OPTION...]
 	"$RTKVM" hwlat --cpus "$cpu" --duration "$2" --quiet --smoke --rt-limit lift \
 		--evidence counters --out "$1" "${@:3}" 2>"$T/held.err" &
 	victim=$!
-	for _ in $(seq 50); do
-		[ -s "$1/hwlat.txt" ] && break
-		sleep 0.1
-	done
+	await "$victim" test -s "$1/hwlat.txt"
 	for task in /proc/"$victim"/task/*; do
 		[ "$(awk '{ print $40 }' "$task/stat")" = 0 ] || continue
 		build/tests/tools/threadstop "${task##*/}" 1 7000 7000 >>"$1.truth" &
@@ -300,10 +291,7 @@ stop_it() { # DIR
 	"$RTKVM" hwlat --cpus "$cpu" --duration 1h --quiet --smoke --hardlimit 10s --width 1s \
 		--rt-limit lift --out "$1" --threshold 100us &
 	victim=$!
-	for _ in $(seq 50); do
-		[ -s "$1/hwlat.txt" ] && break
-		sleep 0.1
-	done
+	await "$victim" test -s "$1/hwlat.txt"
 	sleep 0.5
 	for task in /proc/"$victim"/task/*; do # the thread that watches is the real-time one
 		[ "$(awk '{ print $40 }' "$task/stat")" = 10 ] && watcher=${task##*/}
