@@ -67,6 +67,13 @@ traced() { # COMMAND...
 	echo >"$t/set_ftrace_filter"
 }
 
+# Each file of ours or of the system's, and when it was changed last; what the lab has mounted in
+# /run/rtkvm is another machine's.
+changed() {
+	find /etc /boot /var/lib/rtkvm /run/rtkvm -xdev -type f ! -name tune.lock -exec stat -c '%n %Z' {} + |
+		grep -vE 'active_profile|profile_mode|post_loaded' | sort
+}
+
 activate() { # PROFILE: succeeds, quietly
 	tuned-adm profile "$1" >/tmp/adm 2>&1
 }
@@ -99,11 +106,9 @@ stage_fresh() {
 	check "doctor sees that a boot is pending" sh -c \
 		"rtkvm doctor --cpus 2-3 | grep -q '^FAIL  boot.pending'"
 
-	find /etc /boot /var/lib/rtkvm /run/rtkvm -type f ! -name tune.lock -exec stat -c '%n %Z' {} + |
-		grep -vE 'active_profile|profile_mode|post_loaded' | sort >/tmp/files1
+	changed >/tmp/files1
 	traced activate realtime-virtual-host
-	find /etc /boot /var/lib/rtkvm /run/rtkvm -type f ! -name tune.lock -exec stat -c '%n %Z' {} + |
-		grep -vE 'active_profile|profile_mode|post_loaded' | sort >/tmp/files2
+	changed >/tmp/files2
 	check "a second activation writes no kernel file" test "$(cat /tmp/writes)" = 0
 	check "and no other" diff /tmp/files1 /tmp/files2
 	echo 11 >/proc/sys/vm/stat_interval
@@ -111,7 +116,8 @@ stage_fresh() {
 	check "what has drifted is written, and traced" test "$(cat /tmp/writes)" -gt 0
 	check "it is as wanted again" grep -qx 120 /proc/sys/vm/stat_interval
 
-	# Broken lists: refused with a sentence; what was active stays so, its files too.
+	# Broken lists, one for each reason (a unit test has more): refused with a sentence; what was active
+	# stays so, its files too.
 	sha256sum /etc/default/grub.d/* /etc/tuned/bootcmdline /boot/grub/grub.cfg \
 		/etc/modprobe.d/* >/tmp/sums
 	cp "$vars" /tmp/vars
@@ -128,30 +134,16 @@ stage_fresh() {
 		EMPTY
 		all
 		0-3
-		0
 		0-1
 		4
-		2-4
 		3-2
 		1-N
-		N
-		0-3:2/4
 		2-3:2
 		2-3:0/2
-		2-3:3/2
-		2-3:1/0
 		2,
-		,2
-		2,,3
 		2 3
 		2-
-		-2
-		2-3-4
-		2;3
-		0x4
-		two
 		4294967298
-		99999999999999999999
 		^0
 	LISTS
 	check "the profile that was active still is" grep -qx realtime-virtual-host \
