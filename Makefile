@@ -83,18 +83,21 @@ tool-programs: $(TOOLS)
 deps:
 	@tests/deps packages.txt
 
+# one job a CPU, where no -j was asked for
+JOBS	= $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
+
 demo: deps
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory $(JOBS) all
 	@tests/demo $(B)
 
 check: deps
-	@$(MAKE) --no-print-directory all tool-programs
-	@$(MAKE) --no-print-directory SAN=1 all unit-programs fuzz-programs
+	@$(MAKE) --no-print-directory $(JOBS) all tool-programs
+	@$(MAKE) --no-print-directory $(JOBS) SAN=1 all unit-programs fuzz-programs
 	@tests/check $(B)
 
 # unit tests alone, under the sanitizers: seconds
 unit:
-	@$(MAKE) --no-print-directory SAN=1 all unit-programs
+	@$(MAKE) --no-print-directory $(JOBS) SAN=1 all unit-programs
 	@tests/check --unit build
 
 # FUZZ_SECONDS each, guided by coverage; needs Debian's clang and libclang-rt-14-dev
@@ -103,7 +106,7 @@ fuzz: all
 	@tests/fuzz/guided $(FUZZ_SECONDS) "$(ALLCF) $(PKG_CF)" "$(LIBS)" $(SRCS)
 
 bench: deps
-	@$(MAKE) --no-print-directory all tool-programs
+	@$(MAKE) --no-print-directory $(JOBS) all tool-programs
 	@tests/bench/run $(B)
 
 lint:
