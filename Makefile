@@ -84,7 +84,7 @@ deps:
 	@tests/deps packages.txt
 
 # one job a CPU, where no -j was asked for
-JOBS	= $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
+JOBS	= $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 
 demo: deps
 	@$(MAKE) --no-print-directory $(JOBS) all

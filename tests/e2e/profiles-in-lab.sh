@@ -116,8 +116,8 @@ stage_fresh() {
 	check "what has drifted is written, and traced" test "$(cat /tmp/writes)" -gt 0
 	check "it is as wanted again" grep -qx 120 /proc/sys/vm/stat_interval
 
-	# Broken lists, one for each reason (a unit test has more): refused with a sentence; what was active
-	# stays so, its files too.
+	# Broken lists, some of each kind (tune.t has more): refused with a sentence; what was active stays
+	# so, its files too.
 	sha256sum /etc/default/grub.d/* /etc/tuned/bootcmdline /boot/grub/grub.cfg \
 		/etc/modprobe.d/* >/tmp/sums
 	cp "$vars" /tmp/vars

@@ -314,7 +314,7 @@ static void a_stall_of_all_ends_no_watch(void **state)
 static void a_lease_does_not_wear_off(void **state)
 {
 	struct spinner *s = leased_spinner(renew_then_leave, 100);
-	/* the CPU may have been taken while the last gap was noted down */
+	/* noting a gap down counts as watched and is in no gap: all of it is more than the last one's */
 	uint64_t stalled = 0, slack = 2 * s->threshold_tsc + atomic_load(&s->blind_tsc);
 	struct spin_gap gap;
 
