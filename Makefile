@@ -107,7 +107,7 @@ fuzz: all
 
 bench: deps
 	@$(MAKE) --no-print-directory $(JOBS) all tool-programs
-	@tests/bench/run $(B)
+	@tests/bench/run $(B) $(BENCH)
 
 lint:
 	@tests/lint

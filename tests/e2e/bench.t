@@ -7,6 +7,12 @@
 [ -w /dev/kvm ] || skip_all "no usable /dev/kvm"
 [ "$(id -u)" = 0 ] || skip_all "SCHED_FIFO and locked memory need root"
 
+# --- make bench, as the README has it
+
+like "$(MAKEFLAGS='' make -n bench BENCH="timer start" 2>&1 | tail -n 1)" \
+	'^tests/bench/run build timer start$' "make bench hands the names on"
+fails 2 '^bench: there is no tests/bench/tmer$' "a benchmark that is not there" tests/bench/run build tmer
+
 bench() {
 	"$RTKVM" bench "$@" --cpu 0 --allow-shared
 }
