@@ -138,6 +138,21 @@ static const char *panic_line(const char *text, size_t len)
 	return last ? line_of(text, last) : NULL;
 }
 
+/* The first line in which the kernel told of a fault not long before it panicked, or NULL. */
+static const char *fault_line(const char *text, const char *panic)
+{
+	static const char *const says[] = { "BUG: ", "Oops: ", "general protection fault" };
+	const char *from = panic - text > PANIC_BYTES ? panic - PANIC_BYTES : text, *first = NULL;
+
+	for (size_t i = 0; i < ARRAY_SIZE(says); i++) {
+		const char *at = memmem(from, panic - from, says[i], strlen(says[i]));
+
+		if (at && (!first || at < first))
+			first = at;
+	}
+	return first ? line_of(from, first) : NULL;
+}
+
 static int line_length(const char *line)
 {
 	size_t n = strcspn(line, "\r\n");
@@ -148,7 +163,10 @@ static int line_length(const char *line)
 void lab_console_end(const char *text, size_t len, FILE *out)
 {
 	const char *end = text + len, *panic = panic_line(text, len), *at = text;
+	const char *fault = panic ? fault_line(text, panic) : NULL;
 
+	if (fault && end - fault <= PANIC_BYTES)
+		panic = fault;
 	if (len > TAIL_BYTES) {
 		at = memchr(end - TAIL_BYTES, '\n', TAIL_BYTES);
 		at = at && at + 1 < end ? at + 1 : end - TAIL_BYTES;

@@ -160,9 +160,11 @@ need_lab_guest() {
 	[ "$code" = 0 ] || skip_all "no lab: $errs"
 }
 
-# tell_tries FILE - what rtkvm lab --tries said there of machines that did not last: told, whatever comes of it
+# tell_tries FILE - what rtkvm lab --tries said there of machines that did not last, and how their consoles
+# ended: told, whatever comes of it
 tell_tries() {
-	sed -n '/: another machine is tried$/s/^/# /p' "$1" >&9
+	sed -n -e '/^--- the end of the lab/,/^---$/ { s/^/# /p }' \
+		-e '/: another machine is tried$/s/^/# /p' "$1" | tr -d '\r' >&9
 }
 
 # done_testing - the plan; without it the test counts as ended early

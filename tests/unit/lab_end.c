@@ -16,6 +16,8 @@
 
 #define PANIC "[    9.1] Kernel panic - not syncing: sysrq triggered crash\r\n"
 #define CLOSE "[    9.9] ---[ end Kernel panic - not syncing: sysrq triggered crash ]---\r\n"
+#define BUG   "[    9.0] BUG: TASK stack guard page was hit at 00000000deadbeef\r\n"
+#define OOPS  "[    9.0] Oops: 0000 [#1] PREEMPT_RT SMP NOPTI\r\n"
 #define LINE  "[    9.2]  a line of its call trace\r\n"
 
 /* What is shown of: before lines, between, lines, after. */
@@ -60,6 +62,10 @@ static void begins_at_the_panic(void **state)
 		{ PANIC, 1000, 100, CLOSE, PANIC LINE, 3000, 16 << 10 },
 		{ PANIC, 0, 400, "", PANIC LINE, 3000, 16 << 10 },
 		{ CLOSE, 0, 100, "", CLOSE LINE, 3000, 16 << 10 },
+		/* and so does what led to it, if it can be shown with it */
+		{ BUG LINE OOPS PANIC, 9, 100, "", BUG LINE OOPS PANIC LINE, 3000, 16 << 10 },
+		{ OOPS, 1000, 100, PANIC, OOPS LINE, 3000, 16 << 10 },
+		{ OOPS, 1000, 1000, PANIC, LINE, 2900, 3000 },
 		/* the last of two */
 		{ PANIC LINE "[    9.3] Kernel panic - not syncing: again\r\n", 9, 100, "",
 		  "[    9.3] Kernel panic - not syncing: again\r\n" LINE, 3000, 16 << 10 },
