@@ -138,13 +138,20 @@ static const char *panic_line(const char *text, size_t len)
 	return last ? line_of(text, last) : NULL;
 }
 
-/* The first line in which the kernel told of a fault not long before it panicked, or NULL. */
-static const char *fault_line(const char *text, const char *panic)
+/*
+ * The first line of the last PANIC_BYTES in which the kernel told of a fault before it panicked, or NULL.
+ * What kills a thread of the kernel's has the number of such deaths behind it (arch/x86/kernel/dumpstack.c).
+ */
+static const char *fault_line(const char *text, const char *panic, const char *end)
 {
-	static const char *const says[] = { "BUG: ", "Oops: ", "general protection fault" };
-	const char *from = panic - text > PANIC_BYTES ? panic - PANIC_BYTES : text, *first = NULL;
+	static const char *const says[] = { "BUG: ", "kernel BUG at ", "PANIC: ", " [#" };
+	const char *from = text, *first = NULL;
 
-	for (size_t i = 0; i < ARRAY_SIZE(says); i++) {
+	if (end - text > PANIC_BYTES) { /* from a line's begin */
+		from = memchr(end - PANIC_BYTES, '\n', PANIC_BYTES);
+		from = from ? from + 1 : end;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(says) && from < panic; i++) {
 		const char *at = memmem(from, panic - from, says[i], strlen(says[i]));
 
 		if (at && (!first || at < first))
@@ -163,16 +170,15 @@ static int line_length(const char *line)
 void lab_console_end(const char *text, size_t len, FILE *out)
 {
 	const char *end = text + len, *panic = panic_line(text, len), *at = text;
-	const char *fault = panic ? fault_line(text, panic) : NULL;
+	const char *fault = panic ? fault_line(text, panic, end) : NULL;
+	const char *begin = fault ? fault : panic;
 
-	if (fault && end - fault <= PANIC_BYTES)
-		panic = fault;
 	if (len > TAIL_BYTES) {
 		at = memchr(end - TAIL_BYTES, '\n', TAIL_BYTES);
 		at = at && at + 1 < end ? at + 1 : end - TAIL_BYTES;
 	}
-	if (panic && panic < at && end - panic <= PANIC_BYTES)
-		at = panic;
+	if (begin && begin < at && end - begin <= PANIC_BYTES)
+		at = begin;
 	else if (panic && panic < at)
 		fprintf(out, "%.*s\n[...]\n", line_length(panic), panic);
 	fwrite(at, 1, end - at, out);

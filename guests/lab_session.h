@@ -53,8 +53,9 @@ int lab_look(struct session *s, struct progress *p);
 void lab_heard(struct session *s, struct progress *p);
 
 /*
- * lab_console_end - the last 3000 bytes of a console's text (NUL behind it), or 16 KiB where the kernel
- * said so much after it panicked; of a panic still before that, the line that has its reason
+ * lab_console_end - the last 3000 bytes of a console's text (NUL behind it), or up to 16 KiB, to begin
+ * with the first fault before a panic or else with the panic; of a panic still before that, the line
+ * that has its reason
  */
 void lab_console_end(const char *text, size_t len, FILE *out);
 

@@ -9,8 +9,8 @@
 
 # --- make bench, as the README has it
 
-ok "make bench hands the names on" \
-	grep -qx 'tests/bench/run build timer start' <(make -n bench BENCH="timer start" 2>&1)
+like "$(make -n bench BENCH="timer start" 2>&1)" '^tests/bench/run build timer start$' \
+	"make bench hands the names on"
 fails 2 '^bench: there is no tests/bench/tmer$' "a benchmark that is not there" tests/bench/run build tmer
 
 bench() {

@@ -242,9 +242,12 @@ EOF
 share=$T/share
 sed -i "s|\$RTKVM_SHARE|$share|g" "$share/job"
 start=$(date +%s)
-"$RTKVM" lab run --flavour fast --share "$share" --results "$T/out" --tries 5 --retry-panic \
-	--timeout 20m -- bash "$share/job" >"$T/log" 2>&1 || sed 's/^/# /' "$T/log"
-tell_tries "$T/log"
+if "$RTKVM" lab run --flavour fast --share "$share" --results "$T/out" --tries 5 --retry-panic \
+	--timeout 20m -- bash "$share/job" >"$T/log" 2>&1; then
+	tell_tries "$T/log"
+else
+	sed 's/^/# /' "$T/log"
+fi
 echo "# $(($(date +%s) - start)) s in the lab"
 
 top=$PWD

@@ -94,9 +94,12 @@ chmod +x "$T/share/job"
 "$RTKVM" lab --flavour fast --share "$T/share" --results "$T/results" --tries 3 --timeout 15m \
 	run "$T/share/job" >"$T/log" 2>&1
 code=$?
-tell_tries "$T/log"
 is $code 0 "the lab ran"
-[ $code = 0 ] || sed 's/^/# /' "$T/log"
+if [ $code = 0 ]; then
+	tell_tries "$T/log"
+else
+	sed 's/^/# /' "$T/log"
+fi
 schema=$PWD/build/tests/tools/schema
 schema_text=$PWD/docs/run.schema.json
 cd "$T/results" || exit 1

@@ -249,7 +249,7 @@ timer_in_fake() { # DURATION VALUE...: each for a fifth of a second, over and ov
 		exec "$2" doctor "--timer=$3" --json --cpus 1' sh "$dir" "$RTKVM" "$duration" \
 		>"$dir/out" 2>&1 &
 	doctor=$!
-	until bench=$(pgrep -P $doctor -f '^[^ ]+ bench ') || ! kill -0 $doctor 2>/dev/null; do sleep 0.05; done
+	until bench=$(pgrep -P $doctor -f ' bench timer ') || ! kill -0 $doctor 2>/dev/null; do sleep 0.05; done
 	mkdir -p "$debug/$bench-7/vcpu0"
 	while kill -0 $doctor 2>/dev/null; do
 		case ${values[0]:-} in

@@ -163,8 +163,9 @@ need_lab_guest() {
 # tell_tries FILE - what rtkvm lab --tries said there of machines that did not last, and how their consoles
 # ended: told, whatever comes of it
 tell_tries() {
-	sed -n -e '/^--- the end of the lab/,/^---$/ { s/^/# /p }' \
-		-e '/: another machine is tried$/s/^/# /p' "$1" | tr -d '\r' >&9
+	tac "$1" | sed -n '/: another machine is tried$/,$p' | tac |
+		sed -n -e '/^--- the end of the lab/,/^---$/ { s/^/# /p }' \
+			-e '/: another machine is tried$/s/^/# /p' | LC_ALL=C tr -cd '\n\t -~' >&9
 }
 
 # done_testing - the plan; without it the test counts as ended early

@@ -65,7 +65,12 @@ static void begins_at_the_panic(void **state)
 		/* and so does what led to it, if it can be shown with it */
 		{ BUG LINE OOPS PANIC, 9, 100, "", BUG LINE OOPS PANIC LINE, 3000, 16 << 10 },
 		{ OOPS, 1000, 100, PANIC, OOPS LINE, 3000, 16 << 10 },
+		{ "[    9.0] kernel BUG at mm/slub.c:1!\r\n" OOPS, 1000, 100, PANIC,
+		  "[    9.0] kernel BUG at ", 3000, 16 << 10 },
 		{ OOPS, 1000, 1000, PANIC, LINE, 2900, 3000 },
+		/* too much after the first fault, not after the second */
+		{ BUG LINE OOPS LINE, 9, 436, PANIC CLOSE, OOPS LINE, 16000, 16 << 10 },
+		{ OOPS, 1000, 440, PANIC CLOSE, LINE, 2900, 3000 },
 		/* the last of two */
 		{ PANIC LINE "[    9.3] Kernel panic - not syncing: again\r\n", 9, 100, "",
 		  "[    9.3] Kernel panic - not syncing: again\r\n" LINE, 3000, 16 << 10 },
@@ -108,8 +113,13 @@ static void takes_any_bytes(void **state)
 	memset(text, 0, 20000);
 	memcpy(text + 19990, "Kernel pan", 10);
 	lab_console_end(text, 20000, f);
-	fclose(f);
+	fflush(f);
 	assert_int_equal(len, 3001 + 500 + 7 + 3001 + 3001);
+	memcpy(text, "BUG: ", 5);
+	memcpy(text + 9000, "Kernel panic - not syncing", 26);
+	lab_console_end(text, 10000, f);
+	fclose(f);
+	assert_int_equal(len, 3001 + 500 + 7 + 3001 + 3001 + 10001);
 }
 
 /* A machine that panics and hangs on its way out has panicked: another is only for who asked for that. */
